@@ -1,0 +1,112 @@
+import type { KmsFailureKind } from "./kms/failures.js";
+
+/** Every `code` that an error of this library can carry. `docs/errors.md` says what each means and what to do. */
+export type ErrorCode =
+  | "ERR_INVALID_INPUT"
+  | "ERR_NOT_CONFIGURED"
+  | "ERR_TEST_FAILED"
+  | "ERR_KMS_UNAVAILABLE"
+  | "ERR_KMS_REFUSED"
+  | "ERR_KMS_REJECTED"
+  | "ERR_KEY_PAIR_UNTRUSTED"
+  | "ERR_KEY_PAIR_NOT_FOUND"
+  | "ERR_KEY_UNCONFIRMED"
+  | "ERR_KEY_TOO_OLD"
+  | "ERR_STORE_UNAVAILABLE"
+  | "ERR_STORE_CORRUPT"
+  | "ERR_STORE_CONFLICT"
+  | "ERR_STORE_ROLLED_BACK"
+  | "ERR_FORMAT_INVALID"
+  | "ERR_FORMAT_TOO_NEW"
+  | "ERR_RECORDING_MISMATCH"
+  | "ERR_RECORDING_TAMPERED"
+  | "ERR_RECORDING_TRUNCATED"
+  | "ERR_KEYS_FORGOTTEN"
+  | "ERR_CLOSED";
+
+export interface ErrorOptionsWithCause {
+  cause?: unknown;
+  /** True when the same call may succeed later with nothing changed by the caller. */
+  retryable?: boolean;
+}
+
+const brand = Symbol.for("recording-keystore.error");
+
+/**
+ * Base of every error this library throws.
+ *
+ * `instanceof` also holds for errors made by another copy of the package (ESM beside CommonJS, two versions in one
+ * tree), because it looks at a `Symbol.for` brand and not at the prototype.
+ */
+export class RecordingKeyStoreError extends Error {
+  override readonly name: string = "RecordingKeyStoreError";
+  readonly code: ErrorCode;
+  /** True when the same call may succeed later with nothing changed by the caller. */
+  readonly retryable: boolean;
+
+  constructor(code: ErrorCode, message: string, options: ErrorOptionsWithCause = {}) {
+    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    this.code = code;
+    this.retryable = options.retryable ?? false;
+    Object.defineProperty(this, brand, { value: true });
+  }
+
+  static [Symbol.hasInstance](value: unknown): boolean {
+    if (typeof value !== "object" || value === null) return false;
+    if (this === RecordingKeyStoreError) return (value as Record<symbol, unknown>)[brand] === true;
+    return Function.prototype[Symbol.hasInstance].call(this, value);
+  }
+}
+
+/** Bad input: names the field, the rule it broke, and (where it is no secret) what was given. */
+export class InvalidInputError extends RecordingKeyStoreError {
+  override readonly name = "InvalidInputError";
+  /** Path of the field, as the caller wrote it: `kmsKeyAliasArn`, `options.segmentLength`. */
+  readonly field: string;
+  readonly rule: string;
+
+  constructor(field: string, rule: string, given?: unknown) {
+    super("ERR_INVALID_INPUT", `${field}: ${rule}${given === undefined ? "" : ` (given: ${describeGiven(given)})`}`);
+    this.field = field;
+    this.rule = rule;
+  }
+}
+
+/** Shows short scalars; of anything that may hold content it shows only the type. */
+function describeGiven(given: unknown): string {
+  if (typeof given === "string") return JSON.stringify(given.length > 200 ? `${given.slice(0, 200)}…` : given);
+  if (typeof given === "number" || typeof given === "boolean" || given === null) return String(given);
+  if (typeof given === "bigint") return `${given}n`;
+  if (ArrayBuffer.isView(given)) return `${given.constructor.name} of ${given.byteLength} bytes`;
+  if (typeof given === "object") return given.constructor?.name ?? "object";
+  return typeof given;
+}
+
+/** A KMS call failed. `kind` is the classified cause; `awsErrorName` is what KMS itself called it, if it answered. */
+export class KmsError extends RecordingKeyStoreError {
+  override readonly name = "KmsError";
+  readonly kind: KmsFailureKind;
+  readonly operation: string;
+  readonly keyId: string | undefined;
+  readonly awsErrorName: string | undefined;
+  readonly requestId: string | undefined;
+
+  constructor(init: {
+    code: ErrorCode;
+    kind: KmsFailureKind;
+    message: string;
+    retryable: boolean;
+    operation: string;
+    keyId?: string | undefined;
+    awsErrorName?: string | undefined;
+    requestId?: string | undefined;
+    cause?: unknown;
+  }) {
+    super(init.code, init.message, { retryable: init.retryable, cause: init.cause });
+    this.kind = init.kind;
+    this.operation = init.operation;
+    this.keyId = init.keyId;
+    this.awsErrorName = init.awsErrorName;
+    this.requestId = init.requestId;
+  }
+}

@@ -1,0 +1,21 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url));
+
+export default defineConfig({
+  resolve: {
+    // Examples import the package by its name; tests must see the sources, never a stale build.
+    alias: [
+      { find: /^recording-keystore$/, replacement: source("index.ts") },
+      { find: /^recording-keystore\/aws$/, replacement: source("aws.ts") },
+      { find: /^recording-keystore\/stores\/file$/, replacement: source("stores/file.ts") },
+      { find: /^recording-keystore\/testing$/, replacement: source("testing/index.ts") },
+    ],
+  },
+  test: {
+    include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+});
