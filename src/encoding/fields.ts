@@ -1,0 +1,78 @@
+import { RecordingKeyStoreError } from "../errors.js";
+
+/**
+ * The one binary encoding of this library, used for recording headers and birth records (`docs/FORMAT.md`):
+ * a sequence of `tag (u16) | length (u16) | value`, big-endian, tags strictly ascending. There is exactly one encoding
+ * of a set of fields, so bytes can be compared, hashed and authenticated as they are.
+ *
+ * The top bit of a tag is its critical bit: a reader that does not know such a field must refuse the whole.
+ */
+export interface Field {
+  /** 1 to 0x7fff. */
+  readonly tag: number;
+  readonly critical: boolean;
+  readonly value: Uint8Array;
+}
+
+const criticalBit = 0x8000;
+const prefixLength = 4;
+const maxValueLength = 0xffff;
+
+/** Fields must come in ascending order of tag; a mistake here is a bug of the caller, not bad input. */
+export function encodeFields(fields: readonly Field[]): Buffer {
+  const parts: Uint8Array[] = [];
+  let previousTag = 0;
+  for (const { tag, critical, value } of fields) {
+    if (tag <= previousTag || tag >= criticalBit) throw new RangeError(`field tag ${tag} is out of order or range`);
+    if (value.length > maxValueLength) throw new RangeError(`field ${tag} is longer than ${maxValueLength} bytes`);
+    previousTag = tag;
+    const prefix = Buffer.allocUnsafe(prefixLength);
+    prefix.writeUInt16BE(critical ? tag | criticalBit : tag, 0);
+    prefix.writeUInt16BE(value.length, 2);
+    parts.push(prefix, value);
+  }
+  return Buffer.concat(parts);
+}
+
+/**
+ * Reads what {@link encodeFields} writes, into views of `bytes` by tag. Unknown fields without the critical bit are
+ * skipped.
+ *
+ * @param criticality - for each known tag, whether its critical bit must be set; the other form is not canonical
+ * @param what - names the structure in error messages
+ * @throws RecordingKeyStoreError `ERR_FORMAT_INVALID` for anything not canonical, `ERR_FORMAT_TOO_NEW` for an unknown
+ * critical field
+ */
+export function decodeFields(
+  bytes: Uint8Array,
+  criticality: ReadonlyMap<number, boolean>,
+  what: string,
+): Map<number, Buffer> {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const fields = new Map<number, Buffer>();
+  let previousTag = 0;
+  let offset = 0;
+  const invalid = (rule: string) => new RecordingKeyStoreError("ERR_FORMAT_INVALID", `${what}: ${rule}`);
+  while (offset < buffer.length) {
+    if (buffer.length - offset < prefixLength) throw invalid(`field at byte ${offset} is cut short`);
+    const rawTag = buffer.readUInt16BE(offset);
+    const length = buffer.readUInt16BE(offset + 2);
+    const tag = rawTag & ~criticalBit;
+    const critical = (rawTag & criticalBit) !== 0;
+    offset += prefixLength;
+    if (tag <= previousTag) throw invalid(`field ${tag} is duplicated or out of order`);
+    if (length > buffer.length - offset) throw invalid(`field ${tag} is cut short`);
+    previousTag = tag;
+    const expected = criticality.get(tag);
+    if (expected === undefined) {
+      if (critical) {
+        throw new RecordingKeyStoreError("ERR_FORMAT_TOO_NEW", `${what}: has the critical field ${tag}, which this version does not know`);
+      }
+    } else {
+      if (critical !== expected) throw invalid(`field ${tag} has the wrong critical bit`);
+      fields.set(tag, buffer.subarray(offset, offset + length));
+    }
+    offset += length;
+  }
+  return fields;
+}
