@@ -1,6 +1,8 @@
+import type { LastConfirmedStore } from "./last-confirmed-store.js";
+
 /** Options of every store call. */
 export interface StoreCallOptions {
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** One key pair as a store keeps it. `document` is opaque to the store; the other members are for finding it. */
@@ -21,6 +23,17 @@ export interface StoredWrapping {
   readonly document: Uint8Array;
 }
 
+/** Which part of the history {@link KeyPairStore.listKeyPairs} gives. */
+export interface KeyPairListQuery {
+  /**
+   * Goes on behind this position: the last pair of the page before. It names the id as well, because several pairs may
+   * have one sequence and a page may end between them.
+   */
+  readonly after?: Pick<StoredKeyPair, "sequence" | "keyPairId"> | undefined;
+  /** From 1. */
+  readonly limit: number;
+}
+
 /** The one thing that moves: which pair is active. */
 export interface StoredHead {
   /** Changes with every swap; only the store knows its meaning. */
@@ -39,6 +52,8 @@ export interface StoredHead {
  * - A rejected write may or may not have happened; the caller finds out by reading.
  * - Organizations never see each other's data, whatever characters their ids hold.
  * - Returned byte arrays are copies; changing them, or those passed in, changes nothing stored.
+ * - Ids of organizations are any well-formed Unicode of 1 to 512 bytes of UTF-8. Bad input rejects with
+ *   `InvalidInputError` and stores nothing.
  * - Failures reject with `RecordingKeyStoreError`: `ERR_STORE_UNAVAILABLE` (retryable) or `ERR_STORE_CORRUPT`;
  *   an abort rejects with `signal.reason`.
  *
@@ -63,10 +78,10 @@ export interface KeyPairStore {
 
   readKeyPair(organizationId: string, keyPairId: string, options?: StoreCallOptions): Promise<StoredKeyPair | undefined>;
 
-  /** Pairs with `sequence < beforeSequence` (all, if absent), highest sequence first, then by id; at most `limit`. */
+  /** The history, highest sequence first, then by id (ASCII order): at most `limit` pairs that come behind `after`. */
   listKeyPairs(
     organizationId: string,
-    query: { beforeSequence?: number; limit: number },
+    query: KeyPairListQuery,
     options?: StoreCallOptions,
   ): Promise<readonly StoredKeyPair[]>;
 
@@ -84,4 +99,10 @@ export interface KeyPairStore {
   /** A small item shared by all workers, last writer wins: health, not truth. At most 64 KiB. */
   readStatus(organizationId: string, options?: StoreCallOptions): Promise<Uint8Array | undefined>;
   writeStatus(organizationId: string, document: Uint8Array, options?: StoreCallOptions): Promise<void>;
+
+  /**
+   * The place where this host remembers confirmed keys when the key store is given no other, for stores that live on a
+   * host's own disk. See {@link LastConfirmedStore}.
+   */
+  hostLastConfirmed?(): LastConfirmedStore;
 }

@@ -1,0 +1,1 @@
+export { MemoryKeyPairStore, MemoryLastConfirmedStore } from "../stores/memory.js";
