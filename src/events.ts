@@ -1,0 +1,59 @@
+import diagnosticsChannel from "node:diagnostics_channel";
+import type { RecordingKeyStoreError } from "./errors.js";
+
+/** What a `RecordingKeyStore` tells those who watch. No event carries plaintext, keys or a recording's name. */
+export interface RecordingKeyStoreEvents {
+  /** A new pair is active, made here or met in the store. */
+  keyPairChanged: { keyPairId: string; sequence: number };
+  /** KMS vouched for the active pair. */
+  keyPairConfirmed: { keyPairId: string; sequence: number };
+  /** A pair is used although KMS has not vouched for it on this host: it could not be asked. */
+  keyPairUnconfirmed: { keyPairId: string; sequence: number; error: RecordingKeyStoreError };
+  /** The store names a pair that KMS disowns, or a head older than one seen before. It is not used. */
+  keyPairUntrusted: { error: RecordingKeyStoreError };
+  /** Encryption goes on with the last known key: at the start (`days` 0) and after 1, 7 and 30 days. */
+  lastKnownKeyInUse: { since: number; days: 0 | 1 | 7 | 30; error: RecordingKeyStoreError };
+  lastKnownKeyEnded: { since: number };
+  /** The KMS key is disabled, pending deletion or gone: what is encrypted now may never open again. */
+  keyAtRisk: { since: number; error: RecordingKeyStoreError };
+  /** A change of key, due or asked for, failed; the pair before it stays in use. */
+  keyChangeFailed: { error: RecordingKeyStoreError };
+}
+
+export type EventName = keyof RecordingKeyStoreEvents;
+export type EventListener<N extends EventName> = (event: RecordingKeyStoreEvents[N]) => void;
+export type EventSink = <N extends EventName>(name: N, event: RecordingKeyStoreEvents[N]) => void;
+
+/** Name of the `node:diagnostics_channel` on which every event is published as `{ organizationId, name, event }`. */
+export const diagnosticsChannelName = "recording-keystore:event";
+
+const channel = diagnosticsChannel.channel(diagnosticsChannelName);
+
+/** Typed listeners of one key store. A listener that throws disturbs neither encryption nor other listeners. */
+export class EventHub {
+  readonly #organizationId: string;
+  readonly #listeners = new Map<EventName, Set<(event: never) => void>>();
+
+  constructor(organizationId: string) {
+    this.#organizationId = organizationId;
+  }
+
+  /** @returns a function that removes the listener */
+  on<N extends EventName>(name: N, listener: EventListener<N>): () => void {
+    let listeners = this.#listeners.get(name);
+    if (!listeners) this.#listeners.set(name, (listeners = new Set()));
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
+  }
+
+  readonly emit: EventSink = (name, event) => {
+    for (const listener of [...(this.#listeners.get(name) ?? [])]) {
+      try {
+        (listener as (event: unknown) => void)(event);
+      } catch (error) {
+        process.emitWarning(error instanceof Error ? error : new Error(String(error)));
+      }
+    }
+    if (channel.hasSubscribers) channel.publish({ organizationId: this.#organizationId, name, event });
+  };
+}

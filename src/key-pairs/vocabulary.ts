@@ -1,0 +1,12 @@
+/** How the data key of a recording is wrapped. `X25519` pairs are made here, `RSA_*` pairs by KMS. */
+export const keyPairSpecs = ["X25519", "RSA_2048", "RSA_3072", "RSA_4096"] as const;
+export type KeyPairSpec = (typeof keyPairSpecs)[number];
+
+export const periodicKeyChanges = ["daily", "weekly", "monthly", "yearly", "never"] as const;
+export type PeriodicKeyChange = (typeof periodicKeyChanges)[number];
+
+/** Name under which the reference system puts the organization's id into the KMS encryption context. */
+export const defaultContextKeyName = "genesys-cloud-organization-id";
+
+/** Whether KMS itself has vouched for a public key on this host (`confirmed`), or could not be asked yet. */
+export type Confirmation = "confirmed" | "unconfirmed";
