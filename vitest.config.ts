@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url));
+const report = process.env["VITEST_REPORT"];
 
 export default defineConfig({
   resolve: {
@@ -17,5 +18,7 @@ export default defineConfig({
     include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // `.ci/run` counts tests by this report.
+    reporters: report ? ["default", ["json", { outputFile: report }]] : ["default"],
   },
 });

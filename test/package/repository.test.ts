@@ -1,0 +1,38 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { kmsFailureKinds } from "../../src/kms/failures.js";
+
+const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), "utf8");
+
+/** First cells of the table rows under a heading. */
+function tableUnder(heading: string, markdown: string): string[] {
+  const section = markdown.split(/^## /m).find((text) => text.startsWith(heading)) ?? "";
+  return [...section.matchAll(/^\| `([^`]+)` \|/gm)].map((match) => match[1] ?? "");
+}
+
+describe("docs/errors.md", () => {
+  const documentation = read("docs/errors.md");
+
+  test("has one row for each error code, and no other", () => {
+    const union = /export type ErrorCode =([^;]+);/.exec(read("src/errors.ts"))?.[1] ?? "";
+    const codes = [...union.matchAll(/"(ERR_[A-Z_]+)"/g)].map((match) => match[1]);
+    expect(codes.length).toBeGreaterThan(0);
+    expect(tableUnder("Codes", documentation).sort()).toEqual(codes.sort());
+  });
+
+  test("has one row for each kind of KMS failure, and no other", () => {
+    expect(tableUnder("Kinds of KMS failure", documentation).sort()).toEqual([...kmsFailureKinds].sort());
+  });
+});
+
+describe("package-lock.json", () => {
+  const lock = JSON.parse(read("package-lock.json")) as { packages: Record<string, { resolved?: string; integrity?: string; link?: boolean }> };
+
+  test("names no download host, and an integrity for every package", () => {
+    for (const [place, { resolved, integrity }] of Object.entries(lock.packages)) {
+      if (place === "") continue;
+      expect.soft(resolved, place).toBeUndefined();
+      expect.soft(integrity, place).toMatch(/^sha512-/);
+    }
+  });
+});
