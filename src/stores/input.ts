@@ -59,7 +59,8 @@ export function checkListQuery(query: KeyPairListQuery): void {
   checkRecordId("keyPairId", query.after.keyPairId);
 }
 
-type ListPosition = Pick<StoredKeyPair, "sequence" | "keyPairId">;
+/** Where a pair stands in the history. */
+export type ListPosition = Pick<StoredKeyPair, "sequence" | "keyPairId">;
 
 /** Order of `listKeyPairs`: highest sequence first, then by id in order of ASCII (not of a locale). */
 export function compareListPositions(a: ListPosition, b: ListPosition): number {

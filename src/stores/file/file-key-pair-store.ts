@@ -1,0 +1,263 @@
+import { createHash } from "node:crypto";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import {
+  checkDocument,
+  checkKeyPair,
+  checkListQuery,
+  checkOrganizationId,
+  checkRecordId,
+  checkWrapping,
+  compareIds,
+  compareListPositions,
+  type ListPosition,
+} from "../input.js";
+import type {
+  KeyPairListQuery,
+  KeyPairStore,
+  StoreCallOptions,
+  StoredHead,
+  StoredKeyPair,
+  StoredWrapping,
+} from "../key-pair-store.js";
+import type { LastConfirmedStore } from "../last-confirmed-store.js";
+import { corrupt } from "./failures.js";
+import { FileLastConfirmedStore } from "./file-last-confirmed-store.js";
+import { frame, unframe, type Frame } from "./frame.js";
+import { HeadSeries } from "./head-series.js";
+import { Layout, type Place } from "./layout.js";
+import { headFileOf, idOf, idOfRecordFile, isHashName } from "./names.js";
+import { PrivateFolder } from "./private-folder.js";
+
+export interface FileKeyPairStoreOptions {
+  /**
+   * A folder that only the user of this process can write to; made if it is missing. Several processes may share it,
+   * also over NFS (but not over network file systems without hard links, such as most SMB mounts).
+   */
+  readonly directory: string;
+  /**
+   * Where {@link FileKeyPairStore.hostLastConfirmed} keeps its records: a private folder of this host. Name one if
+   * `directory` is shared with other hosts, or if the host's name changes with every start, as in a container.
+   * Default: `hosts/<hash of the host's name>` inside `directory`.
+   */
+  readonly hostDirectory?: string | undefined;
+}
+
+/** Listing reads so many files at once: enough to keep a disk busy, too few to run out of file handles. */
+const readsAtOnce = 16;
+const maxListedOrganizations = 1_000;
+const hostNameDigestLength = 16;
+
+/**
+ * Key pairs in plain files, for one process or several at once, without locks and without a dependency.
+ *
+ * Every record is a file of its own, written under a temporary name, synced, and then linked to its final name, which
+ * succeeds for one writer only; so a crash at any moment leaves either the whole record or none. What a call has
+ * acknowledged is synced to the disk. A file cut short or changed by hand is recognized by its checksum and rejects
+ * with `ERR_STORE_CORRUPT`. Files can be read and written by their owner alone; a folder to which others could write is
+ * refused.
+ */
+export class FileKeyPairStore implements KeyPairStore {
+  readonly #folder: PrivateFolder;
+  readonly #layout: Layout;
+  readonly #heads: HeadSeries;
+  readonly #hostDirectory: string | undefined;
+  /** Places in the history by organization and file: records never change, so each is read for it only once. */
+  readonly #listed = new Map<string, Map<string, ListPosition>>();
+
+  /** Touches no file; the first call does. */
+  constructor({ directory, hostDirectory }: FileKeyPairStoreOptions) {
+    this.#folder = new PrivateFolder(directory);
+    this.#layout = new Layout(this.#folder.root);
+    this.#heads = new HeadSeries(this.#folder, this.#layout);
+    this.#hostDirectory = hostDirectory;
+  }
+
+  async readHead(organizationId: string, options?: StoreCallOptions): Promise<StoredHead | undefined> {
+    checkOrganizationId(organizationId);
+    await this.#begin(options);
+    return this.#heads.latest(organizationId);
+  }
+
+  async swapHead(
+    organizationId: string,
+    expectedRevision: string | undefined,
+    document: Uint8Array,
+    options?: StoreCallOptions,
+  ): Promise<StoredHead | undefined> {
+    checkOrganizationId(organizationId);
+    checkDocument(document);
+    // Before the first await: the caller may reuse its buffer.
+    const copy = new Uint8Array(document);
+    await this.#begin(options);
+    return this.#heads.append(organizationId, expectedRevision, copy, options?.signal);
+  }
+
+  async createKeyPair(pair: StoredKeyPair, options?: StoreCallOptions): Promise<"created" | "exists"> {
+    checkKeyPair(pair);
+    const { path, labels } = this.#layout.pair(pair.organizationId, pair.keyPairId);
+    return this.#create(path, frame({ ...labels, sequence: pair.sequence }, pair.document), options);
+  }
+
+  async readKeyPair(
+    organizationId: string,
+    keyPairId: string,
+    options?: StoreCallOptions,
+  ): Promise<StoredKeyPair | undefined> {
+    checkOrganizationId(organizationId);
+    checkRecordId("keyPairId", keyPairId);
+    await this.#begin(options);
+    return this.#readPair(organizationId, keyPairId);
+  }
+
+  async listKeyPairs(
+    organizationId: string,
+    { after, limit }: KeyPairListQuery,
+    options?: StoreCallOptions,
+  ): Promise<readonly StoredKeyPair[]> {
+    checkOrganizationId(organizationId);
+    checkListQuery({ after, limit });
+    await this.#begin(options);
+    const page = (await this.#history(organizationId, options?.signal))
+      .filter((position) => after === undefined || compareListPositions(position, after) > 0)
+      .sort(compareListPositions)
+      .slice(0, limit);
+    return readAll(page, ({ keyPairId }) => this.#readPair(organizationId, keyPairId), options?.signal);
+  }
+
+  async createWrapping(
+    organizationId: string,
+    keyPairId: string,
+    wrapping: StoredWrapping,
+    options?: StoreCallOptions,
+  ): Promise<"created" | "exists"> {
+    checkWrapping(organizationId, keyPairId, wrapping);
+    const { path, labels } = this.#layout.wrapping(organizationId, keyPairId, wrapping.wrappingId);
+    return this.#create(path, frame(labels, wrapping.document), options);
+  }
+
+  async listWrappings(
+    organizationId: string,
+    keyPairId: string,
+    options?: StoreCallOptions,
+  ): Promise<readonly StoredWrapping[]> {
+    checkOrganizationId(organizationId);
+    checkRecordId("keyPairId", keyPairId);
+    await this.#begin(options);
+    const ids = await this.#idsIn(this.#layout.wrappingsFolder(organizationId, keyPairId));
+    const read = async (wrappingId: string): Promise<StoredWrapping | undefined> => {
+      const found = await this.#read(this.#layout.wrapping(organizationId, keyPairId, wrappingId));
+      return found && { wrappingId, document: found.document };
+    };
+    return readAll(ids.sort(compareIds), read, options?.signal);
+  }
+
+  async readStatus(organizationId: string, options?: StoreCallOptions): Promise<Uint8Array | undefined> {
+    checkOrganizationId(organizationId);
+    await this.#begin(options);
+    return (await this.#read(this.#layout.status(organizationId)))?.document;
+  }
+
+  async writeStatus(organizationId: string, document: Uint8Array, options?: StoreCallOptions): Promise<void> {
+    checkOrganizationId(organizationId);
+    checkDocument(document);
+    const { path, labels } = this.#layout.status(organizationId);
+    const bytes = frame(labels, document);
+    await this.#begin(options);
+    await this.#folder.replace(path, bytes, options?.signal);
+  }
+
+  /** Ids of the organizations of which anything is stored, in no order: for a scheduler or a backup. */
+  async *organizations(options?: StoreCallOptions): AsyncGenerator<string, void, undefined> {
+    await this.#begin(options);
+    for (const name of await this.#folder.list(this.#layout.organizationsFolder)) {
+      options?.signal?.throwIfAborted();
+      const organizationId = isHashName(name) ? await this.#idOfHashName(name) : idOf(name);
+      if (organizationId !== undefined) yield organizationId;
+    }
+  }
+
+  /** Where this host keeps what KMS has confirmed to it; see {@link FileKeyPairStoreOptions.hostDirectory}. */
+  hostLastConfirmed(): LastConfirmedStore {
+    if (this.#hostDirectory !== undefined) return new FileLastConfirmedStore({ directory: this.#hostDirectory });
+    const host = createHash("sha256").update(hostname()).digest("hex").slice(0, hostNameDigestLength);
+    const records = new FileLastConfirmedStore({ directory: this.#layout.hostFolder(host) });
+    const checked = async <T>(call: () => Promise<T>): Promise<T> => {
+      // A private folder is no use inside one that others can write to: they could put their own in its place.
+      await this.#folder.check();
+      return call();
+    };
+    return {
+      load: (organizationId) => checked(() => records.load(organizationId)),
+      save: (organizationId, document) => checked(() => records.save(organizationId, document)),
+    };
+  }
+
+  async #begin(options: StoreCallOptions | undefined): Promise<void> {
+    options?.signal?.throwIfAborted();
+    await this.#folder.check();
+  }
+
+  async #create(path: string, bytes: Buffer, options: StoreCallOptions | undefined): Promise<"created" | "exists"> {
+    await this.#begin(options);
+    return (await this.#folder.create(path, bytes, options?.signal)) ? "created" : "exists";
+  }
+
+  async #read({ path, labels }: Place): Promise<Frame | undefined> {
+    const bytes = await this.#folder.read(path);
+    return bytes && unframe(bytes, labels, path);
+  }
+
+  async #readPair(organizationId: string, keyPairId: string): Promise<StoredKeyPair | undefined> {
+    const place = this.#layout.pair(organizationId, keyPairId);
+    const found = await this.#read(place);
+    if (!found) return undefined;
+    const sequence = found.labels["sequence"];
+    if (typeof sequence !== "number") throw corrupt(place.path, "has no sequence");
+    return { organizationId, keyPairId, sequence, document: found.document };
+  }
+
+  /** Ids of the records in a folder. Temporary and foreign files are none. */
+  async #idsIn(folder: string): Promise<string[]> {
+    return (await this.#folder.list(folder)).map(idOfRecordFile).filter((id) => id !== undefined);
+  }
+
+  async #history(organizationId: string, signal: AbortSignal | undefined): Promise<ListPosition[]> {
+    const before = this.#listed.get(organizationId);
+    const ids = await this.#idsIn(this.#layout.pairsFolder(organizationId));
+    const history = await readAll(
+      ids,
+      async (keyPairId) => before?.get(keyPairId) ?? positionOf(await this.#readPair(organizationId, keyPairId)),
+      signal,
+    );
+    if (this.#listed.size >= maxListedOrganizations) this.#listed.clear();
+    this.#listed.set(organizationId, new Map(history.map((position) => [position.keyPairId, position])));
+    return history;
+  }
+
+  /** The first head of an organization says its id where the folder's name cannot. */
+  async #idOfHashName(name: string): Promise<string | undefined> {
+    const path = join(this.#layout.organizationsFolder, name, "heads", headFileOf(1));
+    const organizationId = (await this.#read({ path, labels: { kind: "head" } }))?.labels["organizationId"];
+    return typeof organizationId === "string" ? organizationId : undefined;
+  }
+}
+
+function positionOf(pair: StoredKeyPair | undefined): ListPosition | undefined {
+  return pair && { keyPairId: pair.keyPairId, sequence: pair.sequence };
+}
+
+/** Reads a few at a time, in order, and leaves out what is no longer there. */
+async function readAll<Item, Found>(
+  items: readonly Item[],
+  read: (item: Item) => Promise<Found | undefined>,
+  signal: AbortSignal | undefined,
+): Promise<Found[]> {
+  const found: Found[] = [];
+  for (let start = 0; start < items.length; start += readsAtOnce) {
+    signal?.throwIfAborted();
+    const group = await Promise.all(items.slice(start, start + readsAtOnce).map(read));
+    for (const one of group) if (one !== undefined) found.push(one);
+  }
+  return found;
+}

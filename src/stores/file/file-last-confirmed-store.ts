@@ -1,0 +1,52 @@
+import { join } from "node:path";
+import { RecordingKeyStoreError } from "../../errors.js";
+import { checkDocument, checkOrganizationId } from "../input.js";
+import type { LastConfirmedStore } from "../last-confirmed-store.js";
+import { frame, unframe } from "./frame.js";
+import type { Place } from "./layout.js";
+import { recordFile } from "./names.js";
+import { PrivateFolder } from "./private-folder.js";
+
+/**
+ * A host's last confirmed public keys, one small file per organization in a folder that only the user of this process
+ * can write to (made if it is missing, refused if others can write to it).
+ *
+ * A file that is damaged, or of a newer version, counts as missing: it is a memory aid for outages, the next confirmation writes it anew, and
+ * to fail here would stop recordings that could go on under the stored key. A disk that does not answer rejects with
+ * `ERR_STORE_UNAVAILABLE`, because then the file may well be there.
+ */
+export class FileLastConfirmedStore implements LastConfirmedStore {
+  readonly #folder: PrivateFolder;
+
+  /** Touches no file; the first call does. */
+  constructor({ directory }: { readonly directory: string }) {
+    this.#folder = new PrivateFolder(directory);
+  }
+
+  async load(organizationId: string): Promise<Uint8Array | undefined> {
+    checkOrganizationId(organizationId);
+    await this.#folder.check();
+    const { path, labels } = this.#place(organizationId);
+    try {
+      const bytes = await this.#folder.read(path);
+      return bytes && unframe(bytes, labels, path).document;
+    } catch (error) {
+      if (error instanceof RecordingKeyStoreError && !error.retryable) return undefined;
+      throw error;
+    }
+  }
+
+  async save(organizationId: string, document: Uint8Array): Promise<void> {
+    checkOrganizationId(organizationId);
+    checkDocument(document);
+    const { path, labels } = this.#place(organizationId);
+    await this.#folder.replace(path, frame(labels, document));
+  }
+
+  #place(organizationId: string): Place {
+    return {
+      path: join(this.#folder.root, recordFile(organizationId)),
+      labels: { kind: "last-confirmed", organizationId },
+    };
+  }
+}

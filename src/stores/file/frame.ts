@@ -1,0 +1,68 @@
+import { createHash } from "node:crypto";
+import { RecordingKeyStoreError } from "../../errors.js";
+import { maxDocumentLength } from "../input.js";
+import { corrupt } from "./failures.js";
+
+/** What a file says about its content, so that one copied to another place is noticed. */
+export type FrameLabels = Readonly<Record<string, string | number>>;
+
+export interface Frame {
+  readonly labels: Readonly<Record<string, unknown>>;
+  /** A copy of its own. */
+  readonly document: Uint8Array;
+  /** SHA-256 of labels and document, hexadecimal. */
+  readonly checksum: string;
+}
+
+const magic = "recording-keystore";
+const version = 1;
+const lineEnd = 0x0a;
+const firstLine = /^recording-keystore (\d{1,9}) ([0-9a-f]{64})$/;
+/** No file of the store is longer; a longer one is not read into memory. */
+export const maxFrameLength = maxDocumentLength + 8192;
+
+/**
+ * The content of a file: `recording-keystore 1 <checksum>`, a line of JSON with the labels, and the document as it is.
+ * The checksum covers everything behind the first line, so a file cut short or overwritten anywhere is recognized.
+ */
+export function frame(labels: FrameLabels, document: Uint8Array): Buffer {
+  const body = Buffer.concat([Buffer.from(`${JSON.stringify(labels)}\n`), document]);
+  return Buffer.concat([Buffer.from(`${magic} ${version} ${checksumOf(body)}\n`), body]);
+}
+
+/**
+ * Reads what {@link frame} made.
+ *
+ * @param expected - labels that the file must carry, as its place says
+ * @throws RecordingKeyStoreError `ERR_STORE_CORRUPT` naming the file, `ERR_FORMAT_TOO_NEW` for a newer version
+ */
+export function unframe(bytes: Buffer, expected: FrameLabels, file: string): Frame {
+  const bodyStart = bytes.indexOf(lineEnd) + 1;
+  const [, writtenVersion, checksum] = firstLine.exec(bytes.toString("latin1", 0, Math.max(bodyStart - 1, 0))) ?? [];
+  if (checksum === undefined) throw corrupt(file, bytes.length === 0 ? "is empty" : "is not a file of the key store");
+  if (Number(writtenVersion) > version) {
+    throw new RecordingKeyStoreError("ERR_FORMAT_TOO_NEW", `${file} was written by a newer version of recording-keystore`);
+  }
+  const body = bytes.subarray(bodyStart);
+  if (checksumOf(body) !== checksum) throw corrupt(file, "is cut short or damaged");
+  const labelsEnd = body.indexOf(lineEnd);
+  const labels = parseLabels(body.toString("utf8", 0, Math.max(labelsEnd, 0)), file);
+  for (const [label, value] of Object.entries(expected)) {
+    if (labels[label] !== value) throw corrupt(file, `belongs to another place: its ${label} is not ${JSON.stringify(value)}`);
+  }
+  return { labels, document: new Uint8Array(body.subarray(labelsEnd + 1)), checksum };
+}
+
+function parseLabels(json: string, file: string): Record<string, unknown> {
+  try {
+    const labels: unknown = JSON.parse(json);
+    if (typeof labels === "object" && labels !== null) return labels as Record<string, unknown>;
+  } catch {
+    // Falls through to the one refusal below.
+  }
+  throw corrupt(file, "has no labels");
+}
+
+function checksumOf(body: Uint8Array): string {
+  return createHash("sha256").update(body).digest("hex");
+}

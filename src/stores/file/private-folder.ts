@@ -1,0 +1,249 @@
+import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import { access, chmod, link, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { InvalidInputError } from "../../errors.js";
+import { corrupt, errnoOf, linksUnsupported, unavailable } from "./failures.js";
+import { maxFrameLength } from "./frame.js";
+
+const folderMode = 0o700;
+const fileMode = 0o600;
+const writableByOthers = 0o022;
+const temporaryPrefix = ".tmp-";
+/** A writer needs milliseconds: a temporary file this old was left behind by a crash. */
+const abandonedAfter = 60 * 60 * 1000;
+const maxPreparedFolders = 10_000;
+
+/** By these a file system says that folders cannot be opened or synced; then it cannot promise more than it does. */
+const folderSyncUnsupported = new Set(["EINVAL", "ENOTSUP", "EOPNOTSUPP", "EISDIR", "EPERM", "EACCES", "ENOSYS"]);
+const hardLinksUnsupported = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EXDEV"]);
+
+/**
+ * A folder that only this user can write to, with files that appear whole or not at all and survive a crash. Several
+ * processes may use one at once; there are no locks to be left behind.
+ */
+export class PrivateFolder {
+  readonly root: string;
+  /** Folders known to exist durably and to be private; `true` once swept. */
+  readonly #prepared = new Map<string, boolean>();
+  #rootChecked = false;
+
+  constructor(directory: string) {
+    if (typeof directory !== "string" || directory === "" || directory.includes("\0")) {
+      throw new InvalidInputError("directory", "must be the path of a folder", directory);
+    }
+    this.root = resolve(directory);
+  }
+
+  /** Refuses a folder in which other users could put files. One that does not exist yet is fine. */
+  async check(): Promise<void> {
+    if (this.#rootChecked) return;
+    this.#rootChecked = await checkPrivate(this.root);
+  }
+
+  /** The bytes of a file, or `undefined` if there is none. */
+  async read(path: string): Promise<Buffer | undefined> {
+    try {
+      const handle = await open(path, "r");
+      try {
+        const { size } = await handle.stat();
+        if (size > maxFrameLength) throw corrupt(path, "is too long");
+        return await handle.readFile();
+      } finally {
+        await handle.close();
+      }
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") return undefined;
+      if (errnoOf(error) === "EISDIR") throw corrupt(path, "is a folder");
+      throw asStoreError(`read ${path}`, error);
+    }
+  }
+
+  async has(path: string): Promise<boolean> {
+    try {
+      await access(path, constants.F_OK);
+      return true;
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") return false;
+      throw unavailable(`look for ${path}`, error);
+    }
+  }
+
+  /** Names in a folder; none if it does not exist. */
+  async list(folder: string): Promise<string[]> {
+    try {
+      return await readdir(folder);
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") return [];
+      throw unavailable(`list ${folder}`, error);
+    }
+  }
+
+  /** Makes a file that must not exist yet: `false` if it does. Of several writers at once exactly one gets `true`. */
+  async create(path: string, bytes: Uint8Array, signal?: AbortSignal): Promise<boolean> {
+    return this.#withTemporary(path, bytes, signal, (temporary) => linkOnce(temporary, path));
+  }
+
+  /** Puts a file in place of the one of that name, if any. Readers see the old or the new one, whole. */
+  async replace(path: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    await this.#withTemporary(path, bytes, signal, async (temporary) => {
+      try {
+        await rename(temporary, path);
+      } catch (error) {
+        throw unavailable(`replace ${path}`, error);
+      }
+      return true;
+    });
+  }
+
+  async #withTemporary(
+    path: string,
+    bytes: Uint8Array,
+    signal: AbortSignal | undefined,
+    publish: (temporary: string) => Promise<boolean>,
+  ): Promise<boolean> {
+    const folder = dirname(path);
+    await this.#prepare(folder);
+    const temporary = join(folder, temporaryPrefix + randomBytes(12).toString("hex"));
+    let published: boolean;
+    try {
+      const writtenAt = await this.#writeDurably(temporary, bytes);
+      await this.#sweepOnce(folder, writtenAt);
+      signal?.throwIfAborted();
+      published = await publish(temporary);
+    } finally {
+      // What cannot be removed now is swept later; the answer to the caller matters more.
+      await unlink(temporary).catch(() => undefined);
+    }
+    // Also when another writer was first: it may have crashed before it made its file durable.
+    await syncFolder(folder);
+    return published;
+  }
+
+  /** Resolves with the time of the write by the file system's own clock, which no test and no time server moves. */
+  async #writeDurably(path: string, bytes: Uint8Array): Promise<number> {
+    try {
+      const handle = await open(path, "wx", fileMode);
+      try {
+        // Whatever the umask has taken away.
+        await handle.chmod(fileMode);
+        await handle.writeFile(bytes);
+        await handle.sync();
+        return (await handle.stat()).mtimeMs;
+      } finally {
+        await handle.close();
+      }
+    } catch (error) {
+      // The folder may have been removed under us; the next write then makes it again.
+      this.#prepared.delete(dirname(path));
+      throw unavailable(`write ${path}`, error);
+    }
+  }
+
+  /** Makes a folder below the root, and the root itself, durably. */
+  async #prepare(folder: string): Promise<void> {
+    if (this.#prepared.has(folder)) return;
+    if (this.#prepared.size >= maxPreparedFolders) this.#prepared.clear();
+    if (folder !== this.root) await this.#prepare(dirname(folder));
+    await makeFolder(folder, { check: true });
+    this.#prepared.set(folder, false);
+    this.#rootChecked = true;
+  }
+
+  /** Removes what crashed writers left behind. A writer that was merely asleep for so long fails and may try again. */
+  async #sweepOnce(folder: string, now: number): Promise<void> {
+    if (this.#prepared.get(folder) !== false) return;
+    this.#prepared.set(folder, true);
+    try {
+      for (const name of await readdir(folder)) {
+        if (!name.startsWith(temporaryPrefix)) continue;
+        const path = join(folder, name);
+        if (now - (await stat(path)).mtimeMs >= abandonedAfter) await unlink(path);
+      }
+    } catch {
+      // Tidiness never fails a write; another process may be sweeping too.
+    }
+  }
+}
+
+/** `false` if there is no such folder. */
+async function checkPrivate(folder: string): Promise<boolean> {
+  let facts;
+  try {
+    facts = await stat(folder);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return false;
+    throw unavailable(`look at ${folder}`, error);
+  }
+  if (!facts.isDirectory()) throw new InvalidInputError("directory", `${folder} is not a folder`);
+  // Windows has neither owners nor modes of this kind.
+  const user = process.geteuid?.();
+  if (user === undefined) return true;
+  if ((facts.mode & writableByOthers) !== 0) {
+    throw new InvalidInputError("directory", `other users can write to ${folder}: chmod go-w it, or name a folder inside`);
+  }
+  if (facts.uid !== user && facts.uid !== 0) {
+    throw new InvalidInputError(
+      "directory",
+      `${folder} belongs to user ${facts.uid}, not to user ${user} of this process: chown it, or name a folder inside`,
+    );
+  }
+  return true;
+}
+
+/** Folders above the root are nobody's business but their owner's: made if missing, otherwise taken as they are. */
+async function makeFolder(folder: string, { check, last = false }: { check: boolean; last?: boolean }): Promise<void> {
+  try {
+    await mkdir(folder, { mode: folderMode });
+    // Whatever the umask has taken away.
+    await chmod(folder, folderMode);
+  } catch (error) {
+    const code = errnoOf(error);
+    if (code === "ENOENT" && !last) {
+      await makeFolder(dirname(folder), { check: false });
+      return makeFolder(folder, { check, last: true });
+    }
+    if (code !== "EEXIST") throw unavailable(`make the folder ${folder}`, error);
+    if (check) await checkPrivate(folder);
+  }
+  // Also when it was there: the process that made it may not have come so far.
+  await syncFolder(dirname(folder));
+}
+
+async function linkOnce(temporary: string, path: string): Promise<boolean> {
+  try {
+    await link(temporary, path);
+    return true;
+  } catch (error) {
+    const code = errnoOf(error) ?? "";
+    if (code === "EEXIST") return isLinked(temporary);
+    if (hardLinksUnsupported.has(code)) throw linksUnsupported(dirname(path), error);
+    throw unavailable(`create ${path}`, error);
+  }
+}
+
+/** NFS repeats a request whose answer was lost: the second then finds the link that the first has made. */
+async function isLinked(temporary: string): Promise<boolean> {
+  try {
+    return (await stat(temporary)).nlink > 1;
+  } catch (error) {
+    throw unavailable(`look at ${temporary}`, error);
+  }
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, "r");
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (!folderSyncUnsupported.has(errnoOf(error) ?? "")) throw unavailable(`sync the folder ${folder}`, error);
+  }
+}
+
+function asStoreError(doing: string, error: unknown): unknown {
+  return errnoOf(error)?.startsWith("ERR_STORE") ? error : unavailable(doing, error);
+}
