@@ -1,3 +1,4 @@
+import type { TestReport } from "./key-pairs/test-run.js";
 import type { KmsFailureKind } from "./kms/failures.js";
 
 /** Every `code` that an error of this library can carry. `docs/errors.md` says what each means and what to do. */
@@ -108,5 +109,19 @@ export class KmsError extends RecordingKeyStoreError {
     this.keyId = init.keyId;
     this.awsErrorName = init.awsErrorName;
     this.requestId = init.requestId;
+  }
+}
+
+/** `configure()` was given a configuration that fails its test; nothing has changed. */
+export class TestFailedError extends RecordingKeyStoreError {
+  override readonly name = "TestFailedError";
+  readonly report: TestReport;
+
+  constructor(report: TestReport) {
+    super("ERR_TEST_FAILED", `the test of ${report.kmsKeyAliasArn} failed: ${report.diagnosis?.summary ?? report.error?.message ?? "see the report"}`, {
+      cause: report.error,
+      retryable: report.error?.retryable ?? false,
+    });
+    this.report = report;
   }
 }

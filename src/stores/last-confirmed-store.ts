@@ -12,3 +12,16 @@ export interface LastConfirmedStore {
   /** Replaces what was saved: after a crash at any moment, `load` gives the old or the new document, whole. */
   save(organizationId: string, document: Uint8Array): Promise<void>;
 }
+
+/** Remembers for as long as the process lives: what a store without a place on the host gets. */
+export class ProcessLastConfirmed implements LastConfirmedStore {
+  readonly #documents = new Map<string, Uint8Array>();
+
+  async load(organizationId: string): Promise<Uint8Array | undefined> {
+    return this.#documents.get(organizationId)?.slice();
+  }
+
+  async save(organizationId: string, document: Uint8Array): Promise<void> {
+    this.#documents.set(organizationId, document.slice());
+  }
+}

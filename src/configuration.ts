@@ -1,0 +1,184 @@
+import * as z from "zod";
+import type { Clock } from "./clock.js";
+import { InvalidInputError } from "./errors.js";
+import { kmsAliasArnProblem } from "./kms/arn.js";
+import type { KmsProvider } from "./kms/kms-provider.js";
+import { defaultContextKeyName, keyPairSpecs, periodicKeyChanges, type KeyPairSpec, type PeriodicKeyChange } from "./key-pairs/vocabulary.js";
+import type { KeyStoreConfiguration } from "./key-pairs/rotation.js";
+import type { KeyPairStore } from "./stores/key-pair-store.js";
+import type { LastConfirmedStore } from "./stores/last-confirmed-store.js";
+
+/** What an administrator decides: the input of `test()` and `configure()`. */
+export interface ConfigurationInput {
+  /** `arn:{partition}:kms:{region}:{account}:alias/{name}`, in the partitions `aws`, `aws-us-gov` and `aws-cn`. */
+  kmsKeyAliasArn: string;
+  /** Default `monthly`. */
+  periodicKeyChange?: PeriodicKeyChange;
+  /** Default `X25519`. RSA pairs are made by KMS and are not possible with keys in custom key stores. */
+  keyPairSpec?: KeyPairSpec;
+  /** Name under which the organization's id stands in the encryption context. Default `genesys-cloud-organization-id`. */
+  contextKeyName?: string;
+}
+
+/** Options of the `RecordingKeyStore` constructor. All times are in milliseconds. */
+export interface RecordingKeyStoreOptions {
+  /** 1 to 128 of `A-Z a-z 0-9 . _ : @ + = , -`, beginning with a letter or digit. */
+  organizationId: string;
+  /** The AWS Region in which the KMS key must exist. */
+  homeRegion: string;
+  kms: KmsProvider;
+  store: KeyPairStore;
+  /**
+   * Which KMS keys may count, whatever the store says: account ids, alias ARNs, key ARNs. Without it the first alias met
+   * is trusted on first use, which `status()` shows.
+   */
+  trustedKmsKeys?: readonly string[];
+  /**
+   * KMS keys (account ids, alias ARNs, key ARNs) under which a recording may be opened by the wrapped private half it
+   * carries itself, when the store does not have its key pair. Off by default.
+   */
+  embeddedKeys?: readonly string[];
+  /** Further Regions in which a multi-Region key may decrypt while the home Region can't be reached. */
+  decryptRegions?: readonly string[];
+  /** Host-side memory of the last confirmed key. Default: the store's own `hostLastConfirmed()`, else this process. */
+  lastConfirmed?: LastConfirmedStore;
+  /** Refuse to encrypt with a key that KMS has never confirmed on this host. Default false. */
+  requireConfirmedKey?: boolean;
+  /** Refuse to encrypt when the key was last confirmed longer ago than this. Default: no limit. */
+  maxLastConfirmedAge?: number;
+  /** How long an unwrapped private key stays in memory: 0 to 300,000, default 60,000. */
+  privateKeyTtl?: number;
+  /** How often an organization in use has its key confirmed again. Default 900,000. */
+  confirmEvery?: number;
+  /** How long a process's first use waits for KMS. Default 500. */
+  confirmTimeout?: number;
+  /** How long the store's head is relied on before it is read again. Default 60,000. */
+  headTtl?: number;
+  /** False leaves rotation and confirmation to explicit calls (Lambda, cron). Default true. */
+  background?: boolean;
+  /** Put the wrapped private half into each recording, so that recording and KMS are enough. Default true. */
+  selfContained?: boolean;
+  clock?: Clock;
+}
+
+export interface CallOptions {
+  signal?: AbortSignal;
+}
+
+/** Names a recording. The same names must be given to open it. */
+export interface RecordingName {
+  /** 1 to 1,024 bytes of UTF-8. */
+  recordingId: string;
+  /** Tells audio, screen and transcript of one recording apart: 1 to 128 bytes of UTF-8. Default `main`. */
+  asset?: string;
+}
+
+export interface EncryptOptions extends RecordingName, CallOptions {
+  /** Authenticated, but readable by anyone who has the file: not for personal data. A JSON object, at most 8 KiB. */
+  publicMetadata?: Readonly<Record<string, unknown>>;
+  /** Bytes of recording per segment: 4,096 to 16,777,216, default 65,536. A smaller one loses less in a crash. */
+  segmentSize?: number;
+}
+
+export interface DecryptOptions extends RecordingName, CallOptions {}
+
+const ms = (max: number) => z.number().min(0).max(max);
+const anyObject = <T extends object>(methods: readonly (keyof T & string)[]) =>
+  z.custom<T>((value) => typeof value === "object" && value !== null && methods.every((name) => typeof (value as Record<string, unknown>)[name] === "function"), {
+    message: `must be an object with ${methods.map((name) => `${name}()`).join(", ")}`,
+  });
+const text = (maxBytes: number) =>
+  z.string().refine((value) => value.length > 0 && value.isWellFormed() && Buffer.byteLength(value) <= maxBytes && !/[\p{Cc}]/u.test(value), {
+    message: `must be 1 to ${maxBytes} bytes of well-formed UTF-8 without control characters`,
+  });
+const signal = z.custom<AbortSignal>((value) => value instanceof AbortSignal, { message: "must be an AbortSignal" }).optional();
+const region = z.string().regex(/^[a-z]{2,3}(-[a-z]+)+-\d{1,2}$/, { message: "must be an AWS Region, such as eu-west-1" });
+const kmsKeys = z.array(z.string()).min(1).max(1_000);
+
+const schemas = {
+  options: z.strictObject({
+    organizationId: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:@+=,-]{0,127}$/, {
+      message: "must be 1 to 128 of A-Z a-z 0-9 . _ : @ + = , - and begin with a letter or digit",
+    }),
+    homeRegion: region,
+    kms: anyObject<KmsProvider>(["describeKey", "encrypt", "decrypt", "generateDataKeyPair"]),
+    store: anyObject<KeyPairStore>(["readHead", "swapHead", "createKeyPair", "readKeyPair", "listKeyPairs"]),
+    trustedKmsKeys: kmsKeys.optional(),
+    embeddedKeys: kmsKeys.optional(),
+    decryptRegions: z.array(region).max(32).default([]),
+    lastConfirmed: anyObject<LastConfirmedStore>(["load", "save"]).optional(),
+    requireConfirmedKey: z.boolean().default(false),
+    maxLastConfirmedAge: z.number().positive().optional(),
+    privateKeyTtl: ms(300_000).default(60_000),
+    confirmEvery: z.number().min(1_000).default(900_000),
+    confirmTimeout: ms(60_000).default(500),
+    headTtl: ms(3_600_000).default(60_000),
+    background: z.boolean().default(true),
+    selfContained: z.boolean().default(true),
+    clock: anyObject<Clock>(["now", "monotonic"]).optional(),
+  }),
+  configuration: z.strictObject({
+    kmsKeyAliasArn: z.string().superRefine((arn, context) => {
+      const problem = kmsAliasArnProblem(arn);
+      if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
+    }),
+    periodicKeyChange: z.enum(periodicKeyChanges).default("monthly"),
+    keyPairSpec: z.enum(keyPairSpecs).default("X25519"),
+    contextKeyName: z
+      .string()
+      .regex(/^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$/, { message: "must be 1 to 128 of A-Z a-z 0-9 . _ : / @ - and begin with a letter or digit" })
+      .refine((name) => !/^(aws|recording-keystore):/i.test(name), { message: "must not begin with aws: or recording-keystore:" })
+      .default(defaultContextKeyName),
+  }),
+  encrypt: z.strictObject({
+    recordingId: text(1_024),
+    asset: text(128).default("main"),
+    publicMetadata: z
+      .custom<Readonly<Record<string, unknown>>>((value) => typeof value === "object" && value !== null && !Array.isArray(value), { message: "must be a JSON object" })
+      .optional(),
+    segmentSize: z.int().min(4_096).max(16_777_216).default(65_536),
+    signal,
+  }),
+  decrypt: z.strictObject({ recordingId: text(1_024), asset: text(128).default("main"), signal }),
+  page: z.strictObject({ limit: z.int().min(1).max(1_000).default(50), cursor: z.string().optional(), signal }),
+  call: z.strictObject({ signal }),
+} as const;
+
+type Schemas = typeof schemas;
+type Parsed<K extends keyof Schemas> = z.output<Schemas[K]>;
+
+export type CheckedOptions = Parsed<"options">;
+
+/**
+ * Checks input of the kind named and fills in defaults.
+ * @throws InvalidInputError naming the field, the rule and (if short and no secret) what was given
+ */
+export function check<K extends keyof Schemas>(kind: K, input: unknown): Parsed<K> {
+  const result = schemas[kind].safeParse(input ?? {});
+  if (result.success) return result.data as Parsed<K>;
+  const issue = result.error.issues[0];
+  if (!issue) throw new InvalidInputError("input", "is invalid");
+  if (issue.code === "unrecognized_keys") throw new InvalidInputError(issue.keys[0] ?? "input", "is not a known option");
+  const field = issue.path.join(".") || "input";
+  const given = issue.path.reduce<unknown>((value, key) => (typeof value === "object" && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined), input);
+  throw new InvalidInputError(field, given === undefined ? "is required" : ruleOf(issue), given);
+}
+
+export function checkConfiguration(input: ConfigurationInput): KeyStoreConfiguration {
+  return check("configuration", input);
+}
+
+function ruleOf(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case "invalid_type":
+      return `must be a ${issue.expected}`;
+    case "invalid_value":
+      return `must be one of ${issue.values.map(String).join(", ")}`;
+    case "too_small":
+      return `must be at least ${String(issue.minimum)}`;
+    case "too_big":
+      return `must be at most ${String(issue.maximum)}`;
+    default:
+      return issue.message;
+  }
+}

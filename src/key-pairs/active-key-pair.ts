@@ -1,0 +1,290 @@
+import { RecordingKeyStoreError } from "../errors.js";
+import { confirmKeyPair } from "./confirmation.js";
+import type { KeyPairContext } from "./context.js";
+import { decodeDocument, encodeDocument, type HeadDocument } from "./documents.js";
+import { readHead, readHeadPair, storeCall } from "./head.js";
+import { parseKeyPair, storedKeyPair, type KeyPair } from "./key-pair.js";
+import { abortable, hasPassed, momentOf, type Moment } from "./private-key-custody.js";
+import type { Confirmation } from "./vocabulary.js";
+
+/** The pair with which recordings are encrypted now, and how far KMS has vouched for it. */
+export interface ActiveKeyPair {
+  readonly pair: KeyPair;
+  readonly confirmation: Confirmation;
+  /** When KMS last vouched for it, wall clock; absent while unconfirmed. */
+  readonly confirmedAt?: number;
+}
+
+/** The newest pair this host has seen confirmed; a head behind it has been rolled back. */
+interface Floor {
+  readonly sequence: number;
+  readonly digest: Buffer;
+}
+
+/**
+ * Finds the active pair, has KMS confirm it, and holds on to the last confirmed one whatever KMS, the store or somebody
+ * who can write to the store does.
+ */
+export class ActiveKeyPairs {
+  readonly #context: KeyPairContext;
+  #held: ActiveKeyPair | undefined;
+  #floor: Floor | undefined;
+  #headReadAt: Moment | undefined;
+  #confirmTriedAt: Moment | undefined;
+  #refreshing: Promise<void> | undefined;
+  #confirming: Promise<void> | undefined;
+  #remembered = false;
+  /** Why the pair that the store names now is not the one in use. */
+  #refusal: RecordingKeyStoreError | undefined;
+
+  constructor(context: KeyPairContext) {
+    this.#context = context;
+  }
+
+  get current(): ActiveKeyPair | undefined {
+    return this.#held;
+  }
+
+  get #current(): ActiveKeyPair | undefined {
+    return this.#held;
+  }
+
+  set #current(next: ActiveKeyPair | undefined) {
+    this.#held = next;
+    this.#context.health.activeDigest = next?.pair.digest;
+  }
+
+  /** True while something other than the head's confirmed pair is in use, or KMS trouble is unresolved. */
+  get usesLastKnownKey(): boolean {
+    return this.#refusal !== undefined || this.#context.health.trouble !== undefined;
+  }
+
+  get refusal(): RecordingKeyStoreError | undefined {
+    return this.#refusal;
+  }
+
+  /**
+   * The pair to encrypt with. With `background`, waits for store and KMS only on first use (at most `confirmTimeout` for
+   * KMS) or after a long pause; otherwise reads the head again when it is older than `headTtl`.
+   * @throws RecordingKeyStoreError `ERR_NOT_CONFIGURED`, `ERR_KEY_PAIR_UNTRUSTED`, `ERR_STORE_*`
+   */
+  async acquire(background: boolean, signal?: AbortSignal): Promise<ActiveKeyPair> {
+    const { times, clock } = this.#context;
+    const readAt = this.#headReadAt;
+    if (!this.#current) {
+      await this.refresh(signal);
+    } else if (!readAt || hasPassed(readAt, times.headTtl, clock)) {
+      const refreshing = this.refresh(background ? undefined : signal);
+      refreshing.catch(() => undefined); // remembered as refusal or trouble
+      const idle = !readAt || hasPassed(readAt, 2 * times.headTtl, clock);
+      if (!background) await refreshing.catch(() => signal?.throwIfAborted());
+      else if (idle) await abortable(settledWithin(refreshing, times.confirmTimeout), signal);
+    }
+    if (background) this.#confirmWhenDue();
+    if (!this.#current) throw this.#refusal ?? notConfigured();
+    return this.#current;
+  }
+
+  /** Reads the head, and adopts the pair it names if that may be used. One at a time. */
+  refresh(signal?: AbortSignal): Promise<void> {
+    this.#refreshing ??= this.#refresh().finally(() => (this.#refreshing = undefined));
+    return abortable(this.#refreshing, signal);
+  }
+
+  /** Makes a pair that KMS has just unwrapped, or that came from this host's own rotation, the active one. */
+  async adoptConfirmed(pair: KeyPair): Promise<void> {
+    const { clock, emit, health } = this.#context;
+    const changed = !this.#current?.pair.digest.equals(pair.digest);
+    const confirmedAt = clock.now();
+    this.#current = { pair, confirmation: "confirmed", confirmedAt };
+    this.#floor = { sequence: pair.birth.sequence, digest: pair.digest };
+    this.#headReadAt = momentOf(clock);
+    this.#confirmTriedAt = momentOf(clock);
+    this.#refusal = undefined;
+    health.succeeded("confirm", "unwrap", "read-store");
+    const { keyPairId, sequence } = pair.birth;
+    if (changed) emit("keyPairChanged", { keyPairId, sequence });
+    emit("keyPairConfirmed", { keyPairId, sequence });
+    await this.#remember(pair, confirmedAt);
+  }
+
+  /** @throws RecordingKeyStoreError `ERR_STORE_ROLLED_BACK` for a head behind what this host has seen confirmed */
+  checkFloor(head: HeadDocument): void {
+    const floor = this.#floor;
+    if (!floor || head.sequence > floor.sequence || (head.sequence === floor.sequence && head.digest.equals(floor.digest))) return;
+    throw rolledBack(`the store's head is at key pair ${head.sequence}, and this host has seen ${floor.sequence}`);
+  }
+
+  /** Asks KMS about the active pair now. Used by the background and by explicit confirmation; never rejects for KMS. */
+  confirm(signal?: AbortSignal): Promise<void> {
+    this.#confirming ??= this.#confirm().finally(() => (this.#confirming = undefined));
+    return abortable(this.#confirming, signal);
+  }
+
+  /** Forgets that a newer head was ever seen. The operator's word after a genuine restore of the store. */
+  async acceptRestored(signal?: AbortSignal): Promise<void> {
+    await this.#recall();
+    this.#floor = undefined;
+    this.#refusal = undefined;
+    const previous = this.#current;
+    this.#current = undefined;
+    try {
+      await this.refresh(signal);
+    } catch (error) {
+      this.#current ??= previous;
+      if (previous) this.#floor = { sequence: previous.pair.birth.sequence, digest: previous.pair.digest };
+      throw error;
+    }
+  }
+
+  async #refresh(): Promise<void> {
+    const { clock, health, emit } = this.#context;
+    await this.#recall();
+    try {
+      await this.#followHead();
+      this.#headReadAt = momentOf(clock);
+      health.succeeded("read-store");
+    } catch (error) {
+      if (!(error instanceof RecordingKeyStoreError)) throw error;
+      this.#headReadAt = momentOf(clock);
+      if (error.code === "ERR_STORE_UNAVAILABLE") health.failed("read-store", error);
+      else if (error.code !== "ERR_NOT_CONFIGURED") {
+        this.#refusal = error;
+        emit("keyPairUntrusted", { error });
+      }
+      if (!this.#current) throw error;
+    }
+  }
+
+  async #followHead(): Promise<void> {
+    const head = await readHead(this.#context);
+    const floor = this.#floor;
+    if (!head) {
+      if (floor) throw rolledBack("the store has no configuration any more");
+      throw notConfigured();
+    }
+    this.checkFloor(head);
+    if (this.#current?.pair.digest.equals(head.digest)) {
+      this.#refusal = undefined;
+      // Recalled from this host's earlier life, and not yet asked about in this one.
+      if (this.#confirmTriedAt === undefined) await this.#judge(this.#current.pair);
+      return;
+    }
+    const pair = await readHeadPair(this.#context, head);
+    this.#context.trust.checkActive(pair);
+    await this.#judge(pair);
+  }
+
+  /** Confirms a pair met in the store, waiting a bounded time, and decides whether it is used. */
+  async #judge(pair: KeyPair): Promise<void> {
+    const { health, times, emit, clock, trust } = this.#context;
+    const verdict = await withTimeout(times.confirmTimeout, (signal) => confirmKeyPair(pair, this.#context.decryptionUnder, signal));
+    if (verdict?.status === "confirmed") {
+      trust.adoptIfFirst(pair.birth.kmsKeyAliasArn);
+      return this.adoptConfirmed(pair);
+    }
+    if (verdict?.status === "untrusted") throw verdict.error;
+    const error = verdict?.error ?? new RecordingKeyStoreError("ERR_KMS_UNAVAILABLE", `KMS did not answer within ${times.confirmTimeout} ms`, { retryable: true });
+    health.failed("confirm", error);
+    this.#confirmTriedAt = momentOf(clock);
+    // A pair confirmed earlier goes before one that nobody has vouched for.
+    if (this.#current?.confirmation === "confirmed") {
+      this.#refusal = undefined;
+      return;
+    }
+    trust.adoptIfFirst(pair.birth.kmsKeyAliasArn);
+    this.#current = { pair, confirmation: "unconfirmed" };
+    this.#refusal = undefined;
+    emit("keyPairUnconfirmed", { keyPairId: pair.birth.keyPairId, sequence: pair.birth.sequence, error });
+  }
+
+  #confirmWhenDue(): void {
+    const { times, clock } = this.#context;
+    const interval = this.#context.health.trouble || this.#current?.confirmation !== "confirmed" ? Math.min(retryConfirmAfter, times.confirmEvery) : times.confirmEvery;
+    // Jittered by up to a tenth, so that workers started together do not ask together.
+    if (this.#confirmTriedAt && !hasPassed(this.#confirmTriedAt, interval * (0.9 + 0.1 * Math.random()), clock)) return;
+    void this.confirm().catch(() => undefined);
+  }
+
+  async #confirm(): Promise<void> {
+    const { clock, health, custody, organizationId } = this.#context;
+    const current = this.#current;
+    if (!current) return;
+    this.#confirmTriedAt = momentOf(clock);
+    const verdict = await confirmKeyPair(current.pair, this.#context.decryptionUnder);
+    if (this.#current?.pair !== current.pair) return;
+    if (verdict.status === "confirmed") return this.adoptConfirmed(current.pair);
+    if (verdict.error.code === "ERR_KMS_REFUSED") custody.drop({ organizationId, digest: current.pair.digest });
+    health.failed("confirm", verdict.error);
+    if (verdict.status === "untrusted") {
+      this.#context.emit("keyPairUntrusted", { error: verdict.error });
+      if (current.confirmation === "unconfirmed") {
+        this.#current = undefined;
+        this.#refusal = verdict.error;
+      }
+    }
+  }
+
+  /** Brings back what this host confirmed in an earlier life. Its absence or damage is no error: it is only a memory. */
+  async #recall(): Promise<void> {
+    if (this.#remembered) return;
+    const { lastConfirmed, organizationId, trust } = this.#context;
+    try {
+      const document = await lastConfirmed.load(organizationId);
+      this.#remembered = true;
+      if (!document) return;
+      const record = decodeDocument("lastConfirmed", document, "last confirmed record");
+      if (record.organizationId !== organizationId) return;
+      const pair = parseKeyPair(record.keyPair, { organizationId, what: "last confirmed key pair" });
+      trust.adoptIfFirst(pair.birth.kmsKeyAliasArn);
+      trust.checkActive(pair);
+      this.#current = { pair, confirmation: "confirmed", confirmedAt: record.confirmedAt };
+      this.#floor = { sequence: record.sequence, digest: pair.digest };
+    } catch (error) {
+      process.emitWarning(`recording-keystore: the last confirmed record of this host can't be used (${(error as Error).message})`);
+    }
+  }
+
+  async #remember(pair: KeyPair, confirmedAt: number): Promise<void> {
+    const { lastConfirmed, organizationId } = this.#context;
+    const { document: keyPair } = storedKeyPair(pair);
+    const document = encodeDocument("lastConfirmed", { organizationId, keyPair: Buffer.from(keyPair), sequence: pair.birth.sequence, confirmedAt });
+    try {
+      await storeCall(undefined, () => lastConfirmed.save(organizationId, document));
+    } catch (error) {
+      process.emitWarning(`recording-keystore: the last confirmed record could not be saved (${(error as Error).message})`);
+    }
+  }
+}
+
+/** How soon an unconfirmed or troubled pair is asked about again, milliseconds. */
+const retryConfirmAfter = 30_000;
+
+function notConfigured(): RecordingKeyStoreError {
+  return new RecordingKeyStoreError("ERR_NOT_CONFIGURED", "no KMS key is configured for this organization: call configure() first");
+}
+
+function rolledBack(what: string): RecordingKeyStoreError {
+  return new RecordingKeyStoreError("ERR_STORE_ROLLED_BACK", `${what}; if the store was restored on purpose, call acceptRestoredStore()`);
+}
+
+/** Runs a task with a deadline; `undefined` when it passed. */
+async function withTimeout<T>(ms: number, task: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
+  const deadline = new AbortController();
+  const timer = setTimeout(() => deadline.abort(), ms);
+  try {
+    return await task(deadline.signal);
+  } catch (error) {
+    if (deadline.signal.aborted) return undefined;
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function settledWithin(promise: Promise<unknown>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
+  await Promise.race([promise.then(() => undefined, () => undefined), timeout]);
+  clearTimeout(timer);
+}

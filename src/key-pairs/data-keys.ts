@@ -1,0 +1,157 @@
+import { randomBytes } from "node:crypto";
+import { secretBuffer, wipe } from "../encoding/secrets.js";
+import { KmsError, RecordingKeyStoreError } from "../errors.js";
+import type { TrustAnchor } from "../kms/trust-anchor.js";
+import type { DataKeyLease } from "../recording/data-key-lease.js";
+import { decodeBirthRecord, birthRecordDigest } from "./birth-record.js";
+import type { KeyPairContext } from "./context.js";
+import { storeCall } from "./head.js";
+import { parseKeyPair, untrusted, type KeyPair } from "./key-pair.js";
+import { dataKeyLength } from "./key-wrapping.js";
+import { options, unwrapPrivateKey, type WrappedPrivateKey } from "./making.js";
+import { hasPassed, type HeldPrivateKey } from "./private-key-custody.js";
+
+/** A wrapped data key as it stands in a recording's header. */
+export interface Recipient {
+  readonly birthRecord: Uint8Array;
+  readonly wrappedDataKey: Uint8Array;
+  readonly kmsKeyArn?: string | undefined;
+  readonly wrappedPrivateKey?: Uint8Array | undefined;
+}
+
+/** A fresh 256-bit data key in a buffer of its own. */
+export function newDataKey(): Buffer {
+  const dataKey = secretBuffer(dataKeyLength);
+  const random = randomBytes(dataKeyLength);
+  dataKey.set(random);
+  wipe(random);
+  return dataKey;
+}
+
+/** A stream may not be asked to fetch keys for every segment: the shortest time it holds a data key, milliseconds. */
+const shortestLease = 1_000;
+/** How many parsed pairs are kept; they are immutable and hold no secret. */
+const parsedPairs = 1_000;
+
+/** Opens the data keys of recordings: finds the pair, has its private half unwrapped, and hands out leases. */
+export class DataKeys {
+  readonly #context: KeyPairContext;
+  readonly #embeddedKeys: TrustAnchor | undefined;
+  readonly #parsed = new Map<string, KeyPair>();
+
+  /** @param embeddedKeys - KMS keys under which a recording's own wrapped private half may be opened if the store lacks it */
+  constructor(context: KeyPairContext, embeddedKeys: TrustAnchor | undefined) {
+    this.#context = context;
+    this.#embeddedKeys = embeddedKeys;
+  }
+
+  /**
+   * A lease on the data key of a recording. It ends with `privateKeyTtl` or `forgetPrivateKeys()`.
+   * @throws KmsError while KMS is away; `ERR_KEY_PAIR_NOT_FOUND`, `ERR_KEY_PAIR_UNTRUSTED`, `ERR_RECORDING_TAMPERED`
+   */
+  async lease(recipients: readonly Recipient[], signal?: AbortSignal): Promise<{ lease: DataKeyLease; keyPairId: string }> {
+    let first: unknown;
+    for (const recipient of recipients) {
+      try {
+        const source = await this.#source(recipient, signal);
+        return { lease: await this.#leaseFrom(source, recipient, signal), keyPairId: source.birth.keyPairId };
+      } catch (error) {
+        signal?.throwIfAborted();
+        first ??= error; // the first recipient is the recording's own pair: its failure is the one to report
+      }
+    }
+    throw first;
+  }
+
+  async #leaseFrom(source: PrivateKeySource, recipient: Recipient, signal: AbortSignal | undefined): Promise<DataKeyLease> {
+    const { custody, clock, times, organizationId } = this.#context;
+    const generation = custody.generation(organizationId);
+    let held = await this.#open(source, signal);
+    const dataKey = held.key.unwrap(recipient.wrappedDataKey);
+    const hold = Math.max(times.privateKeyTtl, shortestLease);
+    const forgotten = () => generation !== custody.generation(organizationId);
+    return {
+      dataKey,
+      valid: () => !forgotten() && !hasPassed(held.since, hold, clock),
+      renew: async (renewSignal) => {
+        if (!forgotten()) held = await this.#open(source, renewSignal);
+        if (forgotten()) throw new RecordingKeyStoreError("ERR_KEYS_FORGOTTEN", "private keys were forgotten while the recording was open", { retryable: true });
+      },
+      release: () => wipe(dataKey),
+    };
+  }
+
+  async #open(source: PrivateKeySource, signal: AbortSignal | undefined): Promise<HeldPrivateKey> {
+    const { custody, times, organizationId, health } = this.#context;
+    const ref = { organizationId, digest: source.digest };
+    const unwrap = async () => {
+      try {
+        const key = await unwrapPrivateKey(source);
+        if (source.publicKey && !key.publicKey.equals(source.publicKey)) {
+          throw untrusted(`key pair ${source.birth.keyPairId}: its public key is not that of its private half`);
+        }
+        health.succeeded("unwrap");
+        return key;
+      } catch (error) {
+        if (error instanceof KmsError && error.code === "ERR_KMS_REFUSED") custody.drop(ref);
+        if (error instanceof KmsError && source.active()) health.failed("unwrap", error);
+        throw error;
+      }
+    };
+    return custody.open(ref, times.privateKeyTtl, unwrap, signal);
+  }
+
+  /** Which wrapped private half to open: the store's, and only in its absence the recording's own. */
+  async #source(recipient: Recipient, signal: AbortSignal | undefined): Promise<PrivateKeySource> {
+    const birth = decodeBirthRecord(recipient.birthRecord);
+    const { organizationId, decryptionUnder, trust } = this.#context;
+    if (birth.organizationId !== organizationId) throw new RecordingKeyStoreError("ERR_RECORDING_MISMATCH", "the recording's key pair belongs to another organization");
+    const digest = birthRecordDigest(recipient.birthRecord);
+    let pair: KeyPair | undefined;
+    let storeFailure: RecordingKeyStoreError | undefined;
+    try {
+      pair = await this.#pair(birth.keyPairId, digest, signal);
+    } catch (error) {
+      if (!(error instanceof RecordingKeyStoreError) || error.code !== "ERR_STORE_UNAVAILABLE") throw error;
+      storeFailure = error;
+    }
+    if (pair) {
+      if (!pair.digest.equals(digest)) throw new RecordingKeyStoreError("ERR_RECORDING_TAMPERED", `the recording names key pair ${birth.keyPairId} with another birth record than the store's`);
+      trust.checkForDecryption(pair);
+      const isActive = () => this.#context.health.activeDigest?.equals(digest) ?? false;
+      return { ...pair, ciphertext: pair.wrapping.ciphertext, decrypt: decryptionUnder(pair.wrapping.kmsKeyArn), active: isActive };
+    }
+    const { kmsKeyArn, wrappedPrivateKey } = recipient;
+    if (this.#embeddedKeys && kmsKeyArn !== undefined && wrappedPrivateKey) {
+      if (!this.#embeddedKeys.covers(kmsKeyArn)) {
+        throw untrusted(`the recording's own key is under ${kmsKeyArn}, which embeddedKeys does not cover`);
+      }
+      const birthRecord = Buffer.from(recipient.birthRecord);
+      return { birth, birthRecord, digest, ciphertext: wrappedPrivateKey, decrypt: decryptionUnder(kmsKeyArn), active: () => false };
+    }
+    throw storeFailure ?? new RecordingKeyStoreError("ERR_KEY_PAIR_NOT_FOUND", `the store has no key pair ${birth.keyPairId}, with which the recording was encrypted`);
+  }
+
+  async #pair(keyPairId: string, digest: Buffer, signal: AbortSignal | undefined): Promise<KeyPair | undefined> {
+    const { store, organizationId } = this.#context;
+    const name = digest.toString("base64url");
+    const known = this.#parsed.get(name);
+    if (known) return known;
+    const stored = await storeCall(signal, () => store.readKeyPair(organizationId, keyPairId, options(signal)));
+    if (!stored) return undefined;
+    const pair = parseKeyPair(stored.document, { organizationId, what: `key pair ${keyPairId}` });
+    if (pair.digest.equals(digest)) {
+      if (this.#parsed.size >= parsedPairs) this.#parsed.delete(this.#parsed.keys().next().value ?? "");
+      this.#parsed.set(name, pair);
+    }
+    return pair;
+  }
+}
+
+interface PrivateKeySource extends WrappedPrivateKey {
+  readonly digest: Buffer;
+  /** Known from the store's record; a recording itself does not carry it. */
+  readonly publicKey?: Buffer;
+  /** Whether this is the pair that encrypts now, whose KMS failures `status()` reports. */
+  readonly active: () => boolean;
+}

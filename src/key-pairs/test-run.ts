@@ -1,0 +1,183 @@
+import { randomBytes, timingSafeEqual } from "node:crypto";
+import type { Clock } from "../clock.js";
+import { secretBuffer, wipe } from "../encoding/secrets.js";
+import { KmsError } from "../errors.js";
+import { isKmsKeyArn, regionOf, replicaArn } from "../kms/arn.js";
+import { diagnose, type Diagnosis } from "../kms/diagnosis.js";
+import { kmsError } from "../kms/failures.js";
+import type { KmsKeyDescription, KmsProvider } from "../kms/kms-provider.js";
+import { confirmKeyPair } from "./confirmation.js";
+import { dataKeyLength } from "./key-wrapping.js";
+import { makeKeyPair, options, unwrapPrivateKey, type KeyDecryption } from "./making.js";
+import type { KeyStoreConfiguration } from "./rotation.js";
+
+export const testStepNames = ["make-key-pair", "encrypt-test-data", "unwrap-private-key", "decrypt-and-compare", "confirm-public-key", "home-region", "describe-key"] as const;
+export type TestStepName = (typeof testStepNames)[number];
+
+export interface TestStep {
+  readonly name: TestStepName;
+  /** `unknown`: KMS would not tell, which is no fault; `skipped`: an earlier step failed. */
+  readonly status: "passed" | "failed" | "unknown" | "skipped";
+  readonly durationMs: number;
+  readonly detail?: string;
+}
+
+/** What `test()` found. Plain data, for a settings page. */
+export interface TestReport {
+  readonly ok: boolean;
+  readonly kmsKeyAliasArn: string;
+  /** The key to which the alias resolves, once KMS has told. */
+  readonly kmsKeyArn?: string;
+  readonly steps: readonly TestStep[];
+  readonly startedAt: Date;
+  readonly durationMs: number;
+  /** Why it failed, and what to do. */
+  readonly error?: KmsError;
+  readonly diagnosis?: Diagnosis;
+}
+
+export interface TestSubject {
+  readonly organizationId: string;
+  readonly homeRegion: string;
+  readonly configuration: KeyStoreConfiguration;
+  readonly kms: KmsProvider;
+  readonly clock: Clock;
+  readonly decryptionUnder: (kmsKeyArn: string) => KeyDecryption;
+}
+
+/**
+ * Makes a test pair under the named KMS key, encrypts, decrypts through KMS and compares. Saves nothing, and resolves
+ * with the verdict also when KMS fails; rejects only on abort.
+ */
+export async function runTest(subject: TestSubject, signal?: AbortSignal): Promise<TestReport> {
+  const { configuration, clock, decryptionUnder, kms, organizationId } = subject;
+  const startedAt = new Date(clock.now());
+  const begin = clock.monotonic();
+  const run = new StepRunner(clock);
+  let kmsKeyArn: string | undefined;
+  let error: KmsError | undefined;
+  const dataKey = secretBuffer(dataKeyLength);
+  dataKey.set(randomBytes(dataKeyLength));
+  try {
+    const now = clock.now();
+    const pair = await run.step("make-key-pair", () =>
+      makeKeyPair(
+        kms,
+        {
+          organizationId,
+          sequence: 1,
+          spec: configuration.keyPairSpec,
+          createdAt: now,
+          kmsKeyAliasArn: configuration.kmsKeyAliasArn,
+          periodicKeyChange: configuration.periodicKeyChange,
+          scheduleAnchor: now,
+          contextKeyName: configuration.contextKeyName,
+          purpose: "test",
+        },
+        signal,
+      ),
+    );
+    const keyArn = (kmsKeyArn = pair.wrapping.kmsKeyArn);
+    const wrapped = await run.step("encrypt-test-data", () => pair.wrappingKey.wrap(dataKey));
+    const decrypt = decryptionUnder(keyArn);
+    const privateKey = await run.step("unwrap-private-key", () => unwrapPrivateKey({ ...pair, ciphertext: pair.wrapping.ciphertext, decrypt }, signal));
+    await run.step("decrypt-and-compare", () => {
+      const opened = privateKey.unwrap(wrapped);
+      const same = timingSafeEqual(opened, dataKey);
+      wipe(opened);
+      if (!same) throw kmsError("unexpected-answer", { operation: "Decrypt", keyId: keyArn, message: "the test data came back changed" });
+    });
+    await run.step("confirm-public-key", async () => {
+      const verdict = await confirmKeyPair(pair, decryptionUnder, signal);
+      if (verdict.status === "confirmed") return;
+      throw verdict.error instanceof KmsError ? verdict.error : kmsError("unexpected-answer", { operation: "Decrypt", keyId: keyArn, message: verdict.error.message });
+    });
+    await run.step("home-region", () => checkHomeRegion(subject, keyArn));
+    await run.step("describe-key", async () => {
+      const description = await describe(kms, configuration.kmsKeyAliasArn, signal);
+      if (!description) return run.unknown("kms:DescribeKey was not allowed or not answered; what it would have told is unknown");
+      checkDescription(description);
+    });
+  } catch (failure) {
+    signal?.throwIfAborted();
+    if (!(failure instanceof KmsError)) throw failure;
+    error = failure;
+  } finally {
+    wipe(dataKey);
+  }
+  return {
+    ok: error === undefined,
+    kmsKeyAliasArn: configuration.kmsKeyAliasArn,
+    ...(kmsKeyArn === undefined ? {} : { kmsKeyArn }),
+    steps: run.steps,
+    startedAt,
+    durationMs: clock.monotonic() - begin,
+    ...(error ? { error, diagnosis: diagnose(error, { organizationId, contextKeyName: configuration.contextKeyName }) } : {}),
+  };
+}
+
+/** The key must exist in the home Region. The pair was just unwrapped there if it is a multi-Region key. */
+function checkHomeRegion({ homeRegion, configuration }: TestSubject, kmsKeyArn: string): void {
+  if (regionOf(kmsKeyArn) === homeRegion || replicaArn(kmsKeyArn, homeRegion) !== undefined) return;
+  throw kmsError("key-unsupported", {
+    operation: "Encrypt",
+    keyId: kmsKeyArn,
+    message: `${configuration.kmsKeyAliasArn} is in ${String(regionOf(kmsKeyArn))}; the key must exist in the home Region ${homeRegion}, itself or (multi-Region keys) as primary or replica`,
+  });
+}
+
+async function describe(kms: KmsProvider, keyId: string, signal: AbortSignal | undefined): Promise<KmsKeyDescription | undefined> {
+  try {
+    return await kms.describeKey({ keyId }, options(signal));
+  } catch (error) {
+    // It carries no encryption context, so the reference policy always denies it.
+    if (error instanceof KmsError) return undefined;
+    throw error;
+  }
+}
+
+function checkDescription(description: KmsKeyDescription): void {
+  const { keyArn, keySpec, keyUsage, keyManager } = description;
+  const fail = (rule: string) => {
+    throw kmsError("key-unsupported", { operation: "DescribeKey", keyId: keyArn, message: `${keyArn} ${rule}` });
+  };
+  if (!isKmsKeyArn(keyArn)) fail("is not a key ARN");
+  if (keySpec !== "SYMMETRIC_DEFAULT") fail(`has the spec ${keySpec}; a SYMMETRIC_DEFAULT key is needed`);
+  if (keyUsage !== "ENCRYPT_DECRYPT") fail(`has the usage ${keyUsage}; an ENCRYPT_DECRYPT key is needed`);
+  if (keyManager === "AWS") fail("is managed by AWS; a customer managed key is needed");
+}
+
+class StepRunner {
+  readonly #clock: Clock;
+  readonly #done: TestStep[] = [];
+  #unknown: string | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** All steps in order; those not reached are `skipped`. */
+  get steps(): readonly TestStep[] {
+    const rest = testStepNames.slice(this.#done.length).map((name) => ({ name, status: "skipped" as const, durationMs: 0 }));
+    return [...this.#done, ...rest];
+  }
+
+  async step<T>(name: TestStepName, task: () => T | Promise<T>): Promise<T> {
+    const begin = this.#clock.monotonic();
+    const record = (status: TestStep["status"], detail?: string) =>
+      this.#done.push({ name, status, durationMs: this.#clock.monotonic() - begin, ...(detail === undefined ? {} : { detail }) });
+    try {
+      this.#unknown = undefined;
+      const result = await task();
+      record(this.#unknown === undefined ? "passed" : "unknown", this.#unknown);
+      return result;
+    } catch (error) {
+      record("failed", (error as Error).message);
+      throw error;
+    }
+  }
+
+  unknown(detail: string): void {
+    this.#unknown = detail;
+  }
+}

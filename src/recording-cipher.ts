@@ -1,0 +1,78 @@
+import type { check } from "./configuration.js";
+import { RecordingKeyStoreError } from "./errors.js";
+import type { EncryptionKey, KeyManager } from "./key-pairs/key-manager.js";
+import { newDataKey } from "./key-pairs/data-keys.js";
+import { decryptBody, encryptBody, type DecryptedRecording, type EncryptedRecording, type RecordingInput } from "./recording/bodies.js";
+import { encodeHeader, type RecordingHeader } from "./recording/header.js";
+import { encryptedSize, segmentOverhead } from "./recording/sizes.js";
+
+type CheckedEncrypt = ReturnType<typeof check<"encrypt">>;
+type CheckedDecrypt = ReturnType<typeof check<"decrypt">>;
+
+/** Brings keys and recording format together: which key goes into a header, and which header opens with which key. */
+export class RecordingCipher {
+  readonly #organizationId: string;
+  readonly #selfContained: boolean;
+  readonly #keys: KeyManager;
+
+  constructor(options: { organizationId: string; selfContained: boolean }, keys: KeyManager) {
+    this.#organizationId = options.organizationId;
+    this.#selfContained = options.selfContained;
+    this.#keys = keys;
+  }
+
+  async encrypt<I extends RecordingInput>(recording: I, options: CheckedEncrypt, signal: AbortSignal): Promise<EncryptedRecording<I>> {
+    const key = await this.#keys.encryptionKey(signal);
+    const dataKey = newDataKey();
+    const header = this.#header(key, key.pair.wrappingKey.wrap(dataKey), options);
+    const body = await encryptBody(recording, { header, dataKey, segmentLength: options.segmentSize + segmentOverhead, signal });
+    const { keyPairId } = key.pair.birth;
+    return { ...body, keyPairId, usedLastKnownKey: key.usedLastKnownKey, keyAtRisk: key.keyAtRisk, confirmation: key.confirmation };
+  }
+
+  async decrypt<I extends RecordingInput>(encrypted: I, options: CheckedDecrypt, signal: AbortSignal): Promise<DecryptedRecording<I>> {
+    let keyPairId = "";
+    const opened = await decryptBody(encrypted, {
+      open: async (header) => {
+        this.#checkNames(header, options);
+        const { lease, keyPairId: openedBy } = await this.#keys.lease(header.recipients, signal);
+        keyPairId = openedBy;
+        return lease;
+      },
+      signal,
+    });
+    const { header, ...body } = opened;
+    return { ...body, keyPairId, confirmation: header.confirmation, ...(header.publicMetadata ? { publicMetadata: header.publicMetadata } : {}) };
+  }
+
+  async encryptedSize(plaintextSize: number, options: CheckedEncrypt, signal: AbortSignal): Promise<number> {
+    const key = await this.#keys.encryptionKey(signal);
+    const dataKey = newDataKey();
+    const header = this.#header(key, key.pair.wrappingKey.wrap(dataKey), options);
+    dataKey.fill(0);
+    return encryptedSize(plaintextSize, { headerLength: header.length, segmentLength: options.segmentSize + segmentOverhead });
+  }
+
+  #header({ pair, confirmation }: EncryptionKey, wrappedDataKey: Buffer, options: CheckedEncrypt): Buffer {
+    const { kmsKeyArn, ciphertext: wrappedPrivateKey } = pair.wrapping;
+    return encodeHeader({
+      organizationId: this.#organizationId,
+      recordingId: options.recordingId,
+      asset: options.asset,
+      recipients: [{ birthRecord: pair.birthRecord, wrappedDataKey, ...(this.#selfContained ? { kmsKeyArn, wrappedPrivateKey } : {}) }],
+      segmentLength: options.segmentSize + segmentOverhead,
+      confirmation,
+      ...(options.publicMetadata ? { publicMetadata: options.publicMetadata } : {}),
+    });
+  }
+
+  /** A mismatch is found before any key is asked for. */
+  #checkNames(header: RecordingHeader, { recordingId, asset }: CheckedDecrypt): void {
+    const expected = { organizationId: this.#organizationId, recordingId, asset };
+    for (const name of ["organizationId", "recordingId", "asset"] as const) {
+      if (header[name] === expected[name]) continue;
+      // The found value is authenticated only later, and may be another customer's: it is not shown.
+      throw new RecordingKeyStoreError("ERR_RECORDING_MISMATCH", `this is another recording: its ${name} is not ${JSON.stringify(expected[name])}`);
+    }
+  }
+}

@@ -1,0 +1,157 @@
+import { systemClock } from "./clock.js";
+import {
+  check,
+  checkConfiguration,
+  type CallOptions,
+  type ConfigurationInput,
+  type DecryptOptions,
+  type EncryptOptions,
+  type RecordingKeyStoreOptions,
+} from "./configuration.js";
+import { RecordingKeyStoreError, TestFailedError } from "./errors.js";
+import { EventHub, type EventListener, type EventName } from "./events.js";
+import { KeyManager } from "./key-pairs/key-manager.js";
+import { keyPairInfo, type KeyPairInfo, type KeyPairPage } from "./key-pairs/history.js";
+import type { KeyStoreStatus } from "./key-pairs/status.js";
+import type { TestReport } from "./key-pairs/test-run.js";
+import { OpenWork } from "./open-work.js";
+import type { ByteStreamBody, DecryptedRecording, EncryptedRecording, RecordingInput } from "./recording/bodies.js";
+import { RecordingCipher } from "./recording-cipher.js";
+
+export type { ByteStreamBody };
+
+/**
+ * One organization's recordings under its own KMS key. Cheap to make: no timer, socket or thread of its own, and no work
+ * before the first call.
+ */
+export class RecordingKeyStore {
+  readonly #events: EventHub;
+  readonly #keys: KeyManager;
+  readonly #cipher: RecordingCipher;
+  readonly #work = new OpenWork();
+
+  /** @throws InvalidInputError naming the option and the rule */
+  constructor(options: RecordingKeyStoreOptions) {
+    const checked = check("options", options);
+    this.#events = new EventHub(checked.organizationId);
+    this.#keys = new KeyManager(checked, checked.clock ?? systemClock, this.#events.emit);
+    this.#cipher = new RecordingCipher(checked, this.#keys);
+  }
+
+  /**
+   * Tries a configuration without saving anything: makes a key pair, encrypts, decrypts through KMS, compares. Resolves
+   * with the verdict also when KMS says no.
+   * @throws InvalidInputError for bad input; the signal's reason
+   */
+  test(input: ConfigurationInput, options?: CallOptions): Promise<TestReport> {
+    return this.#call(options, (signal) => this.#keys.test(checkConfiguration(input), signal));
+  }
+
+  /**
+   * Tests, saves, and makes the first pair under the configuration. On failure everything stays as it was.
+   * @throws TestFailedError (`ERR_TEST_FAILED`) with the report, InvalidInputError, KmsError
+   */
+  configure(input: ConfigurationInput, options?: CallOptions): Promise<{ report: TestReport; keyPair: KeyPairInfo }> {
+    return this.#call(options, async (signal) => {
+      const configuration = checkConfiguration(input);
+      this.#keys.checkCovered(configuration);
+      const report = await this.#keys.test(configuration, signal);
+      if (!report.ok) throw new TestFailedError(report);
+      return { report, keyPair: keyPairInfo(await this.#keys.change({ configuration, signal }), true) };
+    });
+  }
+
+  /** Changes the key now. @throws KmsError; the pair before stays in use */
+  rotate(options?: CallOptions): Promise<KeyPairInfo> {
+    return this.#call(options, async (signal) => keyPairInfo(await this.#keys.change({ signal }), true));
+  }
+
+  /** Changes the key if the schedule says so. For a scheduler. */
+  rotateIfDue(options?: CallOptions): Promise<{ rotated: boolean; keyPair: KeyPairInfo }> {
+    return this.#call(options, (signal) => this.#keys.changeIfDue(signal));
+  }
+
+  /** Asks KMS about the active pair now, as the background does every `confirmEvery`. Resolves whatever KMS says. */
+  confirm(options?: CallOptions): Promise<KeyStoreStatus> {
+    return this.#call(options, (signal) => this.#keys.confirm(signal));
+  }
+
+  /**
+   * Encrypts a recording. Bytes in, bytes out; a Node `Readable` gives a `Readable`; a `ReadableStream` or any async
+   * iterable of bytes gives a `ReadableStream`. Needs no KMS call once the key is known.
+   * @throws InvalidInputError, `ERR_NOT_CONFIGURED`, `ERR_KEY_PAIR_UNTRUSTED`, `ERR_KEY_UNCONFIRMED`, `ERR_KEY_TOO_OLD`
+   */
+  encryptRecording<I extends RecordingInput>(recording: I, options: EncryptOptions): Promise<EncryptedRecording<I>> {
+    return this.#call(options, (signal) => this.#cipher.encrypt(recording, check("encrypt", options), signal), true);
+  }
+
+  /**
+   * Decrypts a recording; input and output as for {@link encryptRecording}. Nothing of it is released before its segment
+   * has been verified.
+   * @throws KmsError while KMS is away (retryable); `ERR_RECORDING_MISMATCH`, `ERR_RECORDING_TAMPERED`,
+   * `ERR_RECORDING_TRUNCATED`, `ERR_FORMAT_INVALID`, `ERR_FORMAT_TOO_NEW`, `ERR_KEY_PAIR_NOT_FOUND`
+   */
+  decryptRecording<I extends RecordingInput>(encrypted: I, options: DecryptOptions): Promise<DecryptedRecording<I>> {
+    return this.#call(options, (signal) => this.#cipher.decrypt(encrypted, check("decrypt", options), signal), true);
+  }
+
+  /** Size in bytes that a recording will have once encrypted with the active pair and these options. */
+  async encryptedSize(plaintextSize: number, options: EncryptOptions): Promise<number> {
+    return this.#call(options, (signal) => this.#cipher.encryptedSize(plaintextSize, check("encrypt", options), signal));
+  }
+
+  /** What an administrator's page shows. Reads memory and store, never KMS, and does not throw for outages. */
+  status(options?: CallOptions): Promise<KeyStoreStatus> {
+    return this.#call(options, (signal) => this.#keys.status(signal));
+  }
+
+  /** The history of key pairs, newest first. */
+  keyPairs(query: { limit?: number; cursor?: string } & CallOptions = {}): Promise<KeyPairPage> {
+    return this.#call(query, (signal) => {
+      const { limit, cursor } = check("page", query);
+      return this.#keys.history({ limit, cursor }, signal);
+    });
+  }
+
+  /** Wipes unwrapped private keys now, and ends what was opened with them (`ERR_KEYS_FORGOTTEN`). */
+  forgetPrivateKeys(): void {
+    this.#keys.forgetPrivateKeys();
+  }
+
+  /** The operator's word that the store was restored on purpose, so that an older head is taken once more. */
+  acceptRestoredStore(options?: CallOptions): Promise<KeyStoreStatus> {
+    return this.#call(options, (signal) => this.#keys.acceptRestoredStore(signal));
+  }
+
+  /** @returns a function that removes the listener */
+  on<N extends EventName>(name: N, listener: EventListener<N>): () => void {
+    return this.#events.on(name, listener);
+  }
+
+  /**
+   * Refuses new work, waits for open streams (or aborts them when `signal` aborts), ends background work and wipes keys.
+   * Never closes what was injected.
+   */
+  async close(options: CallOptions = {}): Promise<void> {
+    const { signal } = check("call", options);
+    await this.#work.close(signal);
+    await this.#keys.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Node's `util.inspect` shows which organization this is, and nothing else. */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return `RecordingKeyStore { organizationId: ${JSON.stringify(this.#keys.organizationId)} }`;
+  }
+
+  /** One way in for every method: refuses after close, ends with the caller's signal, and counts as open work. */
+  async #call<T>(options: CallOptions | undefined, task: (signal: AbortSignal) => Promise<T>, streams = false): Promise<T> {
+    const signal = typeof options === "object" && options !== null && "signal" in options ? check("call", { signal: options.signal }).signal : undefined;
+    if (this.#work.closed) throw new RecordingKeyStoreError("ERR_CLOSED", "the key store is closed");
+    signal?.throwIfAborted();
+    return this.#work.run(signal, task, streams);
+  }
+}
