@@ -49,7 +49,7 @@ function run(cwd, command, args, env = {}) {
 const node = (cwd, args, env) => run(cwd, process.execPath, args, env);
 const npm = (cwd, ...args) =>
   process.env.npm_execpath ? node(cwd, [process.env.npm_execpath, ...args]) : run(cwd, "npm", args);
-/** A tool of this repository or, with `from`, of a consumer. */
+/** A tool of this repository. */
 const tool = (cwd, script, ...args) => node(cwd, [path.join(root, "node_modules", script), ...args]);
 
 function expect(condition, message) {
@@ -141,6 +141,7 @@ try {
   gate("npm install of the tarball alone", () => install(tarball));
 
   gate("declarations import nothing but Node", () => {
+    expect(declarations().length >= 2 * entries.length, "declarations are missing");
     for (const [file, text] of declarations()) {
       const imports = [...text.matchAll(/(?:from\s*|import\s*\(\s*|import\s+|require\s*\(\s*)["']([^"']+)["']/g)].map(([, specifier]) => specifier);
       const foreign = imports.filter((specifier) => !/^(\.{1,2}\/|node:)/.test(specifier));
@@ -180,7 +181,8 @@ try {
       // The SDK's own CommonJS dependencies call require(), which an ES module has to be given.
       const banner = format === "esm" ? ["--banner:js=import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"] : [];
       const options = ["--bundle", "--platform=node", "--target=node20", `--format=${format}`, `--outfile=${outfile}`, "--log-level=warning"];
-      node(consumer, ["node_modules/esbuild/bin/esbuild", "use.mjs", ...options, ...banner]);
+      // Its install script replaces the launcher by the binary where scripts may run.
+      run(consumer, path.join(consumer, "node_modules", ".bin", "esbuild"), ["use.mjs", ...options, ...banner]);
       node(consumer, [outfile]);
     });
   }
