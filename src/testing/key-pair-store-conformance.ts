@@ -1,0 +1,50 @@
+import type { KeyPairStore } from "../stores/key-pair-store.js";
+import { checkEveryCall } from "./key-pair-store-conformance/every-call.js";
+import type { Check } from "./key-pair-store-conformance/fixtures.js";
+import { checkHead, checkStatus } from "./key-pair-store-conformance/head-and-status.js";
+import { checkKeyPairs, checkWrappings } from "./key-pair-store-conformance/records.js";
+
+/** What the suite needs of a test runner: Vitest, Jest, Mocha and `node:test` all have it. */
+export interface ConformanceRunner {
+  describe(name: string, body: () => void): unknown;
+  it(name: string, body: () => Promise<void>): unknown;
+}
+
+/** An empty store, made anew for each test. */
+export interface KeyPairStoreUnderTest {
+  readonly store: KeyPairStore;
+  /** A second, independent handle on the same data, as another worker would have; the same one if there is no such. */
+  readonly other?: KeyPairStore;
+  /** Called at the end of each test. */
+  close?(): Promise<void>;
+}
+
+/**
+ * Checks everything that {@link KeyPairStore} promises, under any test runner:
+ *
+ *     keyPairStoreConformance({ describe, it }, async () => ({ store: new MyStore(await emptyDatabase()) }));
+ *
+ * @param open - makes an empty store for one test
+ */
+export function keyPairStoreConformance(
+  { describe, it }: ConformanceRunner,
+  open: () => Promise<KeyPairStoreUnderTest>,
+): void {
+  const check: Check = (name, body) => {
+    it(name, async () => {
+      const opened = await open();
+      try {
+        await body(opened.store, opened.other ?? opened.store);
+      } finally {
+        await opened.close?.();
+      }
+    });
+  };
+  describe("key pair store", () => {
+    describe("head", () => checkHead(check));
+    describe("key pairs", () => checkKeyPairs(check));
+    describe("wrappings", () => checkWrappings(check));
+    describe("status", () => checkStatus(check));
+    describe("every call", () => checkEveryCall(check));
+  });
+}
