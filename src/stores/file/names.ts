@@ -31,7 +31,7 @@ export function nameOf(id: string): string {
 export function idOf(name: string): string | undefined {
   try {
     const id = decodeURIComponent(name);
-    return nameOf(id) === name ? id : undefined;
+    return id !== "" && nameOf(id) === name ? id : undefined;
   } catch {
     return undefined;
   }
