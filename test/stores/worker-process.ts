@@ -1,0 +1,64 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { build } from "tsup";
+
+/** Compiles the worker once into one file: starting it then costs no more than starting Node. */
+export async function compileWorker(outDir: string): Promise<string> {
+  await build({
+    config: false,
+    silent: true,
+    entry: { worker: fileURLToPath(new URL("./process-worker.ts", import.meta.url)) },
+    outDir,
+    format: ["esm"],
+    target: "node20",
+    outExtension: () => ({ js: ".mjs" }),
+  });
+  return join(outDir, "worker.mjs");
+}
+
+/** A running worker and the lines that it has said so far. */
+export class WorkerProcess {
+  readonly lines: string[] = [];
+  readonly #process: ChildProcess;
+  readonly #closed: Promise<unknown>;
+  #complaints = "";
+  #arrived: () => void = () => undefined;
+
+  constructor(worker: string, args: readonly string[]) {
+    this.#process = spawn(process.execPath, [worker, ...args], { stdio: ["pipe", "pipe", "pipe"] });
+    this.#process.stderr?.on("data", (data: Buffer) => (this.#complaints += data.toString()));
+    const lines = createInterface({ input: this.#process.stdout as NodeJS.ReadableStream });
+    lines.on("line", (line) => {
+      this.lines.push(line);
+      this.#arrived();
+    });
+    // The pipe is read to its end, also after a kill, before all lines are known.
+    this.#closed = Promise.all([once(this.#process, "close"), once(lines, "close")]);
+    this.#closed.then(
+      () => this.#arrived(),
+      () => this.#arrived(),
+    );
+  }
+
+  tell(line: string): void {
+    this.#process.stdin?.write(`${line}\n`);
+  }
+
+  /** The line of this index, as soon as it is there. */
+  async line(index: number): Promise<string> {
+    while (this.lines.length <= index) {
+      if (this.#process.exitCode !== null) throw new Error(`worker ended: ${this.#complaints}`);
+      await new Promise<void>((arrived) => (this.#arrived = arrived));
+    }
+    return this.lines[index] as string;
+  }
+
+  async kill(): Promise<void> {
+    this.#process.kill("SIGKILL");
+    await this.#closed;
+    if (this.#complaints) throw new Error(`worker failed before the kill: ${this.#complaints}`);
+  }
+}
