@@ -42,7 +42,8 @@ export class RecordingCipher {
       signal,
     });
     const { header, ...body } = opened;
-    return { ...body, keyPairId, confirmation: header.confirmation, ...(header.publicMetadata ? { publicMetadata: header.publicMetadata } : {}) };
+    const { confirmation, publicMetadata } = header;
+    return { ...body, keyPairId, confirmation, ...(publicMetadata ? { publicMetadata } : {}) } as unknown as DecryptedRecording<I>;
   }
 
   async encryptedSize(plaintextSize: number, options: CheckedEncrypt, signal: AbortSignal): Promise<number> {

@@ -7,7 +7,7 @@ import { RecordingKeyStoreError } from "../errors.js";
  */
 
 const version = 1;
-const base64 = z.base64().transform((text) => Buffer.from(text, "base64"));
+const base64 = z.base64().transform((text): Buffer => Buffer.from(text, "base64"));
 
 /** A KMS ciphertext and the ARN of the key that made it. */
 const kmsCiphertext = z.object({ kmsKeyArn: z.string().min(1), ciphertext: base64 });

@@ -2,6 +2,7 @@ import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
 import type { KeyPairContext } from "./context.js";
 import { readHead, storeCall } from "./head.js";
 import { parseKeyPair, type KeyPair } from "./key-pair.js";
+import type { StoredKeyPair } from "../stores/key-pair-store.js";
 import { options } from "./making.js";
 import type { KeyPairSpec, PeriodicKeyChange } from "./vocabulary.js";
 
@@ -43,9 +44,9 @@ export function keyPairInfo(pair: KeyPair, active: boolean): KeyPairInfo {
   };
 }
 
-/** Where a page begins: the pair with this sequence and digest. */
+/** Where a page begins: behind a place in the store's listing, with the pair of this digest the next one wanted. */
 interface Position {
-  readonly sequence: number;
+  readonly after?: { readonly sequence: number; readonly keyPairId: string };
   readonly digest: Buffer;
 }
 
@@ -58,51 +59,37 @@ export async function listHistory(
   { limit, cursor }: { limit: number; cursor?: string | undefined },
   signal?: AbortSignal,
 ): Promise<KeyPairPage> {
+  const { store, organizationId } = context;
   const head = await readHead(context, signal);
   if (!head) return { items: [] };
-  let next: Position | undefined = cursor === undefined ? head : decodeCursor(cursor);
+  let position: Position | undefined = cursor === undefined ? { digest: head.digest } : decodeCursor(cursor);
   const items: KeyPairInfo[] = [];
-  while (next && items.length < limit) {
-    const wanted: Position = next;
-    const batch = await storeCall(signal, () =>
-      context.store.listKeyPairs(context.organizationId, { beforeSequence: wanted.sequence + 1, limit: limit - items.length + 1 }, options(signal)),
-    );
-    const before: Position = next;
-    for (const { document, keyPairId } of batch) {
-      if (!next || items.length === limit) break;
-      const pair = parseKeyPair(document, { organizationId: context.organizationId, what: `key pair ${keyPairId}` });
-      if (!pair.digest.equals(next.digest)) continue;
-      items.push(keyPairInfo(pair, pair.digest.equals(head.digest)));
-      const { previousDigest, sequence }: KeyPair["birth"] = pair.birth;
-      next = previousDigest && { sequence: sequence - 1, digest: previousDigest };
+  while (position && items.length < limit) {
+    const after: Position["after"] = position.after;
+    const batch: readonly StoredKeyPair[] = await storeCall(signal, () => store.listKeyPairs(organizationId, { after, limit: limit - items.length }, options(signal)));
+    if (batch.length === 0) {
+      throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", "the store has lost a key pair of the history: the chain of birth records ends before the first one");
     }
-    if (next === before) next = await findAmongSiblings(context, before, signal, (pair) => items.push(keyPairInfo(pair, pair.digest.equals(head.digest))));
+    for (const { document, keyPairId, sequence } of batch) {
+      if (!position) break;
+      const pair = parseKeyPair(document, { organizationId, what: `key pair ${keyPairId}` });
+      let wanted: Buffer | undefined = position.digest;
+      if (pair.digest.equals(wanted)) {
+        items.push(keyPairInfo(pair, pair.digest.equals(head.digest)));
+        wanted = pair.birth.previousDigest;
+      }
+      position = wanted && { after: { sequence, keyPairId }, digest: wanted };
+    }
   }
-  return { items, ...(next ? { nextCursor: encodeCursor(next) } : {}) };
+  return { items, ...(position ? { nextCursor: encodeCursor(position) } : {}) };
 }
 
-/** Reads on among pairs of one sequence when losers of a race filled a whole batch. */
-async function findAmongSiblings(context: KeyPairContext, wanted: Position, signal: AbortSignal | undefined, found: (pair: KeyPair) => void): Promise<Position | undefined> {
-  const siblings = await storeCall(signal, () =>
-    context.store.listKeyPairs(context.organizationId, { beforeSequence: wanted.sequence + 1, limit: 1_000 }, options(signal)),
-  );
-  for (const { document, keyPairId, sequence } of siblings) {
-    if (sequence < wanted.sequence) break;
-    const pair = parseKeyPair(document, { organizationId: context.organizationId, what: `key pair ${keyPairId}` });
-    if (!pair.digest.equals(wanted.digest)) continue;
-    found(pair);
-    const { previousDigest } = pair.birth;
-    return previousDigest && { sequence: wanted.sequence - 1, digest: previousDigest };
-  }
-  throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", `the store has lost key pair number ${wanted.sequence} of the history`);
-}
-
-function encodeCursor({ sequence, digest }: Position): string {
-  return `${sequence}.${digest.toString("base64url")}`;
+function encodeCursor({ after, digest }: Position): string {
+  return [after?.sequence, after?.keyPairId, digest.toString("base64url")].join(".");
 }
 
 function decodeCursor(cursor: string): Position {
-  const match = /^([1-9][0-9]{0,15})\.([A-Za-z0-9_-]{43})$/.exec(cursor);
-  if (!match?.[1] || !match[2]) throw new InvalidInputError("cursor", "must be a nextCursor of an earlier page", cursor);
-  return { sequence: Number(match[1]), digest: Buffer.from(match[2], "base64url") };
+  const match = /^([1-9][0-9]{0,14})\.([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_-]{43})$/.exec(cursor);
+  if (!match?.[1] || !match[2] || !match[3]) throw new InvalidInputError("cursor", "must be a nextCursor of an earlier page", cursor);
+  return { after: { sequence: Number(match[1]), keyPairId: match[2] }, digest: Buffer.from(match[3], "base64url") };
 }

@@ -1,0 +1,48 @@
+export { RecordingKeyStore } from "./recording-key-store.js";
+export type {
+  CallOptions,
+  ConfigurationInput,
+  DecryptOptions,
+  EncryptOptions,
+  RecordingKeyStoreOptions,
+  RecordingName,
+} from "./configuration.js";
+export type {
+  BodyOf,
+  ByteStream,
+  DecryptedRecording,
+  EncryptedRecording,
+  RecordingInput,
+  Streamed,
+  StreamTotals,
+} from "./recording/bodies.js";
+
+export type { KeyStoreConfiguration } from "./key-pairs/rotation.js";
+export type { KeyPairInfo, KeyPairPage } from "./key-pairs/history.js";
+export type { KeyStoreStatus } from "./key-pairs/status.js";
+export type { TestReport, TestStep, TestStepName } from "./key-pairs/test-run.js";
+export type { Confirmation, KeyPairSpec, PeriodicKeyChange } from "./key-pairs/vocabulary.js";
+
+export { InvalidInputError, KmsError, RecordingKeyStoreError, TestFailedError, type ErrorCode } from "./errors.js";
+export { diagnosticsChannelName, type EventListener, type EventName, type RecordingKeyStoreEvents } from "./events.js";
+
+export type {
+  EncryptionContext,
+  KmsCallOptions,
+  KmsDataKeyPairSpec,
+  KmsKeyDescription,
+  KmsProvider,
+} from "./kms/kms-provider.js";
+export { kmsError, kmsFailureGroup, kmsFailureKinds, type KmsFailureGroup, type KmsFailureKind } from "./kms/failures.js";
+export { diagnose, type Diagnosis, type DiagnosisContext } from "./kms/diagnosis.js";
+
+export type {
+  KeyPairListQuery,
+  KeyPairStore,
+  StoreCallOptions,
+  StoredHead,
+  StoredKeyPair,
+  StoredWrapping,
+} from "./stores/key-pair-store.js";
+export type { LastConfirmedStore } from "./stores/last-confirmed-store.js";
+export { systemClock, type Clock } from "./clock.js";

@@ -1,0 +1,231 @@
+import { Readable } from "node:stream";
+import { ReadableStream } from "node:stream/web";
+import { wipe } from "../encoding/secrets.js";
+import { ByteReader, ByteSource, isStream, type ByteStream, type RecordingStream } from "./byte-source.js";
+import { RecordingDecryptor, type OpenHeader } from "./decrypt.js";
+import { RecordingEncryptor, type EncryptRequest } from "./encrypt.js";
+import type { RecordingHeader } from "./header.js";
+import { encryptedSize } from "./sizes.js";
+
+/** A recording, encrypted or not: bytes, or a stream of them. */
+export type RecordingInput = Uint8Array | RecordingStream;
+
+/** Bytes give bytes, a Node `Readable` gives a `Readable`, every other stream a `ReadableStream`. */
+export type BodyOf<I extends RecordingInput> = I extends Uint8Array ? Uint8Array : I extends Readable ? Readable : ReadableStream<Uint8Array>;
+
+export type ByteStreamBody = Readable | ReadableStream<Uint8Array>;
+
+/** Bytes that went in and came out. */
+export interface StreamTotals {
+  readonly plaintextSize: number;
+  readonly encryptedSize: number;
+}
+
+/** What only streamed results have. */
+export type Streamed<I extends RecordingInput> = I extends Uint8Array
+  ? unknown
+  : {
+      /** Settles with the body: resolves at its end, rejects with its error. Never an unhandled rejection. */
+      readonly done: Promise<StreamTotals>;
+    };
+
+export type EncryptedRecording<I extends RecordingInput> = Streamed<I> & {
+  readonly body: BodyOf<I>;
+  readonly keyPairId: string;
+  /** KMS or the store is in trouble, and this was encrypted with the last known key. It will open when KMS is back. */
+  readonly usedLastKnownKey: boolean;
+  /** The KMS key is known to be disabled, pending deletion or gone: this may never open again. */
+  readonly keyAtRisk: boolean;
+  /** Whether KMS has vouched for the key on this host. */
+  readonly confirmation: "confirmed" | "unconfirmed";
+};
+
+export type DecryptedRecording<I extends RecordingInput> = Streamed<I> & {
+  readonly body: BodyOf<I>;
+  readonly keyPairId: string;
+  readonly publicMetadata?: Readonly<Record<string, unknown>>;
+  /** How far the key was vouched for when the recording was made. */
+  readonly confirmation: "confirmed" | "unconfirmed";
+};
+
+type Body<I extends RecordingInput> = Streamed<I> & { readonly body: BodyOf<I> };
+
+/** Encrypts bytes at once, or a stream as it is read. */
+export async function encryptBody<I extends RecordingInput>(input: I, request: EncryptRequest & { signal?: AbortSignal }): Promise<Body<I>> {
+  try {
+    if (!isStream(input, "recording")) return { body: encryptBytes(input, request) } as unknown as Body<I>;
+  } catch (error) {
+    wipe(request.dataKey);
+    throw error;
+  }
+  const source = new ByteSource(input, "recording");
+  const encryptor = new RecordingEncryptor(request);
+  async function* pieces(): AsyncGenerator<Buffer> {
+    for (;;) {
+      const chunk = await source.next();
+      yield* chunk ? encryptor.push(chunk, source.ownsChunks) : encryptor.end();
+      if (!chunk) return;
+    }
+  }
+  return streamed(input, source, pieces(), encryptor, request.signal) as unknown as Body<I>;
+}
+
+/** Decrypts bytes at once, or a stream as it is read. Resolves when the header has been opened and authenticated. */
+export async function decryptBody<I extends RecordingInput>(
+  input: I,
+  { open, signal }: { open: OpenHeader; signal?: AbortSignal },
+): Promise<Body<I> & { readonly header: RecordingHeader }> {
+  if (!isStream(input, "encrypted")) {
+    const { header, body } = await decryptBytes(input, open, signal);
+    return { header, body } as unknown as Body<I> & { header: RecordingHeader };
+  }
+  const source = new ByteSource(input, "encrypted");
+  const onAbort = () => source.cancel(signal?.reason);
+  if (signal?.aborted) onAbort();
+  signal?.addEventListener("abort", onAbort, { once: true });
+  let decryptor: RecordingDecryptor;
+  try {
+    decryptor = await RecordingDecryptor.open(new ByteReader(() => source.next(), source.ownsChunks), open, signal);
+  } catch (error) {
+    source.cancel(error);
+    throw error;
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+  }
+  async function* segments(): AsyncGenerator<Buffer> {
+    for (let segment = await decryptor.next(); segment; segment = await decryptor.next()) if (segment.length > 0) yield segment;
+  }
+  return { ...streamed(input, source, segments(), decryptor, signal), header: decryptor.header } as unknown as Body<I> & { header: RecordingHeader };
+}
+
+function encryptBytes(input: Uint8Array, request: EncryptRequest & { signal?: AbortSignal }): Buffer {
+  const size = encryptedSize(input.length, { headerLength: request.header.length, segmentLength: request.segmentLength });
+  const encryptor = new RecordingEncryptor(request);
+  // One result, filled segment by segment: collecting first and joining later costs a second copy of everything.
+  const body = Buffer.allocUnsafeSlow(size);
+  let filled = 0;
+  for (const pieces of [encryptor.push(input, true), encryptor.end()]) {
+    for (const piece of pieces) {
+      body.set(piece, filled);
+      filled += piece.length;
+    }
+  }
+  return body;
+}
+
+async function decryptBytes(input: Uint8Array, open: OpenHeader, signal: AbortSignal | undefined): Promise<{ header: RecordingHeader; body: Buffer }> {
+  let rest: Uint8Array | undefined = input;
+  const once = async () => {
+    const chunk = rest;
+    rest = undefined;
+    return chunk?.length ? chunk : undefined;
+  };
+  const decryptor = await RecordingDecryptor.open(new ByteReader(once, true), open, signal);
+  // Never smaller than the plaintext; what is released is cut to what was verified.
+  const body = Buffer.allocUnsafeSlow(input.length);
+  let filled = 0;
+  try {
+    for (let segment = await decryptor.next(); segment; segment = await decryptor.next()) {
+      body.set(segment, filled);
+      filled += segment.length;
+      segment.fill(0);
+    }
+  } catch (error) {
+    body.fill(0);
+    throw error;
+  } finally {
+    decryptor.destroy();
+  }
+  return { header: decryptor.header, body: body.subarray(0, filled) };
+}
+
+interface Worker extends StreamTotals {
+  destroy(): void;
+}
+
+/** Gives a generator of bytes the shape of its input, and ends both with the signal, a cancellation or an error. */
+function streamed(input: RecordingStream, source: ByteSource, bytes: AsyncGenerator<Buffer>, worker: Worker, signal: AbortSignal | undefined): { body: ByteStreamBody; done: Promise<StreamTotals> } {
+  let finish: (error?: { readonly reason: unknown }) => void = () => undefined;
+  const done = new Promise<StreamTotals>((resolve, reject) => {
+    let finished = false;
+    finish = (error) => {
+      if (finished) return;
+      finished = true;
+      signal?.removeEventListener("abort", onAbort);
+      worker.destroy();
+      if (error) {
+        source.cancel(error.reason);
+        reject(error.reason);
+      } else resolve({ plaintextSize: worker.plaintextSize, encryptedSize: worker.encryptedSize });
+    };
+  });
+  done.catch(() => undefined);
+  const next = async (): Promise<Buffer | undefined> => {
+    try {
+      const { done: ended, value } = await bytes.next();
+      if (!ended) return value;
+      finish();
+      return undefined;
+    } catch (reason) {
+      finish({ reason });
+      throw reason;
+    }
+  };
+  const body = input instanceof Readable ? nodeBody(next, finish) : webBody(next, finish);
+  function onAbort() {
+    const reason: unknown = signal?.reason;
+    finish({ reason });
+    body.fail(reason);
+  }
+  if (signal?.aborted) onAbort();
+  else signal?.addEventListener("abort", onAbort, { once: true });
+  return { body: body.stream, done };
+}
+
+interface FailableBody {
+  readonly stream: ByteStreamBody;
+  fail(reason: unknown): void;
+}
+
+function nodeBody(next: () => Promise<Buffer | undefined>, finish: (error: { reason: unknown }) => void): FailableBody {
+  const stream = new Readable({
+    read() {
+      next().then(
+        (chunk) => this.push(chunk ?? null),
+        (error: unknown) => this.destroy(asError(error)),
+      );
+    },
+    destroy(error, callback) {
+      finish({ reason: error ?? new DOMException("the stream was destroyed", "AbortError") });
+      callback(error);
+    },
+  });
+  return { stream, fail: (reason) => void stream.destroy(asError(reason)) };
+}
+
+function webBody(next: () => Promise<Buffer | undefined>, finish: (error: { reason: unknown }) => void): FailableBody {
+  let fail: (reason: unknown) => void = () => undefined;
+  const stream = new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        fail = (reason) => controller.error(reason);
+      },
+      async pull(controller) {
+        const chunk = await next();
+        if (chunk) controller.enqueue(chunk);
+        else controller.close();
+      },
+      cancel(reason) {
+        finish({ reason: reason ?? new DOMException("the stream was cancelled", "AbortError") });
+      },
+    },
+    { highWaterMark: 0 }, // chunks are pulled when they are wanted; the source does its own buffering
+  );
+  return { stream, fail: (reason) => fail(reason) };
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
+}
+
+export type { ByteStream };

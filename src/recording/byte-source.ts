@@ -1,0 +1,129 @@
+import { Readable } from "node:stream";
+import { InvalidInputError } from "../errors.js";
+
+/** A web stream of bytes, by its shape: Node's, and the DOM's where `lib: dom` is on. */
+export interface ByteStream {
+  getReader(): {
+    read(): Promise<{ done: boolean; value?: Uint8Array | undefined }>;
+    cancel(reason?: unknown): Promise<unknown>;
+  };
+}
+
+export type RecordingStream = Readable | ByteStream | AsyncIterable<Uint8Array>;
+
+/** Pulls chunks of bytes out of any kind of stream, and can be cut off at any moment, also while it waits. */
+export class ByteSource {
+  /** Whether chunks are ours to keep. An async iterable may fill one buffer again and again. */
+  readonly ownsChunks: boolean;
+  readonly #pull: () => Promise<IteratorResult<unknown>>;
+  readonly #cancel: (reason: unknown) => void;
+  readonly #field: string;
+  #reject: ((reason: unknown) => void) | undefined;
+  #ended: { readonly reason: unknown } | undefined;
+
+  constructor(stream: RecordingStream, field: string) {
+    this.#field = field;
+    this.ownsChunks = stream instanceof Readable;
+    if (stream instanceof Readable) {
+      const iterator: AsyncIterator<unknown> = stream[Symbol.asyncIterator]();
+      this.#pull = () => iterator.next();
+      this.#cancel = () => void stream.destroy();
+    } else if ("getReader" in stream) {
+      const reader = stream.getReader();
+      this.#pull = async () => {
+        const { done, value } = await reader.read();
+        return done ? { done, value: undefined } : { done: false, value };
+      };
+      this.#cancel = (reason) => void reader.cancel(reason).catch(() => undefined);
+    } else {
+      const iterator: AsyncIterator<unknown> = stream[Symbol.asyncIterator]();
+      this.#pull = () => iterator.next();
+      this.#cancel = () => void Promise.resolve(iterator.return?.()).catch(() => undefined);
+    }
+  }
+
+  /** The next chunk that is not empty; `undefined` at the end. @throws InvalidInputError for a chunk that is not bytes */
+  async next(): Promise<Uint8Array | undefined> {
+    for (;;) {
+      if (this.#ended) throw this.#ended.reason;
+      const { done, value } = await new Promise<IteratorResult<unknown>>((resolve, reject) => {
+        this.#reject = reject;
+        this.#pull().then(resolve, reject);
+      });
+      if (done === true) return undefined;
+      if (!(value instanceof Uint8Array)) throw new InvalidInputError(this.#field, "must be a stream of Uint8Array chunks", value);
+      if (value.length > 0) return value;
+    }
+  }
+
+  /** Stops reading: a pending `next` rejects with the reason, and the stream is told to stop. */
+  cancel(reason: unknown): void {
+    if (this.#ended) return;
+    this.#ended = { reason };
+    this.#reject?.(reason);
+    this.#cancel(reason);
+  }
+}
+
+/** Tells streams from bytes, and both from anything else. @throws InvalidInputError */
+export function isStream(input: unknown, field: string): input is RecordingStream {
+  if (input instanceof Uint8Array) return false;
+  if (typeof input === "object" && input !== null) {
+    if (input instanceof Readable || "getReader" in input || Symbol.asyncIterator in input) return true;
+  }
+  throw new InvalidInputError(field, "must be a Uint8Array, a Readable, a ReadableStream or an async iterable of bytes", input);
+}
+
+/** Reads exact numbers of bytes out of chunks of any size. */
+export class ByteReader {
+  readonly #next: () => Promise<Uint8Array | undefined>;
+  readonly #owned: boolean;
+  #chunks: Buffer[] = [];
+  #available = 0;
+  #ended = false;
+
+  constructor(next: () => Promise<Uint8Array | undefined>, owned: boolean) {
+    this.#next = next;
+    this.#owned = owned;
+  }
+
+  /** Exactly `length` bytes, or all that are left when the stream ends before. Does not copy what lies in one chunk. */
+  async read(length: number): Promise<Buffer> {
+    while (this.#available < length && !this.#ended) {
+      const chunk = await this.#next();
+      if (!chunk) this.#ended = true;
+      else {
+        const view = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+        // What is kept past the next pull must not be somebody else's buffer.
+        this.#chunks.push(this.#owned ? view : Buffer.from(view));
+        this.#available += chunk.length;
+      }
+    }
+    return this.#take(Math.min(length, this.#available));
+  }
+
+  #take(length: number): Buffer {
+    const [first] = this.#chunks;
+    if (!first || length === 0) return Buffer.alloc(0);
+    this.#available -= length;
+    if (first.length > length) {
+      this.#chunks[0] = first.subarray(length);
+      return first.subarray(0, length);
+    }
+    if (first.length === length) {
+      this.#chunks.shift();
+      return first;
+    }
+    const whole = Buffer.allocUnsafe(length);
+    let filled = 0;
+    while (filled < length) {
+      const chunk = this.#chunks[0] as Buffer;
+      const part = chunk.subarray(0, length - filled);
+      whole.set(part, filled);
+      filled += part.length;
+      if (part.length === chunk.length) this.#chunks.shift();
+      else this.#chunks[0] = chunk.subarray(part.length);
+    }
+    return whole;
+  }
+}

@@ -1,0 +1,78 @@
+import { wipe } from "../encoding/secrets.js";
+import { FloeEncryptor } from "./floe.js";
+import { segmentOverhead } from "./sizes.js";
+
+export interface EncryptRequest {
+  /** The encoded header; FLOE's associated data. */
+  readonly header: Buffer;
+  /** 32 bytes. Wiped as soon as FLOE has derived its keys from it. */
+  readonly dataKey: Buffer;
+  readonly segmentLength: number;
+}
+
+/**
+ * Turns chunks of plaintext into pieces of an encrypted recording. A synchronous core: chunks are pushed, pieces come
+ * back. FLOE must know whether a segment is the last before it starts it, so a full segment leaves with the next byte.
+ */
+export class RecordingEncryptor {
+  readonly #floe: FloeEncryptor;
+  readonly #capacity: number;
+  #held: Uint8Array[] = [];
+  #heldSize = 0;
+  #start: Buffer[];
+  plaintextSize = 0;
+  encryptedSize = 0;
+
+  constructor({ header, dataKey, segmentLength }: EncryptRequest) {
+    this.#floe = new FloeEncryptor(dataKey, header, { segmentLength });
+    wipe(dataKey);
+    this.#capacity = segmentLength - segmentOverhead;
+    this.#start = [header, this.#floe.header];
+  }
+
+  /** @param owned - whether the chunk stays unchanged after this call; otherwise what must be kept of it is copied */
+  push(chunk: Uint8Array, owned: boolean): Buffer[] {
+    const pieces = this.#begin();
+    this.plaintextSize += chunk.length;
+    let rest = chunk;
+    while (this.#heldSize + rest.length > this.#capacity) {
+      const room = this.#capacity - this.#heldSize;
+      this.#held.push(rest.subarray(0, room));
+      rest = rest.subarray(room);
+      this.#write(false, pieces);
+    }
+    if (rest.length > 0) {
+      this.#held.push(owned ? rest : Buffer.from(rest));
+      this.#heldSize += rest.length;
+    }
+    return this.#count(pieces);
+  }
+
+  end(): Buffer[] {
+    const pieces = this.#begin();
+    this.#write(true, pieces);
+    return this.#count(pieces);
+  }
+
+  destroy(): void {
+    this.#floe.destroy();
+    this.#held = [];
+  }
+
+  #begin(): Buffer[] {
+    const pieces = this.#start;
+    this.#start = [];
+    return pieces;
+  }
+
+  #write(last: boolean, pieces: Buffer[]): void {
+    pieces.push(...this.#floe.segment(this.#held, last));
+    this.#held = [];
+    this.#heldSize = 0;
+  }
+
+  #count(pieces: Buffer[]): Buffer[] {
+    for (const piece of pieces) this.encryptedSize += piece.length;
+    return pieces;
+  }
+}

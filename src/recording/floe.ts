@@ -1,0 +1,196 @@
+import { createCipheriv, createDecipheriv, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { copySecret, wipe } from "../encoding/secrets.js";
+import { RecordingKeyStoreError } from "../errors.js";
+import { floeHeaderLength, segmentOverhead } from "./sizes.js";
+
+/*
+ * FLOE, Fast Lightweight Online Encryption (c2sp.org/FLOE): AES-256-GCM segments, keys by HKDF-Expand-SHA-384. A core
+ * without I/O: bytes in, bytes out, one segment at a time.
+ */
+
+const aeadId = 0;
+const kdfId = 0;
+const floeIvLength = 32;
+const headerTagLength = 32;
+const aeadKeyLength = 32;
+const aeadIvLength = 12;
+export const tagLength = 16;
+const messageKeyLength = 48;
+/** What stands for the length in every segment but the last. */
+const notLast = 0xffffffff;
+/** 2^20 segments share one AEAD key. Only known-answer tests use another value. */
+const defaultRotationMask = 20;
+const maxSegments = 2 ** 40;
+
+export interface FloeParameters {
+  /** ENC_SEG_LEN, bytes. */
+  readonly segmentLength: number;
+  readonly rotationMask?: number;
+}
+
+/** PARAM_ENCODE */
+function encodeParameters(segmentLength: number): Buffer {
+  const bytes = Buffer.alloc(10);
+  bytes.writeUInt8(aeadId, 0);
+  bytes.writeUInt8(kdfId, 1);
+  bytes.writeUInt32BE(segmentLength, 2);
+  bytes.writeUInt32BE(floeIvLength, 6);
+  return bytes;
+}
+
+/** Keys and numbering of one message. FLOE_KDF's outputs are never longer than one HMAC, so HKDF-Expand is one call. */
+class FloeState {
+  readonly parameters: Buffer;
+  readonly segmentLength: number;
+  readonly headerTag: Buffer;
+  readonly #messageKey: Buffer;
+  readonly #iv: Buffer;
+  readonly #aad: Uint8Array;
+  readonly #keySpan: number;
+  #segmentKey: Buffer | undefined;
+  #segmentKeyIndex = -1;
+  readonly #segmentAad = Buffer.alloc(9);
+
+  constructor(key: Uint8Array, iv: Buffer, aad: Uint8Array, { segmentLength, rotationMask = defaultRotationMask }: FloeParameters) {
+    this.parameters = encodeParameters(segmentLength);
+    this.segmentLength = segmentLength;
+    this.#iv = iv;
+    this.#aad = aad;
+    this.#keySpan = 2 ** rotationMask;
+    this.headerTag = this.#derive(key, "HEADER_TAG:", undefined, headerTagLength);
+    this.#messageKey = this.#derive(key, "MESSAGE_KEY:", undefined, messageKeyLength);
+  }
+
+  /** DERIVE_KEY, kept until the position leaves its span. */
+  segmentKey(position: number): Buffer {
+    const index = Math.floor(position / this.#keySpan);
+    if (this.#segmentKey && index === this.#segmentKeyIndex) return this.#segmentKey;
+    wipe(this.#segmentKey);
+    const masked = Buffer.alloc(8);
+    masked.writeBigUInt64BE(BigInt(index) * BigInt(this.#keySpan));
+    this.#segmentKey = this.#derive(this.#messageKey, "DEK:", masked, aeadKeyLength);
+    this.#segmentKeyIndex = index;
+    return this.#segmentKey;
+  }
+
+  segmentAad(position: number, last: boolean): Buffer {
+    this.#segmentAad.writeUInt32BE(Math.floor(position / 2 ** 32), 0);
+    this.#segmentAad.writeUInt32BE(position >>> 0, 4);
+    this.#segmentAad[8] = last ? 1 : 0;
+    return this.#segmentAad;
+  }
+
+  destroy(): void {
+    wipe(this.#messageKey, this.#segmentKey);
+    this.#segmentKey = undefined;
+  }
+
+  /** FLOE_KDF: HKDF-Expand(key, params || iv || purpose || aad). */
+  #derive(key: Uint8Array, purpose: string, suffix: Buffer | undefined, length: number): Buffer {
+    const hmac = createHmac("sha384", key).update(this.parameters).update(this.#iv).update(purpose);
+    if (suffix) hmac.update(suffix);
+    const output = hmac.update(this.#aad).update(Uint8Array.of(1)).digest();
+    const derived = copySecret(output.subarray(0, length));
+    wipe(output);
+    return derived;
+  }
+}
+
+/** Encrypts segment after segment. */
+export class FloeEncryptor {
+  /** The FLOE header, 74 bytes, to be written before the segments. */
+  readonly header: Buffer;
+  readonly #state: FloeState;
+  #position = 0;
+  #closed = false;
+
+  /** @param key - 32 bytes, left to its owner */
+  constructor(key: Uint8Array, aad: Uint8Array, parameters: FloeParameters) {
+    const iv = randomBytes(floeIvLength);
+    this.#state = new FloeState(key, iv, aad, parameters);
+    this.header = Buffer.concat([this.#state.parameters, iv, this.#state.headerTag]);
+  }
+
+  /**
+   * One encrypted segment, as pieces to be written in order. `parts` together are the segment's plaintext: exactly
+   * `segmentLength - 32` bytes, or up to that many for the last one.
+   */
+  segment(parts: readonly Uint8Array[], last: boolean): Buffer[] {
+    const size = parts.reduce((sum, part) => sum + part.length, 0);
+    const capacity = this.#state.segmentLength - segmentOverhead;
+    if (this.#closed || (last ? size > capacity : size !== capacity)) throw new RangeError("FLOE: segment after the last one, or of the wrong length");
+    if (!last && this.#position >= maxSegments - 1) throw new RangeError("FLOE: more than 2^40 segments");
+    const prefix = Buffer.allocUnsafe(4 + aeadIvLength);
+    prefix.writeUInt32BE(last ? size + segmentOverhead : notLast, 0);
+    const iv = randomBytes(aeadIvLength);
+    prefix.set(iv, 4);
+    const cipher = createCipheriv("aes-256-gcm", this.#state.segmentKey(this.#position), iv, { authTagLength: tagLength });
+    cipher.setAAD(this.#state.segmentAad(this.#position, last));
+    const pieces = [prefix, ...parts.map((part) => cipher.update(part))];
+    cipher.final();
+    pieces.push(cipher.getAuthTag());
+    this.#position += 1;
+    if (last) this.destroy();
+    return pieces;
+  }
+
+  /** Wipes the keys; no further segment. */
+  destroy(): void {
+    this.#closed = true;
+    this.#state.destroy();
+  }
+}
+
+/** Decrypts segments, in order or at any position. */
+export class FloeDecryptor {
+  readonly #state: FloeState;
+
+  /**
+   * @param key - 32 bytes, left to its owner
+   * @param header - the FLOE header, 74 bytes
+   * @throws RecordingKeyStoreError `ERR_RECORDING_TAMPERED` if header, AAD or key do not belong together
+   */
+  constructor(key: Uint8Array, aad: Uint8Array, header: Uint8Array, parameters: FloeParameters) {
+    const bytes = Buffer.from(header);
+    const iv = bytes.subarray(10, 10 + floeIvLength);
+    this.#state = new FloeState(key, iv, aad, parameters);
+    const fits = bytes.length === floeHeaderLength && bytes.subarray(0, 10).equals(this.#state.parameters);
+    if (fits && timingSafeEqual(bytes.subarray(10 + floeIvLength), this.#state.headerTag)) return;
+    this.#state.destroy();
+    throw tampered("the recording's header was changed, or belongs to another payload");
+  }
+
+  /**
+   * Plaintext of one whole encrypted segment. GCM hands out plaintext before the tag is checked; this does not.
+   * @throws RecordingKeyStoreError `ERR_RECORDING_TAMPERED`
+   */
+  segment(segment: Buffer, position: number, last: boolean): Buffer {
+    const { segmentLength } = this.#state;
+    const lengthFits = last ? segment.length >= segmentOverhead && segment.length <= segmentLength : segment.length === segmentLength;
+    if (!lengthFits || segment.readUInt32BE(0) !== (last ? segment.length : notLast)) throw tampered(`segment ${position} has the wrong length`);
+    const decipher = createDecipheriv("aes-256-gcm", this.#state.segmentKey(position), segment.subarray(4, 4 + aeadIvLength), { authTagLength: tagLength });
+    decipher.setAAD(this.#state.segmentAad(position, last));
+    decipher.setAuthTag(segment.subarray(segment.length - tagLength));
+    const plaintext = decipher.update(segment.subarray(4 + aeadIvLength, segment.length - tagLength));
+    try {
+      decipher.final();
+    } catch {
+      plaintext.fill(0);
+      throw tampered(`segment ${position} was changed`);
+    }
+    return plaintext;
+  }
+
+  destroy(): void {
+    this.#state.destroy();
+  }
+}
+
+/** Whether the length field of a segment says that it is not the last one. */
+export function isInnerSegment(lengthField: number): boolean {
+  return lengthField === notLast;
+}
+
+export function tampered(message: string): RecordingKeyStoreError {
+  return new RecordingKeyStoreError("ERR_RECORDING_TAMPERED", message);
+}

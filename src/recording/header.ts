@@ -1,0 +1,187 @@
+import { decodeFields, encodeFields, type Field } from "../encoding/fields.js";
+import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
+import { maxSegmentLength, minSegmentLength } from "./sizes.js";
+
+/** One wrapped data key, and what is needed to find or unwrap the private half that opens it. */
+export interface HeaderRecipient {
+  /** Canonical bytes of the pair's birth record. */
+  readonly birthRecord: Uint8Array;
+  readonly wrappedDataKey: Uint8Array;
+  /** Present together with `wrappedPrivateKey`, or not at all. */
+  readonly kmsKeyArn?: string;
+  readonly wrappedPrivateKey?: Uint8Array;
+}
+
+/** What stands before the payload, readable by anyone and authenticated by the payload (`docs/FORMAT.md`). */
+export interface RecordingHeader {
+  readonly organizationId: string;
+  readonly recordingId: string;
+  readonly asset: string;
+  /** 1 to 8. */
+  readonly recipients: readonly HeaderRecipient[];
+  /** Length of an encrypted segment in bytes. */
+  readonly segmentLength: number;
+  readonly confirmation: "confirmed" | "unconfirmed";
+  readonly publicMetadata?: Readonly<Record<string, unknown>>;
+}
+
+const magic = Buffer.from("RKSREC", "latin1");
+const version = 1;
+/** Magic, version (u16), length of the fields (u32). */
+export const headerPrefixLength = 12;
+export const maxHeaderLength = 32_768;
+const maxRecipients = 8;
+const confirmations = ["confirmed", "unconfirmed"] as const;
+
+const tags = { organizationId: 1, recordingId: 2, asset: 3, recipients: 4, segmentLength: 5, confirmation: 6, publicMetadata: 7 } as const;
+/** Tags 8 and 9 are kept for encrypted metadata and for a recorder's signature. */
+const criticality = new Map<number, boolean>(Object.entries(tags).map(([name, tag]) => [tag, name !== "publicMetadata" && name !== "confirmation"]));
+const recipientTags = { birthRecord: 1, wrappedDataKey: 2, kmsKeyArn: 3, wrappedPrivateKey: 4 } as const;
+const recipientCriticality = new Map<number, boolean>([
+  [recipientTags.birthRecord, true],
+  [recipientTags.wrappedDataKey, true],
+  [recipientTags.kmsKeyArn, false],
+  [recipientTags.wrappedPrivateKey, false],
+]);
+
+/** @throws InvalidInputError when public metadata is not JSON or makes the header longer than 32 KiB */
+export function encodeHeader(header: RecordingHeader): Buffer {
+  const segmentLength = Buffer.alloc(4);
+  segmentLength.writeUInt32BE(header.segmentLength);
+  const fields: Field[] = [
+    { tag: tags.organizationId, critical: true, value: Buffer.from(header.organizationId) },
+    { tag: tags.recordingId, critical: true, value: Buffer.from(header.recordingId) },
+    { tag: tags.asset, critical: true, value: Buffer.from(header.asset) },
+    { tag: tags.recipients, critical: true, value: Buffer.concat(header.recipients.map(encodeRecipient)) },
+    { tag: tags.segmentLength, critical: true, value: segmentLength },
+    { tag: tags.confirmation, critical: false, value: Uint8Array.of(confirmations.indexOf(header.confirmation) + 1) },
+  ];
+  if (header.publicMetadata) fields.push({ tag: tags.publicMetadata, critical: false, value: encodeMetadata(header.publicMetadata) });
+  const body = encodeFields(fields);
+  if (headerPrefixLength + body.length > maxHeaderLength) throw new InvalidInputError("publicMetadata", `makes the recording's header longer than ${maxHeaderLength} bytes`);
+  const prefix = Buffer.alloc(headerPrefixLength);
+  prefix.set(magic);
+  prefix.writeUInt16BE(version, 6);
+  prefix.writeUInt32BE(body.length, 8);
+  return Buffer.concat([prefix, body]);
+}
+
+/**
+ * Length in bytes of the whole header, from its first 12 bytes. Checked before any memory is taken for it.
+ * @throws RecordingKeyStoreError `ERR_FORMAT_INVALID`, `ERR_FORMAT_TOO_NEW`
+ */
+export function headerLengthOf(prefix: Buffer): number {
+  if (!prefix.subarray(0, magic.length).equals(magic)) throw invalid("this is not an encrypted recording");
+  const found = prefix.readUInt16BE(6);
+  if (found !== version) throw new RecordingKeyStoreError("ERR_FORMAT_TOO_NEW", `the recording has format version ${found}; this library knows version ${version}`);
+  const length = headerPrefixLength + prefix.readUInt32BE(8);
+  if (length > maxHeaderLength) throw invalid(`its header claims ${length} bytes; at most ${maxHeaderLength} are allowed`);
+  return length;
+}
+
+/** Reads a whole header. @throws RecordingKeyStoreError `ERR_FORMAT_INVALID`, `ERR_FORMAT_TOO_NEW` */
+export function decodeHeader(bytes: Buffer): RecordingHeader {
+  if (bytes.length < headerPrefixLength || headerLengthOf(bytes) !== bytes.length) throw invalid("its header is cut short");
+  const fields = decodeFields(bytes.subarray(headerPrefixLength), criticality, "recording header");
+  const segmentLength = integer(required(fields, tags.segmentLength, "recording header"), 4);
+  if (segmentLength < minSegmentLength || segmentLength > maxSegmentLength) throw invalid(`its segment length ${segmentLength} is out of range`);
+  const confirmation = confirmations[integer(required(fields, tags.confirmation, "recording header"), 1) - 1];
+  if (!confirmation) throw invalid("its confirmation is not known");
+  const metadata = fields.get(tags.publicMetadata);
+  return {
+    organizationId: name(fields, tags.organizationId),
+    recordingId: name(fields, tags.recordingId),
+    asset: name(fields, tags.asset),
+    recipients: decodeRecipients(required(fields, tags.recipients, "recording header")),
+    segmentLength,
+    confirmation,
+    ...(metadata ? { publicMetadata: decodeMetadata(metadata) } : {}),
+  };
+}
+
+function encodeRecipient({ birthRecord, wrappedDataKey, kmsKeyArn, wrappedPrivateKey }: HeaderRecipient): Buffer {
+  const fields: Field[] = [
+    { tag: recipientTags.birthRecord, critical: true, value: birthRecord },
+    { tag: recipientTags.wrappedDataKey, critical: true, value: wrappedDataKey },
+  ];
+  if (kmsKeyArn !== undefined && wrappedPrivateKey) {
+    fields.push({ tag: recipientTags.kmsKeyArn, critical: false, value: Buffer.from(kmsKeyArn) });
+    fields.push({ tag: recipientTags.wrappedPrivateKey, critical: false, value: wrappedPrivateKey });
+  }
+  const body = encodeFields(fields);
+  const length = Buffer.alloc(2);
+  length.writeUInt16BE(body.length);
+  return Buffer.concat([length, body]);
+}
+
+function decodeRecipients(bytes: Buffer): HeaderRecipient[] {
+  const recipients: HeaderRecipient[] = [];
+  let offset = 0;
+  while (offset < bytes.length) {
+    if (recipients.length === maxRecipients) throw invalid(`it has more than ${maxRecipients} wrapped data keys`);
+    const end = bytes.length - offset < 2 ? Infinity : offset + 2 + bytes.readUInt16BE(offset);
+    if (end > bytes.length) throw invalid("a wrapped data key is cut short");
+    const what = "wrapped data key";
+    const fields = decodeFields(bytes.subarray(offset + 2, end), recipientCriticality, what);
+    const kmsKeyArn = fields.get(recipientTags.kmsKeyArn);
+    const wrappedPrivateKey = fields.get(recipientTags.wrappedPrivateKey);
+    if ((kmsKeyArn === undefined) !== (wrappedPrivateKey === undefined)) throw invalid("a wrapped private half stands without its KMS key ARN, or the reverse");
+    recipients.push({
+      birthRecord: Buffer.from(required(fields, recipientTags.birthRecord, what)),
+      wrappedDataKey: Buffer.from(required(fields, recipientTags.wrappedDataKey, what)),
+      ...(kmsKeyArn && wrappedPrivateKey ? { kmsKeyArn: utf8(kmsKeyArn), wrappedPrivateKey: Buffer.from(wrappedPrivateKey) } : {}),
+    });
+    offset = end;
+  }
+  if (recipients.length === 0) throw invalid("it has no wrapped data key");
+  return recipients;
+}
+
+function encodeMetadata(metadata: Readonly<Record<string, unknown>>): Buffer {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(metadata);
+  } catch {
+    throw new InvalidInputError("publicMetadata", "must be JSON without cycles or BigInt");
+  }
+  const bytes = Buffer.from(text ?? "");
+  if (text === undefined || bytes.length > 8_192) throw new InvalidInputError("publicMetadata", "must be at most 8,192 bytes of JSON");
+  return bytes;
+}
+
+function decodeMetadata(bytes: Buffer): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(utf8(bytes));
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  } catch {
+    // reported below, without the content
+  }
+  throw invalid("its public metadata is not a JSON object");
+}
+
+function required(fields: Map<number, Buffer>, tag: number, what: string): Buffer {
+  const value = fields.get(tag);
+  if (!value) throw new RecordingKeyStoreError("ERR_FORMAT_INVALID", `${what}: field ${tag} is missing`);
+  return value;
+}
+
+function name(fields: Map<number, Buffer>, tag: number): string {
+  return utf8(required(fields, tag, "recording header"));
+}
+
+function utf8(bytes: Buffer): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw invalid("a text in its header is not UTF-8");
+  }
+}
+
+function integer(bytes: Buffer, length: 1 | 4): number {
+  if (bytes.length !== length) throw invalid("a number in its header has the wrong length");
+  return bytes.readUIntBE(0, length);
+}
+
+function invalid(rule: string): RecordingKeyStoreError {
+  return new RecordingKeyStoreError("ERR_FORMAT_INVALID", rule);
+}

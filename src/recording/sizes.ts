@@ -1,0 +1,17 @@
+import { InvalidInputError } from "../errors.js";
+
+/** What a segment is longer than its plaintext: 4 bytes of length, 12 of IV, 16 of tag (FLOE, "Ciphertext Layout"). */
+export const segmentOverhead = 32;
+/** 10 bytes of parameters, 32 of IV, 32 of header tag. */
+export const floeHeaderLength = 74;
+/** Encrypted length of a segment unless another is chosen: 64 KiB of plaintext. */
+export const defaultSegmentLength = 65_536 + segmentOverhead;
+export const minSegmentLength = 4_096;
+export const maxSegmentLength = 16_777_216 + segmentOverhead;
+
+/** Length in bytes of an encrypted recording with a header of `headerLength` bytes. */
+export function encryptedSize(plaintextSize: number, { headerLength, segmentLength }: { headerLength: number; segmentLength: number }): number {
+  if (!Number.isSafeInteger(plaintextSize) || plaintextSize < 0) throw new InvalidInputError("plaintextSize", "must be a whole number of bytes", plaintextSize);
+  const segments = Math.max(1, Math.ceil(plaintextSize / (segmentLength - segmentOverhead)));
+  return headerLength + floeHeaderLength + plaintextSize + segments * segmentOverhead;
+}
