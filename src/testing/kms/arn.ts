@@ -1,0 +1,66 @@
+import { invalidArn, notFound } from "./aws-error.js";
+
+export interface KmsArn {
+  partition: string;
+  region: string;
+  accountId: string;
+  /** `key` or `alias`. */
+  type: "key" | "alias";
+  /** The key id, or the alias name with its `alias/`. */
+  id: string;
+}
+
+export function partitionOf(region: string): string {
+  if (region.startsWith("cn-")) return "aws-cn";
+  if (region.startsWith("us-gov-")) return "aws-us-gov";
+  if (region.startsWith("eusc-")) return "aws-eusc";
+  return "aws";
+}
+
+export function keyArn(region: string, accountId: string, keyId: string): string {
+  return `arn:${partitionOf(region)}:kms:${region}:${accountId}:key/${keyId}`;
+}
+
+export function aliasArn(region: string, accountId: string, aliasName: string): string {
+  return `arn:${partitionOf(region)}:kms:${region}:${accountId}:${aliasName}`;
+}
+
+const keyIdPattern = /^(?:mrk-[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$/;
+
+/** Undefined for whatever is no ARN of a key or alias. */
+export function parseKmsArn(arn: string): KmsArn | undefined {
+  const match = /^arn:([^:]+):kms:([^:]+):(\d{12}):(key|alias)\/(.+)$/.exec(arn);
+  if (!match) return undefined;
+  const [, partition, region, accountId, type, name] = match as unknown as [string, string, string, string, "key" | "alias", string];
+  return { partition, region, accountId, type, id: type === "alias" ? `alias/${name}` : name };
+}
+
+export const keyIdForms = ["key-id", "key-arn", "alias-name", "alias-arn"] as const;
+export type KeyIdForm = (typeof keyIdForms)[number];
+
+/** What a `KeyId` of a request names, once account and Region of the caller have filled its gaps. */
+export interface KeyReference {
+  form: KeyIdForm;
+  arn: string;
+  accountId: string;
+  /** `alias/…`, if the request went through an alias. */
+  aliasName?: string;
+}
+
+/** Reads a `KeyId`, in any of its four forms. Throws as the service does for one it cannot read. */
+export function readKeyId(keyId: string, caller: { region: string; accountId: string }): KeyReference {
+  const { region, accountId } = caller;
+  if (keyId.startsWith("alias/")) {
+    return { form: "alias-name", arn: aliasArn(region, accountId, keyId), accountId, aliasName: keyId };
+  }
+  if (!keyId.startsWith("arn:")) {
+    if (!keyIdPattern.test(keyId)) throw notFound.keyId(keyId);
+    return { form: "key-id", arn: keyArn(region, accountId, keyId), accountId };
+  }
+  const arn = parseKmsArn(keyId);
+  if (!arn) throw invalidArn(`Invalid arn ${keyId}`);
+  if (arn.region !== region || arn.partition !== partitionOf(region)) throw notFound.region(arn.region);
+  if (arn.type === "alias") return { form: "alias-arn", arn: keyId, accountId: arn.accountId, aliasName: arn.id };
+  if (!keyIdPattern.test(arn.id)) throw notFound.keyId(arn.id);
+  return { form: "key-arn", arn: keyId, accountId: arn.accountId };
+}

@@ -1,0 +1,95 @@
+import { systemClock, type Clock } from "../../clock.js";
+import { parseKmsArn } from "./arn.js";
+import { KmsAdministration } from "./administration.js";
+import { KmsFaults } from "./faults.js";
+import { KmsJournal } from "./journal.js";
+import { defaultAccountId, KmsPrincipals, type KmsPrincipal, type KmsPrincipalInit } from "./principals.js";
+import { credentialsError, KmsRequestHandler } from "./request-handler.js";
+import { KmsService, type KmsAnswer } from "./service.js";
+import { KmsState } from "./state.js";
+import type { KmsHttpRequest } from "./wire.js";
+
+export interface InMemoryKmsOptions {
+  /** Tells deletion and rotation dates; the system's unless given. `Date` headers stay real time. */
+  clock?: Clock;
+  /** Who may call. An access key id that is not listed administers the account `000000000000`. */
+  principals?: readonly KmsPrincipalInit[];
+  /** How many calls the journal keeps; 100,000 unless given. */
+  journalLimit?: number;
+  /** Run although `NODE_ENV` is `production`. Keys live in memory and are gone with the process. */
+  allowInProduction?: boolean;
+}
+
+/** What `new KMSClient(…)` needs to reach an in-memory KMS. */
+export interface KmsClientConfig {
+  region: string;
+  credentials: () => Promise<{ accessKeyId: string; secretAccessKey: string; expiration: Date }>;
+  requestHandler: KmsRequestHandler;
+}
+
+/**
+ * AWS KMS in memory, for tests: real cryptography, key states, policies, accounts, Regions, rotation, AWS's own errors,
+ * and faults on demand.
+ *
+ * ```ts
+ * const kms = new InMemoryKms();
+ * const keyArn = kms.createKey({ accountId: "111122223333", region: "us-east-1" });
+ * const client = new KMSClient(kms.clientConfig("us-east-1"));
+ * ```
+ */
+export class InMemoryKms extends KmsAdministration {
+  /** Outage, throttling, denial … on demand. */
+  readonly faults: KmsFaults;
+  /** Every call, in order. */
+  readonly journal: KmsJournal;
+  /** `new KMSClient({ region, credentials, requestHandler: kms.requestHandler })`; serves every Region. */
+  readonly requestHandler: KmsRequestHandler;
+  readonly #principals = new KmsPrincipals();
+  readonly #service: KmsService;
+
+  constructor(options: InMemoryKmsOptions = {}) {
+    refuseProduction(options.allowInProduction ?? false);
+    const clock = options.clock ?? systemClock;
+    const state = new KmsState(clock);
+    super(state);
+    this.faults = new KmsFaults(clock, (keyId, region) => resolveKey(state, keyId, region));
+    this.journal = new KmsJournal(options.journalLimit);
+    for (const principal of options.principals ?? []) this.#principals.add(principal);
+    this.#service = new KmsService({ state, principals: this.#principals, faults: this.faults, journal: this.journal });
+    this.requestHandler = new KmsRequestHandler((request) => this.handle(request));
+  }
+
+  /** Answers one wire-level request. The doors are made of this; call it to build another. */
+  handle(request: KmsHttpRequest): Promise<KmsAnswer> {
+    return this.#service.answer(request);
+  }
+
+  /** Introduces a caller; its access key id then stands for it. */
+  addPrincipal(principal: KmsPrincipalInit): KmsPrincipal {
+    return this.#principals.add(principal);
+  }
+
+  /** Configuration for a `KMSClient` of a Region, as a caller (an administrator of `000000000000` unless given). */
+  clientConfig(region: string, caller: { accessKeyId: string } = { accessKeyId: "AKIAINMEMORYKMSADMIN" }): KmsClientConfig {
+    const credentials = async () => {
+      if (this.faults.takesCredentialsOf(caller.accessKeyId)) throw credentialsError();
+      // Already due for renewal, so that the SDK asks before each call and a fault shows at once.
+      return { accessKeyId: caller.accessKeyId, secretAccessKey: "any-secret-will-do", expiration: new Date(Date.now() + 1000) };
+    };
+    return { region, credentials, requestHandler: this.requestHandler };
+  }
+}
+
+function refuseProduction(allowed: boolean): void {
+  if (process.env["NODE_ENV"] !== "production" || allowed) return;
+  throw new Error("The in-memory KMS is for tests: its keys are gone with the process. Set allowInProduction to use it although NODE_ENV is production.");
+}
+
+function resolveKey(state: KmsState, keyId: string, region: string): string | undefined {
+  const arn = parseKmsArn(keyId);
+  if (arn) return arn.type === "alias" ? state.keyOfAlias(keyId)?.arn : keyId;
+  if (keyId.startsWith("alias/")) return state.aliases({ region }).find(({ name }) => name === keyId)?.keyId;
+  return state.keys({ region }).find((key) => key.keyId === keyId)?.arn;
+}
+
+export { defaultAccountId };

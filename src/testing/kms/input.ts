@@ -1,0 +1,157 @@
+import { AwsError, validation } from "./aws-error.js";
+
+/** What an operation accepts, member by member; enough to word refusals as the service does. */
+export interface MemberRule {
+  type: "string" | "blob" | "integer" | "boolean" | "string-map" | "string-list" | "tag-list" | "grant-constraints";
+  required?: boolean;
+  min?: number;
+  max?: number;
+  pattern?: RegExp;
+  values?: readonly string[];
+}
+
+export type InputRules = Readonly<Record<string, MemberRule>>;
+
+export interface WireTag {
+  TagKey: string;
+  TagValue: string;
+}
+
+export interface WireGrantConstraints {
+  EncryptionContextSubset?: Record<string, string>;
+  EncryptionContextEquals?: Record<string, string>;
+}
+
+interface MemberTypes {
+  string: string;
+  blob: Uint8Array;
+  integer: number;
+  boolean: boolean;
+  "string-map": Record<string, string>;
+  "string-list": string[];
+  "tag-list": WireTag[];
+  "grant-constraints": WireGrantConstraints;
+}
+
+type MemberValue<R extends MemberRule> = R extends { type: "string"; values: readonly (infer V)[] } ? V
+  : R extends { type: "string-list"; values: readonly (infer V)[] } ? V[]
+  : MemberTypes[R["type"]];
+
+/** The input that fulfils some rules. */
+export type InputOf<R extends InputRules> = {
+  [K in keyof R as R[K] extends { required: true } ? K : never]: MemberValue<R[K]>;
+} & {
+  [K in keyof R as R[K] extends { required: true } ? never : K]?: MemberValue<R[K]>;
+};
+
+/** Checks and decodes a request's body. Members that the rules don't know are ignored, as the service does. */
+export function readInput<R extends InputRules>(rules: R, body: Record<string, unknown>): InputOf<R> {
+  const input: Record<string, unknown> = {};
+  const problems: string[] = [];
+  for (const [name, rule] of Object.entries(rules)) {
+    const wire = Object.hasOwn(body, name) ? body[name] : undefined;
+    const path = name.charAt(0).toLowerCase() + name.slice(1);
+    if (wire === undefined || wire === null) {
+      if (rule.required) problems.push(problem("null", path, "Member must not be null"));
+      continue;
+    }
+    const value = decode(rule.type, wire);
+    problems.push(...problemsOf(rule, value, path));
+    input[name] = value;
+  }
+  if (problems.length > 0) {
+    const count = `${problems.length} validation error${problems.length === 1 ? "" : "s"} detected`;
+    throw validation(`${count}: ${problems.join("; ")}`);
+  }
+  return input as InputOf<R>;
+}
+
+const problem = (shown: string | undefined, path: string, constraint: string): string =>
+  `Value${shown === undefined ? "" : ` ${shown}`} at '${path}' failed to satisfy constraint: ${constraint}`;
+
+function decode(type: MemberRule["type"], wire: unknown): unknown {
+  switch (type) {
+    case "string":
+      return expectWire(typeof wire === "string", wire);
+    case "integer":
+      return expectWire(Number.isInteger(wire), wire);
+    case "boolean":
+      return expectWire(typeof wire === "boolean", wire);
+    case "blob":
+      return decodeBase64(wire);
+    case "string-list":
+      return expectWire(Array.isArray(wire) && wire.every((item) => typeof item === "string"), wire);
+    case "string-map":
+      return expectWire(isStringMap(wire), wire);
+    case "tag-list":
+      return expectWire(Array.isArray(wire) && wire.every(isStringMap), wire);
+    case "grant-constraints":
+      return expectWire(isRecord(wire) && Object.values(wire).every((value) => value === null || isStringMap(value) || typeof value === "string"), wire);
+  }
+}
+
+function expectWire(fits: boolean, wire: unknown): unknown {
+  if (!fits) throw new AwsError("SerializationException");
+  return wire;
+}
+
+function decodeBase64(wire: unknown): Uint8Array {
+  if (typeof wire !== "string" || !/^[A-Za-z0-9+/]*={0,2}$/.test(wire) || wire.length % 4 !== 0) {
+    throw new AwsError("SerializationException");
+  }
+  return new Uint8Array(Buffer.from(wire, "base64"));
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+const isStringMap = (value: unknown): value is Record<string, string> =>
+  isRecord(value) && Object.values(value).every((item) => typeof item === "string");
+
+function problemsOf(rule: MemberRule, value: unknown, path: string): string[] {
+  if (rule.type === "integer") return rangeProblems(rule, value as number, `'${value as number}'`, path, "value");
+  if (rule.type === "string-list") return listProblems(rule, value as string[], path);
+  if (rule.type === "tag-list") return (value as WireTag[]).flatMap((tag, index) => tagProblems(tag, `${path}.${index + 1}.member`));
+  if (rule.type === "blob") return rangeProblems(rule, (value as Uint8Array).byteLength, undefined, path, "length");
+  if (rule.type === "string") return stringProblems(rule, value as string, path);
+  return [];
+}
+
+function stringProblems(rule: MemberRule, value: string, path: string): string[] {
+  const shown = `'${value}'`;
+  if (rule.values && !rule.values.includes(value)) {
+    return [problem(shown, path, `Member must satisfy enum value set: [${rule.values.join(", ")}]`)];
+  }
+  const problems = rangeProblems(rule, value.length, shown, path, "length");
+  if (rule.pattern && !rule.pattern.test(value)) {
+    problems.push(problem(shown, path, `Member must satisfy regular expression pattern: ${rule.pattern.source}`));
+  }
+  return problems;
+}
+
+function listProblems(rule: MemberRule, list: string[], path: string): string[] {
+  const shown = `'[${list.join(", ")}]'`;
+  const { values } = rule;
+  if (values && !list.every((item) => values.includes(item))) {
+    return [problem(shown, path, `Member must satisfy constraint: [Member must satisfy enum value set: [${values.join(", ")}]]`)];
+  }
+  return rangeProblems(rule, list.length, shown, path, "length");
+}
+
+function tagProblems(tag: Partial<WireTag>, path: string): string[] {
+  return [
+    ...memberProblems({ type: "string", required: true, min: 1, max: 128 }, tag.TagKey, `${path}.tagKey`),
+    ...memberProblems({ type: "string", required: true, max: 256 }, tag.TagValue, `${path}.tagValue`),
+  ];
+}
+
+function memberProblems(rule: MemberRule, value: string | undefined, path: string): string[] {
+  return value === undefined ? [problem("null", path, "Member must not be null")] : stringProblems(rule, value, path);
+}
+
+function rangeProblems(rule: MemberRule, size: number, shown: string | undefined, path: string, what: "length" | "value"): string[] {
+  const problems: string[] = [];
+  if (rule.min !== undefined && size < rule.min) problems.push(problem(shown, path, `Member must have ${what} greater than or equal to ${rule.min}`));
+  if (rule.max !== undefined && size > rule.max) problems.push(problem(shown, path, `Member must have ${what} less than or equal to ${rule.max}`));
+  return problems;
+}

@@ -1,0 +1,64 @@
+import { randomBytes } from "node:crypto";
+
+export type RotationType = "AUTOMATIC" | "ON_DEMAND";
+
+export interface KeyMaterial {
+  /** 64 hexadecimal digits, as `KeyMaterialId` shows it. */
+  readonly id: string;
+  readonly secret: Buffer;
+  /** When and how it became current; absent for the first. */
+  readonly rotation?: { date: number; type: RotationType };
+}
+
+const millisecondsPerDay = 86_400_000;
+export const maxOnDemandRotations = 25;
+
+/** The secret material of a symmetric key, old versions included. The replicas of a multi-Region key share one. */
+export class KeyMaterialHistory {
+  readonly #versions: KeyMaterial[];
+  /** Automatic rotation, while it is switched on. */
+  automatic: { periodInDays: number; nextDate: number } | undefined;
+
+  constructor(versions: readonly KeyMaterial[] = [newMaterial()]) {
+    this.#versions = [...versions];
+  }
+
+  get versions(): readonly KeyMaterial[] {
+    return this.#versions;
+  }
+
+  get current(): KeyMaterial {
+    return this.#versions.at(-1) as KeyMaterial;
+  }
+
+  get rotations(): readonly Required<KeyMaterial>[] {
+    return this.#versions.filter((version): version is Required<KeyMaterial> => version.rotation !== undefined);
+  }
+
+  find(materialId: string): KeyMaterial | undefined {
+    return this.#versions.find((version) => version.id === materialId);
+  }
+
+  rotate(date: number, type: RotationType): KeyMaterial {
+    const material = newMaterial({ date, type });
+    this.#versions.push(material);
+    return material;
+  }
+
+  enableAutomaticRotation(now: number, periodInDays: number): void {
+    this.automatic = { periodInDays, nextDate: now + periodInDays * millisecondsPerDay };
+  }
+
+  /** Makes the automatic rotations whose date has come since anyone last looked. */
+  *rotateWhatIsDue(now: number): Generator<KeyMaterial> {
+    while (this.automatic && this.automatic.nextDate <= now) {
+      const date = this.automatic.nextDate;
+      this.automatic.nextDate = date + this.automatic.periodInDays * millisecondsPerDay;
+      yield this.rotate(date, "AUTOMATIC");
+    }
+  }
+}
+
+function newMaterial(rotation?: { date: number; type: RotationType }): KeyMaterial {
+  return { id: randomBytes(32).toString("hex"), secret: randomBytes(32), ...(rotation && { rotation }) };
+}

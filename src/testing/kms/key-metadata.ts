@@ -1,0 +1,39 @@
+import type { KmsKey } from "./key.js";
+import type { KmsState } from "./state.js";
+import { WireTime } from "./wire.js";
+
+/** `KeyMetadata` as DescribeKey, CreateKey and ReplicateKey answer it. */
+export function keyMetadata(key: KmsKey, state: KmsState): object {
+  const { deletion } = key;
+  return {
+    AWSAccountId: key.accountId,
+    KeyId: key.keyId,
+    Arn: key.arn,
+    CreationDate: new WireTime(key.createdAt),
+    Enabled: key.state === "Enabled",
+    Description: key.description,
+    KeyUsage: key.usage,
+    KeyState: key.state,
+    ...(deletion?.date !== undefined && { DeletionDate: new WireTime(deletion.date) }),
+    ...(deletion && deletion.date === undefined && { PendingDeletionWindowInDays: deletion.windowInDays }),
+    Origin: key.origin,
+    KeyManager: "CUSTOMER",
+    CustomerMasterKeySpec: key.spec,
+    KeySpec: key.spec,
+    ...key.algorithms,
+    MultiRegion: key.multiRegion !== undefined,
+    ...(key.multiRegion && { MultiRegionConfiguration: multiRegionConfiguration(key, state) }),
+    ...(key.material && { CurrentKeyMaterialId: key.material.current.id }),
+  };
+}
+
+function multiRegionConfiguration(key: KmsKey, state: KmsState): object {
+  const family = state.family(key);
+  const entry = ({ arn, region }: KmsKey) => ({ Arn: arn, Region: region });
+  const primary = family.find((member) => member.multiRegion === "PRIMARY") ?? key;
+  return {
+    MultiRegionKeyType: key.multiRegion,
+    PrimaryKey: entry(primary),
+    ReplicaKeys: family.filter((member) => member !== primary).map(entry),
+  };
+}

@@ -1,0 +1,99 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { keyArn, partitionOf } from "./arn.js";
+import { disabled, invalidKeyUsage, invalidState } from "./aws-error.js";
+import type { Grant } from "./grant.js";
+import { KeyMaterialHistory } from "./key-material.js";
+import { specFacts, type KeySpec, type KeyUsage } from "./key-specs.js";
+
+export type KeyOrigin = "AWS_KMS" | "EXTERNAL";
+export type KeyState = "Enabled" | "Disabled" | "PendingDeletion" | "PendingReplicaDeletion" | "PendingImport";
+
+export interface KmsKeyInit {
+  region: string;
+  accountId: string;
+  policy: string;
+  createdAt: number;
+  keyId?: string;
+  description?: string;
+  spec?: KeySpec;
+  usage?: KeyUsage;
+  origin?: KeyOrigin;
+  multiRegion?: "PRIMARY" | "REPLICA";
+  material?: KeyMaterialHistory;
+  tags?: Iterable<readonly [string, string]>;
+}
+
+/** One KMS key in one Region. */
+export class KmsKey {
+  readonly keyId: string;
+  readonly region: string;
+  readonly accountId: string;
+  readonly createdAt: number;
+  readonly spec: KeySpec;
+  readonly usage: KeyUsage;
+  readonly origin: KeyOrigin;
+  /** Absent for keys that this KMS only describes: asymmetric, HMAC, imported. */
+  readonly material: KeyMaterialHistory | undefined;
+  readonly tags: Map<string, string>;
+  readonly grants = new Map<string, Grant>();
+  multiRegion: "PRIMARY" | "REPLICA" | undefined;
+  description: string;
+  policy: string;
+  enabled: boolean;
+  deletion: { windowInDays: number; date?: number } | undefined;
+
+  constructor(init: KmsKeyInit) {
+    this.region = init.region;
+    this.accountId = init.accountId;
+    this.createdAt = init.createdAt;
+    this.spec = init.spec ?? "SYMMETRIC_DEFAULT";
+    this.usage = init.usage ?? "ENCRYPT_DECRYPT";
+    this.origin = init.origin ?? "AWS_KMS";
+    this.multiRegion = init.multiRegion;
+    this.keyId = init.keyId ?? (init.multiRegion ? `mrk-${randomBytes(16).toString("hex")}` : randomUUID());
+    this.material = init.material ?? (this.isSymmetric && this.origin === "AWS_KMS" ? new KeyMaterialHistory() : undefined);
+    this.description = init.description ?? "";
+    this.policy = init.policy;
+    this.tags = new Map(init.tags);
+    this.enabled = this.origin === "AWS_KMS";
+  }
+
+  get arn(): string {
+    return keyArn(this.region, this.accountId, this.keyId);
+  }
+
+  get partition(): string {
+    return partitionOf(this.region);
+  }
+
+  get isSymmetric(): boolean {
+    return this.spec === "SYMMETRIC_DEFAULT";
+  }
+
+  get state(): KeyState {
+    if (this.deletion) return this.deletion.date === undefined ? "PendingReplicaDeletion" : "PendingDeletion";
+    if (this.origin === "EXTERNAL") return "PendingImport";
+    return this.enabled ? "Enabled" : "Disabled";
+  }
+
+  /** Throws unless the key's state lets an operation go on. */
+  requireState(needed: "enabled" | "not-pending-deletion"): void {
+    if (this.deletion) throw invalidState(`${this.arn} is pending ${this.state === "PendingDeletion" ? "" : "replica "}deletion.`);
+    if (needed === "not-pending-deletion") return;
+    if (this.state === "PendingImport") throw invalidState(`${this.arn} is pending import.`);
+    if (!this.enabled) throw disabled(this.arn);
+  }
+
+  /** Throws unless the key is one for `operation`; gives the material of those that are. */
+  requireSymmetricEncryption(operation: string): KeyMaterialHistory {
+    if (this.usage !== "ENCRYPT_DECRYPT") {
+      throw invalidKeyUsage(`${this.arn} key usage is ${this.usage} which is not valid for ${operation}.`);
+    }
+    if (!this.material) throw invalidKeyUsage(`Algorithm SYMMETRIC_DEFAULT is incompatible with key spec ${this.spec}.`);
+    return this.material;
+  }
+
+  get algorithms() {
+    return specFacts(this.spec, this.usage);
+  }
+}

@@ -1,0 +1,75 @@
+import { aliasArn } from "../arn.js";
+import { AwsError, notFound, validation } from "../aws-error.js";
+import type { KmsCall } from "../call.js";
+import { keyIdRule, limitRule, markerRule, operation, optionalKeyIdRule } from "../operation.js";
+import { page } from "../paging.js";
+import type { Alias } from "../state.js";
+import { WireTime } from "../wire.js";
+
+const aliasNameRule = { type: "string", required: true, min: 1, max: 256, pattern: /^[a-zA-Z0-9:/_-]+$/ } as const;
+
+export const aliasOperations = [
+  operation("CreateAlias", { AliasName: aliasNameRule, TargetKeyId: keyIdRule }, (call, input) => {
+    const arn = ownAliasArn(call, input.AliasName);
+    call.allow("kms:CreateAlias", arn);
+    const key = call.key(input.TargetKeyId, { state: "not-pending-deletion", ownAccountOnly: true });
+    if (call.state.alias(arn)) throw new AwsError("AlreadyExistsException", `An alias with the name ${arn} already exists`);
+    call.state.putAlias({ arn, name: input.AliasName, accountId: call.accountId, region: call.region, keyId: key.keyId });
+    return undefined;
+  }),
+
+  operation("UpdateAlias", { AliasName: aliasNameRule, TargetKeyId: keyIdRule }, (call, input) => {
+    const { alias, key: oldKey } = existingAlias(call, input.AliasName);
+    const key = call.key(input.TargetKeyId, { state: "not-pending-deletion", ownAccountOnly: true });
+    if (oldKey && (oldKey.spec !== key.spec || oldKey.usage !== key.usage)) {
+      throw validation(`Alias ${alias.arn} cannot be changed to a key of another type: the current and the new key must both be ${oldKey.spec} with usage ${oldKey.usage}.`);
+    }
+    alias.keyId = key.keyId;
+    alias.updatedAt = call.state.now;
+    return undefined;
+  }),
+
+  operation("DeleteAlias", { AliasName: aliasNameRule }, (call, input) => {
+    const { alias } = existingAlias(call, input.AliasName);
+    call.state.removeAlias(alias.arn);
+    return undefined;
+  }),
+
+  operation("ListAliases", { KeyId: optionalKeyIdRule, Limit: { ...limitRule, max: 1000 }, Marker: markerRule }, (call, input) => {
+    call.allow("kms:ListAliases");
+    const { accountId, region } = call;
+    const key = input.KeyId === undefined ? undefined : call.find(input.KeyId);
+    const aliases = call.state.aliases({ accountId, region, ...(key && { keyId: key.keyId }) });
+    return page("Aliases", aliases, input, {
+      id: (alias) => alias.name,
+      show: (alias) => ({
+        AliasName: alias.name,
+        AliasArn: alias.arn,
+        TargetKeyId: alias.keyId,
+        CreationDate: new WireTime(alias.createdAt),
+        LastUpdatedDate: new WireTime(alias.updatedAt),
+      }),
+      defaultLimit: 50,
+    });
+  }),
+];
+
+/** Both the alias and the key that it names must allow the change. */
+function existingAlias(call: KmsCall, name: string): { alias: Alias; key: ReturnType<KmsCall["state"]["key"]> } {
+  const arn = ownAliasArn(call, name);
+  call.allow(`kms:${call.operation}`, arn);
+  const alias = call.state.alias(arn);
+  if (!alias) throw notFound.alias(arn);
+  const key = call.state.keyOfAlias(arn);
+  if (key) call.use(key);
+  return { alias, key };
+}
+
+function ownAliasArn(call: KmsCall, name: string): string {
+  if (!name.startsWith("alias/")) {
+    throw validation('Alias must start with the prefix "alias/". Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html');
+  }
+  if (name.startsWith("alias/aws/")) throw new AwsError("NotAuthorizedException");
+  if (!/^alias\/[a-zA-Z0-9/_-]+$/.test(name)) throw new AwsError("InvalidAliasNameException");
+  return aliasArn(call.region, call.accountId, name);
+}

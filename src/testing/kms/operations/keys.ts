@@ -1,0 +1,123 @@
+import { AwsError, invalidState, unsupported, validation } from "../aws-error.js";
+import { keyMetadata } from "../key-metadata.js";
+import { keySpecs, keyUsages, usagesOf, type KeySpec, type KeyUsage } from "../key-specs.js";
+import { descriptionRule, grantTokensRule, keyIdRule, limitRule, markerRule, operation, policyRule } from "../operation.js";
+import { page } from "../paging.js";
+import { defaultKeyPolicy, checkKeyPolicy } from "../policy/key-policy.js";
+import { tagEntries } from "../tags.js";
+import { WireTime } from "../wire.js";
+
+const millisecondsPerDay = 86_400_000;
+
+export const keyOperations = [
+  operation(
+    "CreateKey",
+    {
+      Policy: policyRule,
+      Description: descriptionRule,
+      KeyUsage: { type: "string", values: keyUsages },
+      CustomerMasterKeySpec: { type: "string", values: keySpecs },
+      KeySpec: { type: "string", values: keySpecs },
+      Origin: { type: "string", values: ["AWS_KMS", "EXTERNAL", "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"] },
+      CustomKeyStoreId: { type: "string", min: 1, max: 64 },
+      BypassPolicyLockoutSafetyCheck: { type: "boolean" },
+      Tags: { type: "tag-list" },
+      MultiRegion: { type: "boolean" },
+      XksKeyId: { type: "string", min: 1, max: 128 },
+    },
+    (call, input) => {
+      call.allow("kms:CreateKey");
+      const { Origin: origin = "AWS_KMS" } = input;
+      if (input.CustomKeyStoreId !== undefined || input.XksKeyId !== undefined || origin === "AWS_CLOUDHSM" || origin === "EXTERNAL_KEY_STORE") {
+        throw unsupported("The in-memory KMS has no custom key stores.");
+      }
+      if (input.KeySpec && input.CustomerMasterKeySpec) {
+        throw validation("You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.");
+      }
+      const spec = input.KeySpec ?? input.CustomerMasterKeySpec ?? "SYMMETRIC_DEFAULT";
+      const usage = usageFor(spec, input.KeyUsage);
+      const policy = input.Policy ?? defaultKeyPolicy(call.region, call.accountId);
+      checkKeyPolicy(policy, { caller: call.caller, bypassLockoutCheck: input.BypassPolicyLockoutSafetyCheck ?? false });
+      const key = call.state.addKey({
+        region: call.region,
+        accountId: call.accountId,
+        policy,
+        spec,
+        usage,
+        origin,
+        tags: tagEntries(input.Tags ?? []),
+        ...(input.Description !== undefined && { description: input.Description }),
+        ...(input.MultiRegion && { multiRegion: "PRIMARY" as const }),
+      });
+      call.keyArn = key.arn;
+      return { KeyMetadata: keyMetadata(key, call.state) };
+    },
+  ),
+
+  operation("DescribeKey", { KeyId: keyIdRule, GrantTokens: grantTokensRule }, (call, input) => {
+    const key = call.key(input.KeyId, { aliases: true });
+    return { KeyMetadata: keyMetadata(key, call.state) };
+  }),
+
+  operation("ListKeys", { Limit: limitRule, Marker: markerRule }, (call, input) => {
+    call.allow("kms:ListKeys");
+    const keys = call.state.keys({ accountId: call.accountId, region: call.region });
+    return page("Keys", keys, input, { id: (key) => key.keyId, show: (key) => ({ KeyId: key.keyId, KeyArn: key.arn }) });
+  }),
+
+  operation("UpdateKeyDescription", { KeyId: keyIdRule, Description: { ...descriptionRule, required: true } }, (call, input) => {
+    call.key(input.KeyId, { state: "not-pending-deletion" }).description = input.Description;
+    return undefined;
+  }),
+
+  operation("EnableKey", { KeyId: keyIdRule }, (call, input) => {
+    const key = call.key(input.KeyId, { state: "not-pending-deletion" });
+    if (key.state === "PendingImport") throw invalidState(`${key.arn} is pending import.`);
+    key.enabled = true;
+    return undefined;
+  }),
+
+  operation("DisableKey", { KeyId: keyIdRule }, (call, input) => {
+    const key = call.key(input.KeyId, { state: "not-pending-deletion" });
+    if (key.state === "PendingImport") throw invalidState(`${key.arn} is pending import.`);
+    key.enabled = false;
+    return undefined;
+  }),
+
+  operation(
+    "ScheduleKeyDeletion",
+    { KeyId: keyIdRule, PendingWindowInDays: { type: "integer", min: 1, max: 365 } },
+    (call, input) => {
+      const key = call.key(input.KeyId, { state: "not-pending-deletion" });
+      const { PendingWindowInDays: windowInDays = 30 } = input;
+      if (windowInDays < 7 || windowInDays > 30) throw validation("PendingWindowInDays must be between 7 and 30.");
+      const waitsForReplicas = key.multiRegion === "PRIMARY" && call.state.family(key).length > 1;
+      key.deletion = waitsForReplicas ? { windowInDays } : { windowInDays, date: call.state.now + windowInDays * millisecondsPerDay };
+      return {
+        KeyId: key.arn,
+        ...(key.deletion.date !== undefined && { DeletionDate: new WireTime(key.deletion.date) }),
+        KeyState: key.state,
+        PendingWindowInDays: windowInDays,
+      };
+    },
+  ),
+
+  operation("CancelKeyDeletion", { KeyId: keyIdRule }, (call, input) => {
+    const key = call.key(input.KeyId);
+    if (!key.deletion) throw invalidState(`${key.arn} is not pending deletion.`);
+    key.deletion = undefined;
+    key.enabled = false;
+    return { KeyId: key.arn };
+  }),
+];
+
+function usageFor(spec: KeySpec, asked: KeyUsage | undefined): KeyUsage {
+  if (asked === undefined && spec !== "SYMMETRIC_DEFAULT") {
+    throw validation("You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.");
+  }
+  const usage = asked ?? "ENCRYPT_DECRYPT";
+  if (!usagesOf(spec).includes(usage)) {
+    throw new AwsError("ValidationException", `KeyUsage ${usage} is not compatible with KeySpec ${spec}`);
+  }
+  return usage;
+}

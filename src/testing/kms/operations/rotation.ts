@@ -1,0 +1,92 @@
+import { AwsError, unsupported } from "../aws-error.js";
+import type { KmsCall } from "../call.js";
+import type { KmsKey } from "../key.js";
+import { maxOnDemandRotations, type KeyMaterialHistory } from "../key-material.js";
+import { keyIdRule, limitRule, markerRule, operation } from "../operation.js";
+import { page } from "../paging.js";
+import { WireTime } from "../wire.js";
+
+export const rotationOperations = [
+  operation(
+    "EnableKeyRotation",
+    { KeyId: keyIdRule, RotationPeriodInDays: { type: "integer", min: 90, max: 2560 } },
+    (call, input) => {
+      const { material } = rotatingKey(call, input.KeyId);
+      const period = input.RotationPeriodInDays ?? material.automatic?.periodInDays ?? 365;
+      material.enableAutomaticRotation(call.state.now, period);
+      return undefined;
+    },
+  ),
+
+  operation("DisableKeyRotation", { KeyId: keyIdRule }, (call, input) => {
+    rotatingKey(call, input.KeyId).material.automatic = undefined;
+    return undefined;
+  }),
+
+  operation("GetKeyRotationStatus", { KeyId: keyIdRule }, (call, input) => {
+    const key = call.key(input.KeyId);
+    const { automatic } = materialOf(key);
+    if (!automatic || key.deletion) return { KeyId: key.arn, KeyRotationEnabled: false };
+    return {
+      KeyId: key.arn,
+      KeyRotationEnabled: true,
+      RotationPeriodInDays: automatic.periodInDays,
+      NextRotationDate: new WireTime(automatic.nextDate),
+    };
+  }),
+
+  operation("RotateKeyOnDemand", { KeyId: keyIdRule }, (call, input) => {
+    const { key, material } = rotatingKey(call, input.KeyId);
+    const onDemand = material.rotations.filter(({ rotation }) => rotation.type === "ON_DEMAND");
+    if (onDemand.length >= maxOnDemandRotations) {
+      throw new AwsError(
+        "LimitExceededException",
+        `The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be performed for this key: ${key.arn}`,
+      );
+    }
+    call.state.rotate(key, "ON_DEMAND");
+    return { KeyId: key.arn };
+  }),
+
+  operation(
+    "ListKeyRotations",
+    {
+      KeyId: keyIdRule,
+      IncludeKeyMaterial: { type: "string", values: ["ALL_KEY_MATERIAL", "ROTATIONS_ONLY"] },
+      Limit: limitRule,
+      Marker: markerRule,
+    },
+    (call, input) => {
+      const key = call.key(input.KeyId);
+      const material = materialOf(key);
+      const listed = input.IncludeKeyMaterial === "ALL_KEY_MATERIAL" ? material.versions : material.rotations;
+      return page("Rotations", numbered(listed), input, {
+        id: ({ number }) => number,
+        show: ({ item }) => ({
+          KeyId: key.arn,
+          KeyMaterialId: item.id,
+          KeyMaterialState: item === material.current ? "CURRENT" : "NON_CURRENT",
+          ...(item.rotation && { RotationDate: new WireTime(item.rotation.date), RotationType: item.rotation.type }),
+        }),
+      });
+    },
+  ),
+];
+
+/** Ids for paging that sort as the list does. */
+const numbered = <T>(items: readonly T[]) => items.map((item, index) => ({ item, number: String(index).padStart(6, "0") }));
+
+/** Rotation of a multi-Region key is a matter of its primary. */
+function rotatingKey(call: KmsCall, keyId: string): { key: KmsKey; material: KeyMaterialHistory } {
+  const key = call.key(keyId, { state: "enabled" });
+  const material = materialOf(key);
+  if (key.multiRegion === "REPLICA") throw unsupported(`${key.arn} is not a multi-region primary key.`);
+  return { key, material };
+}
+
+function materialOf(key: KmsKey): KeyMaterialHistory {
+  if (key.origin !== "AWS_KMS") throw unsupported(`${key.arn} origin is ${key.origin} which is not valid for this operation.`);
+  // For asymmetric and HMAC keys the service sends no text.
+  if (!key.material) throw new AwsError("UnsupportedOperationException");
+  return key.material;
+}

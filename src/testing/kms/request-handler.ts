@@ -1,0 +1,106 @@
+import type { KmsAnswer } from "./service.js";
+import type { KmsHttpRequest, KmsHttpResponse } from "./wire.js";
+
+/** As much of the SDK's options as matters here. */
+export interface KmsRequestHandlerOptions {
+  abortSignal?: { readonly aborted: boolean; onabort?: unknown; addEventListener?: unknown; reason?: unknown } | undefined;
+  /** Milliseconds; 0 and absent mean none. */
+  requestTimeout?: number | undefined;
+}
+
+/** What `new KMSClient({ requestHandler })` takes: the SDK's whole client stack, and no socket. */
+export class KmsRequestHandler {
+  readonly metadata = { handlerProtocol: "http/1.1" };
+  readonly #answer: (request: KmsHttpRequest) => Promise<KmsAnswer>;
+  #config: Record<string, unknown> = {};
+
+  constructor(answer: (request: KmsHttpRequest) => Promise<KmsAnswer>) {
+    this.#answer = answer;
+  }
+
+  async handle(request: KmsHttpRequest, options: KmsRequestHandlerOptions = {}): Promise<{ response: KmsHttpResponse }> {
+    const { abortSignal } = options;
+    if (abortSignal?.aborted) throw abortError(abortSignal.reason);
+    const timeout = options.requestTimeout ?? this.#config["requestTimeout"];
+    const race = new Interruption(abortSignal, typeof timeout === "number" ? timeout : 0);
+    try {
+      return { response: await Promise.race([race.interrupted, this.#respond(request)]) };
+    } finally {
+      race.end();
+    }
+  }
+
+  updateHttpClientConfig(key: never, value: never): void {
+    this.#config = { ...this.#config, [key]: value as unknown };
+  }
+
+  httpHandlerConfigs(): Record<string, unknown> {
+    return this.#config;
+  }
+
+  /** Nothing to close: the in-memory KMS outlives its clients. */
+  destroy(): void {}
+
+  async #respond(request: KmsHttpRequest): Promise<KmsHttpResponse> {
+    const answer = await this.#answer(request);
+    switch (answer.type) {
+      case "response":
+        return answer.response;
+      case "network":
+        throw networkError(answer.code, answer.message);
+      case "no-credentials":
+        throw credentialsError();
+      case "hang":
+        return new Promise(() => {});
+    }
+  }
+}
+
+/** Rejects when the caller aborts or its timeout passes. */
+class Interruption {
+  readonly interrupted: Promise<never>;
+  #reject!: (reason: Error) => void;
+  readonly #timer: NodeJS.Timeout | undefined;
+  readonly #stopListening: () => void = () => {};
+
+  constructor(signal: KmsRequestHandlerOptions["abortSignal"], timeoutMs: number) {
+    this.interrupted = new Promise((_resolve, reject) => (this.#reject = reject));
+    this.interrupted.catch(() => {});
+    if (timeoutMs > 0) this.#timer = setTimeout(() => this.#reject(timeoutError(timeoutMs)), timeoutMs);
+    if (!signal) return;
+    const onAbort = () => this.#reject(abortError(signal.reason));
+    if (isEventTarget(signal)) {
+      signal.addEventListener("abort", onAbort, { once: true });
+      this.#stopListening = () => signal.removeEventListener("abort", onAbort);
+    } else {
+      signal.onabort = onAbort;
+    }
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#stopListening();
+  }
+}
+
+const isEventTarget = (signal: object): signal is EventTarget => "addEventListener" in signal && typeof signal.addEventListener === "function";
+
+/** The errors below look as those of the SDK's own handler do. */
+function networkError(code: string, message: string): Error {
+  const name = ["ECONNRESET", "EPIPE", "ETIMEDOUT"].includes(code) ? "TimeoutError" : "Error";
+  return Object.assign(new Error(message), { name, code, ...(message.startsWith("connect") && { syscall: "connect" }) });
+}
+
+function timeoutError(ms: number): Error {
+  return Object.assign(new Error(`a request has exceeded the configured ${ms} ms requestTimeout`), { name: "TimeoutError", code: "ETIMEDOUT" });
+}
+
+function abortError(reason: unknown): Error {
+  const error = reason instanceof Error ? new Error("Request aborted", { cause: reason }) : new Error(reason === undefined ? "Request aborted" : String(reason));
+  error.name = "AbortError";
+  return error;
+}
+
+export function credentialsError(): Error {
+  return Object.assign(new Error("Could not load credentials from any providers"), { name: "CredentialsProviderError", tryNextLink: false });
+}

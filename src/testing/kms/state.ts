@@ -1,0 +1,129 @@
+import type { Clock } from "../../clock.js";
+import { keyArn } from "./arn.js";
+import { KmsKey, type KmsKeyInit } from "./key.js";
+import type { KeyMaterial, RotationType } from "./key-material.js";
+
+export interface Alias {
+  readonly arn: string;
+  readonly name: string;
+  readonly accountId: string;
+  readonly region: string;
+  keyId: string;
+  readonly createdAt: number;
+  updatedAt: number;
+}
+
+/** All keys and aliases of all accounts and Regions. Deletions and rotations whose date has come happen on reading. */
+export class KmsState {
+  readonly #clock: Clock;
+  readonly #keys = new Map<string, KmsKey>();
+  readonly #aliases = new Map<string, Alias>();
+  readonly #materials = new Map<string, { accountId: string; keyId: string }>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get now(): number {
+    return this.#clock.now();
+  }
+
+  addKey(init: Omit<KmsKeyInit, "createdAt"> & { createdAt?: number }): KmsKey {
+    const key = new KmsKey({ createdAt: this.now, ...init });
+    this.#keys.set(key.arn, key);
+    for (const { id } of key.material?.versions ?? []) this.#remember(id, key);
+    return key;
+  }
+
+  key(arn: string): KmsKey | undefined {
+    const key = this.#keys.get(arn);
+    return key && this.#upToDate(key);
+  }
+
+  /** In order of key id, as the service lists them; a filter with neither account nor Region gives all. */
+  keys(filter: { accountId?: string; region?: string } = {}): KmsKey[] {
+    return [...this.#keys.values()]
+      .filter((key) => matches(key, filter) && this.#upToDate(key))
+      .sort((a, b) => (a.keyId < b.keyId ? -1 : 1));
+  }
+
+  /** The keys, one for each Region, that are the same multi-Region key; the key alone if it is none. */
+  family(key: KmsKey): KmsKey[] {
+    if (!key.multiRegion) return [key];
+    return this.keys({ accountId: key.accountId }).filter((other) => other.keyId === key.keyId);
+  }
+
+  replicaIn(region: string, key: KmsKey): KmsKey | undefined {
+    return this.key(keyArn(region, key.accountId, key.keyId));
+  }
+
+  /** The key of a Region that holds this material, with the material itself. */
+  keyOfMaterial(materialId: string, region: string): { key: KmsKey; material: KeyMaterial } | undefined {
+    const owner = this.#materials.get(materialId);
+    const key = owner && this.key(keyArn(region, owner.accountId, owner.keyId));
+    const material = key?.material?.find(materialId);
+    return key && material && { key, material };
+  }
+
+  rotate(key: KmsKey, type: RotationType): void {
+    const material = key.material?.rotate(this.now, type);
+    if (material) this.#remember(material.id, key);
+  }
+
+  putAlias(alias: Omit<Alias, "createdAt" | "updatedAt">): void {
+    this.#aliases.set(alias.arn, { ...alias, createdAt: this.now, updatedAt: this.now });
+  }
+
+  alias(arn: string): Alias | undefined {
+    return this.#aliases.get(arn);
+  }
+
+  keyOfAlias(aliasArn: string): KmsKey | undefined {
+    const alias = this.#aliases.get(aliasArn);
+    return alias && this.key(keyArn(alias.region, alias.accountId, alias.keyId));
+  }
+
+  aliases(filter: { accountId?: string; region?: string; keyId?: string } = {}): Alias[] {
+    return [...this.#aliases.values()].filter((alias) => matches(alias, filter)).sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  removeAlias(arn: string): void {
+    this.#aliases.delete(arn);
+  }
+
+  /** Brings a key to the present; undefined if its deletion date has passed. */
+  #upToDate(key: KmsKey): KmsKey | undefined {
+    if (key.deletion?.date !== undefined && key.deletion.date <= this.now) {
+      this.#remove(key);
+      return undefined;
+    }
+    for (const { id } of key.material?.rotateWhatIsDue(this.now) ?? []) this.#remember(id, key);
+    return key;
+  }
+
+  #remember(materialId: string, { accountId, keyId }: KmsKey): void {
+    this.#materials.set(materialId, { accountId, keyId });
+  }
+
+  #remove(key: KmsKey): void {
+    this.#keys.delete(key.arn);
+    for (const alias of this.aliases(key)) this.#aliases.delete(alias.arn);
+    this.#startWaitingPrimary(key);
+  }
+
+  /** A primary key's waiting period begins once its last replica is gone. */
+  #startWaitingPrimary(removed: KmsKey): void {
+    const [last, ...others] = this.family(removed);
+    if (!last?.deletion || others.length > 0 || last.deletion.date !== undefined) return;
+    const since = removed.deletion?.date ?? this.now;
+    last.deletion.date = since + last.deletion.windowInDays * 86_400_000;
+  }
+}
+
+function matches(item: { accountId: string; region: string; keyId: string }, filter: { accountId?: string; region?: string; keyId?: string }) {
+  return (
+    (filter.accountId === undefined || filter.accountId === item.accountId) &&
+    (filter.region === undefined || filter.region === item.region) &&
+    (filter.keyId === undefined || filter.keyId === item.keyId)
+  );
+}
