@@ -6,8 +6,8 @@ import { checkKeyPairs, checkWrappings } from "./key-pair-store-conformance/reco
 
 /** What the suite needs of a test runner: Vitest, Jest, Mocha and `node:test` all have it. */
 export interface ConformanceRunner {
-  describe(name: string, body: () => void): unknown;
-  it(name: string, body: () => Promise<void>): unknown;
+  readonly describe: (name: string, body: () => void) => unknown;
+  readonly it: (name: string, body: () => Promise<void>) => unknown;
 }
 
 /** An empty store, made anew for each test. */

@@ -1,9 +1,10 @@
+import type * as FileSystem from "node:fs/promises";
 import { readdir, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { RecordingKeyStoreError } from "../../src/errors.js";
 import { FileKeyPairStore } from "../../src/stores/file.js";
-import { bytes, fillOrganization } from "./records.js";
+import { bytes, fillOrganization, textLike, textWith } from "./records.js";
 import { temporaryFolder } from "./temporary-folder.js";
 
 type Operation = "open" | "write" | "sync" | "link" | "rename" | "mkdir" | "readdir" | "read" | "unlink" | "access";
@@ -16,7 +17,7 @@ const disk = vi.hoisted(() => ({
 }));
 
 vi.mock("node:fs/promises", async (importOriginal) => {
-  const real = await importOriginal<typeof import("node:fs/promises")>();
+  const real = await importOriginal<typeof FileSystem>();
   const guarded =
     <Args extends unknown[], Result>(operation: Operation, call: (...args: Args) => Promise<Result>) =>
     async (...args: Args): Promise<Result> => {
@@ -88,7 +89,7 @@ describe("a file system that fails", () => {
     failOn(operation, code, operation === "open" ? ".tmp-" : "");
     const failure = await store.createKeyPair(pair).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(RecordingKeyStoreError);
-    expect(failure).toMatchObject({ code: "ERR_STORE_UNAVAILABLE", retryable: true, message: expect.stringContaining(code), cause: { code } });
+    expect(failure).toMatchObject({ code: "ERR_STORE_UNAVAILABLE", retryable: true, message: textWith(code), cause: { code } });
     disk.before = undefined;
     expect(await store.readKeyPair("org", "pair")).toBeUndefined();
     expect(await store.createKeyPair(pair)).toBe("created");
@@ -131,7 +132,7 @@ describe("a file system that fails", () => {
     await expect(store.createKeyPair(pair)).rejects.toMatchObject({
       code: "ERR_STORE_UNAVAILABLE",
       retryable: false,
-      message: expect.stringMatching(/hard links.*local disk/),
+      message: textLike(/hard links.*local disk/),
       cause: { code },
     });
     expect(await filesIn("pairs")).toEqual([]);

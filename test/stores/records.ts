@@ -1,3 +1,4 @@
+import { expect } from "vitest";
 import type { KeyPairStore, StoredHead } from "../../src/stores/key-pair-store.js";
 
 export function bytes(text: string): Uint8Array {
@@ -13,3 +14,7 @@ export async function fillOrganization(store: KeyPairStore, organizationId: stri
   if (!head) throw new Error(`${organizationId} has a head already`);
   return head;
 }
+
+/** Vitest's matchers under the type of what they match. */
+export const textWith = (part: string): string => expect.stringContaining(part) as string;
+export const textLike = (pattern: RegExp): string => expect.stringMatching(pattern) as string;

@@ -31,8 +31,9 @@ import { PrivateFolder } from "./private-folder.js";
 
 export interface FileKeyPairStoreOptions {
   /**
-   * A folder that only the user of this process can write to; made if it is missing. Several processes may share it,
-   * also over NFS (but not over network file systems without hard links, such as most SMB mounts).
+   * A folder that only the user of this process can write to; made if it is missing. Several processes may share it.
+   * Several hosts may share it over NFS (mounted with `lookupcache=positive`, or a host may see a new head late; races
+   * have one winner in any case), but not over network file systems without hard links, such as most SMB mounts.
    */
   readonly directory: string;
   /**

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { assertBytes, assertSame, bytes, fill, organizationId, swapped, type Check } from "./fixtures.js";
+import { assertBytes, assertSame, bytes, organizationId, swapped, type Check } from "./fixtures.js";
 
 export function checkHead(check: Check): void {
   check("is missing at first", async (store) => {
