@@ -1,0 +1,83 @@
+// Compiled as an ES module and as CommonJS, with and without `lib: dom`, against the declarations in the tarball.
+import assert from "node:assert/strict";
+import { Readable } from "node:stream";
+import { KMSClient } from "@aws-sdk/client-kms";
+import { KmsError, RecordingKeyStore, RecordingKeyStoreError, type ErrorCode, type KeyStoreStatus, type TestReport } from "recording-keystore";
+import { AwsKmsProvider } from "recording-keystore/aws";
+import { FileKeyPairStore } from "recording-keystore/stores/file";
+import { InMemoryKms, MemoryKeyPairStore, TestClock } from "recording-keystore/testing";
+
+const account = "000000000000";
+const homeRegion = "us-east-1";
+const kmsKeyAliasArn = `arn:aws:kms:${homeRegion}:${account}:alias/recordings`;
+
+async function main(): Promise<void> {
+  const clock = new TestClock();
+  const kms = new InMemoryKms({ clock });
+  kms.createKey({ alias: "alias/recordings" });
+  const keyStore = new RecordingKeyStore({
+    organizationId: "org-4711",
+    homeRegion,
+    kms: new AwsKmsProvider({ client: (region) => new KMSClient(kms.clientConfig(region)) }),
+    store: new MemoryKeyPairStore(),
+    trustedKmsKeys: [account],
+    clock,
+  });
+  // A provider also takes one client, and a file store is a store.
+  new AwsKmsProvider({ client: new KMSClient({ region: homeRegion }) });
+  const stores: ConstructorParameters<typeof RecordingKeyStore>[0]["store"][] = [new FileKeyPairStore({ directory: "unused" })];
+  assert.equal(stores.length, 1);
+
+  const report: TestReport = await keyStore.test({ kmsKeyAliasArn, periodicKeyChange: "monthly", keyPairSpec: "X25519" });
+  assert.ok(report.ok);
+  await keyStore.configure({ kmsKeyAliasArn });
+
+  // What goes in decides what comes out, also for the compiler.
+  const audio = new Uint8Array([1, 2, 3]);
+  const inBytes = await keyStore.encryptRecording(audio, { recordingId: "bytes" });
+  const bytes: Uint8Array = inBytes.body;
+  const opened: Uint8Array = (await keyStore.decryptRecording(bytes, { recordingId: "bytes" })).body;
+  assert.deepEqual([...opened], [1, 2, 3]);
+
+  const inReadable = await keyStore.encryptRecording(Readable.from([audio]), { recordingId: "readable", asset: "screen" });
+  const readable: Readable = inReadable.body;
+  readable.resume();
+  const { plaintextSize, encryptedSize } = await inReadable.done;
+  assert.ok(plaintextSize === 3 && encryptedSize > 3);
+
+  const web = new ReadableStream<Uint8Array>({
+    start(controller) {
+      controller.enqueue(audio);
+      controller.close();
+    },
+  });
+  const inWeb = await keyStore.encryptRecording(web, { recordingId: "web" });
+  const parts: Uint8Array[] = [];
+  for await (const part of inWeb.body) parts.push(part);
+  assert.ok(parts.length > 0);
+
+  async function* generate(): AsyncGenerator<Uint8Array> {
+    yield audio;
+  }
+  const inIterable = await keyStore.encryptRecording(generate(), { recordingId: "iterable", signal: new AbortController().signal });
+  await inIterable.body.cancel();
+
+  const status: KeyStoreStatus = await keyStore.status();
+  assert.equal(status.usedLastKnownKey, false);
+  const unsubscribe: () => void = keyStore.on("keyAtRisk", ({ since, error }) => assert.ok(since > 0 && error.code));
+  unsubscribe();
+  try {
+    await keyStore.decryptRecording(bytes, { recordingId: "another" });
+    assert.fail("a recording opened under another name");
+  } catch (error) {
+    assert.ok(error instanceof RecordingKeyStoreError && !(error instanceof KmsError));
+    const code: ErrorCode = error.code;
+    assert.equal(code, "ERR_RECORDING_MISMATCH");
+  }
+  await keyStore.close();
+}
+
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exitCode = 1;
+});
