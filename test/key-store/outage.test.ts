@@ -1,0 +1,139 @@
+import { randomBytes } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import type { RecordingKeyStoreEvents } from "../../src/index.js";
+import { MemoryLastConfirmedStore } from "../../src/testing/index.js";
+import { configured } from "../support/setup.js";
+
+const audio = randomBytes(1_000);
+const day = 86_400_000;
+const kinds = ["connection-refused", "name-not-found", "connection-reset", "hang", "internal-error", "throttling", "access-denied", "expired-credentials", "missing-credentials"] as const;
+
+/** Lets what encryption has started in the background come to its end. */
+const settle = () => new Promise((resolve) => setTimeout(resolve, 400));
+
+describe.each(kinds)("while KMS fails with %s", (kind) => {
+  it("encryption goes on, says so, and heals; decryption fails clearly and works again", async () => {
+    const { keyStore, kms, clock } = await configured();
+    const { body } = await keyStore.encryptRecording(audio, { recordingId: "r" });
+    kms.faults.inject(kind);
+    clock.advance(16 * 60_000);
+    await keyStore.encryptRecording(audio, { recordingId: "first" }); // starts confirming, does not wait for it
+    await settle();
+    const during = await keyStore.encryptRecording(audio, { recordingId: "r2" });
+    expect(during).toMatchObject({ usedLastKnownKey: true, confirmation: "confirmed" });
+    expect(await keyStore.status()).toMatchObject({ usedLastKnownKey: true, trouble: { task: "confirm" }, lastKmsError: { diagnosis: { summary: expect.any(String) } } });
+
+    await expect(keyStore.decryptRecording(body, { recordingId: "r" })).rejects.toMatchObject({ code: expect.stringMatching(/^ERR_KMS_(UNAVAILABLE|REFUSED)$/), retryable: true });
+
+    kms.faults.heal();
+    expect(Buffer.from((await keyStore.decryptRecording(body, { recordingId: "r" })).body).equals(audio)).toBe(true);
+    clock.advance(31_000);
+    await keyStore.encryptRecording(audio, { recordingId: "r3" });
+    await settle();
+    expect((await keyStore.encryptRecording(audio, { recordingId: "r4" })).usedLastKnownKey).toBe(false);
+    expect(Buffer.from((await keyStore.decryptRecording(during.body, { recordingId: "r2" })).body).equals(audio)).toBe(true);
+  });
+});
+
+it("fails none of 10,000 encryptions while KMS is away", async () => {
+  const { keyStore, kms, clock } = await configured();
+  kms.faults.outage();
+  for (let index = 0; index < 10_000; index += 1) {
+    if (index % 100 === 0) clock.advance(60_000);
+    await keyStore.encryptRecording(audio, { recordingId: `r${index}` });
+  }
+  await settle();
+  expect((await keyStore.status()).usedLastKnownKey).toBe(true);
+});
+
+it("tells of a key at risk", async () => {
+  const { keyStore, kms, keyArn } = await configured();
+  kms.scheduleKeyDeletion(keyArn);
+  expect(await keyStore.confirm()).toMatchObject({ keyAtRisk: true, lastKmsError: { diagnosis: { kind: "key-pending-deletion" } } });
+  expect(await keyStore.encryptRecording(audio, { recordingId: "r" })).toMatchObject({ keyAtRisk: true, usedLastKnownKey: true });
+});
+
+it("stops opening recordings once KMS refuses, at the latest after privateKeyTtl", async () => {
+  const { keyStore, kms, keyArn, clock } = await configured();
+  const { body } = await keyStore.encryptRecording(audio, { recordingId: "r" });
+  await keyStore.decryptRecording(body, { recordingId: "r" });
+  kms.disableKey(keyArn);
+  await keyStore.decryptRecording(body, { recordingId: "r" }); // still within the time to live
+  clock.advance(60_000);
+  await expect(keyStore.decryptRecording(body, { recordingId: "r" })).rejects.toMatchObject({ code: "ERR_KMS_REFUSED", kind: "key-disabled" });
+});
+
+it("a refusal seen by confirmation drops the unwrapped key at once", async () => {
+  const { keyStore, kms, keyArn } = await configured();
+  const { body } = await keyStore.encryptRecording(audio, { recordingId: "r" });
+  await keyStore.decryptRecording(body, { recordingId: "r" });
+  kms.disableKey(keyArn);
+  await keyStore.confirm();
+  await expect(keyStore.decryptRecording(body, { recordingId: "r" })).rejects.toMatchObject({ kind: "key-disabled" });
+});
+
+describe("a process that starts in the middle of an outage", () => {
+  it("goes on with the key that this host confirmed earlier, also when the store is away", async () => {
+    const lastConfirmed = new MemoryLastConfirmedStore();
+    const { kms, keyStoreWith, store } = await configured({ lastConfirmed });
+    kms.faults.outage();
+    const away = Object.assign(Object.create(store) as typeof store, { readHead: () => Promise.reject(new Error("no route to store")) });
+    for (const parts of [{}, { store: away }]) {
+      const result = await keyStoreWith(parts).encryptRecording(audio, { recordingId: "r" });
+      expect(result).toMatchObject({ usedLastKnownKey: true, confirmation: "confirmed" });
+    }
+  });
+
+  it("uses the stored key unconfirmed on a host that never confirmed anything, or refuses if told to", async () => {
+    const { kms, keyStoreWith } = await configured();
+    kms.faults.outage();
+    const keyStore = keyStoreWith();
+    const events: RecordingKeyStoreEvents["keyPairUnconfirmed"][] = [];
+    keyStore.on("keyPairUnconfirmed", (event) => events.push(event));
+    const encrypted = await keyStore.encryptRecording(audio, { recordingId: "r" });
+    expect(encrypted).toMatchObject({ usedLastKnownKey: true, confirmation: "unconfirmed" });
+    expect(events).toHaveLength(1);
+    await expect(keyStoreWith({ requireConfirmedKey: true }).encryptRecording(audio, { recordingId: "r" })).rejects.toMatchObject({ code: "ERR_KEY_UNCONFIRMED", retryable: true });
+    kms.faults.heal();
+    const decrypted = await keyStore.decryptRecording(encrypted.body, { recordingId: "r" });
+    expect(decrypted.confirmation).toBe("unconfirmed");
+    expect((await keyStore.confirm()).confirmation).toBe("confirmed");
+  });
+});
+
+it("emits at the start, after 1, 7 and 30 days, and at the end", async () => {
+  const { keyStore, kms, clock } = await configured({ background: false });
+  const days: number[] = [];
+  let ended = 0;
+  keyStore.on("lastKnownKeyInUse", (event) => days.push(event.days));
+  keyStore.on("lastKnownKeyEnded", () => (ended += 1));
+  kms.faults.outage();
+  await keyStore.confirm();
+  for (const age of [0.5, 0.6, 6, 1, 25]) {
+    clock.advance(age * day);
+    await keyStore.encryptRecording(audio, { recordingId: "r" });
+  }
+  expect(days).toEqual([0, 1, 7, 30]);
+  kms.faults.heal();
+  await keyStore.confirm();
+  expect(ended).toBe(1);
+});
+
+it("stops at maxLastConfirmedAge for those who prefer that", async () => {
+  const { keyStore, kms, clock } = await configured({ maxLastConfirmedAge: day, background: false });
+  kms.faults.outage();
+  await keyStore.encryptRecording(audio, { recordingId: "r" });
+  clock.advance(day + 1);
+  await expect(keyStore.encryptRecording(audio, { recordingId: "r" })).rejects.toMatchObject({ code: "ERR_KEY_TOO_OLD" });
+});
+
+it("a failed change shows, and does not stop encryption", async () => {
+  const { keyStore, kms } = await configured();
+  kms.faults.accessDenied();
+  await expect(keyStore.rotate()).rejects.toMatchObject({ code: "ERR_KMS_REFUSED" });
+  expect(await keyStore.status()).toMatchObject({ usedLastKnownKey: true, trouble: { task: "rotate" } });
+  expect((await keyStore.encryptRecording(audio, { recordingId: "r" })).usedLastKnownKey).toBe(true);
+  kms.faults.heal();
+  await keyStore.rotate();
+  expect((await keyStore.status()).usedLastKnownKey).toBe(false);
+});

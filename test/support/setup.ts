@@ -1,0 +1,31 @@
+import { KMSClient } from "@aws-sdk/client-kms";
+import { RecordingKeyStore, type RecordingKeyStoreOptions } from "../../src/index.js";
+import { AwsKmsProvider } from "../../src/aws.js";
+import { InMemoryKms, MemoryKeyPairStore, TestClock } from "../../src/testing/index.js";
+
+export const accountId = "111122223333";
+export const homeRegion = "eu-west-1";
+export const organizationId = "org-1";
+export const kmsKeyAliasArn = `arn:aws:kms:${homeRegion}:${accountId}:alias/recordings`;
+
+/** Everything of one test: an organization's KMS key behind an alias, and a way to make key stores on the same parts. */
+export function setup(options: Partial<RecordingKeyStoreOptions> = {}) {
+  const clock = new TestClock();
+  const kms = new InMemoryKms({ clock });
+  const keyArn = kms.createKey({ accountId, region: homeRegion });
+  kms.createAlias("alias/recordings", keyArn);
+  const store = new MemoryKeyPairStore();
+  const provider = () =>
+    new AwsKmsProvider({ client: (region) => new KMSClient({ ...kms.clientConfig(region, { accessKeyId: "AKIASERVICE" }), maxAttempts: 1 }), attemptTimeout: 150, deadline: 250 });
+  kms.addPrincipal({ accessKeyId: "AKIASERVICE", arn: `arn:aws:iam::${accountId}:root` });
+  const keyStoreWith = (more: Partial<RecordingKeyStoreOptions> = {}) =>
+    new RecordingKeyStore({ organizationId, homeRegion, kms: provider(), store, trustedKmsKeys: [accountId], clock, confirmTimeout: 400, ...options, ...more });
+  return { clock, kms, keyArn, store, provider, keyStoreWith, keyStore: keyStoreWith() };
+}
+
+export async function configured(options: Partial<RecordingKeyStoreOptions> = {}) {
+  const parts = setup(options);
+  await parts.keyStore.configure({ kmsKeyAliasArn });
+  return parts;
+}
+
