@@ -9,163 +9,160 @@ import {
   type EncryptCommandOutput,
   type GenerateDataKeyPairWithoutPlaintextCommandOutput,
 } from "@aws-sdk/client-kms";
-import { copySecret, wipe } from "../encoding/secrets.js";
 import { InvalidInputError, KmsError } from "../errors.js";
-import { regionOf } from "./arn.js";
-import { classifyAwsFailure } from "./classify-aws-failure.js";
+import { parseKmsArn } from "./arn.js";
+import { limitAttempts, type CommandWithMiddleware } from "./attempt-timeout.js";
+import { answeredBytes, answeredDescription, answeredKey, discardAnswer, takeSecret, type AwsCall } from "./aws-answers.js";
+import { kmsErrorFromAws } from "./classify-aws-failure.js";
 import { kmsError } from "./failures.js";
 import type { KmsCallOptions, KmsKeyDescription, KmsProvider } from "./kms-provider.js";
+import { boundedCall } from "./waiting.js";
 
 /** What this needs of a `KMSClient`, by its shape: one of another copy or version of the SDK, or a mock, will do. */
 export interface KmsClientLike {
-  // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type -- the SDK's overloads fit no narrower shape
-  send: Function;
-  readonly config?: unknown;
+  send(command: object, options?: { abortSignal?: AbortSignal }): Promise<unknown>;
+  /** Where a `KMSClient` tells its Region; without it every Region's calls are sent to it. */
+  readonly config?: object;
 }
 
+/** Options of {@link AwsKmsProvider}. All times are in milliseconds. */
 export interface AwsKmsProviderOptions {
   /**
-   * A client, or a function of the Region that gives one (kept per Region). Never closed here. Default: a new client per
-   * Region with the SDK's default credentials.
+   * A client for one Region, or a function that gives one for each (called once per Region). Never closed here. Default:
+   * a new `KMSClient` per Region, with the credentials that the SDK finds by itself.
    */
   client?: KmsClientLike | ((region: string) => KmsClientLike);
-  /** How long one attempt of the SDK may take, milliseconds. Default 2,000. */
+  /** How long one attempt of the SDK may take before the SDK makes the next. Default 2,000. */
   attemptTimeout?: number;
-  /** How long a call may take with all the SDK's retries, milliseconds. Default 5,000. */
+  /** How long a whole call may take, with all the SDK's attempts and pauses. Default 5,000. */
   deadline?: number;
+  /** The same for making an RSA key pair, which takes KMS longer; in one attempt. Default 20,000, at least `deadline`. */
+  keyPairDeadline?: number;
 }
 
-type Send = (client: KmsClientLike, command: object, options: { abortSignal: AbortSignal; requestTimeout: number }) => Promise<unknown>;
-const send: Send = async (client, command, options) => (await Reflect.apply(client.send, client, [command, options])) as unknown;
-
-/** AWS KMS through the AWS SDK. The SDK has no timeout of its own, so this gives every call a deadline. */
+/**
+ * AWS KMS through the AWS SDK.
+ *
+ * The SDK has no timeout of its own, so every call gets a deadline here, which also holds for a client that ignores
+ * aborts. Retries are the SDK's alone (`maxAttempts` of the client); none are added. Each Region's calls go to a client
+ * of that Region.
+ */
 export class AwsKmsProvider implements KmsProvider {
-  readonly #clientFor: (region: string) => KmsClientLike;
-  readonly #single: KmsClientLike | undefined;
-  readonly #clients = new Map<string, KmsClientLike>();
+  readonly #makeClient: (region: string) => KmsClientLike;
+  readonly #clients = new Map<string, Promise<OpenedClient>>();
   readonly #attemptTimeout: number;
   readonly #deadline: number;
+  readonly #keyPairDeadline: number;
 
   /** @throws InvalidInputError */
-  constructor({ client, attemptTimeout = 2_000, deadline = 5_000 }: AwsKmsProviderOptions = {}) {
-    for (const [field, value] of Object.entries({ attemptTimeout, deadline })) {
-      if (!Number.isFinite(value) || value < 1 || value > 600_000) throw new InvalidInputError(field, "must be 1 to 600,000 milliseconds", value);
+  constructor(options: AwsKmsProviderOptions = {}) {
+    const { client, attemptTimeout = 2_000, deadline = 5_000, keyPairDeadline = Math.max(20_000, deadline) } = options;
+    for (const [field, value] of Object.entries({ attemptTimeout, deadline, keyPairDeadline })) {
+      if (!(Number.isFinite(value) && value >= 1 && value <= 600_000)) throw new InvalidInputError(field, "must be 1 to 600,000 milliseconds", value);
     }
-    if (client !== undefined && typeof client !== "function" && typeof (client as { send?: unknown }).send !== "function") {
+    if (client !== undefined && typeof client !== "function" && typeof (client as Partial<KmsClientLike> | null)?.send !== "function") {
       throw new InvalidInputError("client", "must be a KMSClient, or a function of the Region that gives one", client);
     }
-    this.#single = typeof client === "function" ? undefined : client;
-    this.#clientFor = typeof client === "function" ? client : (region) => new KMSClient({ region });
+    if (client === undefined) this.#makeClient = (region) => new KMSClient({ region });
+    else this.#makeClient = typeof client === "function" ? client : () => client;
     this.#attemptTimeout = attemptTimeout;
     this.#deadline = deadline;
+    this.#keyPairDeadline = keyPairDeadline;
   }
 
   async describeKey({ keyId }: { keyId: string }, options?: KmsCallOptions): Promise<KmsKeyDescription> {
-    const { KeyMetadata: key } = await this.#call<DescribeKeyCommandOutput>("DescribeKey", keyId, new DescribeKeyCommand({ KeyId: keyId }), options);
-    if (!key?.Arn) throw unexpected("DescribeKey", keyId, "it has no key ARN");
-    const replicas = key.MultiRegionConfiguration?.ReplicaKeys?.map(({ Region }) => Region).filter((region) => region !== undefined);
+    const call = { operation: "DescribeKey", keyId };
+    const command = new DescribeKeyCommand({ KeyId: keyId });
+    return answeredDescription(call, await this.#send<DescribeKeyCommandOutput>(call, command, options));
+  }
+
+  async encrypt(...[{ keyId, plaintext, encryptionContext }, options]: Parameters<KmsProvider["encrypt"]>): ReturnType<KmsProvider["encrypt"]> {
+    const call = { operation: "Encrypt", keyId };
+    const command = new EncryptCommand({ KeyId: keyId, Plaintext: plaintext, EncryptionContext: { ...encryptionContext } });
+    const { KeyId, CiphertextBlob } = await this.#send<EncryptCommandOutput>(call, command, options);
+    return { keyArn: answeredKey(call, KeyId), ciphertext: answeredBytes(call, "CiphertextBlob", CiphertextBlob) };
+  }
+
+  async decrypt(...[{ keyId, ciphertext, encryptionContext }, options]: Parameters<KmsProvider["decrypt"]>): ReturnType<KmsProvider["decrypt"]> {
+    const call = { operation: "Decrypt", keyId };
+    const command = new DecryptCommand({ KeyId: keyId, CiphertextBlob: ciphertext, EncryptionContext: { ...encryptionContext } });
+    const answer = await this.#send<DecryptCommandOutput>(call, command, options);
+    try {
+      return { keyArn: answeredKey(call, answer.KeyId), plaintext: takeSecret(call, "Plaintext", answer.Plaintext) };
+    } finally {
+      discardAnswer(answer);
+    }
+  }
+
+  async generateDataKeyPair(
+    ...[{ keyId, spec, encryptionContext }, options]: Parameters<KmsProvider["generateDataKeyPair"]>
+  ): ReturnType<KmsProvider["generateDataKeyPair"]> {
+    const call = { operation: "GenerateDataKeyPairWithoutPlaintext", keyId };
+    const command = new GenerateDataKeyPairWithoutPlaintextCommand({ KeyId: keyId, KeyPairSpec: spec, EncryptionContext: { ...encryptionContext } });
+    const times = { attemptTimeout: this.#keyPairDeadline, deadline: this.#keyPairDeadline };
+    const answer = await this.#send<GenerateDataKeyPairWithoutPlaintextCommandOutput>(call, command, options, times);
     return {
-      keyArn: key.Arn,
-      enabled: key.Enabled ?? false,
-      keyState: key.KeyState ?? "unknown",
-      keySpec: key.KeySpec ?? "unknown",
-      keyUsage: key.KeyUsage ?? "unknown",
-      ...(key.Origin ? { origin: key.Origin } : {}),
-      ...(key.KeyManager ? { keyManager: key.KeyManager } : {}),
-      ...(key.MultiRegionConfiguration ? { multiRegion: { primaryRegion: key.MultiRegionConfiguration.PrimaryKey?.Region ?? "", replicaRegions: replicas ?? [] } } : {}),
-      ...(key.DeletionDate ? { deletionDate: key.DeletionDate } : {}),
+      keyArn: answeredKey(call, answer.KeyId),
+      publicKey: answeredBytes(call, "PublicKey", answer.PublicKey),
+      privateKeyCiphertext: answeredBytes(call, "PrivateKeyCiphertextBlob", answer.PrivateKeyCiphertextBlob),
     };
   }
 
-  encrypt: KmsProvider["encrypt"] = async ({ keyId, plaintext, encryptionContext }, options) => {
-    const command = new EncryptCommand({ KeyId: keyId, Plaintext: plaintext, EncryptionContext: { ...encryptionContext } });
-    const { KeyId, CiphertextBlob } = await this.#call<EncryptCommandOutput>("Encrypt", keyId, command, options);
-    return { keyArn: text("Encrypt", keyId, KeyId), ciphertext: bytes("Encrypt", keyId, CiphertextBlob) };
-  };
-
-  decrypt: KmsProvider["decrypt"] = async ({ keyId, ciphertext, encryptionContext }, options) => {
-    const command = new DecryptCommand({ KeyId: keyId, CiphertextBlob: ciphertext, EncryptionContext: { ...encryptionContext } });
-    const { KeyId, Plaintext } = await this.#call<DecryptCommandOutput>("Decrypt", keyId, command, options);
-    const given = bytes("Decrypt", keyId, Plaintext);
-    const plaintext = copySecret(given);
-    wipe(given);
-    return { keyArn: text("Decrypt", keyId, KeyId), plaintext };
-  };
-
-  generateDataKeyPair: KmsProvider["generateDataKeyPair"] = async ({ keyId, spec, encryptionContext }, options) => {
-    const operation = "GenerateDataKeyPairWithoutPlaintext";
-    const command = new GenerateDataKeyPairWithoutPlaintextCommand({ KeyId: keyId, KeyPairSpec: spec, EncryptionContext: { ...encryptionContext } });
-    const answer = await this.#call<GenerateDataKeyPairWithoutPlaintextCommandOutput>(operation, keyId, command, options);
-    return {
-      keyArn: text(operation, keyId, answer.KeyId),
-      publicKey: bytes(operation, keyId, answer.PublicKey),
-      privateKeyCiphertext: bytes(operation, keyId, answer.PrivateKeyCiphertextBlob),
+  async #send<T extends object>(
+    call: AwsCall,
+    command: CommandWithMiddleware,
+    { signal }: KmsCallOptions = {},
+    { attemptTimeout, deadline } = { attemptTimeout: this.#attemptTimeout, deadline: this.#deadline },
+  ): Promise<T> {
+    const send = async (controller: AbortController) => {
+      const client = await this.#clientFor(call);
+      controller.signal.throwIfAborted();
+      const attempts = { hanging: false };
+      if (attemptTimeout < deadline) limitAttempts(command, attemptTimeout, { onTimeout: () => (attempts.hanging = true), discard: discardAnswer });
+      try {
+        return await client.send(command, { abortSignal: controller.signal });
+      } finally {
+        if (attempts.hanging) controller.abort(); // frees the connections of attempts that were given up
+      }
     };
-  };
-
-  /** Sends one command, and ends with the caller's signal or the deadline also when the client heeds neither. */
-  async #call<T>(operation: string, keyId: string, command: object, options: KmsCallOptions = {}): Promise<T> {
-    const { signal } = options;
-    signal?.throwIfAborted();
-    const end = new AbortController();
-    let onAbort: (() => void) | undefined;
-    let timer: NodeJS.Timeout | undefined;
-    const ended = new Promise<never>((_, reject) => {
-      const stop = (reason: unknown) => {
-        reject(reason);
-        end.abort(reason);
-      };
-      onAbort = () => stop(signal?.reason);
-      signal?.addEventListener("abort", onAbort, { once: true });
-      timer = setTimeout(() => stop(kmsError("timeout", { operation, keyId, message: `${operation} got no answer within ${this.#deadline} ms` })), this.#deadline);
-    });
+    let answer: unknown;
     try {
-      const client = await this.#client(operation, keyId);
-      const answer = send(client, command, { abortSignal: end.signal, requestTimeout: this.#attemptTimeout });
-      answer.catch(() => undefined); // the race may be over before it fails
-      return (await Promise.race([answer, ended])) as T;
+      answer = await boundedCall(send, { deadline, signal, discard: discardAnswer });
     } catch (error) {
       signal?.throwIfAborted();
-      throw error instanceof KmsError ? error : classifyAwsFailure(error, operation, keyId);
-    } finally {
-      ended.catch(() => undefined);
-      clearTimeout(timer);
-      if (onAbort) signal?.removeEventListener("abort", onAbort);
+      throw error instanceof KmsError ? error : kmsErrorFromAws(error, call);
     }
+    if (typeof answer === "object" && answer !== null) return answer as T;
+    throw kmsError("unexpected-answer", { ...call, message: `the KMS client resolved ${call.operation} without an answer` });
   }
 
-  async #client(operation: string, keyId: string): Promise<KmsClientLike> {
-    const region = regionOf(keyId);
-    if (region === undefined) throw kmsError("invalid-request", { operation, keyId, message: `${JSON.stringify(keyId)} is no ARN of a KMS key or alias` });
-    if (this.#single) {
-      const own = await configuredRegion(this.#single);
-      if (own !== undefined && own !== region) {
-        throw kmsError("invalid-request", { operation, keyId, message: `${keyId} is in ${region}, and the only KMSClient given is for ${own}: give a function of the Region as client` });
-      }
-      return this.#single;
+  async #clientFor(call: AwsCall): Promise<KmsClientLike> {
+    const region = parseKmsArn(call.keyId)?.region;
+    if (region === undefined) throw kmsError("invalid-request", { ...call, message: `${JSON.stringify(call.keyId)} is not the ARN of a KMS key or alias` });
+    let opening = this.#clients.get(region);
+    if (!opening) {
+      opening = openClient(this.#makeClient, region);
+      this.#clients.set(region, opening);
+      opening.catch(() => this.#clients.delete(region));
     }
-    let client = this.#clients.get(region);
-    if (!client) this.#clients.set(region, (client = this.#clientFor(region)));
-    return client;
+    const { client, ownRegion } = await opening;
+    if (ownRegion === undefined || ownRegion === region) return client;
+    // Not a verdict of KMS: recordings go on being encrypted while somebody mends the wiring.
+    const message = `${call.operation} with ${call.keyId} was not sent: the KMS client given is for ${ownRegion}; give AwsKmsProvider a client for ${region}, or a function of the Region`;
+    throw kmsError("unreachable", { ...call, message });
   }
 }
 
-async function configuredRegion({ config }: KmsClientLike): Promise<string | undefined> {
-  const region = (config as { region?: unknown } | undefined)?.region;
-  const value: unknown = typeof region === "function" ? await (region as () => unknown)() : region;
-  return typeof value === "string" ? value : undefined;
+interface OpenedClient {
+  readonly client: KmsClientLike;
+  /** The Region the client was made for, if it tells. */
+  readonly ownRegion: string | undefined;
 }
 
-function text(operation: string, keyId: string, value: string | undefined): string {
-  if (value) return value;
-  throw unexpected(operation, keyId, "it names no key");
-}
-
-function bytes(operation: string, keyId: string, value: Uint8Array | undefined): Uint8Array {
-  if (value instanceof Uint8Array && value.length > 0) return value;
-  throw unexpected(operation, keyId, "it lacks the bytes that the operation promises");
-}
-
-function unexpected(operation: string, keyId: string, what: string): KmsError {
-  return kmsError("unexpected-answer", { operation, keyId, message: `the answer to ${operation} is not one: ${what}` });
+async function openClient(makeClient: (region: string) => KmsClientLike, region: string): Promise<OpenedClient> {
+  const client = makeClient(region);
+  const { region: told } = (client.config ?? {}) as { region?: unknown };
+  // A `KMSClient` tells it by a function, which may look in profile and environment.
+  const ownRegion: unknown = typeof told === "function" ? await (told as () => unknown)() : told;
+  return { client, ownRegion: typeof ownRegion === "string" ? ownRegion : undefined };
 }

@@ -1,116 +1,169 @@
 import type { KmsError } from "../errors.js";
 import { kmsError, type KmsFailureKind } from "./failures.js";
+import { children, errorName, errorText, readMetadata, sanitizeCause } from "./sanitized-cause.js";
 
-/** By the name under which AWS KMS, or the SDK on its behalf, reports it. */
-const kindOfName: Record<string, KmsFailureKind> = {
-  AccessDeniedException: "access-denied",
-  AccessDenied: "access-denied",
-  NotAuthorized: "access-denied",
-  DisabledException: "key-disabled",
-  NotFoundException: "key-not-found",
-  KeyUnavailableException: "service-error",
-  KMSInternalException: "service-error",
-  DependencyTimeoutException: "service-error",
-  InternalFailure: "service-error",
-  ServiceUnavailable: "service-error",
-  ServiceUnavailableException: "service-error",
-  ThrottlingException: "throttled",
-  Throttling: "throttled",
-  TooManyRequestsException: "throttled",
-  RequestLimitExceeded: "throttled",
-  LimitExceededException: "throttled",
-  InvalidCiphertextException: "invalid-ciphertext",
-  IncorrectKeyException: "incorrect-key",
-  InvalidKeyUsageException: "key-unsupported",
-  UnsupportedOperationException: "key-unsupported",
-  KMSInvalidStateException: "key-unusable",
-  InvalidArnException: "invalid-request",
-  InvalidGrantTokenException: "invalid-request",
-  ValidationException: "invalid-request",
-  ValidationError: "invalid-request",
-  SerializationException: "invalid-request",
-  CredentialsProviderError: "credentials",
-  TokenProviderError: "credentials",
-  ExpiredTokenException: "credentials",
-  ExpiredToken: "credentials",
-  UnrecognizedClientException: "credentials",
-  InvalidClientTokenId: "credentials",
-  InvalidSignatureException: "credentials",
-  SignatureDoesNotMatch: "credentials",
-  IncompleteSignature: "credentials",
-  MissingAuthenticationToken: "credentials",
-  MissingAuthenticationTokenException: "credentials",
-  OptInRequired: "credentials",
-  RequestExpired: "credentials",
-  RequestTimeTooSkewed: "credentials",
-  TimeoutError: "timeout",
+const kindsByName: Readonly<Record<string, KmsFailureKind>> = {
+  ...all("access-denied", "AccessDeniedException", "AccessDenied", "KMSAccessDeniedException", "KMSAccessDenied", "NotAuthorized"),
+  ...all(
+    "credentials",
+    ...["ExpiredTokenException", "ExpiredToken", "TokenRefreshRequired"],
+    ...["UnrecognizedClientException", "UnrecognizedClient", "InvalidClientTokenId", "InvalidClientTokenIdException", "InvalidAccessKeyId"],
+    ...["InvalidSignatureException", "InvalidSignature", "SignatureDoesNotMatch", "IncompleteSignature", "IncompleteSignatureException"],
+    ...["MissingAuthenticationToken", "MissingAuthenticationTokenException", "AuthFailure", "OptInRequired", "RequestExpired"],
+    ...["RequestExpiredException", "RequestTimeTooSkewed", "RequestInTheFuture", "InvalidIdentityToken", "InvalidIdentityTokenException"],
+    ...["IDPRejectedClaim", "IDPRejectedClaimException", "IDPCommunicationError", "UnauthorizedException"],
+  ),
+  ...all(
+    "throttled",
+    ...["ThrottlingException", "Throttling", "ThrottledException", "RequestThrottled", "RequestThrottledException", "KMSThrottlingException"],
+    ...["TooManyRequestsException", "TooManyRequests", "RequestLimitExceeded", "LimitExceededException", "LimitExceeded", "SlowDown"],
+    ...["BandwidthLimitExceeded", "PriorRequestNotComplete"],
+  ),
+  ...all(
+    "service-error",
+    ...["KMSInternalException", "KeyUnavailableException", "DependencyTimeoutException", "InternalFailure", "InternalServerError"],
+    ...["InternalServiceError", "InternalError", "ServiceUnavailable", "ServiceUnavailableException", "ServiceFailure"],
+  ),
+  ...all("key-disabled", "DisabledException", "KMSDisabledException"),
+  ...all("key-unusable", "KMSInvalidStateException", "InvalidStateException", "KeyMaterialExpiredException"),
+  ...all("key-not-found", "NotFoundException", "KMSNotFoundException"),
+  ...all("key-unsupported", "InvalidKeyUsageException", "UnsupportedOperationException"),
+  ...all("invalid-ciphertext", "InvalidCiphertextException"),
+  ...all("incorrect-key", "IncorrectKeyException"),
+  ...all(
+    "invalid-request",
+    ...["ValidationException", "ValidationError", "InvalidArnException", "InvalidGrantTokenException", "SerializationException"],
+    ...["DryRunOperationException", "InvalidParameterValue", "InvalidParameterCombination", "MissingParameter", "MissingAction"],
+    ...["InvalidAction", "UnknownOperationException", "MalformedQueryString", "InvalidAliasNameException"],
+  ),
+  ...all("timeout", "RequestTimeout", "RequestTimeoutException"),
 };
 
-/** By the code of a socket, DNS or TLS error. */
-function kindOfCode(code: string): KmsFailureKind | undefined {
-  if (code === "ETIMEDOUT" || code === "ESOCKETTIMEDOUT") return "timeout";
-  if (/^(ECONN|ENOTFOUND|EAI_|EPIPE|EHOST|ENET|EADDR|ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_HTTP2|EPROTO)/.test(code)) return "unreachable";
-  return undefined;
+/** Names that the SDK itself gives to what happens before or instead of an answer. */
+const kindsByLocalName: Readonly<Record<string, KmsFailureKind>> = {
+  ...all("credentials", "CredentialsProviderError", "ProviderError", "TokenProviderError"),
+  ...all("timeout", "TimeoutError", "AbortError"),
+};
+
+/** Which kind of failure the AWS SDK, the network below it or a proxy on the way has reported. */
+export interface AwsFailure {
+  readonly kind: KmsFailureKind;
+  /** What KMS itself called it; `undefined` if KMS did not answer. */
+  readonly awsErrorName: string | undefined;
+  /** The error's own text, without anything that could be a secret. */
+  readonly text: string | undefined;
+  readonly requestId: string | undefined;
 }
 
-interface SdkFailure {
-  readonly name?: unknown;
-  readonly message?: unknown;
-  readonly code?: unknown;
-  readonly cause?: unknown;
-  readonly errors?: unknown;
-  readonly $metadata?: { readonly httpStatusCode?: unknown; readonly requestId?: unknown };
+/**
+ * Classifies by name, `code`, status and text of an error and of the errors behind it, the outermost first. What nobody
+ * knows counts as `unexpected-answer`, not as a verdict of KMS: a verdict could make a good key pair untrusted.
+ */
+export function classifyAwsFailure(error: unknown): AwsFailure {
+  const chain = chainOf(error);
+  for (const link of chain) {
+    const kind = kindOf(link);
+    if (kind !== undefined) return describe(link, kind, chain);
+  }
+  const [first] = chain;
+  if (first === undefined) return { kind: "unexpected-answer", awsErrorName: undefined, text: undefined, requestId: undefined };
+  for (const link of chain) {
+    const kind = kindOfStatus(link);
+    if (kind !== undefined) return describe(link, kind, chain);
+  }
+  return describe(first, "unexpected-answer", chain);
 }
 
-/** Turns whatever the SDK threw into a classified error that holds neither credentials nor requests. */
-export function classifyAwsFailure(error: unknown, operation: string, keyId: string): KmsError {
-  const failure = (typeof error === "object" && error !== null ? error : {}) as SdkFailure;
-  const name = typeof failure.name === "string" ? failure.name : "";
-  const answered = failure.$metadata?.httpStatusCode !== undefined && name in kindOfName;
-  // Some answers have no message at all, and the SDK then makes one up.
-  const said = typeof failure.message === "string" && failure.message !== "" && failure.message !== "UnknownError" ? failure.message : undefined;
-  const kind = kindOf(failure);
-  const requestId = failure.$metadata?.requestId;
+/** The {@link KmsError} for whatever a call through the AWS SDK rejected with. Its cause is a cleaned copy. */
+export function kmsErrorFromAws(error: unknown, call: { operation: string; keyId: string }): KmsError {
+  const { kind, awsErrorName, text, requestId } = classifyAwsFailure(error);
+  const said = [awsErrorName, text].filter((part) => part !== undefined).join(": ");
   return kmsError(kind, {
-    operation,
-    keyId,
-    message: `${operation} failed (${name || kind})${said === undefined ? "" : `: ${said.slice(0, 1_000)}`}`,
-    awsErrorName: answered ? name : undefined,
-    requestId: typeof requestId === "string" ? requestId : undefined,
-    cause: withoutSecrets(failure, name, said),
+    ...call,
+    awsErrorName,
+    requestId,
+    message: `${call.operation} with ${call.keyId} failed (${kind})${said === "" ? "" : `: ${said}`}`,
+    cause: sanitizeCause(error),
   });
 }
 
-function kindOf(failure: SdkFailure, depth = 0): KmsFailureKind {
-  const { name, code, message, $metadata } = failure;
-  // A dropped socket is a TimeoutError to the SDK; its code says more.
-  const byCode = typeof code === "string" ? kindOfCode(code) : undefined;
-  if (byCode) return byCode;
-  if (name === "KMSInvalidStateException" && typeof message === "string" && /pending (replica )?deletion/i.test(message)) return "key-pending-deletion";
-  const byName = typeof name === "string" ? kindOfName[name] : undefined;
-  if (byName) return byName;
-  const status = $metadata?.httpStatusCode;
-  if (typeof status === "number") {
-    if (status === 429) return "throttled";
-    if (status >= 500) return "service-error";
-    if (status === 401 || status === 403) return "access-denied";
-    if (status >= 400) return "invalid-request";
-  }
-  if (depth < 4) {
-    const inner = [failure.cause, ...(Array.isArray(failure.errors) ? (failure.errors as unknown[]) : [])];
-    for (const each of inner) {
-      if (typeof each !== "object" || each === null) continue;
-      const kind = kindOf(each as SdkFailure, depth + 1);
-      if (kind !== "unexpected-answer") return kind;
-    }
-  }
-  return "unexpected-answer";
+function all(kind: KmsFailureKind, ...names: string[]): Record<string, KmsFailureKind> {
+  return Object.fromEntries(names.map((name) => [name, kind]));
 }
 
-/** The SDK's own error may hold request and response; only name, code and text go on as the cause. */
-function withoutSecrets(failure: SdkFailure, name: string, message: string | undefined): Error {
-  const cause = new Error(message ?? "");
-  cause.name = name || "Error";
-  if (typeof failure.code === "string") Object.assign(cause, { code: failure.code });
-  return cause;
+/** An error and those behind it, outermost first, without loops. */
+function chainOf(error: unknown): readonly object[] {
+  const chain = new Set<object>();
+  const visit = (candidate: unknown) => {
+    if (typeof candidate !== "object" || candidate === null || chain.has(candidate) || chain.size >= 16) return;
+    chain.add(candidate);
+    children(candidate).forEach(visit);
+  };
+  visit(error);
+  return [...chain];
+}
+
+function kindOf(error: object): KmsFailureKind | undefined {
+  const name = awsNameOf(error);
+  if (name !== undefined) return refine(kindsByName[name] ?? "key-unusable", errorText(error) ?? "");
+  const { code, $retryable } = error as { code?: unknown; $retryable?: { throttling?: unknown } };
+  const byCode = typeof code === "string" ? kindOfCode(code) : undefined;
+  if (byCode !== undefined) return byCode;
+  if ($retryable?.throttling === true) return "throttled";
+  const local = errorName(error);
+  return local !== undefined && Object.hasOwn(kindsByLocalName, local) ? kindsByLocalName[local] : undefined;
+}
+
+/** The AWS name of an error, wherever its maker put it; `undefined` if it has none that is known. */
+function awsNameOf(error: object): string | undefined {
+  const { code, Code, __type } = error as Record<string, unknown>;
+  for (const candidate of [errorName(error), ...[code, Code, __type].map((value) => (typeof value === "string" ? errorName({ name: value }) : undefined))]) {
+    if (candidate === undefined) continue;
+    if (Object.hasOwn(kindsByName, candidate)) return candidate;
+    if (/^(?:CloudHsmCluster|CustomKeyStore|XksProxy|XksKey)\w+Exception$/.test(candidate)) return candidate;
+  }
+  return undefined;
+}
+
+/** Some names cover several kinds that only the text tells apart. */
+function refine(kind: KmsFailureKind, text: string): KmsFailureKind {
+  if (kind === "key-unusable") {
+    if (/pending (?:replica )?deletion|Pending(?:Replica)?Deletion/.test(text)) return "key-pending-deletion";
+    if (/\bis disabled\b/.test(text)) return "key-disabled";
+  }
+  if (kind === "access-denied") {
+    // A role that may not be assumed, and a clock that is wrong, say nothing about the KMS key.
+    if (/not authorized to perform:? (?!kms:)[a-z0-9-]+:/i.test(text)) return "credentials";
+    if (/signature (?:expired|not yet current)/i.test(text)) return "credentials";
+  }
+  return kind;
+}
+
+const timeoutCodes = new Set(["ETIMEDOUT", "ESOCKETTIMEDOUT", "UND_ERR_CONNECT_TIMEOUT", "UND_ERR_HEADERS_TIMEOUT", "UND_ERR_BODY_TIMEOUT"]);
+
+/** System and TLS errors of a connection, and only those: any other `code` says nothing. */
+const connectionCodes =
+  /^(?:ECONN[A-Z]+|ENOTFOUND|ENODATA|EAI_[A-Z]+|EPIPE|EHOST[A-Z]+|ENET[A-Z]+|EADDR[A-Z]+|EPROTO|EACCES|EPERM|EMFILE|ENFILE|ENOTCONN|ENOBUFS|ERR_(?:TLS|SSL|SOCKET|STREAM_PREMATURE|HTTP2)_?\w*|CERT_\w+|CRL_\w+|UNABLE_TO_\w+|\w*SELF_SIGNED\w*|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|UND_ERR_(?:SOCKET|CLOSED|DESTROYED))$/;
+
+function kindOfCode(code: string): KmsFailureKind | undefined {
+  if (timeoutCodes.has(code)) return "timeout";
+  return connectionCodes.test(code) ? "unreachable" : undefined;
+}
+
+function kindOfStatus(error: object): KmsFailureKind | undefined {
+  const { httpStatusCode: status } = readMetadata((error as { $metadata?: unknown }).$metadata);
+  if (status === undefined) return undefined;
+  if (status === 429) return "throttled";
+  if (status === 408 || status === 504) return "timeout";
+  return status >= 500 ? "service-error" : undefined;
+}
+
+function describe(link: object, kind: KmsFailureKind, chain: readonly object[]): AwsFailure {
+  const answered = chain.map((error) => readMetadata((error as { $metadata?: unknown }).$metadata)).find(({ httpStatusCode }) => httpStatusCode !== undefined);
+  const name = awsNameOf(link) ?? (answered && errorName(link));
+  const { code } = link as { code?: unknown };
+  const text = errorText(link) ?? (typeof code === "string" && code !== name ? code : undefined);
+  // Their text quotes the signed request.
+  const quotesRequest = name !== undefined && /Signature/.test(name) && !/expired|not yet current/.test(text ?? "");
+  return { kind, awsErrorName: name, text: quotesRequest ? undefined : text, requestId: answered?.requestId };
 }

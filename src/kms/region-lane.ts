@@ -1,0 +1,152 @@
+import type { KmsError } from "../errors.js";
+import { kmsFailureGroup } from "./failures.js";
+import { abortable, type Discard } from "./waiting.js";
+
+/** A call as a lane runs it. Rejects with a KmsError, or with `signal.reason` once that is aborted. */
+export interface LaneCall<T> {
+  readonly run: () => Promise<T>;
+  readonly signal: AbortSignal | undefined;
+  /** Wipes a result that comes after its caller has aborted. */
+  readonly discard?: Discard<T>;
+  /** What of a rejection is a failure of KMS; `undefined` for an abort. */
+  readonly failureOf: (error: unknown) => KmsError | undefined;
+  /** What this call rejects with when a probe has failed in its stead. */
+  readonly shared: (failure: KmsError) => KmsError;
+}
+
+/** A call through which a failing lane finds out whether KMS is back. */
+class Probe {
+  /** Ends without a failure if KMS answered, or if the call was aborted and so told nothing. */
+  readonly fate: Promise<KmsError | undefined>;
+  end!: (failure: KmsError | undefined) => void;
+
+  constructor() {
+    this.fate = new Promise((resolve) => (this.end = resolve));
+  }
+}
+
+/**
+ * The calls of one organization to one Region: a bounded number at a time, first come, first served.
+ *
+ * While the latest answer was none, one call at a time goes out as a probe. All that come or wait meanwhile share its
+ * failure, so that nobody waits for a deadline of their own; once it is answered they go out. There is no cool-down: the
+ * first call after KMS is back is a probe that succeeds.
+ */
+export class RegionLane {
+  readonly #slots: Slots;
+  #failing = false;
+  #probe: Probe | undefined;
+
+  constructor(concurrency: number) {
+    this.#slots = new Slots(concurrency);
+  }
+
+  async run<T>(call: LaneCall<T>): Promise<T> {
+    for (;;) {
+      call.signal?.throwIfAborted();
+      if (this.#probe) {
+        const failure = await abortable(this.#probe.fate, call.signal);
+        if (failure) throw call.shared(failure);
+      } else if (this.#isFailing()) {
+        return await this.#runProbe(call);
+      } else if (await this.#slots.take(call.signal)) {
+        if (!this.#isFailing()) return await this.#runInSlot(call);
+        this.#slots.free(); // began to fail in between
+      }
+    }
+  }
+
+  async #runProbe<T>(call: LaneCall<T>): Promise<T> {
+    const probe = new Probe();
+    this.#probe = probe;
+    let failure: KmsError | undefined;
+    try {
+      while (!(await this.#slots.take(call.signal)));
+      return await this.#runInSlot(call);
+    } catch (error) {
+      failure = call.failureOf(error);
+      throw error;
+    } finally {
+      if (this.#probe === probe) this.#probe = undefined;
+      probe.end(failure && isOutage(failure) ? failure : undefined);
+    }
+  }
+
+  async #runInSlot<T>(call: LaneCall<T>): Promise<T> {
+    const running = call.run().finally(() => this.#slots.free());
+    try {
+      const result = await abortable(running, call.signal, call.discard);
+      this.#answered();
+      return result;
+    } catch (error) {
+      const failure = call.failureOf(error);
+      if (failure) this.#failed(failure);
+      throw error;
+    }
+  }
+
+  /** A method, because what it tells changes during an `await`. */
+  #isFailing(): boolean {
+    return this.#failing;
+  }
+
+  #answered(): void {
+    this.#failing = false;
+    const probe = this.#probe;
+    this.#probe = undefined;
+    probe?.end(undefined); // another call has found out first
+  }
+
+  #failed(failure: KmsError): void {
+    if (!isOutage(failure)) return this.#answered();
+    if (this.#failing) return;
+    this.#failing = true;
+    this.#slots.sendBack();
+  }
+}
+
+function isOutage(failure: KmsError): boolean {
+  return kmsFailureGroup(failure.kind) === "unavailable";
+}
+
+/** A bounded number of slots, handed out in the order in which they were asked for. */
+class Slots {
+  #free: number;
+  readonly #queue = new Set<(taken: boolean) => void>();
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  /** Resolves with true once a slot is taken, with false if all who waited were sent back. */
+  take(signal: AbortSignal | undefined): Promise<boolean> {
+    if (this.#free > 0) {
+      this.#free -= 1;
+      return Promise.resolve(true);
+    }
+    return new Promise((resolve, reject) => {
+      const enter = (taken: boolean) => {
+        this.#queue.delete(enter);
+        signal?.removeEventListener("abort", leave);
+        resolve(taken);
+      };
+      const leave = () => {
+        this.#queue.delete(enter);
+        reject(signal?.reason);
+      };
+      signal?.addEventListener("abort", leave, { once: true });
+      this.#queue.add(enter);
+    });
+  }
+
+  free(): void {
+    const [next] = this.#queue;
+    if (next) next(true);
+    else this.#free += 1;
+  }
+
+  /** Has everybody in the queue ask again. */
+  sendBack(): void {
+    for (const enter of [...this.#queue]) enter(false);
+  }
+}

@@ -1,0 +1,61 @@
+/** The call's own deadline has passed. */
+export class DeadlineError extends Error {
+  override readonly name = "TimeoutError";
+
+  constructor(milliseconds: number) {
+    super(`no answer within ${milliseconds} ms`);
+  }
+}
+
+/** What to do with a result that comes after its caller has left: wipe what it holds. */
+export type Discard<T> = (late: T) => void;
+
+/**
+ * Waits for work that others may share, or until one's own signal aborts. The work goes on either way.
+ * @throws `signal.reason`
+ */
+export function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined, discard?: Discard<T>): Promise<T> {
+  if (!signal) return work;
+  return new Promise((resolve, reject) => {
+    let left = signal.aborted;
+    const leave = () => {
+      left = true;
+      reject(signal.reason);
+    };
+    if (left) leave();
+    else signal.addEventListener("abort", leave, { once: true });
+    const settle = (finish: () => void) => {
+      signal.removeEventListener("abort", leave);
+      finish();
+    };
+    work.then(
+      (result) => settle(() => (left ? discard?.(result) : resolve(result))),
+      (error: unknown) => settle(() => reject(error)),
+    );
+  });
+}
+
+/**
+ * Runs a call that ends when it likes, but no later than its deadline or the caller's abort, also if it ignores the
+ * controller that it is given and that is aborted then.
+ * @param limits - `deadline` in milliseconds
+ * @throws DeadlineError, `signal.reason`, or what the call rejects with
+ */
+export async function boundedCall<T>(
+  start: (controller: AbortController) => Promise<T>,
+  limits: { deadline: number; signal?: AbortSignal | undefined; discard?: Discard<T> },
+): Promise<T> {
+  limits.signal?.throwIfAborted();
+  const controller = new AbortController();
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(new DeadlineError(limits.deadline)), limits.deadline);
+  const onAbort = () => stop.abort(limits.signal?.reason);
+  limits.signal?.addEventListener("abort", onAbort, { once: true });
+  stop.signal.addEventListener("abort", () => controller.abort(stop.signal.reason), { once: true });
+  try {
+    return await abortable(start(controller), stop.signal, limits.discard);
+  } finally {
+    clearTimeout(timer);
+    limits.signal?.removeEventListener("abort", onAbort);
+  }
+}
