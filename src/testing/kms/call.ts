@@ -1,23 +1,37 @@
-import { keyArn, readKeyId, type KeyReference } from "./arn.js";
-import { AwsError, dryRunSucceeded, invalidArn, notFound } from "./aws-error.js";
+import { readKeyId, type KeyReference } from "./arn.js";
+import { dryRunSucceeded, invalidArn, notFound, type AwsError } from "./aws-error.js";
 import { materialIdOf, type EncryptionContext } from "./ciphertext.js";
 import type { KmsKey } from "./key.js";
+import { refuseByIdentity, refuseOnKey } from "./policy/authorize.js";
+import type { GrantQuestion } from "./policy/grants.js";
 import { notAuthorized } from "./policy/not-authorized.js";
+import { conditionContext, type RequestFacts } from "./policy/request-context.js";
 import type { KmsPrincipal } from "./principals.js";
 import type { KmsState } from "./state.js";
 import type { KmsRequest } from "./wire.js";
 
 /** How an operation means to use a key. */
-export interface KeyUse {
+export interface KeyUse extends Pick<RequestFacts, "conditionKeys">, Pick<GrantQuestion, "newGrant"> {
   /** IAM action without `kms:`, if it is not called as the operation is. */
   action?: string;
   /** Alias names and ARNs are accepted. */
   aliases?: boolean;
-  /** The operation does not work on keys of other accounts, whatever their policies say. */
-  ownAccountOnly?: boolean;
+  /** The operation works on keys of other accounts, if their policies allow it. */
+  crossAccount?: boolean;
   /** What state the key has to be in; any, unless given. */
   state?: "enabled" | "not-pending-deletion";
   encryptionContext?: EncryptionContext | undefined;
+}
+
+/** As every cryptographic operation uses a key. */
+export function cryptographicUse(encryptionContext: EncryptionContext): KeyUse {
+  return {
+    aliases: true,
+    crossAccount: true,
+    state: "enabled",
+    encryptionContext,
+    conditionKeys: { "kms:EncryptionAlgorithm": "SYMMETRIC_DEFAULT" },
+  };
 }
 
 /** One request under way: finds and guards the keys that its operation asks for. */
@@ -53,27 +67,39 @@ export class KmsCall {
   key(keyId: string, use: KeyUse = {}): KmsKey {
     const reference = readKeyId(keyId, this);
     if (reference.aliasName !== undefined && !use.aliases) throw invalidArn(`Invalid arn ${keyId}`);
-    const key = this.#find(reference);
-    this.use(key, use);
+    const key = this.#resolve(reference);
+    if (!key) throw this.#missing(reference, use);
+    this.use(key, use, reference.aliasName);
     return key;
   }
 
   /** Finds the key that a request names, without asking whether the caller may use it. */
   find(keyId: string): KmsKey {
-    return this.#find(readKeyId(keyId, this));
-  }
-
-  /** Makes sure that the caller may do what is about no key: IAM decides alone. */
-  allow(action: string, resource = "*"): void {
-    if (this.#trusted) return;
-    if (this.caller.identityPolicy === undefined) throw notAuthorized(this.caller, action, `on resource: ${resource}`);
+    const reference = readKeyId(keyId, this);
+    const key = this.#resolve(reference);
+    if (!key) throw this.#missing(reference, {});
+    return key;
   }
 
   /** Makes sure that a key found otherwise may be used so. */
-  use(key: KmsKey, use: KeyUse = {}): void {
+  use(key: KmsKey, use: KeyUse = {}, requestAlias?: string): void {
     this.keyArn ??= key.arn;
-    if (use.ownAccountOnly && key.accountId !== this.accountId) throw this.#denied(use);
+    const refusal = this.#refuse(key, key.policy, use, requestAlias);
+    if (refusal) throw refusal;
     if (use.state) key.requireState(use.state);
+  }
+
+  /** Makes sure that the caller may do what is about no key: IAM alone decides. */
+  allow(action: string, resource = "*", conditionKeys?: RequestFacts["conditionKeys"]): void {
+    if (this.#trusted) return;
+    const context = conditionContext({ caller: this.caller, region: this.region, now: this.state.now, conditionKeys });
+    const refusal = refuseByIdentity(resource, { caller: this.caller, action, context });
+    if (refusal) throw refusal;
+  }
+
+  /** Whether the caller could still change a key's policy under this one. */
+  couldPutPolicy(key: KmsKey, policy: string): boolean {
+    return this.#refuse(key, policy, { action: "PutKeyPolicy" }) === undefined;
   }
 
   /** Ends a dry run: every check has passed, nothing has happened. */
@@ -84,7 +110,7 @@ export class KmsCall {
   /** The key that the request seems to be about, without any check; for faults and the journal. */
   guessKeyArn(): string | undefined {
     const { KeyId, TargetKeyId, SourceKeyId, CiphertextBlob } = this.request.body;
-    const keyId = [KeyId, TargetKeyId, SourceKeyId].find((id) => typeof id === "string") as string | undefined;
+    const keyId = [KeyId, TargetKeyId, SourceKeyId].find((id): id is string => typeof id === "string");
     try {
       if (keyId !== undefined) return this.#resolve(readKeyId(keyId, this))?.arn;
       if (typeof CiphertextBlob !== "string") return undefined;
@@ -98,13 +124,31 @@ export class KmsCall {
     return reference.aliasName === undefined ? this.state.key(reference.arn) : this.state.keyOfAlias(reference.arn);
   }
 
-  #find(reference: KeyReference): KmsKey {
-    const key = this.#resolve(reference);
-    if (key) return key;
-    throw reference.aliasName === undefined ? notFound.key(reference.arn) : notFound.alias(reference.arn);
+  /** Who has no right in IAM, or asks about another account, does not learn that there is no such key. */
+  #missing(reference: KeyReference, use: KeyUse): AwsError {
+    const action = `kms:${use.action ?? this.operation}`;
+    if (reference.aliasName !== undefined) return notFound.alias(reference.arn);
+    if (reference.accountId !== this.accountId) return notAuthorized(this.caller, action);
+    const context = conditionContext({ caller: this.caller, region: this.region, now: this.state.now });
+    const refusal = this.#trusted ? undefined : refuseByIdentity(reference.arn, { caller: this.caller, action, context });
+    return refusal ?? notFound.key(reference.arn);
   }
 
-  #denied(use: KeyUse): AwsError {
-    return notAuthorized(this.caller, `kms:${use.action ?? this.operation}`);
+  #refuse(key: KmsKey, policy: string, use: KeyUse, requestAlias?: string): AwsError | undefined {
+    if (this.#trusted) return undefined;
+    const { encryptionContext, conditionKeys, newGrant } = use;
+    const action = `kms:${use.action ?? this.operation}`;
+    if (key.accountId !== this.accountId && !use.crossAccount) return notAuthorized(this.caller, action);
+    const context = conditionContext({
+      caller: this.caller,
+      region: this.region,
+      now: this.state.now,
+      key,
+      aliasesOfKey: () => this.state.aliases(key).map(({ name }) => name),
+      requestAlias,
+      encryptionContext,
+      conditionKeys,
+    });
+    return refuseOnKey(key, policy, { caller: this.caller, action, context, encryptionContext, newGrant });
   }
 }

@@ -108,9 +108,9 @@ export class KmsFaults {
 
   /** @internal Asked while the SDK loads credentials, before there is a call: only faults that hit every call count. */
   takesCredentialsOf(accessKeyId: string): boolean {
-    return this.active().some((fault) => {
-      const { operation, region, keyId, accessKeyId: only = accessKeyId } = (fault as ActiveFault).options;
-      return fault.kind === "missing-credentials" && operation === undefined && region === undefined && keyId === undefined && only === accessKeyId;
+    return [...this.#active].some((fault) => {
+      const { operation, region, keyId, accessKeyId: only = accessKeyId } = fault.options;
+      return !fault.isOver && fault.kind === "missing-credentials" && operation === undefined && region === undefined && keyId === undefined && only === accessKeyId;
     });
   }
 

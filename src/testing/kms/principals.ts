@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { readPolicy } from "./policy/document.js";
 
 /** Who may call. Every secret key is right: requests are told apart by their access key id alone. */
 export interface KmsPrincipal {
@@ -8,6 +9,8 @@ export interface KmsPrincipal {
   readonly accountId: string;
   /** What IAM allows it, JSON text or object. A principal without one gets only what key policies give it directly. */
   readonly identityPolicy?: string;
+  /** Condition keys that all its requests carry: `aws:PrincipalOrgID`, `kms:ViaService`, `aws:SourceIp` … */
+  readonly conditionKeys?: Readonly<Record<string, string | readonly string[]>>;
 }
 
 export interface KmsPrincipalInit {
@@ -16,6 +19,7 @@ export interface KmsPrincipalInit {
   accessKeyId?: string;
   /** An IAM policy document; `"administrator"` (the default) allows everything that key policies leave to IAM. */
   identityPolicy?: string | object;
+  conditionKeys?: Readonly<Record<string, string | readonly string[]>>;
 }
 
 export const administratorPolicy = JSON.stringify({
@@ -33,7 +37,11 @@ export class KmsPrincipals {
     const accountId = /^arn:[^:]+:(?:iam|sts)::(\d{12}):/.exec(init.arn)?.[1];
     if (accountId === undefined) throw new TypeError(`Not the ARN of an IAM principal: ${init.arn}`);
     const { identityPolicy = "administrator", accessKeyId = newAccessKeyId() } = init;
-    const principal = { accessKeyId, arn: init.arn, accountId, identityPolicy: policyText(identityPolicy) };
+    const text = policyText(identityPolicy);
+    // A policy that cannot be read is the test's mistake, and shows here and not in the middle of a call.
+    readPolicy(text, "identity");
+    const { arn, conditionKeys } = init;
+    const principal = { accessKeyId, arn, accountId, identityPolicy: text, ...(conditionKeys && { conditionKeys }) };
     this.#known.set(accessKeyId, principal);
     return principal;
   }

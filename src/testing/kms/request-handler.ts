@@ -31,7 +31,7 @@ export class KmsRequestHandler {
   }
 
   updateHttpClientConfig(key: never, value: never): void {
-    this.#config = { ...this.#config, [key]: value as unknown };
+    this.#config = { ...this.#config, [key]: value };
   }
 
   httpHandlerConfigs(): Record<string, unknown> {
@@ -96,7 +96,7 @@ function timeoutError(ms: number): Error {
 }
 
 function abortError(reason: unknown): Error {
-  const error = reason instanceof Error ? new Error("Request aborted", { cause: reason }) : new Error(reason === undefined ? "Request aborted" : String(reason));
+  const error = new Error(typeof reason === "string" ? reason : "Request aborted", { cause: reason });
   error.name = "AbortError";
   return error;
 }

@@ -119,7 +119,7 @@ function faultTarget(call: KmsCall) {
 }
 
 function requestedKeyId({ KeyId, SourceKeyId, TargetKeyId, DestinationKeyId }: KmsRequest["body"]): string | undefined {
-  return [KeyId, SourceKeyId, TargetKeyId, DestinationKeyId].find((id) => typeof id === "string") as string | undefined;
+  return [KeyId, SourceKeyId, TargetKeyId, DestinationKeyId].find((id): id is string => typeof id === "string");
 }
 
 function journalRecord(call: KmsCall, { answer, outcome }: Decided, fault: FaultKind | undefined): KmsCallRecord {

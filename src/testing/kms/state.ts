@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock.js";
 import { keyArn } from "./arn.js";
-import { KmsKey, type KmsKeyInit } from "./key.js";
+import type { KmsKey } from "./key.js";
 import type { KeyMaterial, RotationType } from "./key-material.js";
 
 export interface Alias {
@@ -28,11 +28,9 @@ export class KmsState {
     return this.#clock.now();
   }
 
-  addKey(init: Omit<KmsKeyInit, "createdAt"> & { createdAt?: number }): KmsKey {
-    const key = new KmsKey({ createdAt: this.now, ...init });
+  putKey(key: KmsKey): void {
     this.#keys.set(key.arn, key);
     for (const { id } of key.material?.versions ?? []) this.#remember(id, key);
-    return key;
   }
 
   key(arn: string): KmsKey | undefined {

@@ -15,3 +15,10 @@ export function tagEntries(tags: readonly WireTag[], existing: ReadonlyMap<strin
 export function requireOwnTags(keys: readonly string[]): void {
   if (keys.some((key) => /^aws:/i.test(key))) throw new AwsError("TagException", "Tags beginning with aws: are reserved");
 }
+
+/** Condition keys that show a request's tags to policies. */
+export function requestTagKeys(tags: readonly (readonly [string, string])[]): Record<string, string | readonly string[]> {
+  if (tags.length === 0) return {};
+  const byKey = Object.fromEntries(tags.map(([key, value]) => [`aws:RequestTag/${key}`, value]));
+  return { ...byKey, "aws:TagKeys": tags.map(([key]) => key) };
+}

@@ -12,7 +12,7 @@ export const aliasOperations = [
   operation("CreateAlias", { AliasName: aliasNameRule, TargetKeyId: keyIdRule }, (call, input) => {
     const arn = ownAliasArn(call, input.AliasName);
     call.allow("kms:CreateAlias", arn);
-    const key = call.key(input.TargetKeyId, { state: "not-pending-deletion", ownAccountOnly: true });
+    const key = call.key(input.TargetKeyId, { state: "not-pending-deletion" });
     if (call.state.alias(arn)) throw new AwsError("AlreadyExistsException", `An alias with the name ${arn} already exists`);
     call.state.putAlias({ arn, name: input.AliasName, accountId: call.accountId, region: call.region, keyId: key.keyId });
     return undefined;
@@ -20,7 +20,7 @@ export const aliasOperations = [
 
   operation("UpdateAlias", { AliasName: aliasNameRule, TargetKeyId: keyIdRule }, (call, input) => {
     const { alias, key: oldKey } = existingAlias(call, input.AliasName);
-    const key = call.key(input.TargetKeyId, { state: "not-pending-deletion", ownAccountOnly: true });
+    const key = call.key(input.TargetKeyId, { state: "not-pending-deletion" });
     if (oldKey && (oldKey.spec !== key.spec || oldKey.usage !== key.usage)) {
       throw validation(`Alias ${alias.arn} cannot be changed to a key of another type: the current and the new key must both be ${oldKey.spec} with usage ${oldKey.usage}.`);
     }
@@ -35,7 +35,7 @@ export const aliasOperations = [
     return undefined;
   }),
 
-  operation("ListAliases", { KeyId: optionalKeyIdRule, Limit: { ...limitRule, max: 1000 }, Marker: markerRule }, (call, input) => {
+  operation("ListAliases", { KeyId: optionalKeyIdRule, Limit: limitRule, Marker: markerRule }, (call, input) => {
     call.allow("kms:ListAliases");
     const { accountId, region } = call;
     const key = input.KeyId === undefined ? undefined : call.find(input.KeyId);

@@ -1,5 +1,5 @@
 import { AwsError, incorrectKey, invalidKeyUsage } from "../aws-error.js";
-import type { KmsCall } from "../call.js";
+import { cryptographicUse, type KmsCall } from "../call.js";
 import { materialIdOf, openCiphertext, sealCiphertext, type EncryptionContext } from "../ciphertext.js";
 import type { KmsKey } from "../key.js";
 import { contextRule, dryRunRule, grantTokensRule, keyIdRule, operation, optionalKeyIdRule } from "../operation.js";
@@ -20,7 +20,7 @@ export const cryptographicOperations = [
     },
     (call, input) => {
       const context = input.EncryptionContext ?? {};
-      const key = call.key(input.KeyId, { aliases: true, state: "enabled", encryptionContext: context });
+      const key = call.key(input.KeyId, cryptographicUse(context));
       const { current } = key.requireSymmetricEncryption("Encrypt");
       requireSymmetricAlgorithm(key, input.EncryptionAlgorithm);
       call.endDryRun(input.DryRun);
@@ -82,12 +82,7 @@ export const cryptographicOperations = [
         algorithm: input.SourceEncryptionAlgorithm,
       });
       const context = input.DestinationEncryptionContext ?? {};
-      const destination = call.key(input.DestinationKeyId, {
-        action: "ReEncryptTo",
-        aliases: true,
-        state: "enabled",
-        encryptionContext: context,
-      });
+      const destination = call.key(input.DestinationKeyId, { ...cryptographicUse(context), action: "ReEncryptTo" });
       const { current } = destination.requireSymmetricEncryption("ReEncrypt");
       requireSymmetricAlgorithm(destination, input.DestinationEncryptionAlgorithm);
       call.endDryRun(input.DryRun);
@@ -114,7 +109,7 @@ interface DecryptRequest {
 
 function decrypt(call: KmsCall, request: DecryptRequest): { key: KmsKey; plaintext: Buffer; materialId: string } {
   const { action, blob, encryptionContext } = request;
-  const use = { action, aliases: true, state: "enabled", encryptionContext } as const;
+  const use = { ...cryptographicUse(encryptionContext), action };
   const named = request.keyId === undefined ? undefined : call.key(request.keyId, use);
   named?.requireSymmetricEncryption(call.operation);
   if (named) requireSymmetricAlgorithm(named, request.algorithm);

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { validation } from "../aws-error.js";
-import type { KmsCall } from "../call.js";
+import { cryptographicUse, type KmsCall } from "../call.js";
 import { sealCiphertext, type EncryptionContext } from "../ciphertext.js";
 import { keyPairSpecs, makeDataKeyPair } from "../data-key-pairs.js";
 import type { KmsKey } from "../key.js";
@@ -45,7 +45,8 @@ export const dataKeyOperations = [
     return output;
   }),
 
-  operation("GenerateRandom", { NumberOfBytes: { type: "integer", min: 1, max: 1024 } }, (_call, input) => {
+  operation("GenerateRandom", { NumberOfBytes: { type: "integer", min: 1, max: 1024 } }, (call, input) => {
+    call.allow("kms:GenerateRandom");
     if (input.NumberOfBytes === undefined) throw validation("NumberOfBytes is required.");
     return { Plaintext: randomBytes(input.NumberOfBytes) };
   }),
@@ -56,6 +57,7 @@ interface DataKeyInput {
   EncryptionContext?: EncryptionContext;
   NumberOfBytes?: number;
   KeySpec?: "AES_256" | "AES_128";
+  KeyPairSpec?: string;
   DryRun?: boolean;
 }
 
@@ -83,7 +85,8 @@ async function generateDataKeyPair(call: KmsCall, input: DataKeyInput & { KeyPai
 
 function wrappingKey(call: KmsCall, input: DataKeyInput): { key: KmsKey; material: KeyMaterial; context: EncryptionContext } {
   const context = input.EncryptionContext ?? {};
-  const key = call.key(input.KeyId, { aliases: true, state: "enabled", encryptionContext: context });
+  const conditionKeys = { "kms:EncryptionAlgorithm": "SYMMETRIC_DEFAULT", "kms:DataKeyPairSpec": input.KeyPairSpec };
+  const key = call.key(input.KeyId, { ...cryptographicUse(context), conditionKeys });
   const { current: material } = key.requireSymmetricEncryption(call.operation);
   call.endDryRun(input.DryRun);
   return { key, material, context };

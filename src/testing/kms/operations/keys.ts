@@ -1,10 +1,11 @@
 import { AwsError, invalidState, unsupported, validation } from "../aws-error.js";
+import { KmsKey } from "../key.js";
 import { keyMetadata } from "../key-metadata.js";
 import { keySpecs, keyUsages, usagesOf, type KeySpec, type KeyUsage } from "../key-specs.js";
 import { descriptionRule, grantTokensRule, keyIdRule, limitRule, markerRule, operation, policyRule } from "../operation.js";
 import { page } from "../paging.js";
 import { defaultKeyPolicy, checkKeyPolicy } from "../policy/key-policy.js";
-import { tagEntries } from "../tags.js";
+import { requestTagKeys, tagEntries } from "../tags.js";
 import { WireTime } from "../wire.js";
 
 const millisecondsPerDay = 86_400_000;
@@ -26,7 +27,6 @@ export const keyOperations = [
       XksKeyId: { type: "string", min: 1, max: 128 },
     },
     (call, input) => {
-      call.allow("kms:CreateKey");
       const { Origin: origin = "AWS_KMS" } = input;
       if (input.CustomKeyStoreId !== undefined || input.XksKeyId !== undefined || origin === "AWS_CLOUDHSM" || origin === "EXTERNAL_KEY_STORE") {
         throw unsupported("The in-memory KMS has no custom key stores.");
@@ -36,26 +36,36 @@ export const keyOperations = [
       }
       const spec = input.KeySpec ?? input.CustomerMasterKeySpec ?? "SYMMETRIC_DEFAULT";
       const usage = usageFor(spec, input.KeyUsage);
-      const policy = input.Policy ?? defaultKeyPolicy(call.region, call.accountId);
-      checkKeyPolicy(policy, { caller: call.caller, bypassLockoutCheck: input.BypassPolicyLockoutSafetyCheck ?? false });
-      const key = call.state.addKey({
+      const tags = tagEntries(input.Tags ?? []);
+      call.allow("kms:CreateKey", "*", {
+        "kms:KeySpec": spec,
+        "kms:KeyUsage": usage,
+        "kms:KeyOrigin": origin,
+        "kms:MultiRegion": String(input.MultiRegion ?? false),
+        "kms:BypassPolicyLockoutSafetyCheck": String(input.BypassPolicyLockoutSafetyCheck ?? false),
+        ...requestTagKeys(tags),
+      });
+      const key = new KmsKey({
+        createdAt: call.state.now,
         region: call.region,
         accountId: call.accountId,
-        policy,
+        policy: input.Policy ?? defaultKeyPolicy(call.region, call.accountId),
         spec,
         usage,
         origin,
-        tags: tagEntries(input.Tags ?? []),
+        tags,
         ...(input.Description !== undefined && { description: input.Description }),
         ...(input.MultiRegion && { multiRegion: "PRIMARY" as const }),
       });
+      checkKeyPolicy(call, key, key.policy, input.BypassPolicyLockoutSafetyCheck);
+      call.state.putKey(key);
       call.keyArn = key.arn;
       return { KeyMetadata: keyMetadata(key, call.state) };
     },
   ),
 
   operation("DescribeKey", { KeyId: keyIdRule, GrantTokens: grantTokensRule }, (call, input) => {
-    const key = call.key(input.KeyId, { aliases: true });
+    const key = call.key(input.KeyId, { aliases: true, crossAccount: true });
     return { KeyMetadata: keyMetadata(key, call.state) };
   }),
 
@@ -88,8 +98,9 @@ export const keyOperations = [
     "ScheduleKeyDeletion",
     { KeyId: keyIdRule, PendingWindowInDays: { type: "integer", min: 1, max: 365 } },
     (call, input) => {
-      const key = call.key(input.KeyId, { state: "not-pending-deletion" });
       const { PendingWindowInDays: windowInDays = 30 } = input;
+      const conditionKeys = { "kms:ScheduleKeyDeletionPendingWindowInDays": String(windowInDays) };
+      const key = call.key(input.KeyId, { state: "not-pending-deletion", conditionKeys });
       if (windowInDays < 7 || windowInDays > 30) throw validation("PendingWindowInDays must be between 7 and 30.");
       const waitsForReplicas = key.multiRegion === "PRIMARY" && call.state.family(key).length > 1;
       key.deletion = waitsForReplicas ? { windowInDays } : { windowInDays, date: call.state.now + windowInDays * millisecondsPerDay };

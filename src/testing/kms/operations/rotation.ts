@@ -11,8 +11,9 @@ export const rotationOperations = [
     "EnableKeyRotation",
     { KeyId: keyIdRule, RotationPeriodInDays: { type: "integer", min: 90, max: 2560 } },
     (call, input) => {
-      const { material } = rotatingKey(call, input.KeyId);
-      const period = input.RotationPeriodInDays ?? material.automatic?.periodInDays ?? 365;
+      const asked = input.RotationPeriodInDays;
+      const { material } = rotatingKey(call, input.KeyId, { "kms:RotationPeriodInDays": String(asked ?? 365) });
+      const period = asked ?? material.automatic?.periodInDays ?? 365;
       material.enableAutomaticRotation(call.state.now, period);
       return undefined;
     },
@@ -24,7 +25,7 @@ export const rotationOperations = [
   }),
 
   operation("GetKeyRotationStatus", { KeyId: keyIdRule }, (call, input) => {
-    const key = call.key(input.KeyId);
+    const key = call.key(input.KeyId, { crossAccount: true });
     const { automatic } = materialOf(key);
     if (!automatic || key.deletion) return { KeyId: key.arn, KeyRotationEnabled: false };
     return {
@@ -77,8 +78,8 @@ export const rotationOperations = [
 const numbered = <T>(items: readonly T[]) => items.map((item, index) => ({ item, number: String(index).padStart(6, "0") }));
 
 /** Rotation of a multi-Region key is a matter of its primary. */
-function rotatingKey(call: KmsCall, keyId: string): { key: KmsKey; material: KeyMaterialHistory } {
-  const key = call.key(keyId, { state: "enabled" });
+function rotatingKey(call: KmsCall, keyId: string, conditionKeys?: Record<string, string>): { key: KmsKey; material: KeyMaterialHistory } {
+  const key = call.key(keyId, { state: "enabled", conditionKeys });
   const material = materialOf(key);
   if (key.multiRegion === "REPLICA") throw unsupported(`${key.arn} is not a multi-region primary key.`);
   return { key, material };

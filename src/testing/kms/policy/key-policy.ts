@@ -1,6 +1,8 @@
 import { partitionOf } from "../arn.js";
 import { AwsError } from "../aws-error.js";
-import type { KmsPrincipal } from "../principals.js";
+import type { KmsCall } from "../call.js";
+import type { KmsKey } from "../key.js";
+import { PolicyProblem, readPolicy } from "./document.js";
 
 const maxPolicyBytes = 32_768;
 
@@ -16,7 +18,18 @@ export function defaultKeyPolicy(region: string, accountId: string): string {
   return JSON.stringify({ Version: "2012-10-17", Id: "key-default-1", Statement: [statement] }, undefined, 2);
 }
 
-/** Refuses a policy that the service would not take. */
-export function checkKeyPolicy(policy: string, _request: { caller: KmsPrincipal; bypassLockoutCheck: boolean }): void {
-  if (Buffer.byteLength(policy) > maxPolicyBytes) throw new AwsError("LimitExceededException", "The policy is too large.");
+/** Refuses a policy that the service would not take, or one under which its author could never change it again. */
+export function checkKeyPolicy(call: KmsCall, key: KmsKey, policy: string, bypassLockoutCheck: boolean | undefined): void {
+  if (Buffer.byteLength(policy) > maxPolicyBytes) {
+    throw new AwsError("LimitExceededException", `The key policy is larger than ${maxPolicyBytes} bytes.`);
+  }
+  try {
+    readPolicy(policy, "key");
+  } catch (error) {
+    if (error instanceof PolicyProblem) throw new AwsError("MalformedPolicyDocumentException", error.message);
+    throw error;
+  }
+  if (!bypassLockoutCheck && !call.couldPutPolicy(key, policy)) {
+    throw new AwsError("MalformedPolicyDocumentException", "The new key policy will not allow you to update the key policy in the future.");
+  }
 }

@@ -1,0 +1,78 @@
+import { AwsError, unsupported, validation } from "../aws-error.js";
+import type { KmsCall } from "../call.js";
+import { KmsKey } from "../key.js";
+import { keyMetadata } from "../key-metadata.js";
+import { partitionOf } from "../arn.js";
+import { descriptionRule, keyIdRule, operation, policyRule } from "../operation.js";
+import { checkKeyPolicy, defaultKeyPolicy } from "../policy/key-policy.js";
+import { requestTagKeys, tagEntries } from "../tags.js";
+
+const regionRule = { type: "string", required: true, min: 1, max: 32, pattern: /^([a-z]+-){2,3}\d+$/ } as const;
+
+export const multiRegionOperations = [
+  operation(
+    "ReplicateKey",
+    {
+      KeyId: keyIdRule,
+      ReplicaRegion: regionRule,
+      Policy: policyRule,
+      BypassPolicyLockoutSafetyCheck: { type: "boolean" },
+      Description: descriptionRule,
+      Tags: { type: "tag-list" },
+    },
+    (call, input) => {
+      const region = input.ReplicaRegion;
+      const tags = tagEntries(input.Tags ?? []);
+      const conditionKeys = { "kms:ReplicaRegion": region, ...requestTagKeys(tags) };
+      const primary = call.key(input.KeyId, { state: "enabled", conditionKeys });
+      requirePrimary(primary);
+      requireOtherRegion(call, region);
+      if (call.state.replicaIn(region, primary)) {
+        throw new AwsError("AlreadyExistsException", `Replica key already exists in ${region} region.`);
+      }
+      call.allow("kms:CreateKey", "*", conditionKeys);
+      const replica = new KmsKey({
+        createdAt: call.state.now,
+        region,
+        accountId: primary.accountId,
+        keyId: primary.keyId,
+        spec: primary.spec,
+        usage: primary.usage,
+        origin: primary.origin,
+        multiRegion: "REPLICA",
+        policy: input.Policy ?? defaultKeyPolicy(region, primary.accountId),
+        tags,
+        ...(input.Description !== undefined && { description: input.Description }),
+        ...(primary.material && { material: primary.material }),
+      });
+      checkKeyPolicy(call, replica, replica.policy, input.BypassPolicyLockoutSafetyCheck);
+      call.state.putKey(replica);
+      return {
+        ReplicaKeyMetadata: keyMetadata(replica, call.state),
+        ReplicaPolicy: replica.policy,
+        ReplicaTags: tags.map(([TagKey, TagValue]) => ({ TagKey, TagValue })),
+      };
+    },
+  ),
+
+  operation("UpdatePrimaryRegion", { KeyId: keyIdRule, PrimaryRegion: regionRule }, (call, input) => {
+    const primary = call.key(input.KeyId, { state: "enabled", conditionKeys: { "kms:PrimaryRegion": input.PrimaryRegion } });
+    requirePrimary(primary);
+    requireOtherRegion(call, input.PrimaryRegion);
+    const replica = call.state.replicaIn(input.PrimaryRegion, primary);
+    if (!replica) throw new AwsError("NotFoundException", `No replica key exists in ${input.PrimaryRegion} region.`);
+    replica.requireState("enabled");
+    primary.multiRegion = "REPLICA";
+    replica.multiRegion = "PRIMARY";
+    return undefined;
+  }),
+];
+
+function requirePrimary(key: KmsKey): void {
+  if (key.multiRegion !== "PRIMARY") throw unsupported(`${key.arn} is not a multi-region primary key.`);
+}
+
+function requireOtherRegion(call: KmsCall, region: string): void {
+  if (region === call.region) throw validation("Cannot replicate a key to the region that it is in.");
+  if (partitionOf(region) !== partitionOf(call.region)) throw validation(`The region ${region} is not in the partition of ${call.region}.`);
+}

@@ -1,0 +1,36 @@
+import type { KmsPrincipal } from "../principals.js";
+import type { PolicyStatement } from "./document.js";
+
+/** How a statement names the caller: itself, only by its account (so that IAM decides), or not at all. */
+export type PrincipalMatch = "direct" | "account" | "none";
+
+export function matchPrincipal(principals: NonNullable<PolicyStatement["principals"]>, effect: "Allow" | "Deny", caller: KmsPrincipal): PrincipalMatch {
+  const matches = principals.names.map((name) => matchName(name, caller));
+  const direct = matches.includes("direct");
+  const account = direct || matches.includes("account");
+  if (!principals.not) return direct ? "direct" : account ? "account" : "none";
+  // A `NotPrincipal` that denies spares only those that it names along with their account.
+  const spared = effect === "Deny" ? direct && namesAccount(principals.names, caller) : account;
+  return spared ? "none" : "direct";
+}
+
+/** True for the principal's own ARN, and for the role behind a session. */
+export function isPrincipal(arn: string, caller: KmsPrincipal): boolean {
+  if (arn === caller.arn) return true;
+  const session = /^arn:([^:]+):sts::(\d{12}):assumed-role\/([^/]+)\//.exec(caller.arn);
+  const role = /^arn:([^:]+):iam::(\d{12}):role\/(?:.*\/)?([^/]+)$/.exec(arn);
+  return session !== null && role !== null && session.slice(1).join() === role.slice(1).join();
+}
+
+function matchName(name: string, caller: KmsPrincipal): PrincipalMatch {
+  if (name === "*" || isPrincipal(name, caller)) return "direct";
+  return isAccount(name, caller.accountId) ? "account" : "none";
+}
+
+function namesAccount(names: readonly string[], caller: KmsPrincipal): boolean {
+  return names.some((name) => name === "*" || isAccount(name, caller.accountId));
+}
+
+function isAccount(name: string, accountId: string): boolean {
+  return name === accountId || new RegExp(`^arn:[^:]+:iam::${accountId}:root$`).test(name);
+}
