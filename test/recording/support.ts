@@ -1,0 +1,64 @@
+import { randomBytes } from "node:crypto";
+import { Readable } from "node:stream";
+import { encryptBody, decryptBody, type RecordingInput } from "../../src/recording/bodies.js";
+import type { DataKeyLease } from "../../src/recording/data-key-lease.js";
+import { encodeHeader } from "../../src/recording/header.js";
+
+export const dataKey = randomBytes(32);
+export const segmentLength = 4_096;
+export const capacity = segmentLength - 32;
+
+export function header(more: Partial<Parameters<typeof encodeHeader>[0]> = {}): Buffer {
+  return encodeHeader({
+    organizationId: "org-1",
+    recordingId: "recording-1",
+    asset: "main",
+    recipients: [{ birthRecord: Buffer.from("birth"), wrappedDataKey: randomBytes(80) }],
+    segmentLength,
+    confirmation: "confirmed",
+    ...more,
+  });
+}
+
+/** A lease that counts what is done with it. */
+export function lease(state: { released: number; renewed: number; valid: boolean } = { released: 0, renewed: 0, valid: true }): DataKeyLease {
+  return {
+    dataKey: Buffer.from(dataKey),
+    valid: () => state.valid,
+    renew: async () => void (state.renewed += 1),
+    release: () => void (state.released += 1),
+  };
+}
+
+export async function encrypt(plaintext: Uint8Array, headerBytes = header()): Promise<Buffer> {
+  const { body } = await encryptBody(plaintext, { header: headerBytes, dataKey: Buffer.from(dataKey), segmentLength });
+  return Buffer.from(body);
+}
+
+export async function decrypt(encrypted: RecordingInput): Promise<Buffer> {
+  const { body } = await decryptBody(encrypted, { open: async () => lease() });
+  return collect(body);
+}
+
+export async function collect(body: Uint8Array | AsyncIterable<unknown>): Promise<Buffer> {
+  if (body instanceof Uint8Array) return Buffer.from(body);
+  const parts: Buffer[] = [];
+  for await (const part of body) parts.push(Buffer.from(part as Uint8Array));
+  return Buffer.concat(parts);
+}
+
+/** What a decryption releases before it ends, and how it ends. */
+export async function released(encrypted: Uint8Array, chunkSize = 1_000): Promise<{ plaintext: Buffer; error: { code?: string } | undefined }> {
+  const parts: Buffer[] = [];
+  try {
+    const { body } = await decryptBody(Readable.from(chunks(encrypted, chunkSize)), { open: async () => lease() });
+    for await (const part of body) parts.push(Buffer.from(part as Uint8Array));
+    return { plaintext: Buffer.concat(parts), error: undefined };
+  } catch (error) {
+    return { plaintext: Buffer.concat(parts), error: error as { code?: string } };
+  }
+}
+
+export function* chunks(bytes: Uint8Array, size: number): Generator<Buffer> {
+  for (let offset = 0; offset < bytes.length; offset += size) yield Buffer.from(bytes.subarray(offset, offset + size));
+}
