@@ -175,14 +175,14 @@ try {
     node(consumer, ["node_modules/jest/bin/jest.js", "--ci", "--rootDir", consumer, "jest"]),
   );
 
-  for (const format of ["esm", "cjs"]) {
-    const outfile = `bundle-${format}/use.${format === "esm" ? "mjs" : "cjs"}`;
+  for (const [format, source] of [["esm", "use.mjs"], ["cjs", "use.cjs"]]) {
+    const outfile = path.join(`bundle-${format}`, source);
     gate(`used from an esbuild bundle (${format})`, () => {
       // The SDK's own CommonJS dependencies call require(), which an ES module has to be given.
       const banner = format === "esm" ? ["--banner:js=import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"] : [];
       const options = ["--bundle", "--platform=node", "--target=node20", `--format=${format}`, `--outfile=${outfile}`, "--log-level=warning"];
       // Its install script replaces the launcher by the binary where scripts may run.
-      run(consumer, path.join(consumer, "node_modules", ".bin", "esbuild"), ["use.mjs", ...options, ...banner]);
+      run(consumer, path.join(consumer, "node_modules", ".bin", "esbuild"), [source, ...options, ...banner]);
       node(consumer, [outfile]);
     });
   }

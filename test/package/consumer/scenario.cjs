@@ -40,7 +40,8 @@ module.exports = async function scenario({ root, aws, file, testing, sdk }, { ma
       kms.faults.outage();
       await keyStore.encryptRecording(recording, { recordingId: "call-3" });
       const refusal = await keyStore.decryptRecording(body, { recordingId: "call-1" }).catch((error) => error);
-      assert.ok(refusal instanceof root.RecordingKeyStoreError && refusal.code === "ERR_KMS_UNAVAILABLE" && refusal.retryable, refusal);
+      assert.ok(refusal instanceof root.KmsError && refusal instanceof root.RecordingKeyStoreError && refusal.retryable, refusal);
+      assert.deepEqual([refusal.code, refusal.kind], ["ERR_KMS_UNAVAILABLE", "unreachable"]);
       kms.faults.heal();
       await keyStore.decryptRecording(body, { recordingId: "call-1" });
       await keyStore.close();
