@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import type { RecordingKeyStoreEvents } from "../../src/index.js";
 import { MemoryLastConfirmedStore } from "../../src/testing/index.js";
-import { configured } from "../support/setup.js";
+import { configured, overridden } from "../support/setup.js";
 
 const audio = randomBytes(1_000);
 const day = 86_400_000;
@@ -77,7 +77,7 @@ describe("a process that starts in the middle of an outage", () => {
     const lastConfirmed = new MemoryLastConfirmedStore();
     const { kms, keyStoreWith, store } = await configured({ lastConfirmed });
     kms.faults.outage();
-    const away = Object.assign(Object.create(store) as typeof store, { readHead: () => Promise.reject(new Error("no route to store")) });
+    const away = overridden(store, { readHead: () => Promise.reject(new Error("no route to store")) });
     for (const parts of [{}, { store: away }]) {
       const result = await keyStoreWith(parts).encryptRecording(audio, { recordingId: "r" });
       expect(result).toMatchObject({ usedLastKnownKey: true, confirmation: "confirmed" });

@@ -1,5 +1,5 @@
 import { KMSClient } from "@aws-sdk/client-kms";
-import { RecordingKeyStore, type RecordingKeyStoreOptions } from "../../src/index.js";
+import { RecordingKeyStore, type KeyPairStore, type RecordingKeyStoreOptions } from "../../src/index.js";
 import { AwsKmsProvider } from "../../src/aws.js";
 import { InMemoryKms, MemoryKeyPairStore, TestClock } from "../../src/testing/index.js";
 
@@ -29,3 +29,15 @@ export async function configured(options: Partial<RecordingKeyStoreOptions> = {}
   return parts;
 }
 
+
+/** The same store with some methods of a test's own. */
+export function overridden(store: KeyPairStore, methods: Partial<KeyPairStore>): KeyPairStore {
+  return new Proxy(store, {
+    get(target, name) {
+      const own = (methods as Record<PropertyKey, unknown>)[name];
+      if (own !== undefined) return own;
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === "function" ? (value.bind(target) as unknown) : value;
+    },
+  });
+}
