@@ -4,19 +4,31 @@ export {
   type ConformanceRunner,
   type KeyPairStoreUnderTest,
 } from "./key-pair-store-conformance.js";
+export { kmsProviderConformance, type KmsProviderUnderTest } from "./kms-provider-conformance.js";
 export { TestClock } from "./test-clock.js";
 export {
+  faultKinds,
   InMemoryKms,
+  installInMemoryKms,
   type CreateKeyOptions,
   type Fault,
   type FaultKind,
   type FaultOptions,
   type FaultScope,
   type InMemoryKmsOptions,
+  type InstallOptions,
+  type KmsAnswer,
   type KmsCallRecord,
   type KmsClientConfig,
+  type KmsEndpoint,
   type KmsFaults,
+  type KmsHttpRequest,
+  type KmsHttpResponse,
   type KmsJournal,
   type KmsPrincipal,
   type KmsPrincipalInit,
+  type KmsRequestHandler,
+  type KmsRequestHandlerOptions,
+  type KmsSnapshot,
+  type MockedClient,
 } from "./kms/index.js";

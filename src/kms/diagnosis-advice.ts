@@ -1,0 +1,148 @@
+import type { KmsFailureKind } from "./failures.js";
+
+/** What advice can name. Every text is ready to stand in a sentence. */
+export interface Facts {
+  /** As KMS calls it, which is also the name of the permission: `Decrypt`. */
+  readonly operation: string;
+  /** `the KMS key arn:…` or `the KMS key behind arn:…:alias/…`. */
+  readonly key: string;
+  readonly arn: string;
+  readonly region: string;
+  /** `account 111122223333`: the one that owns the key. */
+  readonly account: string;
+  /** The recording service's account. */
+  readonly caller: string;
+  readonly condition: string;
+  /** KMS's own text; empty if it sent none. */
+  readonly awsMessage: string;
+}
+
+export interface Advice {
+  readonly summary: string;
+  readonly whatToDo: readonly string[];
+}
+
+export function adviceFor(kind: KmsFailureKind, facts: Facts): Advice {
+  return advice[kind](facts);
+}
+
+const passes = "Nothing, if it is short: recordings go on being encrypted with the last confirmed key, and opening them works again by itself.";
+const health = "Look at the AWS Health Dashboard if it lasts.";
+
+const advice: Readonly<Record<KmsFailureKind, (facts: Facts) => Advice>> = {
+  unreachable: ({ region }) => ({
+    summary: `AWS KMS in ${region} could not be reached.`,
+    whatToDo: [
+      passes,
+      `Check that the recording service can open HTTPS connections to the KMS endpoint of ${region}: DNS, proxy, VPC endpoint, security group, TLS inspection.`,
+      `Check that the recording service has a KMS client for ${region}.`,
+    ],
+  }),
+  timeout: ({ region }) => ({
+    summary: `AWS KMS in ${region} did not answer in time.`,
+    whatToDo: [passes, "Look for a firewall or proxy on the way that drops packets silently.", health],
+  }),
+  throttled: ({ operation, region }) => ({
+    summary: `AWS KMS in ${region} is throttling the recording service's calls.`,
+    whatToDo: [
+      passes,
+      ...(isKeyPairOperation(operation) ? ["RSA key pairs have small quotas of their own, for RSA_4096 one per second: choose X25519, or change keys less often."] : []),
+      `Ask AWS for a higher KMS request quota in ${region} for the recording service's account, whose quota counts, not the key's account.`,
+    ],
+  }),
+  "service-error": ({ region }) => ({
+    summary: `AWS KMS in ${region} reported an internal error.`,
+    whatToDo: [passes, health],
+  }),
+  credentials: ({ awsMessage }) => ({
+    summary: "The recording service's own AWS credentials are missing, expired or not accepted.",
+    whatToDo: first(/expired|not yet current|skew/i.test(awsMessage), "Check the clock of the host: signatures of a clock that is minutes off are refused.", [
+      "Mend the role or credentials of the process that runs the recording service; they are not the organization's, and the KMS key is not at fault.",
+    ]),
+  }),
+  "unexpected-answer": ({ operation }) => ({
+    summary: `What answered kms:${operation} does not keep the promises of AWS KMS.`,
+    whatToDo: [
+      "Check that the endpoint is AWS KMS itself, and not a proxy or login page that answers in its place.",
+      "If the KMS provider is one of your own, run kmsProviderConformance over it.",
+    ],
+  }),
+  "access-denied": accessDenied,
+  "key-disabled": ({ key, account }) => ({
+    summary: `${capital(key)} is disabled.`,
+    whatToDo: [
+      `Enable the key, in ${account}: AWS console, KMS, Customer managed keys, Key actions, Enable.`,
+      "Until then no recording under it can be opened, and what is recorded meanwhile opens only once it is enabled again.",
+    ],
+  }),
+  "key-pending-deletion": ({ key, account }) => ({
+    summary: `${capital(key)} is scheduled for deletion.`,
+    whatToDo: [
+      `Cancel the deletion now, in ${account}, and then enable the key: cancelling leaves it disabled. Once it is deleted, no recording under it can ever be opened again.`,
+      "To stop using a key, point the alias at another key, change the key here, and keep the old one as long as its recordings.",
+    ],
+  }),
+  "key-unusable": ({ key, account }) => ({
+    summary: `${capital(key)} is in a state in which it can't be used.`,
+    whatToDo: [
+      `Look at its state in ${account}. Pending import: import its key material again. Unavailable: reconnect its custom key store. Creating or updating: wait.`,
+    ],
+  }),
+  "key-not-found": ({ arn, region, account }) => ({
+    summary: `AWS KMS finds no ${arn}.`,
+    whatToDo: [
+      `Check ${account}, Region ${region}, and the alias name letter by letter (upper and lower case differ). An alias exists only in the Region in which it was made.`,
+      "For a multi-Region key, check that the primary or a replica is in the home Region.",
+      "If the alias was deleted, make it again for the same key. If the key was deleted, recordings under it can't be opened any more.",
+    ],
+  }),
+  "key-unsupported": ({ operation, key }) => ({
+    summary: `${capital(key)} is not of a kind that can be used here.`,
+    whatToDo: first(isKeyPairOperation(operation), "With a key in a custom key store choose key pairs of the spec X25519: AWS KMS makes no RSA key pairs there.", [
+      "Use a customer managed, symmetric key (SYMMETRIC_DEFAULT, ENCRYPT_DECRYPT) in the home Region, or a multi-Region key with its primary or a replica there.",
+    ]),
+  }),
+  "invalid-ciphertext": ({ key }) => ({
+    summary: `AWS KMS can't decrypt what is stored as encrypted under ${key}.`,
+    whatToDo: [
+      "A record in the key pair store was changed, or belongs to another organization: restore it from a backup, and check who can write to the store.",
+      "If the key's material was imported, check that the same material is imported again.",
+    ],
+  }),
+  "incorrect-key": ({ key }) => ({
+    summary: `What is stored as encrypted under ${key} was encrypted under another key.`,
+    whatToDo: ["A record in the key pair store was changed: restore it from a backup, and check who can write to the store."],
+  }),
+  "invalid-request": ({ operation, arn }) => ({
+    summary: `AWS KMS takes kms:${operation} with ${arn} for malformed.`,
+    whatToDo: ["Check the ARN.", "If it is right, report KMS's message and request id to the makers of the recording service."],
+  }),
+};
+
+function accessDenied({ operation, key, arn, region, account, caller, condition, awsMessage }: Facts): Advice {
+  const summary = `The recording service may not call kms:${operation} with ${key}.`;
+  if (operation === "DescribeKey") {
+    const statement = `To have the key's type and state checked too, allow ${caller} kms:DescribeKey in a statement of its own, without a condition on the encryption context: the call carries no encryption context, so under such a condition it is always denied.`;
+    return { summary, whatToDo: [statement, "Otherwise do nothing: recordings are encrypted and opened without it."] };
+  }
+  const allow = `In the key policy of ${account}, allow ${caller} kms:Encrypt, kms:Decrypt and kms:GenerateDataKey* under ${condition}. Name and value are compared exactly, upper and lower case too.`;
+  const identity = `Check that the IAM policy of the recording service's own role allows kms:${operation} on this key: across accounts both sides must allow it.`;
+  const address = `Check the ARN ${arn}: to other accounts KMS does not tell a key or alias that is missing in Region ${region} from one that is forbidden.`;
+  const deny = "Look for a statement that denies explicitly: in the key policy, a service control policy, a permissions boundary or a VPC endpoint policy.";
+  if (/explicit deny/i.test(awsMessage)) return { summary, whatToDo: [deny, allow, identity] };
+  if (/no identity-based policy/i.test(awsMessage)) return { summary, whatToDo: [identity, allow, deny] };
+  return { summary, whatToDo: [allow, address, identity, deny] };
+}
+
+/** Puts one more step before the others if it is the likely one, after them if not. */
+function first(likely: boolean, step: string, others: readonly string[]): readonly string[] {
+  return likely ? [step, ...others] : [...others, step];
+}
+
+function isKeyPairOperation(operation: string): boolean {
+  return operation.startsWith("GenerateDataKeyPair");
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
