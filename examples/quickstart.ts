@@ -162,7 +162,7 @@ async function main(recording: string, folder: string): Promise<void> {
   aws.faults.heal();
   await opensUnchanged("call-1");
   await opensUnchanged("call-2");
-  await keyStore.confirm();
+  await keyStore.confirm(); // Again, what the background does; encryption itself never waits for it.
   const healed = await keyStore.status();
   check(!healed.usedLastKnownKey && healed.confirmation === "confirmed", "it heals by itself");
   tell.fact("usedLastKnownKey", String(healed.usedLastKnownKey));
