@@ -60,14 +60,14 @@ export async function encryptBody<I extends RecordingInput>(input: I, request: E
   }
   const source = new ByteSource(input, "recording");
   const encryptor = new RecordingEncryptor(request);
-  async function* pieces(): AsyncGenerator<Buffer> {
-    for (;;) {
-      const chunk = await source.next();
-      yield* chunk ? encryptor.push(chunk, source.ownsChunks) : encryptor.end();
-      if (!chunk) return;
-    }
-  }
-  return streamed(input, source, pieces(), encryptor, request.signal) as unknown as Body<I>;
+  let ended = false;
+  const next = async () => {
+    if (ended) return undefined;
+    const chunk = await source.next();
+    ended = !chunk;
+    return chunk ? encryptor.push(chunk, source.ownsChunks) : encryptor.end();
+  };
+  return streamed(input, source, next, encryptor, request.signal) as unknown as Body<I>;
 }
 
 /** Decrypts bytes at once, or a stream as it is read. Resolves when the header has been opened and authenticated. */
@@ -92,10 +92,7 @@ export async function decryptBody<I extends RecordingInput>(
   } finally {
     signal?.removeEventListener("abort", onAbort);
   }
-  async function* segments(): AsyncGenerator<Buffer> {
-    for (let segment = await decryptor.next(); segment; segment = await decryptor.next()) if (segment.length > 0) yield segment;
-  }
-  return { ...streamed(input, source, segments(), decryptor, signal), header: decryptor.header } as unknown as Body<I> & { header: RecordingHeader };
+  return { ...streamed(input, source, () => decryptor.next(), decryptor, signal), header: decryptor.header } as unknown as Body<I> & { header: RecordingHeader };
 }
 
 function encryptBytes(input: Uint8Array, request: EncryptRequest & { signal?: AbortSignal }): Buffer {
@@ -125,10 +122,12 @@ async function decryptBytes(input: Uint8Array, open: OpenHeader, signal: AbortSi
   const body = Buffer.allocUnsafeSlow(input.length);
   let filled = 0;
   try {
-    for (let segment = await decryptor.next(); segment; segment = await decryptor.next()) {
-      body.set(segment, filled);
-      filled += segment.length;
-      segment.fill(0);
+    for (let batch = await decryptor.next(); batch; batch = await decryptor.next()) {
+      for (const segment of batch) {
+        body.set(segment, filled);
+        filled += segment.length;
+        segment.fill(0);
+      }
     }
   } catch (error) {
     body.fill(0);
@@ -143,8 +142,11 @@ interface Worker extends StreamTotals {
   destroy(): void;
 }
 
-/** Gives a generator of bytes the shape of its input, and ends both with the signal, a cancellation or an error. */
-function streamed(input: RecordingStream, source: ByteSource, bytes: AsyncGenerator<Buffer>, worker: Worker, signal: AbortSignal | undefined): { body: ByteStreamBody; done: Promise<StreamTotals> } {
+/** Pieces of the result, as many as one step makes; `undefined` at the end. */
+type NextPieces = () => Promise<readonly Buffer[] | undefined>;
+
+/** Gives a producer of bytes the shape of its input, and ends both with the signal, a cancellation or an error. */
+function streamed(input: RecordingStream, source: ByteSource, produce: NextPieces, worker: Worker, signal: AbortSignal | undefined): { body: ByteStreamBody; done: Promise<StreamTotals> } {
   let finish: (error?: { readonly reason: unknown }) => void = () => undefined;
   const done = new Promise<StreamTotals>((resolve, reject) => {
     let finished = false;
@@ -160,10 +162,9 @@ function streamed(input: RecordingStream, source: ByteSource, bytes: AsyncGenera
     };
   });
   done.catch(() => undefined);
-  const next = async (): Promise<Buffer | undefined> => {
+  const next: NextPieces = async () => {
     try {
-      const { done: ended, value } = await bytes.next();
-      if (!ended) return value;
+      for (let pieces = await produce(); pieces; pieces = await produce()) if (pieces.some(({ length }) => length > 0)) return pieces;
       finish();
       return undefined;
     } catch (reason) {
@@ -187,11 +188,13 @@ interface FailableBody {
   fail(reason: unknown): void;
 }
 
-function nodeBody(next: () => Promise<Buffer | undefined>, finish: (error: { reason: unknown }) => void): FailableBody {
+function nodeBody(next: NextPieces, finish: (error: { reason: unknown }) => void): FailableBody {
   const stream = new Readable({
     read() {
       next().then(
-        (chunk) => this.push(chunk ?? null),
+        (pieces) => {
+          for (const piece of pieces ?? [null]) this.push(piece);
+        },
         (error: unknown) => this.destroy(asError(error)),
       );
     },
@@ -203,7 +206,7 @@ function nodeBody(next: () => Promise<Buffer | undefined>, finish: (error: { rea
   return { stream, fail: (reason) => void stream.destroy(asError(reason)) };
 }
 
-function webBody(next: () => Promise<Buffer | undefined>, finish: (error: { reason: unknown }) => void): FailableBody {
+function webBody(next: NextPieces, finish: (error: { reason: unknown }) => void): FailableBody {
   let fail: (reason: unknown) => void = () => undefined;
   const stream = new ReadableStream<Uint8Array>(
     {
@@ -211,9 +214,9 @@ function webBody(next: () => Promise<Buffer | undefined>, finish: (error: { reas
         fail = (reason) => controller.error(reason);
       },
       async pull(controller) {
-        const chunk = await next();
-        if (chunk) controller.enqueue(chunk);
-        else controller.close();
+        const pieces = await next();
+        for (const piece of pieces ?? []) if (piece.length > 0) controller.enqueue(piece);
+        if (!pieces) controller.close();
       },
       cancel(reason) {
         finish({ reason: reason ?? new DOMException("the stream was cancelled", "AbortError") });

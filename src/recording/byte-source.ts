@@ -102,6 +102,14 @@ export class ByteReader {
     return this.#take(Math.min(length, this.#available));
   }
 
+  /** Exactly `length` bytes if they and at least one more are at hand, and begin with `ff ff ff ff`: an inner segment. */
+  readInner(length: number): Buffer | undefined {
+    if (this.#available <= length) return undefined;
+    const [first] = this.#chunks;
+    if (!first || first.length < 4 || first.readUInt32BE(0) !== 0xffffffff) return undefined;
+    return this.#take(length);
+  }
+
   #take(length: number): Buffer {
     const [first] = this.#chunks;
     if (!first || length === 0) return Buffer.alloc(0);

@@ -8,6 +8,9 @@ import { floeHeaderLength, segmentOverhead } from "./sizes.js";
 /** Finds the data key for a header, after checking that it is the recording the caller expects. */
 export type OpenHeader = (header: RecordingHeader) => Promise<DataKeyLease>;
 
+/** How many segments one pull opens at most, so that a fast source does not starve the event loop. */
+const maxBatch = 16;
+
 /** An encrypted recording read up to its first segment, whose header has been authenticated. */
 export class RecordingDecryptor {
   readonly header: RecordingHeader;
@@ -17,6 +20,7 @@ export class RecordingDecryptor {
   readonly #signal: AbortSignal | undefined;
   #position = 0;
   #released = false;
+  #failure: unknown;
   plaintextSize = 0;
   encryptedSize: number;
 
@@ -46,27 +50,55 @@ export class RecordingDecryptor {
     }
   }
 
-  /** Plaintext of the next segment, verified; `undefined` after the last one, when nothing follows it. */
-  async next(): Promise<Buffer | undefined> {
+  /** Plaintext of the next segments, verified, as many as are at hand; `undefined` after the last, when nothing follows. */
+  async next(): Promise<Buffer[] | undefined> {
     if (this.#released) return undefined;
     this.#signal?.throwIfAborted();
     if (!this.#lease.valid()) await this.#lease.renew(this.#signal);
     const { segmentLength } = this.header;
-    const segment = await this.#reader.read(segmentLength);
+    const batch = [await this.#open(await this.#reader.read(segmentLength))];
+    // Without a promise each; one that may be the last waits for what follows it.
+    while (!this.#released && batch.length < maxBatch && this.#lease.valid()) {
+      const segment = this.#reader.readInner(segmentLength);
+      if (!segment) break;
+      try {
+        batch.push(this.#openInner(segment));
+      } catch (error) {
+        this.#failure = error; // what was verified before it is released first
+        break;
+      }
+    }
+    return batch;
+  }
+
+  async #open(segment: Buffer): Promise<Buffer> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const { segmentLength } = this.header;
     if (segment.length < segmentOverhead) throw truncated();
     const lengthField = segment.readUInt32BE(0);
-    const last = !isInnerSegment(lengthField);
-    if (segment.length < (last ? Math.min(lengthField, segmentLength) : segmentLength)) throw truncated();
-    if (last && lengthField < segment.length) throw tampered("bytes follow the recording's last segment");
-    const plaintext = this.#floe.segment(segment, this.#position, last);
-    this.#position += 1;
-    if (last && (await this.#reader.read(1)).length > 0) {
+    if (isInnerSegment(lengthField)) {
+      if (segment.length < segmentLength) throw truncated();
+      return this.#openInner(segment);
+    }
+    if (segment.length < Math.min(lengthField, segmentLength)) throw truncated();
+    if (lengthField < segment.length) throw tampered("bytes follow the recording's last segment");
+    const plaintext = this.#count(segment, this.#floe.segment(segment, this.#position, true));
+    if ((await this.#reader.read(1)).length > 0) {
       plaintext.fill(0);
       throw tampered("bytes follow the recording's last segment");
     }
+    this.destroy();
+    return plaintext;
+  }
+
+  #openInner(segment: Buffer): Buffer {
+    return this.#count(segment, this.#floe.segment(segment, this.#position, false));
+  }
+
+  #count(segment: Buffer, plaintext: Buffer): Buffer {
+    this.#position += 1;
     this.plaintextSize += plaintext.length;
     this.encryptedSize += segment.length;
-    if (last) this.destroy();
     return plaintext;
   }
 
