@@ -95,11 +95,13 @@ const strictNode16 = {
   rootDir: ".",
 };
 
-/** Every TypeScript block of the README is a module that compiles strictly and runs, its AWS answered in memory. */
+/** Every TypeScript block of the README is a module that compiles strictly and runs, its AWS answered in memory under the README's policy. */
 function readmeSnippets() {
   const folder = path.join(consumer, "readme");
   const readme = readFileSync(path.join(root, "README.md"), "utf8");
-  const snippets = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code], index) => [`snippet-${index + 1}.mts`, code]);
+  const blocks = (language) => [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms"))].map(([, code]) => code);
+  const snippets = blocks("ts").map((code, index) => [`snippet-${index + 1}.mts`, code]);
+  write(path.join(folder, "policy-statements.json"), blocks("json").join());
   for (const [file, code] of snippets) write(path.join(folder, file), code);
   cpSync(path.join(root, "examples", "assets", "call.wav"), path.join(folder, "call.wav"));
   gate(`README: ${snippets.length} snippets compile`, () => {
@@ -118,8 +120,11 @@ function readmeSnippets() {
 
 let tarball = "";
 
-try {
+function runGates() {
   gate("build", () => npm(root, "run", "build", "--", "--silent"));
+
+  // Whatever came after would only fail for the same reason.
+  if (failed > 0) return;
 
   gate("npm pack: exactly what users need", () => {
     const [{ filename, files }] = JSON.parse(npm(root, "pack", "--json", "--ignore-scripts", "--pack-destination", workspace));
@@ -201,6 +206,10 @@ try {
   }
 
   readmeSnippets();
+}
+
+try {
+  runGates();
 } finally {
   rmSync(workspace, { recursive: true, force: true });
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { kmsFailureKinds } from "../../src/kms/failures.js";
 
@@ -35,4 +35,14 @@ describe("package-lock.json", () => {
       expect.soft(integrity, place).toMatch(/^sha512-/);
     }
   });
+});
+
+test("links between the documents lead somewhere", () => {
+  const documents = ["README.md", "SECURITY.md", "CHANGELOG.md", ...readdirSync(new URL("../../docs", import.meta.url)).map((name) => `docs/${name}`)];
+  for (const document of documents.filter((name) => name.endsWith(".md"))) {
+    for (const [, link = ""] of read(document).matchAll(/\]\(([^)#\s]+)[^)]*\)/g)) {
+      if (/^[a-z]+:/.test(link)) continue;
+      expect.soft(existsSync(new URL(link, new URL(`../../${document}`, import.meta.url))), `${document} links to ${link}`).toBe(true);
+    }
+  }
 });
