@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, diffieHellman, randomBytes, type KeyObject } from "node:crypto";
-import { blake2b } from "@noble/hashes/blake2b";
+import { blake2b } from "@noble/hashes/blake2";
 import nacl from "tweetnacl";
 import { secretBuffer, wipe } from "../encoding/secrets.js";
 

@@ -1,5 +1,4 @@
-import type { RecordingKeyStoreError } from "../errors.js";
-import { KmsError } from "../errors.js";
+import type { KmsError, RecordingKeyStoreError } from "../errors.js";
 import { diagnose, type Diagnosis } from "../kms/diagnosis.js";
 import type { ActiveKeyPairs } from "./active-key-pair.js";
 import type { KeyPairContext } from "./context.js";

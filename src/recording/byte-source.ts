@@ -15,7 +15,7 @@ export type RecordingStream = Readable | ByteStream | AsyncIterable<Uint8Array>;
 export class ByteSource {
   /** Whether chunks are ours to keep. An async iterable may fill one buffer again and again. */
   readonly ownsChunks: boolean;
-  readonly #pull: () => Promise<IteratorResult<unknown>>;
+  readonly #pull: () => Promise<IteratorResult<unknown, unknown>>;
   readonly #cancel: (reason: unknown) => void;
   readonly #field: string;
   #reject: ((reason: unknown) => void) | undefined;
@@ -25,7 +25,7 @@ export class ByteSource {
     this.#field = field;
     this.ownsChunks = stream instanceof Readable;
     if (stream instanceof Readable) {
-      const iterator: AsyncIterator<unknown> = stream[Symbol.asyncIterator]();
+      const iterator: AsyncIterator<unknown, unknown> = stream[Symbol.asyncIterator]();
       this.#pull = () => iterator.next();
       this.#cancel = () => void stream.destroy();
     } else if ("getReader" in stream) {
@@ -36,7 +36,7 @@ export class ByteSource {
       };
       this.#cancel = (reason) => void reader.cancel(reason).catch(() => undefined);
     } else {
-      const iterator: AsyncIterator<unknown> = stream[Symbol.asyncIterator]();
+      const iterator: AsyncIterator<unknown, unknown> = stream[Symbol.asyncIterator]();
       this.#pull = () => iterator.next();
       this.#cancel = () => void Promise.resolve(iterator.return?.()).catch(() => undefined);
     }
@@ -46,7 +46,7 @@ export class ByteSource {
   async next(): Promise<Uint8Array | undefined> {
     for (;;) {
       if (this.#ended) throw this.#ended.reason;
-      const { done, value } = await new Promise<IteratorResult<unknown>>((resolve, reject) => {
+      const { done, value } = await new Promise<IteratorResult<unknown, unknown>>((resolve, reject) => {
         this.#reject = reject;
         this.#pull().then(resolve, reject);
       });
