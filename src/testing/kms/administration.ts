@@ -37,7 +37,7 @@ export class KmsAdministration {
   createKey(options: CreateKeyOptions = {}): string {
     const { accountId = defaultAccountId, region = "us-east-1", policy, tags = {} } = options;
     const output = this.#run("CreateKey", { accountId, region }, {
-      Policy: typeof policy === "object" ? JSON.stringify(policy) : policy,
+      Policy: policyText(policy),
       BypassPolicyLockoutSafetyCheck: true,
       Description: options.description,
       MultiRegion: options.multiRegion,
@@ -83,6 +83,22 @@ export class KmsAdministration {
     this.#runOn(keyArn, "CancelKeyDeletion", { KeyId: keyArn });
   }
 
+  /** Replaces the key's policy. */
+  putKeyPolicy(keyArn: string, policy: string | object): void {
+    this.#runOn(keyArn, "PutKeyPolicy", { KeyId: keyArn, Policy: policyText(policy), BypassPolicyLockoutSafetyCheck: true });
+  }
+
+  /** Makes a replica of a multi-Region key, and gives its ARN. */
+  replicateKey(primaryKeyArn: string, region: string, options: { policy?: string | object } = {}): string {
+    const output = this.#runOn(primaryKeyArn, "ReplicateKey", {
+      KeyId: primaryKeyArn,
+      ReplicaRegion: region,
+      Policy: policyText(options.policy),
+      BypassPolicyLockoutSafetyCheck: true,
+    }) as { ReplicaKeyMetadata: { Arn: string } };
+    return output.ReplicaKeyMetadata.Arn;
+  }
+
   /** New key material now; the old decrypts on. */
   rotateKey(keyArn: string): void {
     this.#runOn(keyArn, "RotateKeyOnDemand", { KeyId: keyArn });
@@ -102,6 +118,10 @@ export class KmsAdministration {
     const call = new KmsCall(request, administratorOf(where.accountId), this.#state, { trusted: true });
     return operations.get(operation)?.execute(call);
   }
+}
+
+function policyText(policy: string | object | undefined): string | undefined {
+  return typeof policy === "object" ? JSON.stringify(policy) : policy;
 }
 
 function named(arn: string) {

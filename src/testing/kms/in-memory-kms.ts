@@ -2,11 +2,12 @@ import { systemClock, type Clock } from "../../clock.js";
 import { parseKmsArn } from "./arn.js";
 import { KmsAdministration } from "./administration.js";
 import { KmsFaults } from "./faults.js";
+import { listen, type KmsEndpoint } from "./http-endpoint.js";
 import { KmsJournal } from "./journal.js";
-import { defaultAccountId, KmsPrincipals, type KmsPrincipal, type KmsPrincipalInit } from "./principals.js";
+import { KmsPrincipals, type KmsPrincipal, type KmsPrincipalInit } from "./principals.js";
 import { credentialsError, KmsRequestHandler } from "./request-handler.js";
 import { KmsService, type KmsAnswer } from "./service.js";
-import { KmsState } from "./state.js";
+import { KmsState, type KmsSnapshot } from "./state.js";
 import type { KmsHttpRequest } from "./wire.js";
 
 export interface InMemoryKmsOptions {
@@ -14,6 +15,8 @@ export interface InMemoryKmsOptions {
   clock?: Clock;
   /** Who may call. An access key id that is not listed administers the account `000000000000`. */
   principals?: readonly KmsPrincipalInit[];
+  /** The Regions that exist; all unless given. */
+  regions?: readonly string[];
   /** How many calls the journal keeps; 100,000 unless given. */
   journalLimit?: number;
   /** Run although `NODE_ENV` is `production`. Keys live in memory and are gone with the process. */
@@ -45,6 +48,7 @@ export class InMemoryKms extends KmsAdministration {
   /** `new KMSClient({ region, credentials, requestHandler: kms.requestHandler })`; serves every Region. */
   readonly requestHandler: KmsRequestHandler;
   readonly #principals = new KmsPrincipals();
+  readonly #state: KmsState;
   readonly #service: KmsService;
 
   constructor(options: InMemoryKmsOptions = {}) {
@@ -52,16 +56,32 @@ export class InMemoryKms extends KmsAdministration {
     const clock = options.clock ?? systemClock;
     const state = new KmsState(clock);
     super(state);
+    this.#state = state;
     this.faults = new KmsFaults(clock, (keyId, region) => resolveKey(state, keyId, region));
     this.journal = new KmsJournal(options.journalLimit);
     for (const principal of options.principals ?? []) this.#principals.add(principal);
-    this.#service = new KmsService({ state, principals: this.#principals, faults: this.faults, journal: this.journal });
+    this.#service = new KmsService({ state, principals: this.#principals, faults: this.faults, journal: this.journal, regions: options.regions });
     this.requestHandler = new KmsRequestHandler((request) => this.handle(request));
   }
 
   /** Answers one wire-level request. The doors are made of this; call it to build another. */
   handle(request: KmsHttpRequest): Promise<KmsAnswer> {
     return this.#service.answer(request);
+  }
+
+  /** Listens on loopback, for SDKs of any language; a free port unless given. */
+  listen(options: { port?: number } = {}): Promise<KmsEndpoint> {
+    return listen((request) => this.handle(request), options.port ?? 0);
+  }
+
+  /** Keys and aliases as they are now. Faults, principals and the journal are not part of it. */
+  snapshot(): KmsSnapshot {
+    return this.#state.snapshot();
+  }
+
+  /** Back to a snapshot of this or another in-memory KMS. */
+  restore(snapshot: KmsSnapshot): void {
+    this.#state.restore(snapshot);
   }
 
   /** Introduces a caller; its access key id then stands for it. */
@@ -91,5 +111,3 @@ function resolveKey(state: KmsState, keyId: string, region: string): string | un
   if (keyId.startsWith("alias/")) return state.aliases({ region }).find(({ name }) => name === keyId)?.keyId;
   return state.keys({ region }).find((key) => key.keyId === keyId)?.arn;
 }
-
-export { defaultAccountId };

@@ -1,6 +1,12 @@
 export type { CreateKeyOptions } from "./administration.js";
-export type { FaultKind } from "./fault-kinds.js";
+export { installInMemoryKms, type InstallOptions, type MockedClient } from "./client-mock.js";
+export { faultKinds, type FaultKind } from "./fault-kinds.js";
 export type { Fault, FaultOptions, FaultScope, KmsFaults } from "./faults.js";
+export type { KmsEndpoint } from "./http-endpoint.js";
 export { InMemoryKms, type InMemoryKmsOptions, type KmsClientConfig } from "./in-memory-kms.js";
 export type { KmsCallRecord, KmsJournal } from "./journal.js";
 export type { KmsPrincipal, KmsPrincipalInit } from "./principals.js";
+export type { KmsRequestHandler, KmsRequestHandlerOptions } from "./request-handler.js";
+export type { KmsAnswer } from "./service.js";
+export type { KmsSnapshot } from "./state.js";
+export type { KmsHttpRequest, KmsHttpResponse } from "./wire.js";

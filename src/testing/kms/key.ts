@@ -58,6 +58,18 @@ export class KmsKey {
     this.enabled = this.origin === "AWS_KMS";
   }
 
+  /** For snapshots. The replicas of a key share their material, so the caller gives its copy. */
+  copy(material: KeyMaterialHistory | undefined): KmsKey {
+    const { keyId, region, accountId, createdAt, spec, usage, origin, description, policy, tags } = this;
+    const { multiRegion } = this;
+    const shared = { keyId, region, accountId, createdAt, spec, usage, origin, description, policy, tags };
+    const copy = new KmsKey({ ...shared, ...(multiRegion && { multiRegion }), ...(material && { material }) });
+    copy.enabled = this.enabled;
+    copy.deletion = this.deletion && { ...this.deletion };
+    for (const [id, grant] of this.grants) copy.grants.set(id, grant);
+    return copy;
+  }
+
   get arn(): string {
     return keyArn(this.region, this.accountId, this.keyId);
   }

@@ -7,13 +7,14 @@ import { operations } from "./operations/index.js";
 import { notAuthorized } from "./policy/not-authorized.js";
 import type { KmsPrincipals } from "./principals.js";
 import type { KmsState } from "./state.js";
-import { errorResponse, newRequestId, readRequest, successResponse, type KmsHttpRequest, type KmsHttpResponse, type KmsRequest } from "./wire.js";
+import { errorResponse, missingToken, newRequestId, readRequest, successResponse, type KmsHttpRequest, type KmsHttpResponse, type KmsRequest } from "./wire.js";
 
 /** What a door has to do with a request: pass an answer on, or act out a failure of the network. */
 export type KmsAnswer =
   | { type: "response"; response: KmsHttpResponse }
   | { type: "network"; code: string; message: string }
-  | { type: "no-credentials" }
+  /** An SDK without credentials does not get as far as sending; the response is for whoever did. */
+  | { type: "no-credentials"; response: KmsHttpResponse }
   | { type: "hang" };
 
 const tolerableSkewMs = 300_000;
@@ -24,8 +25,10 @@ export class KmsService {
   readonly #principals: KmsPrincipals;
   readonly #faults: KmsFaults;
   readonly #journal: KmsJournal;
+  readonly #regions: readonly string[] | undefined;
 
-  constructor(parts: { state: KmsState; principals: KmsPrincipals; faults: KmsFaults; journal: KmsJournal }) {
+  constructor(parts: { state: KmsState; principals: KmsPrincipals; faults: KmsFaults; journal: KmsJournal; regions: readonly string[] | undefined }) {
+    this.#regions = parts.regions;
     this.#state = parts.state;
     this.#principals = parts.principals;
     this.#faults = parts.faults;
@@ -37,6 +40,7 @@ export class KmsService {
     let call: KmsCall;
     try {
       const request = readRequest(http, requestId);
+      this.#requireRegion(request.region);
       call = new KmsCall(request, this.#principals.find(request.accessKeyId), this.#state);
     } catch (error) {
       return { type: "response", response: errorResponse(requestId, asAwsError(error)) };
@@ -47,6 +51,11 @@ export class KmsService {
     const answer = (outcome && actOut(outcome, call)) ?? (await this.#run(call, outcome));
     this.#journal.add(journalRecord(call, answer, kind));
     return answer.answer;
+  }
+
+  #requireRegion(region: string): void {
+    if (!this.#regions || this.#regions.includes(region)) return;
+    throw new AwsError("InvalidSignatureException", `Credential should be scoped to a valid region.`);
   }
 
   async #run(call: KmsCall, outcome?: FaultOutcome): Promise<Decided> {
@@ -80,7 +89,7 @@ function actOut(outcome: FaultOutcome, call: KmsCall): Decided | undefined {
     case "hang":
       return decided({ type: "hang" }, "hang");
     case "no-credentials":
-      return decided({ type: "no-credentials" }, "CredentialsProviderError");
+      return decided({ type: "no-credentials", response: errorResponse(call.request.requestId, missingToken()) }, "CredentialsProviderError");
     case "error":
       return refusal(call, outcome.error);
     case "denied":

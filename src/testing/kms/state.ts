@@ -1,7 +1,7 @@
 import type { Clock } from "../../clock.js";
 import { keyArn } from "./arn.js";
 import type { KmsKey } from "./key.js";
-import type { KeyMaterial, RotationType } from "./key-material.js";
+import type { KeyMaterial, KeyMaterialHistory, RotationType } from "./key-material.js";
 
 export interface Alias {
   readonly arn: string;
@@ -11,6 +11,33 @@ export interface Alias {
   keyId: string;
   readonly createdAt: number;
   updatedAt: number;
+}
+
+/** Keys and aliases at one moment. Holds key material, so it shows nothing. */
+export class KmsSnapshot {
+  readonly #keys: readonly KmsKey[];
+  readonly #aliases: readonly Alias[];
+
+  /** @internal */
+  constructor(keys: Iterable<KmsKey>, aliases: Iterable<Alias>) {
+    this.#keys = copyKeys(keys);
+    this.#aliases = [...aliases].map((alias) => ({ ...alias }));
+  }
+
+  /** @internal Copies, so that a snapshot can be restored again and again. */
+  contents(): { keys: KmsKey[]; aliases: Alias[] } {
+    return { keys: copyKeys(this.#keys), aliases: this.#aliases.map((alias) => ({ ...alias })) };
+  }
+}
+
+function copyKeys(keys: Iterable<KmsKey>): KmsKey[] {
+  const materials = new Map<KeyMaterialHistory, KeyMaterialHistory>();
+  const copyOf = (material: KeyMaterialHistory) => {
+    const copy = materials.get(material) ?? material.copy();
+    materials.set(material, copy);
+    return copy;
+  };
+  return [...keys].map((key) => key.copy(key.material && copyOf(key.material)));
 }
 
 /** All keys and aliases of all accounts and Regions. Deletions and rotations whose date has come happen on reading. */
@@ -26,6 +53,19 @@ export class KmsState {
 
   get now(): number {
     return this.#clock.now();
+  }
+
+  snapshot(): KmsSnapshot {
+    return new KmsSnapshot(this.#keys.values(), this.#aliases.values());
+  }
+
+  restore(snapshot: KmsSnapshot): void {
+    const { keys, aliases } = snapshot.contents();
+    this.#keys.clear();
+    this.#aliases.clear();
+    this.#materials.clear();
+    for (const key of keys) this.putKey(key);
+    for (const alias of aliases) this.#aliases.set(alias.arn, alias);
   }
 
   putKey(key: KmsKey): void {

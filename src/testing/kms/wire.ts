@@ -34,7 +34,7 @@ export function readRequest(request: KmsHttpRequest, requestId: string): KmsRequ
   const target = header("x-amz-target") ?? "";
   if (request.method !== "POST" || !target.startsWith(targetPrefix)) throw new AwsError("UnknownOperationException");
   const authorization = header("authorization");
-  if (!authorization) throw new AwsError("MissingAuthenticationTokenException", "Missing Authentication Token");
+  if (!authorization) throw missingToken();
   const scope = /^AWS4-HMAC-SHA256 .*?Credential=([^/,\s]+)\/\d{8}\/([^/,\s]+)\/([^/,\s]+)\/aws4_request[,\s]/.exec(authorization);
   if (!scope || !/\bSignedHeaders=[^,\s]+/.test(authorization) || !/\bSignature=[0-9a-f]{64}\b/.test(authorization)) {
     throw new AwsError("IncompleteSignatureException", "Authorization header requires 'Credential', 'Signature' and 'SignedHeaders' parameters of Signature Version 4.");
@@ -53,6 +53,8 @@ export function readRequest(request: KmsHttpRequest, requestId: string): KmsRequ
     body: readJsonObject(request.body),
   };
 }
+
+export const missingToken = () => new AwsError("MissingAuthenticationTokenException", "Missing Authentication Token");
 
 function headerReader(headers: KmsHttpRequest["headers"]) {
   return (name: string): string | undefined => {

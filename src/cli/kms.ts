@@ -1,0 +1,69 @@
+import { readFile } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { InMemoryKms, type KmsPrincipalInit } from "../testing/kms/index.js";
+import { UsageError, type Command } from "./command.js";
+import { untilToldToEnd } from "./lifetime.js";
+
+/** `recording-keystore kms`: an in-memory KMS for test suites in any language. */
+export const kmsCommand: Command = {
+  name: "kms",
+  summary: "Run an in-memory AWS KMS on loopback, for tests in any language",
+  usage: `recording-keystore kms [--port N] [--principals FILE] [--region REGION …] [--allow-in-production]
+
+  --port N               listen on this port of 127.0.0.1; a free one unless given
+  --principals FILE      {"principals":[{"accessKeyId":"…","arn":"…","identityPolicy":{…}}]}; an access key that is
+                         not listed is a full administrator of the account 000000000000
+  --region REGION        a Region that exists, may be given several times; all exist unless given
+  --allow-in-production  run although NODE_ENV is production
+
+Prints the URL when it listens. Ends on SIGTERM, on SIGINT, and when its parent is gone. Keys live in memory only.`,
+
+  async run(args, { print }) {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        port: { type: "string", default: "0" },
+        principals: { type: "string" },
+        region: { type: "string", multiple: true },
+        "allow-in-production": { type: "boolean", default: false },
+      },
+    });
+    const kms = new InMemoryKms({
+      allowInProduction: values["allow-in-production"],
+      ...(values.principals !== undefined && { principals: await readPrincipals(values.principals) }),
+      ...(values.region && { regions: values.region }),
+    });
+    const endpoint = await kms.listen({ port: readPort(values.port) });
+    print(endpoint.url);
+    await untilToldToEnd();
+    await endpoint.close();
+  },
+};
+
+function readPort(text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65_535) throw new UsageError(`--port: not a port number: ${text}`);
+  return port;
+}
+
+async function readPrincipals(file: string): Promise<KmsPrincipalInit[]> {
+  const refuse = (why: string) => new UsageError(`--principals ${file}: ${why}`);
+  let json: unknown;
+  try {
+    json = JSON.parse(await readFile(file, "utf8"));
+  } catch (error) {
+    throw refuse(error instanceof Error ? error.message : String(error));
+  }
+  const principals: unknown = typeof json === "object" && json !== null && "principals" in json ? json.principals : undefined;
+  if (!Array.isArray(principals) || !principals.every(isPrincipal)) {
+    throw refuse('must hold {"principals":[{"accessKeyId","arn","identityPolicy"?}]}');
+  }
+  return principals;
+}
+
+function isPrincipal(value: unknown): value is KmsPrincipalInit & { accessKeyId: string } {
+  if (typeof value !== "object" || value === null) return false;
+  const { accessKeyId, arn, identityPolicy } = value as Record<string, unknown>;
+  const policyFits = ["string", "object", "undefined"].includes(typeof identityPolicy) && identityPolicy !== null;
+  return typeof accessKeyId === "string" && typeof arn === "string" && policyFits;
+}

@@ -1,0 +1,37 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { cases, type Send } from "./cases.js";
+import { doors, type OpenDoor } from "./doors.js";
+import { home, makeWorld, type World } from "./world.js";
+
+describe.each(Object.keys(doors))("%s", (name) => {
+  let world: World;
+  let door: OpenDoor;
+
+  beforeEach(async () => {
+    world = makeWorld();
+    door = await (doors[name] as NonNullable<(typeof doors)[string]>)(world.kms);
+  });
+  afterEach(() => door.close());
+
+  const succeed: Send = async (operation, input, as = "alice", region = home) => {
+    const result = await door.send(operation, input, { region, accessKeyId: world.callers[as] });
+    if (!result.ok) throw new Error(`${operation}: ${result.name}: ${result.message ?? ""}`);
+    return result.output;
+  };
+
+  test.each(cases)("$name", async ({ given, call, as = "alice", region = home, error, output }) => {
+    given?.(world);
+    const [operation, input] = await call(world, succeed);
+    const result = await door.send(operation, input, { region, accessKeyId: world.callers[as] });
+    if (error) {
+      const [errorName, message, status = 400] = error;
+      expect(result).toMatchObject({ ok: false, name: errorName, status });
+      if (message !== undefined) expect(result).toMatchObject({ message: typeof message === "string" ? message : message(world) });
+      expect(world.kms.journal.calls().at(-1)).toMatchObject({ operation, outcome: errorName, statusCode: status });
+    } else {
+      expect(result).toMatchObject({ ok: true });
+      if (result.ok) output?.(result.output, world);
+      expect(world.kms.journal.calls().at(-1)).toMatchObject({ operation, outcome: "ok", statusCode: 200 });
+    }
+  });
+});

@@ -1,0 +1,116 @@
+import * as sdk from "@aws-sdk/client-kms";
+import { mockClient } from "aws-sdk-client-mock";
+import { createHash, createHmac } from "node:crypto";
+import { installInMemoryKms, type InMemoryKms } from "../../src/testing/index.js";
+
+export interface Caller {
+  region: string;
+  accessKeyId: string;
+}
+
+/** What came of a call, told the same way whichever door it went through. */
+export type Result =
+  | { ok: true; output: Record<string, unknown> }
+  | { ok: false; name: string; message: string | undefined; status: number | undefined; code: string | undefined };
+
+export interface OpenDoor {
+  send(operation: string, input: Record<string, unknown>, caller: Caller): Promise<Result>;
+  close(): Promise<void>;
+}
+
+type AnyCommand = Parameters<sdk.KMSClient["send"]>[0];
+const secretAccessKey = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+
+/** Every way in. */
+export const doors: Record<string, (kms: InMemoryKms) => Promise<OpenDoor>> = {
+  "request handler of a KMSClient": async (kms) => ({
+    send: (operation, input, { region, accessKeyId }) =>
+      viaClient(new sdk.KMSClient({ ...kms.clientConfig(region, { accessKeyId }), maxAttempts: 1 }), operation, input),
+    close: async () => {},
+  }),
+
+  "KMSClient over HTTP": async (kms) => {
+    const endpoint = await kms.listen();
+    return {
+      send: async (operation, input, { region, accessKeyId }) => {
+        const client = new sdk.KMSClient({ region, endpoint: endpoint.url, credentials: { accessKeyId, secretAccessKey }, maxAttempts: 1 });
+        return viaClient(client, operation, input).finally(() => client.destroy());
+      },
+      close: () => endpoint.close(),
+    };
+  },
+
+  "aws-sdk-client-mock": async (kms) => {
+    const mock = mockClient(sdk.KMSClient);
+    installInMemoryKms(mock, kms);
+    return {
+      send: (operation, input, { region, accessKeyId }) =>
+        viaClient(new sdk.KMSClient({ region, credentials: { accessKeyId, secretAccessKey }, maxAttempts: 1 }), operation, input),
+      close: async () => mock.restore(),
+    };
+  },
+
+  "raw signed requests": async (kms) => {
+    const endpoint = await kms.listen();
+    return {
+      send: (operation, input, caller) => viaFetch(endpoint.url, operation, input, caller),
+      close: () => endpoint.close(),
+    };
+  },
+};
+
+async function viaClient(client: sdk.KMSClient, operation: string, input: Record<string, unknown>): Promise<Result> {
+  const Command = (sdk as unknown as Record<string, new (input: object) => AnyCommand>)[`${operation}Command`];
+  if (!Command) throw new Error(`The SDK has no ${operation}`);
+  try {
+    const { $metadata: _, ...output } = await client.send(new Command(input));
+    return { ok: true, output };
+  } catch (error) {
+    const { name, message, $metadata, code } = error as Error & { $metadata?: { httpStatusCode?: number }; code?: string };
+    return { ok: false, name, message: message === "UnknownError" ? undefined : message, status: $metadata?.httpStatusCode, code };
+  }
+}
+
+/** As an SDK of another language would do it: JSON by hand, Signature Version 4 by hand. */
+async function viaFetch(url: string, operation: string, input: Record<string, unknown>, caller: Caller): Promise<Result> {
+  const body = JSON.stringify(toWire(input));
+  const response = await fetch(url, { method: "POST", headers: signedHeaders(new URL(url).host, `TrentService.${operation}`, body, caller), body });
+  const text = await response.text();
+  const json = (text === "" ? {} : JSON.parse(text)) as Record<string, unknown>;
+  if (response.ok) return { ok: true, output: fromWire(json) };
+  return { ok: false, name: String(json["__type"]), message: json["message"] as string | undefined, status: response.status, code: undefined };
+}
+
+export function signedHeaders(host: string, target: string, body: string, { region, accessKeyId }: Caller): Record<string, string> {
+  const date = new Date().toISOString().replace(/[-:]|\.\d+/g, "");
+  const scope = `${date.slice(0, 8)}/${region}/kms/aws4_request`;
+  const signed = { "content-type": "application/x-amz-json-1.1", host, "x-amz-date": date, "x-amz-target": target };
+  const names = Object.keys(signed).join(";");
+  const canonical = ["POST", "/", "", ...Object.entries(signed).map(([name, value]) => `${name}:${value}`), "", names, sha256(body)].join("\n");
+  const toSign = ["AWS4-HMAC-SHA256", date, scope, sha256(canonical)].join("\n");
+  const key = [date.slice(0, 8), region, "kms", "aws4_request"].reduce<string | Buffer>((secret, part) => hmac(secret, part), `AWS4${secretAccessKey}`);
+  const authorization = `AWS4-HMAC-SHA256 Credential=${accessKeyId}/${scope}, SignedHeaders=${names}, Signature=${hmac(key, toSign).toString("hex")}`;
+  const { host: _, ...headers } = signed;
+  return { ...headers, authorization };
+}
+
+const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+const hmac = (key: string | Buffer, text: string) => createHmac("sha256", key).update(text).digest();
+
+const blobs = ["CiphertextBlob", "Plaintext", "PrivateKeyPlaintext", "PrivateKeyCiphertextBlob", "PublicKey"];
+
+/** Gives blobs and times the types that the SDK gives them. */
+function fromWire(value: unknown, name = ""): Record<string, unknown> {
+  return convert(value, name) as Record<string, unknown>;
+}
+
+function convert(value: unknown, name: string): unknown {
+  if (blobs.includes(name)) return new Uint8Array(Buffer.from(value as string, "base64"));
+  if (name.endsWith("Date") && typeof value === "number") return new Date(value * 1000);
+  if (Array.isArray(value)) return value.map((item) => convert(item, ""));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, convert(item, key)]));
+}
+
+const toWire = (input: Record<string, unknown>) =>
+  Object.fromEntries(Object.entries(input).map(([name, value]) => [name, value instanceof Uint8Array ? Buffer.from(value).toString("base64") : value]));
