@@ -52,7 +52,7 @@ export class RecordingKeyStoreError extends Error {
     Object.defineProperty(this, brand, { value: true });
   }
 
-  static [Symbol.hasInstance](value: unknown): boolean {
+  static override [Symbol.hasInstance](value: unknown): boolean {
     if (typeof value !== "object" || value === null) return false;
     if (this === RecordingKeyStoreError) return (value as Record<symbol, unknown>)[brand] === true;
     return Function.prototype[Symbol.hasInstance].call(this, value);
