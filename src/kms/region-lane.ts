@@ -72,17 +72,22 @@ export class RegionLane {
     }
   }
 
-  async #runInSlot<T>(call: LaneCall<T>): Promise<T> {
-    const running = call.run().finally(() => this.#slots.free());
-    try {
-      const result = await abortable(running, call.signal, call.discard);
-      this.#answered();
-      return result;
-    } catch (error) {
-      const failure = call.failureOf(error);
-      if (failure) this.#failed(failure);
-      throw error;
-    }
+  #runInSlot<T>(call: LaneCall<T>): Promise<T> {
+    const running = call.run().then(
+      (result) => {
+        this.#answered();
+        this.#slots.free();
+        return result;
+      },
+      (error: unknown) => {
+        const failure = call.failureOf(error);
+        // Before the slot goes to the next in the queue, who would take no note of the failure otherwise.
+        if (failure) this.#failed(failure);
+        this.#slots.free();
+        throw error;
+      },
+    );
+    return abortable(running, call.signal, call.discard);
   }
 
   /** A method, because what it tells changes during an `await`. */

@@ -1,0 +1,415 @@
+import fc from "fast-check";
+import { describe, expect, test, vi } from "vitest";
+import { KmsError, RecordingKeyStoreError } from "../../src/errors.js";
+import { kmsError, kmsFailureGroup, kmsFailureKinds, type KmsFailureKind } from "../../src/kms/failures.js";
+import { decryptionInRegions, GuardedKmsProvider } from "../../src/kms/guarded-kms-provider.js";
+import type { KmsCallOptions, KmsProvider } from "../../src/kms/kms-provider.js";
+import { callsOf, encryptionContext, keyAliasArn, keyArn, region, rejection } from "./fixtures.js";
+
+const failure = (kind: KmsFailureKind, operation = "Decrypt", keyId = keyArn) => kmsError(kind, { operation, keyId, message: `told: ${kind}`, awsErrorName: "Name", requestId: "request-1" });
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+interface Call {
+  readonly keyId: string;
+  readonly options: KmsCallOptions | undefined;
+  succeed(): void;
+  fail(error: unknown): void;
+}
+
+/** A provider whose calls end when, and as, the test says. */
+class HeldKms {
+  /** Calls that have begun, in order. */
+  readonly calls: Call[] = [];
+  /** Under way now. */
+  open = 0;
+  mostOpen = 0;
+
+  readonly #hold = (request: { keyId: string }, options?: KmsCallOptions): Promise<never> => {
+    this.open += 1;
+    this.mostOpen = Math.max(this.mostOpen, this.open);
+    return new Promise<never>((resolve, reject) => {
+      const end = (how: () => void) => () => {
+        this.open -= 1;
+        how();
+      };
+      const answer = { keyArn: request.keyId, plaintext: Buffer.from("plaintext"), ciphertext: Buffer.from("ciphertext") } as never;
+      this.calls.push({ keyId: request.keyId, options, succeed: end(() => resolve(answer)), fail: (error) => end(() => reject(error))() });
+    });
+  };
+
+  readonly provider: KmsProvider = { describeKey: this.#hold, encrypt: this.#hold, decrypt: this.#hold, generateDataKeyPair: this.#hold };
+}
+
+function guarded(concurrency?: number) {
+  const held = new HeldKms();
+  const guard = new GuardedKmsProvider(held.provider, concurrency);
+  const decrypt = (options?: KmsCallOptions, keyId = keyArn) => guard.decrypt({ keyId, ciphertext: Buffer.from("c"), encryptionContext }, options);
+  const settled: unknown[] = [];
+  const watch = (promise: Promise<unknown>) => void promise.then(() => settled.push("ok"), (error: unknown) => settled.push(error));
+  return { held, guard, decrypt, settled, watch };
+}
+
+/** A guard that has just met a failure. */
+async function failing(kind: KmsFailureKind = "timeout", concurrency?: number) {
+  const parts = guarded(concurrency);
+  const first = rejection(parts.decrypt());
+  await turn();
+  parts.held.calls[0]!.fail(failure(kind));
+  expect(await first).toMatchObject({ kind });
+  return parts;
+}
+
+describe("concurrency", () => {
+  test.each([[undefined, 16], [1, 1], [3, 3]])("of %s: at most %i at a time, in the order in which they came", async (concurrency, most) => {
+    const { held, decrypt } = guarded(concurrency);
+    const order: number[] = [];
+    const all = Array.from({ length: 40 }, (_, index) => decrypt().then(() => order.push(index)));
+    for (let done = 0; done < 40; done += 1) {
+      await turn();
+      expect(held.open).toBe(Math.min(most, 40 - done));
+      held.calls[done]!.succeed();
+    }
+    await Promise.all(all);
+    expect(held.mostOpen).toBe(most);
+    expect(order).toEqual([...order].sort((a, b) => a - b));
+  });
+
+  test("one Region's queue does not hold up another's", async () => {
+    const { held, decrypt } = guarded(1);
+    void decrypt();
+    void decrypt();
+    const elsewhere = decrypt({}, keyArn.replace(region, "us-east-1"));
+    await turn();
+    expect(held.calls.map(({ keyId }) => keyId)).toEqual([keyArn, keyArn.replace(region, "us-east-1")]);
+    held.calls[1]!.succeed();
+    await elsewhere;
+  });
+
+  test("who aborts in the queue leaves it, and nobody else does", async () => {
+    const { held, decrypt } = guarded(1);
+    const first = decrypt();
+    const leaving = new AbortController();
+    const second = rejection(decrypt({ signal: leaving.signal }));
+    const third = decrypt();
+    const reason = new Error("enough");
+    await turn();
+    leaving.abort(reason);
+    expect(await second).toBe(reason);
+    held.calls[0]!.succeed();
+    await first;
+    await turn();
+    held.calls[1]!.succeed();
+    await third;
+    expect(held.calls).toHaveLength(2);
+  });
+
+  test("who aborts under way is gone at once, keeps the slot until the call ends, and the late secret is wiped", async () => {
+    const { held, decrypt } = guarded(1);
+    const wiped = vi.spyOn(Buffer.prototype, "fill");
+    const controller = new AbortController();
+    const first = rejection(decrypt({ signal: controller.signal }));
+    const second = decrypt();
+    await turn();
+    controller.abort("enough");
+    expect(await first).toBe("enough");
+    await turn();
+    expect(held.calls).toHaveLength(1);
+    expect(wiped).not.toHaveBeenCalled();
+    held.calls[0]!.succeed();
+    await turn();
+    expect(wiped).toHaveBeenCalledWith(0);
+    wiped.mockRestore();
+    held.calls[1]!.succeed();
+    await second;
+  });
+
+  test("an aborted signal is not sent", async () => {
+    const { held, decrypt } = guarded();
+    expect(await rejection(decrypt({ signal: AbortSignal.abort("enough") }))).toBe("enough");
+    expect(held.calls).toHaveLength(0);
+  });
+});
+
+describe("while KMS does not answer", () => {
+  test.each(kmsFailureKinds)("%s: one probe, if it is no answer", async (kind) => {
+    const { held, decrypt } = await failing(kind);
+    const calls = Array.from({ length: 10 }, () => rejection(decrypt()));
+    await turn();
+    expect(held.open).toBe(kmsFailureGroup(kind) === "unavailable" ? 1 : 10);
+    held.calls.slice(1).forEach((call) => call.fail(failure(kind)));
+    for (const error of await Promise.all(calls)) expect(error).toMatchObject({ kind });
+  });
+
+  test("all who come during a probe share its failure at once, each with an error of their own", async () => {
+    const { held, guard, decrypt } = await failing();
+    const probe = rejection(decrypt());
+    await turn();
+    const others = callsOf(guard, { alias: keyAliasArn, key: keyArn });
+    const waiting = Object.entries(others).map(([operation, call]) => [operation, rejection(call())] as const);
+    await turn();
+    expect(held.calls).toHaveLength(2);
+    held.calls[1]!.fail(failure("unreachable"));
+    const errors = new Set([await probe]);
+    for (const [operation, rejected] of waiting) {
+      const error = await rejected;
+      expect(error).toMatchObject({ kind: "unreachable", operation, keyId: operation === "Decrypt" ? keyArn : keyAliasArn, awsErrorName: "Name", requestId: "request-1" });
+      expect((error as KmsError).message).toContain("told: unreachable");
+      errors.add(error);
+    }
+    expect(errors.size).toBe(5);
+    expect(held.calls).toHaveLength(2);
+  });
+
+  test.each<[string, (probe: Call) => void]>([
+    ["an answer", (probe) => probe.succeed()],
+    ["a refusal, which is an answer", (probe) => probe.fail(failure("access-denied"))],
+  ])("after a probe that gets %s all go out themselves", async (_, end) => {
+    const { held, decrypt } = await failing();
+    const probe = rejection(decrypt());
+    const others = Array.from({ length: 5 }, () => decrypt());
+    await turn();
+    expect(held.calls).toHaveLength(2);
+    end(held.calls[1]!);
+    await probe;
+    await turn();
+    expect(held.calls).toHaveLength(7);
+    held.calls.slice(2).forEach((call) => call.succeed());
+    await Promise.all(others);
+  });
+
+  test("there is no cool-down: the next call after KMS is back succeeds", async () => {
+    const { held, decrypt } = await failing();
+    const next = decrypt();
+    await turn();
+    held.calls[1]!.succeed();
+    await next;
+    const more = [decrypt(), decrypt()];
+    await turn();
+    expect(held.open).toBe(2);
+    held.calls.slice(2).forEach((call) => call.succeed());
+    await Promise.all(more);
+  });
+
+  test("a probe whose caller aborts is followed by the next who waits", async () => {
+    const { held, decrypt } = await failing();
+    const controller = new AbortController();
+    const probe = rejection(decrypt({ signal: controller.signal }));
+    const [second, third] = [decrypt(), decrypt()];
+    await turn();
+    expect(held.calls).toHaveLength(2);
+    controller.abort("enough");
+    expect(await probe).toBe("enough");
+    await turn();
+    expect(held.calls).toHaveLength(3);
+    held.calls[2]!.succeed();
+    await second;
+    await turn();
+    held.calls[3]!.succeed();
+    await third;
+  });
+
+  test("who waits for a probe can abort alone", async () => {
+    const { held, decrypt } = await failing();
+    const probe = decrypt();
+    const controller = new AbortController();
+    const waiting = rejection(decrypt({ signal: controller.signal }));
+    await turn();
+    controller.abort("enough");
+    expect(await waiting).toBe("enough");
+    held.calls[1]!.succeed();
+    await probe;
+  });
+
+  test("a queue behind hung calls does not wait for one deadline after the other", async () => {
+    const { held, decrypt, settled, watch } = guarded(4);
+    for (let index = 0; index < 100; index += 1) watch(decrypt());
+    await turn();
+    expect(held.open).toBe(4);
+    held.calls[0]!.fail(failure("timeout"));
+    await turn();
+    expect(held.open).toBe(4); // three that hang, and one probe
+    held.calls[4]!.fail(failure("timeout"));
+    await turn();
+    expect(settled).toHaveLength(97);
+    held.calls.slice(1, 4).forEach((call) => call.fail(failure("timeout")));
+    await turn();
+    expect(settled).toHaveLength(100);
+    expect(held.calls).toHaveLength(5);
+  });
+
+  test("another call that is answered meanwhile frees those who wait for the probe", async () => {
+    const { held, decrypt } = guarded();
+    const slow = decrypt();
+    const failed = rejection(decrypt());
+    await turn();
+    held.calls[1]!.fail(failure("unreachable"));
+    await failed;
+    const probe = rejection(decrypt());
+    const waiting = decrypt();
+    await turn();
+    expect(held.calls).toHaveLength(3);
+    held.calls[0]!.succeed();
+    await slow;
+    await turn();
+    expect(held.calls).toHaveLength(4);
+    held.calls[3]!.succeed();
+    await waiting;
+    held.calls[2]!.fail(failure("unreachable"));
+    expect(await probe).toMatchObject({ kind: "unreachable" });
+  });
+
+  test("one Region's outage is not another's", async () => {
+    const { held, decrypt } = await failing();
+    const elsewhere = keyArn.replace(region, "us-east-1");
+    const both = [decrypt({}, elsewhere), decrypt({}, elsewhere)];
+    await turn();
+    expect(held.calls.slice(1).map(({ keyId }) => keyId)).toEqual([elsewhere, elsewhere]);
+    held.calls.slice(1).forEach((call) => call.succeed());
+    await Promise.all(both);
+  });
+
+  test("whatever happens, in whatever order: limits hold, every call ends, and the lane works afterwards", async () => {
+    const step = fc.oneof(
+      { weight: 4, arbitrary: fc.constant({ do: "call" } as const) },
+      { weight: 3, arbitrary: fc.record({ do: fc.constant("end" as const), which: fc.nat(), how: fc.constantFrom("ok", "timeout", "throttled", "access-denied", "unclassified") }) },
+      { weight: 1, arbitrary: fc.record({ do: fc.constant("abort" as const), which: fc.nat() }) },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), fc.integer({ min: 1, max: 3 }), async (steps, concurrency) => {
+        const { held, decrypt, settled, watch } = guarded(concurrency);
+        const controllers: AbortController[] = [];
+        const ended = new Set<Call>();
+        const end = (call: Call, how: string) => {
+          ended.add(call);
+          if (how === "ok") call.succeed();
+          else call.fail(how === "unclassified" ? new TypeError("x") : failure(how as KmsFailureKind));
+        };
+        for (const each of steps) {
+          const open = held.calls.filter((call) => !ended.has(call));
+          if (each.do === "call") {
+            const controller = new AbortController();
+            controllers.push(controller);
+            watch(decrypt({ signal: controller.signal }));
+          } else if (each.do === "abort") controllers[each.which % controllers.length]?.abort("enough");
+          else if (open.length > 0) end(open[each.which % open.length]!, each.how);
+          if (each.do !== "call") await turn();
+        }
+        await turn();
+        while (held.open > 0) {
+          held.calls.filter((call) => !ended.has(call)).forEach((call) => end(call, "ok"));
+          await turn();
+        }
+        expect(settled).toHaveLength(controllers.length);
+        expect(settled.every((outcome) => outcome === "ok" || outcome === "enough" || outcome instanceof KmsError)).toBe(true);
+        expect(held.mostOpen).toBeLessThanOrEqual(concurrency);
+        const after = Array.from({ length: concurrency }, () => rejection(decrypt()));
+        await turn();
+        while (held.open > 0) {
+          held.calls.filter((call) => !ended.has(call)).forEach((call) => end(call, "ok"));
+          await turn();
+        }
+        expect(await Promise.all(after)).toEqual(after.map(() => "no rejection"));
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
+
+describe("a provider that does not keep its promises about failures", () => {
+  test.each<[string, unknown]>([
+    ["a plain error", new Error("boom")],
+    ["a text", "boom"],
+    ["nothing", undefined],
+    ["another error of this library", new RecordingKeyStoreError("ERR_CLOSED", "closed")],
+  ])("%s counts as an unexpected answer", async (_, thrown) => {
+    const { held, decrypt } = guarded();
+    const call = rejection(decrypt());
+    await turn();
+    held.calls[0]!.fail(thrown);
+    const error = await call;
+    expect(error).toBeInstanceOf(KmsError);
+    expect(error).toMatchObject({ kind: "unexpected-answer", operation: "Decrypt", keyId: keyArn, retryable: true });
+  });
+
+  test("throwing instead of rejecting too", async () => {
+    const { held } = guarded(1);
+    const thrower = new GuardedKmsProvider({
+      ...held.provider,
+      decrypt: () => {
+        throw new Error("boom");
+      },
+    }, 1);
+    const decrypt = () => rejection(thrower.decrypt({ keyId: keyArn, ciphertext: Buffer.from("c"), encryptionContext }));
+    for (let index = 0; index < 3; index += 1) expect(await decrypt()).toMatchObject({ kind: "unexpected-answer" });
+  });
+
+  test("a KmsError of another copy of the package is made one of this", async () => {
+    const foreign = Object.assign(new RecordingKeyStoreError("ERR_KMS_REFUSED", "told"), { kind: "key-disabled", operation: "Decrypt", keyId: keyArn, awsErrorName: "DisabledException" });
+    const { held, decrypt } = guarded();
+    const call = rejection(decrypt());
+    await turn();
+    held.calls[0]!.fail(foreign);
+    const error = await call;
+    expect(error).toBeInstanceOf(KmsError);
+    expect(error).toMatchObject({ kind: "key-disabled", code: "ERR_KMS_REFUSED", awsErrorName: "DisabledException", message: "told" });
+  });
+});
+
+describe("decryption in Regions", () => {
+  const id = `mrk-${"0".repeat(32)}`;
+  const inRegion = (name: string) => `arn:aws:kms:${name}:111122223333:key/${id}`;
+  const [home, second, third] = [region, "us-east-1", "ap-southeast-2"] as const;
+
+  /** Decrypts under a key stored with another Region's ARN, with an outcome for each Region asked. */
+  async function decryptWith(outcomes: Record<string, KmsFailureKind | "ok" | "other-key">, stored = inRegion(second), regions: readonly string[] = [home, second, third]) {
+    const asked: string[] = [];
+    const kms = {
+      decrypt: async ({ keyId }: { keyId: string }) => {
+        const where = keyId.split(":")[3]!;
+        asked.push(where);
+        const outcome = outcomes[where] ?? "ok";
+        if (outcome === "other-key") return { keyArn, plaintext: Buffer.from(where) };
+        if (outcome !== "ok") throw failure(outcome, "Decrypt", keyId);
+        return { keyArn: keyId, plaintext: Buffer.from(where) };
+      },
+    } as unknown as KmsProvider;
+    const result = await decryptionInRegions(kms, stored, regions)({ ciphertext: Buffer.from("c"), encryptionContext }).then(String, (error: unknown) => error);
+    return { asked, result };
+  }
+
+  test("the home Region alone is asked while it answers", async () => {
+    expect(await decryptWith({})).toEqual({ asked: [home], result: home });
+  });
+
+  test.each(kmsFailureKinds)("after %s in the home Region", async (kind) => {
+    const { asked, result } = await decryptWith({ [home]: kind });
+    if (["unreachable", "timeout", "service-error"].includes(kind)) expect({ asked, result }).toEqual({ asked: [home, second], result: second });
+    else expect({ asked, result }).toMatchObject({ asked: [home], result: { kind, keyId: inRegion(home) } });
+  });
+
+  test("Regions are asked in order, each once, and if none helps the home Region's failure counts", async () => {
+    expect(await decryptWith({ [home]: "timeout", [second]: "unreachable" }, inRegion(home), [home, second, home, third])).toEqual({ asked: [home, second, third], result: third });
+    const none = await decryptWith({ [home]: "timeout", [second]: "service-error", [third]: "unreachable" });
+    expect(none).toMatchObject({ asked: [home, second, third], result: { kind: "timeout", keyId: inRegion(home) } });
+    const refused = await decryptWith({ [home]: "timeout", [second]: "access-denied" });
+    expect(refused).toMatchObject({ asked: [home, second], result: { kind: "timeout", keyId: inRegion(home) } });
+  });
+
+  test.each([
+    ["a single-Region key", keyArn, [third, home]],
+    ["a multi-Region key and no Region of its partition", inRegion(region), ["us-gov-west-1"]],
+  ])("%s is asked only where it is", async (_, stored, regions) => {
+    const { asked, result } = await decryptWith({ [home]: "unreachable" }, stored, regions);
+    expect({ asked, result }).toMatchObject({ asked: [home], result: { kind: "unreachable" } });
+  });
+
+  test("an answer from another key is none", async () => {
+    expect(await decryptWith({ [home]: "other-key" })).toMatchObject({ asked: [home], result: { kind: "unexpected-answer" } });
+  });
+
+  test("an abort is passed on, and ends it", async () => {
+    const kms = { decrypt: async (_: unknown, options: KmsCallOptions) => Promise.reject(options.signal!.reason) } as unknown as KmsProvider;
+    const decrypt = decryptionInRegions(kms, inRegion(home), [home, second]);
+    expect(await rejection(decrypt({ ciphertext: Buffer.from("c"), encryptionContext }, AbortSignal.abort("enough")))).toBe("enough");
+  });
+});
