@@ -1,5 +1,6 @@
 import { Readable } from "node:stream";
 import { InvalidInputError } from "../errors.js";
+import { pullReadable } from "./readable-source.js";
 
 /** A web stream of bytes, by its shape: Node's, and the DOM's where `lib: dom` is on. */
 export interface ByteStream {
@@ -25,8 +26,7 @@ export class ByteSource {
     this.#field = field;
     this.ownsChunks = stream instanceof Readable;
     if (stream instanceof Readable) {
-      const iterator: AsyncIterator<unknown, unknown> = stream[Symbol.asyncIterator]();
-      this.#pull = () => iterator.next();
+      this.#pull = pullReadable(stream);
       this.#cancel = () => void stream.destroy();
     } else if ("getReader" in stream) {
       const reader = stream.getReader();
