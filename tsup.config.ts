@@ -14,4 +14,5 @@ export default defineConfig({
   sourcemap: true,
   splitting: true,
   shims: false,
+  removeNodeProtocol: false,
 });
