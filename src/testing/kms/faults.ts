@@ -45,13 +45,13 @@ export interface FaultTarget {
 /** Faults on demand. Each method puts one in and gives it back; several can be in at once, the oldest decides. */
 export class KmsFaults {
   readonly #clock: Clock;
-  readonly #resolveKey: (keyId: string, region: string) => string | undefined;
+  readonly #means: (keyId: string, keyArn: string) => boolean;
   readonly #active = new Set<ActiveFault>();
 
   /** @internal */
-  constructor(clock: Clock, resolveKey: (keyId: string, region: string) => string | undefined) {
+  constructor(clock: Clock, means: (keyId: string, keyArn: string) => boolean) {
     this.#clock = clock;
-    this.#resolveKey = resolveKey;
+    this.#means = means;
   }
 
   /** Any kind of fault; the methods below are shorter names for the usual ones. */
@@ -133,12 +133,8 @@ export class KmsFaults {
       (operation === undefined || [operation].flat().includes(target.operation)) &&
       (region === undefined || region === target.region) &&
       (accessKeyId === undefined || accessKeyId === target.accessKeyId) &&
-      (keyId === undefined || keyId === target.keyId || this.#isKey(keyId, target))
+      (keyId === undefined || keyId === target.keyId || (target.keyArn !== undefined && this.#means(keyId, target.keyArn)))
     );
-  }
-
-  #isKey(keyId: string, target: FaultTarget): boolean {
-    return target.keyArn !== undefined && this.#resolveKey(keyId, target.region) === target.keyArn;
   }
 }
 

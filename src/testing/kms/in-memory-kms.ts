@@ -1,5 +1,4 @@
 import { systemClock, type Clock } from "../../clock.js";
-import { parseKmsArn } from "./arn.js";
 import { KmsAdministration } from "./administration.js";
 import { KmsFaults } from "./faults.js";
 import { listen, type KmsEndpoint } from "./http-endpoint.js";
@@ -57,7 +56,7 @@ export class InMemoryKms extends KmsAdministration {
     const state = new KmsState(clock);
     super(state);
     this.#state = state;
-    this.faults = new KmsFaults(clock, (keyId, region) => resolveKey(state, keyId, region));
+    this.faults = new KmsFaults(clock, (keyId, keyArn) => means(state, keyId, keyArn));
     this.journal = new KmsJournal(options.journalLimit);
     for (const principal of options.principals ?? []) this.#principals.add(principal);
     this.#service = new KmsService({ state, principals: this.#principals, faults: this.faults, journal: this.journal, regions: options.regions });
@@ -105,9 +104,10 @@ function refuseProduction(allowed: boolean): void {
   throw new Error("The in-memory KMS is for tests: its keys are gone with the process. Set allowInProduction to use it although NODE_ENV is production.");
 }
 
-function resolveKey(state: KmsState, keyId: string, region: string): string | undefined {
-  const arn = parseKmsArn(keyId);
-  if (arn) return arn.type === "alias" ? state.keyOfAlias(keyId)?.arn : keyId;
-  if (keyId.startsWith("alias/")) return state.aliases({ region }).find(({ name }) => name === keyId)?.keyId;
-  return state.keys({ region }).find((key) => key.keyId === keyId)?.arn;
+/** Whether a key id, in any form, means this key; an alias name in whatever account. */
+function means(state: KmsState, keyId: string, keyArn: string): boolean {
+  const key = state.key(keyArn);
+  if (!key) return keyId === keyArn;
+  const aliases = state.aliases({ accountId: key.accountId, region: key.region, keyId: key.keyId });
+  return [key.arn, key.keyId].includes(keyId) || aliases.some(({ arn, name }) => arn === keyId || name === keyId);
 }

@@ -1,0 +1,150 @@
+import { DecryptCommand, EncryptCommand, GenerateDataKeyPairCommand, KMSClient } from "@aws-sdk/client-kms";
+import { HttpResponse } from "@smithy/protocol-http";
+import { mockClient } from "aws-sdk-client-mock";
+import fc from "fast-check";
+import { createPrivateKey, createPublicKey } from "node:crypto";
+import { inspect } from "node:util";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { InMemoryKms, installInMemoryKms, TestClock } from "../../src/testing/index.js";
+import { canonicalContext } from "../../src/testing/kms/ciphertext.js";
+import { day, home, makeWorld } from "./world.js";
+
+const Plaintext = Buffer.from("x");
+
+describe("ciphertexts", () => {
+  const contexts = fc.dictionary(fc.string({ maxLength: 5 }), fc.string({ maxLength: 5 }), { maxKeys: 4 });
+
+  test("no two contexts share an encoding, and order does not matter", () => {
+    const sorted = (context: Record<string, string>) => JSON.stringify(Object.entries(context).sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b))));
+    fc.assert(
+      fc.property(contexts, contexts, (a, b) => {
+        expect(canonicalContext(a).equals(canonicalContext(b))).toBe(sorted(a) === sorted(b));
+        expect(canonicalContext(Object.fromEntries(Object.entries(a).reverse()))).toEqual(canonicalContext(a));
+      }),
+    );
+  });
+
+  test("every plaintext comes back under its context, and no changed byte is accepted", async () => {
+    const { kms, key, callers } = makeWorld();
+    const client = new KMSClient({ ...kms.clientConfig(home, { accessKeyId: callers.alice }), maxAttempts: 1 });
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 4096 }), contexts, fc.nat(), async (bytes, EncryptionContext, position) => {
+        const { CiphertextBlob = new Uint8Array() } = await client.send(new EncryptCommand({ KeyId: key, Plaintext: bytes, EncryptionContext }));
+        const opened = await client.send(new DecryptCommand({ CiphertextBlob, EncryptionContext }));
+        expect(Buffer.from(opened.Plaintext ?? [])).toEqual(Buffer.from(bytes));
+        const damaged = Uint8Array.from(CiphertextBlob);
+        damaged[position % damaged.length] = (damaged[position % damaged.length] ?? 0) ^ 1;
+        await expect(client.send(new DecryptCommand({ CiphertextBlob: damaged, EncryptionContext }))).rejects.toMatchObject({ name: "InvalidCiphertextException" });
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test("another in-memory KMS knows nothing of them", async () => {
+    const [one, other] = [new InMemoryKms(), new InMemoryKms()];
+    const { CiphertextBlob } = await new KMSClient(one.clientConfig(home)).send(new EncryptCommand({ KeyId: one.createKey(), Plaintext }));
+    await expect(new KMSClient(other.clientConfig(home)).send(new DecryptCommand({ CiphertextBlob }))).rejects.toMatchObject({ name: "AccessDeniedException" });
+  });
+});
+
+const pairs: [spec: string, type: string, details: object][] = [
+  ["RSA_2048", "rsa", { modulusLength: 2048, publicExponent: 65537n }],
+  ["RSA_3072", "rsa", { modulusLength: 3072 }],
+  ["ECC_NIST_P256", "ec", { namedCurve: "prime256v1" }],
+  ["ECC_NIST_P384", "ec", { namedCurve: "secp384r1" }],
+  ["ECC_NIST_P521", "ec", { namedCurve: "secp521r1" }],
+  ["ECC_SECG_P256K1", "ec", { namedCurve: "secp256k1" }],
+  ["ECC_NIST_EDWARDS25519", "ed25519", {}],
+];
+
+test.each(pairs)("data key pairs of %s are real, and their private half decrypts to itself", async (KeyPairSpec, type, details) => {
+  const kms = new InMemoryKms();
+  const client = new KMSClient(kms.clientConfig(home));
+  const pair = await client.send(new GenerateDataKeyPairCommand({ KeyId: kms.createKey(), KeyPairSpec: KeyPairSpec as "RSA_2048" }));
+  const privateKey = createPrivateKey({ key: Buffer.from(pair.PrivateKeyPlaintext ?? []), format: "der", type: "pkcs8" });
+  const publicKey = createPublicKey({ key: Buffer.from(pair.PublicKey ?? []), format: "der", type: "spki" });
+  expect(createPublicKey(privateKey).equals(publicKey)).toBe(true);
+  expect(publicKey).toMatchObject({ asymmetricKeyType: type, asymmetricKeyDetails: details });
+  const { Plaintext: opened } = await client.send(new DecryptCommand({ CiphertextBlob: pair.PrivateKeyCiphertextBlob }));
+  expect(opened).toEqual(pair.PrivateKeyPlaintext);
+});
+
+describe("snapshots", () => {
+  test("bring keys, aliases, states, material and replicas back, again and again", async () => {
+    const { clock, kms, key, aliasArn, inAccount, callers } = makeWorld();
+    const primary = kms.createKey({ ...inAccount, multiRegion: true });
+    kms.replicateKey(primary, "eu-west-1");
+    const client = new KMSClient(kms.clientConfig(home, { accessKeyId: callers.alice }));
+    const { CiphertextBlob } = await client.send(new EncryptCommand({ KeyId: aliasArn, Plaintext }));
+    const snapshot = kms.snapshot();
+    for (let round = 0; round < 2; round += 1) {
+      kms.deleteAlias(aliasArn);
+      kms.scheduleKeyDeletion(key, 7);
+      kms.rotateKey(primary);
+      clock.advance(8 * day);
+      await expect(client.send(new DecryptCommand({ CiphertextBlob }))).rejects.toMatchObject({ name: "AccessDeniedException" });
+      kms.restore(snapshot);
+      await client.send(new DecryptCommand({ CiphertextBlob, KeyId: aliasArn }));
+      const { CiphertextBlob: blob } = await client.send(new EncryptCommand({ KeyId: primary, Plaintext }));
+      kms.rotateKey(primary);
+      await new KMSClient(kms.clientConfig("eu-west-1", { accessKeyId: callers.alice })).send(new DecryptCommand({ CiphertextBlob: blob }));
+    }
+  });
+});
+
+describe("time", () => {
+  test("deletion goes by the clock, Date by real time", async () => {
+    const clock = new TestClock(Date.UTC(2030, 0, 1));
+    const kms = new InMemoryKms({ clock });
+    const { response } = await kms.requestHandler.handle({ method: "POST", headers: {} });
+    expect(HttpResponse.isInstance(response)).toBe(true);
+    expect(Math.abs(Date.parse(response.headers["date"] ?? "") - Date.now())).toBeLessThan(5_000);
+  });
+
+  test("a test clock moves only when told", () => {
+    const clock = new TestClock(1_000);
+    clock.advance(500);
+    expect([clock.now(), clock.monotonic()]).toEqual([1_500, 500]);
+    clock.set(new Date(0));
+    expect([clock.now(), clock.monotonic()]).toEqual([0, 500]);
+    for (const bad of [-1, Number.NaN]) expect(() => clock.advance(bad)).toThrow(RangeError);
+    expect(() => clock.set(Number.POSITIVE_INFINITY)).toThrow(RangeError);
+  });
+});
+
+describe("aws-sdk-client-mock", () => {
+  test("clients without Region or credentials, behaviour of the test's own, and callbacks", async () => {
+    const mock = mockClient(KMSClient);
+    try {
+      const kms = new InMemoryKms();
+      const KeyId = kms.createKey();
+      mock.on(DecryptCommand).rejects(new Error("mine"));
+      installInMemoryKms(mock, kms);
+      const client = new KMSClient({ region: "us-east-1" });
+      await expect(client.send(new EncryptCommand({ KeyId, Plaintext }))).resolves.toMatchObject({ KeyId });
+      await expect(client.send(new DecryptCommand({ CiphertextBlob: Plaintext }))).rejects.toThrow("mine");
+      const called = await new Promise((resolve) => client.send(new EncryptCommand({ KeyId, Plaintext }), (_error, output) => resolve(output)));
+      expect(called).toMatchObject({ KeyId });
+      installInMemoryKms(mock, kms, { accessKeyId: kms.addPrincipal({ arn: "arn:aws:iam::999999999999:user/x" }).accessKeyId });
+      await expect(client.send(new EncryptCommand({ KeyId, Plaintext }))).rejects.toMatchObject({ name: "AccessDeniedException" });
+    } finally {
+      mock.restore();
+    }
+  });
+});
+
+describe("production", () => {
+  afterEach(() => vi.unstubAllEnvs());
+
+  test("is refused unless it is allowed", () => {
+    vi.stubEnv("NODE_ENV", "production");
+    expect(() => new InMemoryKms()).toThrow(/allowInProduction/);
+    expect(new InMemoryKms({ allowInProduction: true }).createKey()).toMatch(/^arn:/);
+  });
+});
+
+test("nothing that is inspected or serialized shows key material", () => {
+  const { kms } = makeWorld();
+  const shown = inspect([kms, kms.snapshot(), kms.requestHandler, kms.faults], { depth: 9, showHidden: true }) + JSON.stringify([kms, kms.snapshot()]);
+  expect(shown).not.toMatch(/secret|material/i);
+});
