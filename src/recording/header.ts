@@ -1,5 +1,6 @@
 import { decodeFields, encodeFields, type Field } from "../encoding/fields.js";
 import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
+import { canonicalJson } from "./canonical-json.js";
 import { maxSegmentLength, minSegmentLength } from "./sizes.js";
 
 /** One wrapped data key, and what is needed to find or unwrap the private half that opens it. */
@@ -31,6 +32,8 @@ const version = 1;
 export const headerPrefixLength = 12;
 export const maxHeaderLength = 32_768;
 const maxRecipients = 8;
+/** Of public metadata, as JSON text in UTF-8, bytes. */
+const maxPublicMetadata = 8_192;
 const confirmations = ["confirmed", "unconfirmed"] as const;
 
 const tags = { organizationId: 1, recordingId: 2, asset: 3, recipients: 4, segmentLength: 5, confirmation: 6, publicMetadata: 7 } as const;
@@ -138,25 +141,29 @@ function decodeRecipients(bytes: Buffer): HeaderRecipient[] {
 }
 
 function encodeMetadata(metadata: Readonly<Record<string, unknown>>): Buffer {
-  let text: string | undefined;
+  let text: string;
   try {
-    text = JSON.stringify(metadata);
+    // Through JSON once, so that dates and the like are what a reader will see.
+    text = canonicalJson(JSON.parse(JSON.stringify(metadata)));
   } catch {
-    throw new InvalidInputError("publicMetadata", "must be JSON without cycles or BigInt");
+    throw new InvalidInputError("publicMetadata", "must be JSON: no cycles, no BigInt, no lone surrogates, nested at most 100 deep");
   }
-  const bytes = Buffer.from(text ?? "");
-  if (text === undefined || bytes.length > 8_192) throw new InvalidInputError("publicMetadata", "must be at most 8,192 bytes of JSON");
+  const bytes = Buffer.from(text);
+  if (!text.startsWith("{")) throw new InvalidInputError("publicMetadata", "must be a JSON object");
+  if (bytes.length > maxPublicMetadata) throw new InvalidInputError("publicMetadata", `must be at most ${maxPublicMetadata} bytes of JSON`);
   return bytes;
 }
 
 function decodeMetadata(bytes: Buffer): Record<string, unknown> {
+  const text = utf8(bytes);
   try {
-    const value: unknown = JSON.parse(utf8(bytes));
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+    const value: unknown = JSON.parse(text);
+    // Beginning with a brace and being canonical, it is an object.
+    if (text.startsWith("{") && bytes.length <= maxPublicMetadata && canonicalJson(value) === text) return value as Record<string, unknown>;
   } catch {
     // reported below, without the content
   }
-  throw invalid("its public metadata is not a JSON object");
+  throw invalid(`its public metadata is not a canonical JSON object of at most ${maxPublicMetadata} bytes`);
 }
 
 function required(fields: Map<number, Buffer>, tag: number, what: string): Buffer {

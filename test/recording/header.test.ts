@@ -1,0 +1,133 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { encodeFields } from "../../src/encoding/fields.js";
+import { RecordingKeyStoreError } from "../../src/errors.js";
+import { canonicalJson } from "../../src/recording/canonical-json.js";
+import { decodeHeader, encodeHeader, headerLengthOf, type RecordingHeader } from "../../src/recording/header.js";
+
+const bytes = (maxLength: number) => fc.uint8Array({ minLength: 1, maxLength }).map((value) => Buffer.from(value));
+const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 20 });
+const recipient = fc
+  .record({ birthRecord: bytes(300), wrappedDataKey: bytes(600), embedded: fc.option(fc.record({ kmsKeyArn: text, wrappedPrivateKey: bytes(300) }), { nil: undefined }) })
+  .map(({ embedded, ...rest }) => ({ ...rest, ...embedded }));
+const metadata = fc.dictionary(fc.string({ unit: "grapheme" }), fc.jsonValue({ stringUnit: "grapheme" }), { maxKeys: 4 });
+const headers: fc.Arbitrary<RecordingHeader> = fc
+  .record({
+    organizationId: text,
+    recordingId: text,
+    asset: text,
+    recipients: fc.array(recipient, { minLength: 1, maxLength: 8 }),
+    segmentLength: fc.integer({ min: 4_096, max: 16_777_248 }),
+    confirmation: fc.constantFrom("confirmed", "unconfirmed"),
+    publicMetadata: fc.option(metadata, { nil: undefined }),
+  })
+  .map(({ publicMetadata, ...rest }) => ({ ...rest, ...(publicMetadata ? { publicMetadata } : {}) }));
+
+/** A header of fields as given, right or wrong: by default, one that decodes. */
+function raw(change: Record<number, { critical?: boolean; value: Uint8Array } | undefined> = {}, prefix: { magic?: string; version?: number } = {}): Buffer {
+  const defaults: typeof change = { 1: t("org"), 2: t("rec"), 3: t("main"), 4: { value: recipients([[1, "birth"], [2, "wrapped"]]) }, 5: { value: u32(4_096) }, 6: { critical: false, value: Uint8Array.of(1) } };
+  const fields = Object.entries({ ...defaults, ...change }).flatMap(([tag, field]) => (field ? [{ tag: Number(tag), critical: field.critical ?? true, value: field.value }] : []));
+  const body = encodeFields(fields);
+  return Buffer.concat([Buffer.from(prefix.magic ?? "RKSREC"), Buffer.from([0, prefix.version ?? 1]), u32(body.length), body]);
+}
+const t = (value: string) => ({ value: Buffer.from(value) });
+const json = (value: string) => ({ 7: { critical: false, value: Buffer.from(value) } });
+const u32 = (value: number) => Buffer.from([value >>> 24, value >>> 16, value >>> 8, value]);
+function recipients(...entries: (readonly (readonly [number, string])[])[]): Buffer {
+  return Buffer.concat(
+    entries.map((fields) => {
+      const body = encodeFields(fields.map(([tag, value]) => ({ tag, critical: tag < 3, value: Buffer.from(value) })));
+      return Buffer.concat([u32(body.length).subarray(2), body]);
+    }),
+  );
+}
+
+describe("recording headers", () => {
+  it("come back as they were, and encode to the same bytes again", () => {
+    fc.assert(
+      fc.property(headers, (header) => {
+        const encoded = encodeHeader(header);
+        expect(headerLengthOf(encoded.subarray(0, 12))).toBe(encoded.length);
+        const decoded = decodeHeader(encoded);
+        expect(encodeHeader(decoded).equals(encoded)).toBe(true);
+        expect(JSON.stringify({ ...decoded, publicMetadata: undefined })).toBe(JSON.stringify({ ...header, publicMetadata: undefined }));
+      }),
+    );
+  });
+
+  it("of any bytes decode to something that encodes to the same bytes, or are refused with a code", () => {
+    const seeds = headers.map((header) => encodeHeader(header));
+    fc.assert(
+      fc.property(seeds, fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 4 }), (encoded, changes) => {
+        for (const [at, value] of changes) encoded[at % encoded.length] = value;
+        try {
+          // Only fields that are not known and not critical do not come back.
+          const again = encodeHeader(decodeHeader(encoded));
+          if (again.length === encoded.length) expect(again.equals(encoded)).toBe(true);
+        } catch (error) {
+          expect((error as RecordingKeyStoreError).code).toMatch(/^ERR_FORMAT_(INVALID|TOO_NEW)$/);
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it("skip what they do not know, unless it is critical", () => {
+    expect(decodeHeader(raw({ 100: { critical: false, value: Buffer.from("later") } }))).toEqual(decodeHeader(raw()));
+    expect(() => decodeHeader(raw({ 100: { critical: true, value: Buffer.from("later") } }))).toThrow(expect.objectContaining({ code: "ERR_FORMAT_TOO_NEW" }));
+    expect(() => decodeHeader(raw({}, { version: 2 }))).toThrow(expect.objectContaining({ code: "ERR_FORMAT_TOO_NEW" }));
+  });
+
+  const refused: Record<string, Buffer> = {
+    "another magic": raw({}, { magic: "RKSREX" }),
+    "no organization": raw({ 1: undefined }),
+    "no asset": raw({ 3: undefined }),
+    "no wrapped data key": raw({ 4: { value: Buffer.alloc(0) } }),
+    "nine wrapped data keys": raw({ 4: { value: recipients(...Array.from({ length: 9 }, () => [[1, "b"], [2, "w"]] as const)) } }),
+    "a wrapped data key cut short": raw({ 4: { value: recipients([[1, "b"], [2, "w"]]).subarray(0, -1) } }),
+    "half a length of a wrapped data key": raw({ 4: { value: Buffer.concat([recipients([[1, "b"], [2, "w"]]), Buffer.from([0])]) } }),
+    "a recipient without birth record": raw({ 4: { value: recipients([[2, "w"]]) } }),
+    "an ARN without wrapped private half": raw({ 4: { value: recipients([[1, "b"], [2, "w"], [3, "arn"]]) } }),
+    "a wrapped private half without ARN": raw({ 4: { value: recipients([[1, "b"], [2, "w"], [4, "key"]]) } }),
+    "a segment length of 4,095": raw({ 5: { value: u32(4_095) } }),
+    "a segment length of 16 MiB and 33": raw({ 5: { value: u32(16_777_249) } }),
+    "a segment length of three bytes": raw({ 5: { value: u32(4_096).subarray(1) } }),
+    "confirmation 0": raw({ 6: { critical: false, value: Uint8Array.of(0) } }),
+    "confirmation 3": raw({ 6: { critical: false, value: Uint8Array.of(3) } }),
+    "critical confirmation": raw({ 6: { critical: true, value: Uint8Array.of(1) } }),
+    "organization not critical": raw({ 1: { critical: false, value: Buffer.from("org") } }),
+    "text that is not UTF-8": raw({ 2: { value: Uint8Array.of(0xc3, 0x28) } }),
+    "metadata that is an array": raw(json("[1]")),
+    "metadata with white space": raw(json('{"a": 1}')),
+    "metadata out of order": raw(json('{"b":1,"a":2}')),
+    "metadata with a doubled member": raw(json('{"a":1,"a":1}')),
+    "metadata with another form of a number": raw(json('{"a":1.0}')),
+    "metadata with a lone surrogate": raw(json('{"a":"\\ud800"}')),
+    "metadata too long": raw(json(`{"a":"${"x".repeat(8_192)}"}`)),
+    "metadata nested too deep": raw(json(`{"a":${"[".repeat(2_000)}${"]".repeat(2_000)}}`)),
+    "a byte behind": Buffer.concat([raw(), Buffer.from([0])]),
+    "nothing": Buffer.alloc(0),
+  };
+  it.each(Object.entries(refused))("are refused with %s", (_what, header) => {
+    expect(() => decodeHeader(header)).toThrow(expect.objectContaining({ code: "ERR_FORMAT_INVALID" }));
+  });
+
+  it.each([
+    ["a cycle", Object.assign(((value: Record<string, unknown>) => (value["self"] = value))({}))],
+    ["a BigInt", { a: 1n }],
+    ["a lone surrogate", { a: "\ud800" }],
+    ["a lone surrogate for a name", { "\udfff": 1 }],
+    ["9,000 bytes", { a: "x".repeat(9_000) }],
+    ["200 levels", JSON.parse(`{"a":${"[".repeat(200)}${"]".repeat(200)}}`)],
+  ])("refuse public metadata with %s", (_what, publicMetadata: Record<string, unknown>) => {
+    const header = { organizationId: "o", recordingId: "r", asset: "main", recipients: [], segmentLength: 4_096, confirmation: "confirmed" } as const;
+    expect(() => encodeHeader({ ...header, publicMetadata })).toThrow(expect.objectContaining({ code: "ERR_INVALID_INPUT", field: "publicMetadata" }));
+  });
+});
+
+describe("canonical JSON", () => {
+  it("follows the example of RFC 8785, 3.2.2 and 3.2.3", () => {
+    const value: unknown = JSON.parse('{"numbers":[333333333.33333329,1E30,4.50,2e-3,0.000000000000000000000000001],"string":"\\u20ac$\\u000F\\u000aA\'\\u0042\\u0022\\u005c\\\\\\"\\/","literals":[null,true,false]}');
+    expect(canonicalJson(value)).toBe('{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],"string":"€$\\u000f\\nA\'B\\"\\\\\\\\\\"/"}');
+  });
+});
