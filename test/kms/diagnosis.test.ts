@@ -1,0 +1,98 @@
+import { describe, expect, test } from "vitest";
+import { kmsErrorFromAws } from "../../src/kms/classify-aws-failure.js";
+import { diagnose, type DiagnosisContext } from "../../src/kms/diagnosis.js";
+import { kmsError, kmsFailureKinds, type KmsFailureKind } from "../../src/kms/failures.js";
+import { awsAnswers, type AwsAnswer } from "./aws-errors.js";
+import { inMemory, keyAliasArn, keyArn, rejection, callsOf, serviceAccount } from "./fixtures.js";
+import { renderKmsErrors } from "./render-kms-errors.js";
+
+const operations = ["DescribeKey", "Encrypt", "Decrypt", "GenerateDataKeyPairWithoutPlaintext"];
+const context = { organizationId: "org-1", contextKeyName: "genesys-cloud-organization-id", serviceAccountId: serviceAccount };
+const errorOf = (kind: KmsFailureKind, operation = "Encrypt", keyId: string | undefined = keyAliasArn) => kmsError(kind, { operation, keyId, message: "what happened" });
+const fromAws = ({ name, message, status = 400 }: AwsAnswer, operation = "Encrypt") =>
+  kmsErrorFromAws(Object.assign(new Error(message ?? "UnknownError"), { name, $metadata: { httpStatusCode: status, requestId: "request-1" } }), { operation, keyId: keyAliasArn });
+
+describe.each(kmsFailureKinds)("%s", (kind) => {
+  test.each(operations)("in %s: a sentence, and steps, with nothing left blank", (operation) => {
+    for (const keyId of [keyAliasArn, keyArn, undefined]) {
+      for (const given of [{}, context, { organizationId: "org-1" }, { contextKeyName: "name" }] satisfies DiagnosisContext[]) {
+        const { summary, whatToDo, ...rest } = diagnose(kmsError(kind, { operation, keyId, message: "what happened" }), given);
+        expect(rest).toEqual({ kind, detail: "what happened" });
+        expect(summary).toMatch(/^[A-Z].*\.$/);
+        expect(whatToDo.length).toBeGreaterThan(0);
+        for (const step of whatToDo) expect(step).toMatch(/^[A-Z].*\.$/);
+        expect([summary, ...whatToDo].join(" ")).not.toMatch(/undefined|null|\[object|\s\s|\{|\}/);
+      }
+    }
+  });
+});
+
+test.each<KmsFailureKind>(["access-denied", "key-disabled", "key-pending-deletion", "key-unusable", "key-not-found"])("%s names the key and its account", (kind) => {
+  const { summary, whatToDo } = diagnose(errorOf(kind), context);
+  expect(summary).toContain(keyAliasArn);
+  expect(whatToDo.join(" ")).toContain("account 111122223333");
+});
+
+describe("access denied", () => {
+  test("names the action, the condition, the two accounts, and the limits of what KMS tells strangers", () => {
+    const { summary, whatToDo } = diagnose(errorOf("access-denied", "Decrypt"), context);
+    expect(summary).toContain("kms:Decrypt");
+    expect(whatToDo[0]).toMatch(/key policy of account 111122223333, allow .* account 444455556666 kms:Encrypt, kms:Decrypt and kms:GenerateDataKey\*/);
+    expect(whatToDo[0]).toContain('StringEquals kms:EncryptionContext:genesys-cloud-organization-id = "org-1"');
+    expect(whatToDo.join(" ")).toMatch(/to other accounts KMS does not tell/);
+  });
+
+  test.each<[string, string, RegExp]>([
+    ["no identity-based policy", "User: x is not authorized to perform: kms:Encrypt because no identity-based policy allows the kms:Encrypt action", /IAM policy of the recording service's own role/],
+    ["an explicit deny", "User: x is not authorized to perform: kms:Encrypt with an explicit deny in a service control policy", /denies explicitly/],
+    ["another account", "User: x is not authorized to perform: kms:Encrypt on this resource because the resource does not exist in this Region", /In the key policy/],
+  ])("%s comes first", (_, message, expected) => {
+    expect(diagnose(fromAws({ name: "AccessDeniedException", message })).whatToDo[0]).toMatch(expected);
+  });
+
+  test("of DescribeKey needs nothing done", () => {
+    const { whatToDo } = diagnose(errorOf("access-denied", "DescribeKey"), context);
+    expect(whatToDo.join(" ")).toMatch(/statement of its own, without a condition.*Otherwise do nothing/);
+  });
+});
+
+test.each<[KmsFailureKind, RegExp]>([
+  ["key-unsupported", /custom key store choose key pairs of the spec X25519/],
+  ["throttled", /RSA key pairs have small quotas/],
+])("%s of a key pair says what is special about RSA pairs", (kind, expected) => {
+  expect(diagnose(errorOf(kind, "GenerateDataKeyPairWithoutPlaintext")).whatToDo.join(" ")).toMatch(expected);
+});
+
+test("a clock that is off comes first when KMS says so", () => {
+  const late = { name: "InvalidSignatureException", message: "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z" };
+  expect(diagnose(fromAws(late)).whatToDo[0]).toMatch(/clock of the host/);
+  expect(diagnose(fromAws({ name: "UnrecognizedClientException" })).whatToDo[0]).toMatch(/role or credentials/);
+});
+
+test.each(awsAnswers.map(([kind, answer]) => [answer.name, kind, answer] as const))("KMS's own words are shown: %s (%s)", (name, kind, answer) => {
+  const diagnosis = diagnose(fromAws(answer));
+  expect(diagnosis).toMatchObject({ kind, awsErrorName: name, awsRequestId: "request-1" });
+  expect(diagnosis.awsMessage).toBe(answer.message);
+});
+
+test("over the SDK too", async () => {
+  const { kms, provider, keyAliasArn: alias, keyArn: key } = inMemory();
+  kms.disableKey(key);
+  const error = await rejection(callsOf(provider, { alias, key }).Encrypt());
+  expect(diagnose(error as never)).toMatchObject({
+    kind: "key-disabled",
+    summary: `The KMS key behind ${alias} is disabled.`,
+    awsErrorName: "DisabledException",
+    awsMessage: `${key} is disabled.`,
+    awsRequestId: expect.any(String),
+  });
+});
+
+test("a diagnosis is plain data", () => {
+  const diagnosis = diagnose(fromAws(awsAnswers[0]![1]), context);
+  expect(JSON.parse(JSON.stringify(diagnosis))).toEqual(diagnosis);
+});
+
+test("docs/kms-errors.md says what the code says (`vitest run test/kms/diagnosis.test.ts -u` writes it)", async () => {
+  await expect(renderKmsErrors()).toMatchFileSnapshot("../../docs/kms-errors.md");
+});
