@@ -7,7 +7,7 @@ import { unframe } from "../../src/stores/file/frame.js";
 import { Layout } from "../../src/stores/file/layout.js";
 import { labelOf } from "./content.js";
 import { temporaryFolder } from "./temporary-folder.js";
-import { compileWorker, WorkerProcess } from "./worker-process.js";
+import { compileWorker, WorkerProcess } from "../support/worker-process.js";
 
 const organizationId = "Org/1";
 
@@ -19,7 +19,7 @@ describe("file store under several processes", () => {
   beforeAll(async () => {
     const { folder, remove } = await temporaryFolder();
     removeWorker = remove;
-    worker = await compileWorker(folder);
+    worker = await compileWorker(new URL("./process-worker.ts", import.meta.url), folder);
   });
   afterAll(() => removeWorker());
   beforeEach(async () => ({ folder: directory, remove } = await temporaryFolder()));

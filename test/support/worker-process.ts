@@ -6,17 +6,18 @@ import { fileURLToPath } from "node:url";
 import { build } from "tsup";
 
 /** Compiles the worker once into one file: starting it then costs no more than starting Node. */
-export async function compileWorker(outDir: string): Promise<string> {
+export async function compileWorker(entry: URL, outDir: string): Promise<string> {
   await build({
     config: false,
     silent: true,
-    entry: { worker: fileURLToPath(new URL("./process-worker.ts", import.meta.url)) },
+    entry: { worker: fileURLToPath(entry) },
     outDir,
-    format: ["esm"],
+    format: ["cjs"],
     target: "node20",
-    outExtension: () => ({ js: ".mjs" }),
+    noExternal: [/./], // there is no node_modules where it runs
+    outExtension: () => ({ js: ".cjs" }),
   });
-  return join(outDir, "worker.mjs");
+  return join(outDir, "worker.cjs");
 }
 
 /** A running worker and the lines that it has said so far. */
