@@ -1,5 +1,6 @@
 import { Readable } from "node:stream";
 import { InvalidInputError } from "../errors.js";
+import { ChunkQueue } from "./chunk-queue.js";
 import { pullReadable } from "./readable-source.js";
 
 /** A web stream of bytes, by its shape: Node's, and the DOM's where `lib: dom` is on. */
@@ -78,8 +79,7 @@ export function isStream(input: unknown, field: string): input is RecordingStrea
 export class ByteReader {
   readonly #next: () => Promise<Uint8Array | undefined>;
   readonly #owned: boolean;
-  #chunks: Buffer[] = [];
-  #available = 0;
+  readonly #queue = new ChunkQueue();
   #ended = false;
 
   constructor(next: () => Promise<Uint8Array | undefined>, owned: boolean) {
@@ -89,49 +89,17 @@ export class ByteReader {
 
   /** Exactly `length` bytes, or all that are left when the stream ends before. Does not copy what lies in one chunk. */
   async read(length: number): Promise<Buffer> {
-    while (this.#available < length && !this.#ended) {
+    while (this.#queue.length < length && !this.#ended) {
       const chunk = await this.#next();
-      if (!chunk) this.#ended = true;
-      else {
-        const view = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-        // What is kept past the next pull must not be somebody else's buffer.
-        this.#chunks.push(this.#owned ? view : Buffer.from(view));
-        this.#available += chunk.length;
-      }
+      if (chunk) this.#queue.push(chunk, this.#owned);
+      else this.#ended = true;
     }
-    return this.#take(Math.min(length, this.#available));
+    return this.#queue.take(length);
   }
 
   /** Exactly `length` bytes if they and at least one more are at hand, and begin with `ff ff ff ff`: an inner segment. */
   readInner(length: number): Buffer | undefined {
-    if (this.#available <= length) return undefined;
-    const [first] = this.#chunks;
-    if (!first || first.length < 4 || first.readUInt32BE(0) !== 0xffffffff) return undefined;
-    return this.#take(length);
-  }
-
-  #take(length: number): Buffer {
-    const [first] = this.#chunks;
-    if (!first || length === 0) return Buffer.alloc(0);
-    this.#available -= length;
-    if (first.length > length) {
-      this.#chunks[0] = first.subarray(length);
-      return first.subarray(0, length);
-    }
-    if (first.length === length) {
-      this.#chunks.shift();
-      return first;
-    }
-    const whole = Buffer.allocUnsafe(length);
-    let filled = 0;
-    while (filled < length) {
-      const chunk = this.#chunks[0] as Buffer;
-      const part = chunk.subarray(0, length - filled);
-      whole.set(part, filled);
-      filled += part.length;
-      if (part.length === chunk.length) this.#chunks.shift();
-      else this.#chunks[0] = chunk.subarray(part.length);
-    }
-    return whole;
+    if (this.#queue.length <= length || this.#queue.peekUInt32() !== 0xffffffff) return undefined;
+    return this.#queue.take(length);
   }
 }

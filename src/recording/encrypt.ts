@@ -1,4 +1,5 @@
 import { wipe } from "../encoding/secrets.js";
+import { ChunkQueue } from "./chunk-queue.js";
 import { FloeEncryptor } from "./floe.js";
 import { segmentOverhead } from "./sizes.js";
 
@@ -17,8 +18,7 @@ export interface EncryptRequest {
 export class RecordingEncryptor {
   readonly #floe: FloeEncryptor;
   readonly #capacity: number;
-  #held: Uint8Array[] = [];
-  #heldSize = 0;
+  readonly #held = new ChunkQueue();
   #start: Buffer[];
   plaintextSize = 0;
   encryptedSize = 0;
@@ -35,28 +35,25 @@ export class RecordingEncryptor {
     const pieces = this.#begin();
     this.plaintextSize += chunk.length;
     let rest = chunk;
-    while (this.#heldSize + rest.length > this.#capacity) {
-      const room = this.#capacity - this.#heldSize;
-      this.#held.push(rest.subarray(0, room));
+    while (this.#held.length + rest.length > this.#capacity) {
+      const room = this.#capacity - this.#held.length;
+      // What leaves in this call need not be copied, whoever owns it.
+      this.#write([...this.#held.takePieces(this.#capacity), rest.subarray(0, room)], false, pieces);
       rest = rest.subarray(room);
-      this.#write(false, pieces);
     }
-    if (rest.length > 0) {
-      this.#held.push(owned ? rest : Buffer.from(rest));
-      this.#heldSize += rest.length;
-    }
+    if (rest.length > 0) this.#held.push(rest, owned);
     return this.#count(pieces);
   }
 
   end(): Buffer[] {
     const pieces = this.#begin();
-    this.#write(true, pieces);
+    this.#write(this.#held.takePieces(this.#capacity), true, pieces);
     return this.#count(pieces);
   }
 
   destroy(): void {
     this.#floe.destroy();
-    this.#held = [];
+    this.#held.clear();
   }
 
   #begin(): Buffer[] {
@@ -65,10 +62,8 @@ export class RecordingEncryptor {
     return pieces;
   }
 
-  #write(last: boolean, pieces: Buffer[]): void {
-    pieces.push(...this.#floe.segment(this.#held, last));
-    this.#held = [];
-    this.#heldSize = 0;
+  #write(plaintext: readonly Uint8Array[], last: boolean, pieces: Buffer[]): void {
+    pieces.push(...this.#floe.segment(plaintext, last));
   }
 
   #count(pieces: Buffer[]): Buffer[] {

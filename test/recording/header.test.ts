@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { encodeFields } from "../../src/encoding/fields.js";
-import { RecordingKeyStoreError } from "../../src/errors.js";
+import type { RecordingKeyStoreError } from "../../src/errors.js";
 import { canonicalJson } from "../../src/recording/canonical-json.js";
 import { decodeHeader, encodeHeader, headerLengthOf, type RecordingHeader } from "../../src/recording/header.js";
 

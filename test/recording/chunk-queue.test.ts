@@ -1,0 +1,43 @@
+import { randomBytes } from "node:crypto";
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { ChunkQueue } from "../../src/recording/chunk-queue.js";
+
+const length = fc.oneof(fc.integer({ min: 0, max: 50 }), fc.integer({ min: 4_000, max: 4_200 }), fc.integer({ min: 16_000, max: 40_000 }));
+const step = fc.oneof(
+  fc.record({ kind: fc.constant("push" as const), length, owned: fc.boolean() }),
+  fc.record({ kind: fc.constantFrom("take" as const, "pieces" as const), length, owned: fc.constant(true) }),
+);
+
+it("a queue gives back the bytes that went in, in order, however they came and are taken", () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const queue = new ChunkQueue();
+      let model = Buffer.alloc(0);
+      for (const { kind, length: size, owned } of steps) {
+        if (kind === "push") {
+          const chunk = randomBytes(size);
+          model = Buffer.concat([model, chunk]);
+          queue.push(chunk, owned);
+          if (!owned) chunk.fill(0); // its owner uses it for something else
+        } else {
+          const expected = model.subarray(0, size);
+          if (size >= 4 && model.length >= 4) expect([undefined, model.readUInt32BE(0)]).toContain(queue.peekUInt32());
+          const taken = kind === "take" ? queue.take(size) : Buffer.concat(queue.takePieces(size));
+          expect(taken.equals(expected)).toBe(true);
+          model = model.subarray(expected.length);
+        }
+        expect(queue.length).toBe(model.length);
+      }
+    }),
+  );
+});
+
+it("a million bytes that come one by one take little more memory than a million bytes", () => {
+  const queue = new ChunkQueue();
+  const byte = Buffer.from([7]);
+  for (let count = 0; count < 1_000_000; count += 1) queue.push(byte, true);
+  const pieces = queue.takePieces(1_000_000);
+  expect(pieces.length).toBeLessThan(100);
+  expect(Buffer.concat(pieces).equals(Buffer.alloc(1_000_000, 7))).toBe(true);
+});
