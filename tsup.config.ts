@@ -1,15 +1,17 @@
 import { defineConfig } from "tsup";
 
+const library = {
+  index: "src/index.ts",
+  aws: "src/aws.ts",
+  "stores/file": "src/stores/file.ts",
+  testing: "src/testing/index.ts",
+};
+
 export default defineConfig({
-  entry: {
-    index: "src/index.ts",
-    aws: "src/aws.ts",
-    "stores/file": "src/stores/file.ts",
-    testing: "src/testing/index.ts",
-  },
+  entry: { ...library, cli: "src/cli/bin.ts" },
   format: ["esm", "cjs"],
   target: "node20",
-  dts: true,
+  dts: { entry: library },
   clean: true,
   sourcemap: true,
   splitting: true,

@@ -170,6 +170,13 @@ function runGates() {
     });
   }
 
+  gate("the command starts without optional peers", () => {
+    for (const command of Object.keys(manifest.bin)) {
+      const help = run(consumer, path.join(consumer, "node_modules", ".bin", command), ["--help"]);
+      expect(help.includes(command), `says: ${help}`);
+    }
+  });
+
   gate("npm install of the AWS SDK and of the consumers' tools", () =>
     install(...["@aws-sdk/client-kms", "esbuild", "typescript", "@types/node"].map(sameVersion), "jest@^30"),
   );
