@@ -107,8 +107,8 @@ function kindOf(error: object): KmsFailureKind | undefined {
   const name = awsNameOf(error);
   if (name !== undefined) return refine(kindsByName[name] ?? "key-unusable", errorText(error) ?? "");
   const { code, syscall, $retryable } = error as { code?: unknown; syscall?: unknown; $retryable?: { throttling?: unknown } };
-  // The only files that a call reads are those of the credentials: a web identity's token, a profile.
-  if (syscall === "open" || syscall === "read") return "credentials";
+  // The only files that a call opens are those of the credentials: a web identity's token, a profile.
+  if (syscall === "open") return "credentials";
   const byCode = typeof code === "string" ? kindOfCode(code) : undefined;
   if (byCode !== undefined) return byCode;
   if ($retryable?.throttling === true) return "throttled";

@@ -83,6 +83,7 @@ export const localFailures: readonly (readonly [KmsFailureKind, string, () => un
   ["credentials", "no credentials because their host is away", () => Object.assign(named("CredentialsProviderError"), { cause: withCode("ECONNREFUSED") })],
   ["credentials", "no token file", () => Object.assign(withCode("ENOENT"), { syscall: "open" })],
   ["credentials", "a token file that must not be read", () => Object.assign(withCode("EACCES"), { syscall: "open" })],
+  ["unreachable", "a reset while reading", () => Object.assign(withCode("ECONNRESET"), { syscall: "read" })],
   ["unreachable", "a firewall on the host", () => Object.assign(withCode("EACCES"), { syscall: "connect" })],
   ["unreachable", "a cause", () => new Error("fetch failed", { cause: withCode("ECONNREFUSED") })],
   ["unreachable", "a cause's cause", () => new Error("x", { cause: new Error("y", { cause: withCode("ENOTFOUND") }) })],

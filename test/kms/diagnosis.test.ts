@@ -3,10 +3,9 @@ import { kmsErrorFromAws } from "../../src/kms/classify-aws-failure.js";
 import { diagnose, type DiagnosisContext } from "../../src/kms/diagnosis.js";
 import { kmsError, kmsFailureKinds, type KmsFailureKind } from "../../src/kms/failures.js";
 import { awsAnswers, type AwsAnswer } from "./aws-errors.js";
-import { inMemory, keyAliasArn, keyArn, rejection, callsOf, serviceAccount } from "./fixtures.js";
+import { callsOf, inMemory, keyAliasArn, keyArn, operations, rejection, serviceAccount } from "./fixtures.js";
 import { renderKmsErrors } from "./render-kms-errors.js";
 
-const operations = ["DescribeKey", "Encrypt", "Decrypt", "GenerateDataKeyPairWithoutPlaintext"];
 const context = { organizationId: "org-1", contextKeyName: "genesys-cloud-organization-id", serviceAccountId: serviceAccount };
 const errorOf = (kind: KmsFailureKind, operation = "Encrypt", keyId: string | undefined = keyAliasArn) => kmsError(kind, { operation, keyId, message: "what happened" });
 const fromAws = ({ name, message, status = 400 }: AwsAnswer, operation = "Encrypt") =>

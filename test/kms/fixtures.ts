@@ -1,6 +1,6 @@
 import { KMSClient, type KMSClientConfig } from "@aws-sdk/client-kms";
 import { mockClient } from "aws-sdk-client-mock";
-import { AwsKmsProvider, type AwsKmsProviderOptions } from "../../src/aws.js";
+import { AwsKmsProvider, type AwsKmsProviderOptions, type KmsClientLike } from "../../src/aws.js";
 import type { KmsProvider } from "../../src/kms/kms-provider.js";
 import { InMemoryKms } from "../../src/testing/index.js";
 
@@ -10,6 +10,11 @@ export const region = "eu-west-1";
 export const keyAliasArn = `arn:aws:kms:${region}:${organizationAccount}:alias/recordings`;
 export const keyArn = `arn:aws:kms:${region}:${organizationAccount}:key/1234abcd-12ab-34cd-56ef-1234567890ab`;
 export const encryptionContext = { "genesys-cloud-organization-id": "org-1" };
+
+export const operations = ["DescribeKey", "Encrypt", "Decrypt", "GenerateDataKeyPairWithoutPlaintext"] as const;
+
+/** A client of which nothing but `send` is known. */
+export const clientThat = (send: KmsClientLike["send"]): KmsClientLike => ({ send });
 
 /** A client whose `send` is a stub, as aws-sdk-client-mock makes it. */
 export function mockedClient() {

@@ -1,63 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import { KmsError, RecordingKeyStoreError } from "../../src/errors.js";
-import { kmsError, kmsFailureGroup, kmsFailureKinds, type KmsFailureKind } from "../../src/kms/failures.js";
-import { decryptionInRegions, GuardedKmsProvider } from "../../src/kms/guarded-kms-provider.js";
-import type { KmsCallOptions, KmsProvider } from "../../src/kms/kms-provider.js";
+import { kmsFailureGroup, kmsFailureKinds, type KmsFailureKind } from "../../src/kms/failures.js";
+import { GuardedKmsProvider } from "../../src/kms/guarded-kms-provider.js";
 import { callsOf, encryptionContext, keyAliasArn, keyArn, region, rejection } from "./fixtures.js";
-
-const failure = (kind: KmsFailureKind, operation = "Decrypt", keyId = keyArn) => kmsError(kind, { operation, keyId, message: `told: ${kind}`, awsErrorName: "Name", requestId: "request-1" });
-const turn = () => new Promise((resolve) => setImmediate(resolve));
-
-interface Call {
-  readonly keyId: string;
-  readonly options: KmsCallOptions | undefined;
-  succeed(): void;
-  fail(error: unknown): void;
-}
-
-/** A provider whose calls end when, and as, the test says. */
-class HeldKms {
-  /** Calls that have begun, in order. */
-  readonly calls: Call[] = [];
-  /** Under way now. */
-  open = 0;
-  mostOpen = 0;
-
-  readonly #hold = (request: { keyId: string }, options?: KmsCallOptions): Promise<never> => {
-    this.open += 1;
-    this.mostOpen = Math.max(this.mostOpen, this.open);
-    return new Promise<never>((resolve, reject) => {
-      const end = (how: () => void) => () => {
-        this.open -= 1;
-        how();
-      };
-      const answer = { keyArn: request.keyId, plaintext: Buffer.from("plaintext"), ciphertext: Buffer.from("ciphertext") } as never;
-      this.calls.push({ keyId: request.keyId, options, succeed: end(() => resolve(answer)), fail: (error) => end(() => reject(error))() });
-    });
-  };
-
-  readonly provider: KmsProvider = { describeKey: this.#hold, encrypt: this.#hold, decrypt: this.#hold, generateDataKeyPair: this.#hold };
-}
-
-function guarded(concurrency?: number) {
-  const held = new HeldKms();
-  const guard = new GuardedKmsProvider(held.provider, concurrency);
-  const decrypt = (options?: KmsCallOptions, keyId = keyArn) => guard.decrypt({ keyId, ciphertext: Buffer.from("c"), encryptionContext }, options);
-  const settled: unknown[] = [];
-  const watch = (promise: Promise<unknown>) => void promise.then(() => settled.push("ok"), (error: unknown) => settled.push(error));
-  return { held, guard, decrypt, settled, watch };
-}
-
-/** A guard that has just met a failure. */
-async function failing(kind: KmsFailureKind = "timeout", concurrency?: number) {
-  const parts = guarded(concurrency);
-  const first = rejection(parts.decrypt());
-  await turn();
-  parts.held.calls[0]!.fail(failure(kind));
-  expect(await first).toMatchObject({ kind });
-  return parts;
-}
+import { failing, failure, guarded, turn, type Call } from "./held-kms.js";
 
 describe("concurrency", () => {
   test.each([[undefined, 16], [1, 1], [3, 3]])("of %s: at most %i at a time, in the order in which they came", async (concurrency, most) => {
@@ -352,64 +299,5 @@ describe("a provider that does not keep its promises about failures", () => {
     const error = await call;
     expect(error).toBeInstanceOf(KmsError);
     expect(error).toMatchObject({ kind: "key-disabled", code: "ERR_KMS_REFUSED", awsErrorName: "DisabledException", message: "told" });
-  });
-});
-
-describe("decryption in Regions", () => {
-  const id = `mrk-${"0".repeat(32)}`;
-  const inRegion = (name: string) => `arn:aws:kms:${name}:111122223333:key/${id}`;
-  const [home, second, third] = [region, "us-east-1", "ap-southeast-2"] as const;
-
-  /** Decrypts under a key stored with another Region's ARN, with an outcome for each Region asked. */
-  async function decryptWith(outcomes: Record<string, KmsFailureKind | "ok" | "other-key">, stored = inRegion(second), regions: readonly string[] = [home, second, third]) {
-    const asked: string[] = [];
-    const kms = {
-      decrypt: async ({ keyId }: { keyId: string }) => {
-        const where = keyId.split(":")[3]!;
-        asked.push(where);
-        const outcome = outcomes[where] ?? "ok";
-        if (outcome === "other-key") return { keyArn, plaintext: Buffer.from(where) };
-        if (outcome !== "ok") throw failure(outcome, "Decrypt", keyId);
-        return { keyArn: keyId, plaintext: Buffer.from(where) };
-      },
-    } as unknown as KmsProvider;
-    const result = await decryptionInRegions(kms, stored, regions)({ ciphertext: Buffer.from("c"), encryptionContext }).then(String, (error: unknown) => error);
-    return { asked, result };
-  }
-
-  test("the home Region alone is asked while it answers", async () => {
-    expect(await decryptWith({})).toEqual({ asked: [home], result: home });
-  });
-
-  test.each(kmsFailureKinds)("after %s in the home Region", async (kind) => {
-    const { asked, result } = await decryptWith({ [home]: kind });
-    if (["unreachable", "timeout", "service-error"].includes(kind)) expect({ asked, result }).toEqual({ asked: [home, second], result: second });
-    else expect({ asked, result }).toMatchObject({ asked: [home], result: { kind, keyId: inRegion(home) } });
-  });
-
-  test("Regions are asked in order, each once, and if none helps the home Region's failure counts", async () => {
-    expect(await decryptWith({ [home]: "timeout", [second]: "unreachable" }, inRegion(home), [home, second, home, third])).toEqual({ asked: [home, second, third], result: third });
-    const none = await decryptWith({ [home]: "timeout", [second]: "service-error", [third]: "unreachable" });
-    expect(none).toMatchObject({ asked: [home, second, third], result: { kind: "timeout", keyId: inRegion(home) } });
-    const refused = await decryptWith({ [home]: "timeout", [second]: "access-denied" });
-    expect(refused).toMatchObject({ asked: [home, second], result: { kind: "timeout", keyId: inRegion(home) } });
-  });
-
-  test.each([
-    ["a single-Region key", keyArn, [third, home]],
-    ["a multi-Region key and no Region of its partition", inRegion(region), ["us-gov-west-1"]],
-  ])("%s is asked only where it is", async (_, stored, regions) => {
-    const { asked, result } = await decryptWith({ [home]: "unreachable" }, stored, regions);
-    expect({ asked, result }).toMatchObject({ asked: [home], result: { kind: "unreachable" } });
-  });
-
-  test("an answer from another key is none", async () => {
-    expect(await decryptWith({ [home]: "other-key" })).toMatchObject({ asked: [home], result: { kind: "unexpected-answer" } });
-  });
-
-  test("an abort is passed on, and ends it", async () => {
-    const kms = { decrypt: async (_: unknown, options: KmsCallOptions) => Promise.reject(options.signal!.reason) } as unknown as KmsProvider;
-    const decrypt = decryptionInRegions(kms, inRegion(home), [home, second]);
-    expect(await rejection(decrypt({ ciphertext: Buffer.from("c"), encryptionContext }, AbortSignal.abort("enough")))).toBe("enough");
   });
 });
