@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { KMSClient, ReplicateKeyCommand } from "@aws-sdk/client-kms";
 import { describe, expect, it } from "vitest";
 import type { KeyPairStore } from "../../src/index.js";
 import { accountId, configured, homeRegion, kmsKeyAliasArn, organizationId, setup } from "../support/setup.js";
@@ -151,5 +152,29 @@ describe("a multi-Region key", () => {
     kms.createAlias("alias/mrk", kms.createKey({ accountId, region: homeRegion, multiRegion: true }));
     const noReplica = await keyStoreWith().test({ kmsKeyAliasArn: `arn:aws:kms:${homeRegion}:${accountId}:alias/mrk` });
     expect(noReplica.ok).toBe(false);
+  });
+
+  it("is used through its replica in the home Region, and through decryptRegions while that can't be reached", async () => {
+    const { kms, keyStoreWith } = setup({ homeRegion: "eu-central-1" });
+    const keyArn = kms.createKey({ accountId, region: homeRegion, multiRegion: true });
+    const alias = kms.createAlias("alias/mrk", keyArn);
+    const administrator = new KMSClient(kms.clientConfig(homeRegion, { accessKeyId: "AKIASERVICE" }));
+    await administrator.send(new ReplicateKeyCommand({ KeyId: keyArn, ReplicaRegion: "eu-central-1" }));
+    kms.faults.outage({ region: homeRegion, operation: "Decrypt" });
+    const keyStore = keyStoreWith({ decryptRegions: [homeRegion] });
+    await keyStore.configure({ kmsKeyAliasArn: alias });
+    const { body } = await keyStore.encryptRecording(audio, { recordingId: "r" });
+    kms.faults.heal();
+    const open = async () => Buffer.from((await keyStore.decryptRecording(body, { recordingId: "r" })).body).equals(audio);
+    kms.journal.clear();
+    expect(await open()).toBe(true);
+    expect(kms.journal.calls({ operation: "Decrypt" }).map(({ region }) => region)).toEqual(["eu-central-1"]);
+    keyStore.forgetPrivateKeys();
+    kms.faults.outage({ region: "eu-central-1" });
+    expect(await open()).toBe(true);
+    kms.faults.heal();
+    keyStore.forgetPrivateKeys();
+    kms.faults.accessDenied({ region: "eu-central-1" });
+    await expect(open()).rejects.toMatchObject({ kind: "access-denied" }); // a refusal is never gone round
   });
 });
