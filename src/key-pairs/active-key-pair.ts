@@ -5,6 +5,7 @@ import { decodeDocument, encodeDocument, type HeadDocument } from "./documents.j
 import { readHead, readHeadPair, storeCall } from "./head.js";
 import { parseKeyPair, storedKeyPair, type KeyPair } from "./key-pair.js";
 import { abortable, hasPassed, momentOf, type Moment } from "./private-key-custody.js";
+import { SharedHealth } from "./shared-health.js";
 import type { Confirmation } from "./vocabulary.js";
 
 /** The pair with which recordings are encrypted now, and how far KMS has vouched for it. */
@@ -27,6 +28,7 @@ interface Floor {
  */
 export class ActiveKeyPairs {
   readonly #context: KeyPairContext;
+  readonly shared: SharedHealth;
   #held: ActiveKeyPair | undefined;
   #floor: Floor | undefined;
   #headReadAt: Moment | undefined;
@@ -39,6 +41,7 @@ export class ActiveKeyPairs {
 
   constructor(context: KeyPairContext) {
     this.#context = context;
+    this.shared = new SharedHealth(context);
   }
 
   get current(): ActiveKeyPair | undefined {
@@ -203,7 +206,16 @@ export class ActiveKeyPairs {
     const interval = this.#context.health.trouble || this.#current?.confirmation !== "confirmed" ? Math.min(retryConfirmAfter, times.confirmEvery) : times.confirmEvery;
     // Jittered by up to a tenth, so that workers started together do not ask together.
     if (this.#confirmTriedAt && !hasPassed(this.#confirmTriedAt, interval * (0.9 + 0.1 * Math.random()), clock)) return;
-    void this.confirm().catch(() => undefined);
+    void this.#confirmInBackground().catch(() => undefined);
+  }
+
+  async #confirmInBackground(): Promise<void> {
+    const { clock, health } = this.#context;
+    const current = this.#current;
+    this.#confirmTriedAt = momentOf(clock);
+    // Only for what this host has had confirmed itself; and one in trouble asks for itself.
+    if (current?.confirmation === "confirmed" && !health.trouble && (await this.shared.isFresh(current.pair.digest))) return;
+    await this.confirm();
   }
 
   async #confirm(): Promise<void> {
@@ -213,6 +225,7 @@ export class ActiveKeyPairs {
     this.#confirmTriedAt = momentOf(clock);
     const verdict = await confirmKeyPair(current.pair, this.#context.decryptionUnder);
     if (this.#current?.pair !== current.pair) return;
+    if (verdict.status !== "untrusted") await this.shared.write(current.pair.digest, verdict.status === "unavailable" ? verdict.error : undefined);
     if (verdict.status === "confirmed") return this.adoptConfirmed(current.pair);
     if (verdict.error.code === "ERR_KMS_REFUSED") custody.drop({ organizationId, digest: current.pair.digest });
     health.failed("confirm", verdict.error);

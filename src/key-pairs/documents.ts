@@ -30,7 +30,7 @@ const schemas = {
     digest: base64,
     at: z.int().nonnegative(),
     /** Absent when the call succeeded. */
-    failure: z.object({ kind: z.string(), operation: z.string(), message: z.string(), since: z.int() }).optional(),
+    failure: z.object({ kind: z.string(), operation: z.string(), message: z.string() }).optional(),
   }),
 } as const;
 

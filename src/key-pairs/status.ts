@@ -26,6 +26,8 @@ export interface KeyStoreStatus {
   /** The KMS key is known to be disabled, pending deletion or gone: what is encrypted now may never open again. */
   readonly keyAtRisk: boolean;
   readonly lastKmsError?: { readonly at: Date; readonly error: KmsError; readonly diagnosis: Diagnosis };
+  /** What some worker of the fleet last heard from KMS about this pair, as the store's status item says (unverified). */
+  readonly fleet?: { readonly at: Date; readonly failure?: { readonly kind: string; readonly operation: string; readonly message: string } };
   /** Why the pair that the store names is not used, or why the store could not be read. */
   readonly storeError?: RecordingKeyStoreError;
   /** What decides which KMS keys count. */
@@ -47,6 +49,7 @@ export async function readStatus(context: KeyPairContext, active: ActiveKeyPairs
       storeError = error as RecordingKeyStoreError;
     }
   }
+  const fleet = pair && (await active.shared.read(pair.digest));
   const { trouble, lastKmsError } = health;
   const change = pair && nextKeyChange(pair.birth);
   return {
@@ -68,6 +71,7 @@ export async function readStatus(context: KeyPairContext, active: ActiveKeyPairs
           },
         }
       : {}),
+    ...(fleet ? { fleet: { at: new Date(fleet.at), ...(fleet.failure ? { failure: fleet.failure } : {}) } } : {}),
     ...(storeError ? { storeError } : {}),
     trust: trust.basis,
   };
