@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { InMemoryKms, type KmsPrincipalInit } from "../testing/kms/index.js";
 import { UsageError, type Command } from "./command.js";
-import { untilToldToEnd } from "./lifetime.js";
+import { watchForTheEnd } from "./lifetime.js";
 
 /** `recording-keystore kms`: an in-memory KMS for test suites in any language. */
 export const kmsCommand: Command = {
@@ -34,8 +34,9 @@ Prints the URL when it listens. Ends on SIGTERM, on SIGINT, and when its parent 
       ...(values.region && { regions: values.region }),
     });
     const endpoint = await kms.listen({ port: readPort(values.port) });
+    const theEnd = watchForTheEnd();
     print(endpoint.url);
-    await untilToldToEnd();
+    await theEnd;
     await endpoint.close();
   },
 };

@@ -2,10 +2,13 @@ import { readFileSync } from "node:fs";
 
 const pollMs = 500;
 
-/** Resolves on SIGTERM, on SIGINT, and when the process that started this one is gone: npx forwards no signals. */
-export function untilToldToEnd(): Promise<void> {
+/**
+ * Begins to watch for SIGTERM, SIGINT and the end of the process that started this one (npx forwards no signals), and
+ * gives a promise of the first of them. Begin before anyone is told that this process runs.
+ */
+export function watchForTheEnd(): Promise<void> {
+  const ancestors = watchedAncestors();
   return new Promise((resolve) => {
-    const ancestors = watchedAncestors();
     const poll = setInterval(() => {
       if (watchedAncestors() !== ancestors) end();
     }, pollMs);

@@ -32,3 +32,5 @@ export {
   type KmsSnapshot,
   type MockedClient,
 } from "./kms/index.js";
+export { InMemoryKmsProvider } from "./in-memory-kms-provider.js";
+export { createTestKeyStore, type TestKeyStore, type TestKeyStoreOptions } from "./test-key-store.js";

@@ -1,0 +1,76 @@
+import type { ConfigurationInput, RecordingKeyStoreOptions } from "../configuration.js";
+import { RecordingKeyStore } from "../recording-key-store.js";
+import type { KeyPairStore } from "../stores/key-pair-store.js";
+import { MemoryKeyPairStore } from "../stores/memory.js";
+import { InMemoryKmsProvider } from "./in-memory-kms-provider.js";
+import { InMemoryKms } from "./kms/in-memory-kms.js";
+import { TestClock } from "./test-clock.js";
+
+/** Options of {@link createTestKeyStore}: those of the key store, as far as the test cares. */
+export interface TestKeyStoreOptions extends Partial<Omit<RecordingKeyStoreOptions, "kms" | "clock">> {
+  /** What to configure, but for the alias; `false` leaves the key store unconfigured. */
+  configuration?: Omit<ConfigurationInput, "kmsKeyAliasArn"> | false;
+  /** The account that owns the KMS key. */
+  customerAccountId?: string;
+  clock?: TestClock;
+}
+
+export interface TestKeyStore {
+  keyStore: RecordingKeyStore;
+  kms: InMemoryKms;
+  store: KeyPairStore;
+  /** Moves the key store and the in-memory KMS together. */
+  clock: TestClock;
+  kmsKeyArn: string;
+  kmsKeyAliasArn: string;
+}
+
+const serviceAccountId = "765628985471";
+
+/**
+ * A key store ready for a test, in one line: configured, on an in-memory KMS, a memory store and a test clock. The key
+ * belongs to one account and the caller to another, let in by the policy that customers give their keys. Needs
+ * no AWS SDK; give a key store an `AwsKmsProvider` over `kms.clientConfig(region)` to have the SDK in between.
+ *
+ * ```ts
+ * const { keyStore, kms, clock } = await createTestKeyStore();
+ * ```
+ */
+export async function createTestKeyStore(options: TestKeyStoreOptions = {}): Promise<TestKeyStore> {
+  const { configuration = {}, customerAccountId = "111122223333", clock = new TestClock(), ...rest } = options;
+  const { organizationId = "org-1", homeRegion = "us-east-1", store = new MemoryKeyPairStore() } = rest;
+  const kms = new InMemoryKms({ clock });
+  const caller = kms.addPrincipal({ arn: `arn:aws:iam::${serviceAccountId}:role/recording` });
+  const contextKey = (configuration || {}).contextKeyName ?? "genesys-cloud-organization-id";
+  const kmsKeyArn = kms.createKey({
+    accountId: customerAccountId,
+    region: homeRegion,
+    alias: "alias/recordings",
+    policy: customerPolicy(customerAccountId, { [`kms:EncryptionContext:${contextKey}`]: organizationId }),
+  });
+  const kmsKeyAliasArn = kmsKeyArn.replace(/:key\/.*$/, ":alias/recordings");
+  const keyStore = new RecordingKeyStore({
+    ...rest,
+    organizationId,
+    homeRegion,
+    store,
+    clock,
+    trustedKmsKeys: rest.trustedKmsKeys ?? [customerAccountId],
+    kms: new InMemoryKmsProvider(kms, caller),
+  });
+  if (configuration) await keyStore.configure({ ...configuration, kmsKeyAliasArn });
+  return { keyStore, kms, store, clock, kmsKeyArn, kmsKeyAliasArn };
+}
+
+function customerPolicy(customerAccountId: string, context: Record<string, string>): object {
+  const service = { AWS: `arn:aws:iam::${serviceAccountId}:root` };
+  const Resource = "*";
+  return {
+    Version: "2012-10-17",
+    Statement: [
+      { Effect: "Allow", Principal: { AWS: `arn:aws:iam::${customerAccountId}:root` }, Action: "kms:*", Resource },
+      { Effect: "Allow", Principal: service, Action: ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*"], Resource, Condition: { StringEquals: context } },
+      { Effect: "Allow", Principal: service, Action: "kms:DescribeKey", Resource },
+    ],
+  };
+}

@@ -1,0 +1,109 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { main } from "../../src/cli/main.js";
+import { signedHeaders } from "./doors.js";
+import { home } from "./world.js";
+
+const bin = path.resolve("src/cli/bin.ts");
+const started: ChildProcess[] = [];
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(os.tmpdir(), "kms-command-"));
+});
+afterAll(() => rm(folder, { recursive: true }));
+afterEach(() => started.splice(0).forEach((child) => child.kill("SIGKILL")));
+
+function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
+  const child = spawn(process.execPath, ["--import", "tsx", bin, "kms", ...args], { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "inherit"] });
+  started.push(child);
+  return child;
+}
+
+async function firstLine(child: ChildProcess): Promise<string> {
+  let text = "";
+  for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
+    text += chunk.toString();
+    if (text.includes("\n")) break;
+  }
+  return text.trim();
+}
+
+async function ask(url: string, operation: string, input: object, caller: { region?: string; accessKeyId?: string } = {}) {
+  const body = JSON.stringify(input);
+  const headers = signedHeaders(new URL(url).host, `TrentService.${operation}`, body, { region: home, accessKeyId: "AKIAANYONE", ...caller });
+  const response = await fetch(url, { method: "POST", headers, body });
+  return (await response.json()) as Record<string, unknown>;
+}
+
+/** True once nobody listens any more. */
+async function isGone(url: string): Promise<boolean> {
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    const alive = await fetch(url, { method: "POST" }).then(
+      (response) => response.body?.cancel().then(() => true),
+      () => false,
+    );
+    if (!alive) return true;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return false;
+}
+
+describe("recording-keystore kms", () => {
+  test("serves every Region to anyone, and ends cleanly on SIGTERM", async () => {
+    const child = start([]);
+    const url = await firstLine(child);
+    expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
+    for (const region of [home, "eu-west-1"]) {
+      const { KeyMetadata } = await ask(url, "CreateKey", {}, { region });
+      expect(KeyMetadata).toMatchObject({ AWSAccountId: "000000000000", Arn: expect.stringContaining(`:${region}:`) as string });
+    }
+    child.kill("SIGTERM");
+    expect(await once(child, "exit")).toEqual([0, null]);
+  });
+
+  test("takes principals, Regions and a port", async () => {
+    const principals = path.join(folder, "principals.json");
+    const nothing = { Version: "2012-10-17", Statement: [] };
+    await writeFile(principals, JSON.stringify({ principals: [{ accessKeyId: "AKIABOB", arn: "arn:aws:iam::111122223333:user/bob", identityPolicy: nothing }] }));
+    const url = await firstLine(start(["--principals", principals, "--region", home, "--region", "eu-west-1"]));
+    expect(await ask(url, "ListKeys", {}, { accessKeyId: "AKIABOB" })).toMatchObject({ __type: "AccessDeniedException", message: expect.stringContaining("user/bob") as string });
+    expect(await ask(url, "ListKeys", {})).toEqual({ Keys: [], Truncated: false });
+    expect(await ask(url, "ListKeys", {}, { region: "ap-south-1" })).toMatchObject({ __type: "InvalidSignatureException" });
+  });
+
+  test("ends when its parent is gone", async () => {
+    const parent = spawn(
+      process.execPath,
+      ["-e", `require("node:child_process").spawn(process.execPath, ${JSON.stringify(["--import", "tsx", bin, "kms"])}, { stdio: ["ignore", "inherit", "inherit"] }); setInterval(() => {}, 1000)`],
+      { stdio: ["ignore", "pipe", "inherit"] },
+    );
+    started.push(parent);
+    const url = await firstLine(parent);
+    parent.kill("SIGKILL");
+    expect(await isGone(url)).toBe(true);
+  });
+
+  const mistakes: [args: string[], said: RegExp][] = [
+    [["kms", "--prot", "1"], /--prot/],
+    [["kms", "--port", "many"], /--port: not a port number/],
+    [["kms", "--principals", "no-such-file.json"], /--principals no-such-file\.json/],
+    [["kms", "extra"], /extra/],
+    [["kns"], /Unknown command: kns/],
+  ];
+  test.each(mistakes)("%o is a mistake", async (args, said) => {
+    const errors: string[] = [];
+    const code = await main(args, { print: () => {}, printError: (line) => errors.push(line) });
+    expect(code).toBe(2);
+    expect(errors.join("\n")).toMatch(said);
+  });
+
+  test.each([[["--help"], /kms/], [["kms", "--help"], /--principals FILE/]] as const)("%o helps", async (args, said) => {
+    const lines: string[] = [];
+    expect(await main(args, { print: (line) => lines.push(line), printError: () => {} })).toBe(0);
+    expect(lines.join("\n")).toMatch(said);
+  });
+});
