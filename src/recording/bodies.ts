@@ -5,7 +5,7 @@ import { ByteReader, ByteSource, isStream, type ByteStream, type RecordingStream
 import { RecordingDecryptor, type OpenHeader } from "./decrypt.js";
 import { RecordingEncryptor, type EncryptRequest } from "./encrypt.js";
 import type { RecordingHeader } from "./header.js";
-import { encryptedSize } from "./sizes.js";
+import { encryptedSize, plaintextSizeOf } from "./sizes.js";
 
 /** A recording, encrypted or not: bytes, or a stream of them. */
 export type RecordingInput = Uint8Array | RecordingStream;
@@ -50,24 +50,39 @@ export type DecryptedRecording<I extends RecordingInput> = Streamed<I> & {
 
 type Body<I extends RecordingInput> = Streamed<I> & { readonly body: BodyOf<I> };
 
-/** Encrypts bytes at once, or a stream as it is read. */
+/** Of one chunk, however long, so much is encrypted before the event loop has its turn, bytes. */
+const maxStep = 1_048_576;
+
+/**
+ * Encrypts bytes at once, or a stream as it is read. Chunks of a Node stream must stay as they are, as in any pipeline;
+ * every other source may use its chunk again once it is asked for the next one.
+ */
 export async function encryptBody<I extends RecordingInput>(input: I, request: EncryptRequest & { signal?: AbortSignal }): Promise<Body<I>> {
   try {
+    request.signal?.throwIfAborted();
     if (!isStream(input, "recording")) return { body: encryptBytes(input, request) } as unknown as Body<I>;
-  } catch (error) {
-    wipe(request.dataKey);
-    throw error;
+    return encryptStream(input, request) as unknown as Body<I>;
+  } finally {
+    wipe(request.dataKey); // FLOE has derived its own keys from it
   }
+}
+
+function encryptStream(input: RecordingStream, request: EncryptRequest & { signal?: AbortSignal }): { body: ByteStreamBody; done: Promise<StreamTotals> } {
   const source = new ByteSource(input, "recording");
   const encryptor = new RecordingEncryptor(request);
+  let rest: Uint8Array = new Uint8Array(0);
   let ended = false;
   const next = async () => {
     if (ended) return undefined;
-    const chunk = await source.next();
-    ended = !chunk;
-    return chunk ? encryptor.push(chunk, source.ownsChunks) : encryptor.end();
+    const chunk = rest.length > 0 ? rest : await source.next();
+    if (chunk) {
+      rest = chunk.subarray(maxStep);
+      return encryptor.push(chunk.subarray(0, maxStep), source.ownsChunks);
+    }
+    ended = true;
+    return encryptor.end();
   };
-  return streamed(input, source, next, encryptor, request.signal) as unknown as Body<I>;
+  return streamed(input, source, next, encryptor, request.signal);
 }
 
 /** Decrypts bytes at once, or a stream as it is read. Resolves when the header has been opened and authenticated. */
@@ -101,11 +116,17 @@ function encryptBytes(input: Uint8Array, request: EncryptRequest & { signal?: Ab
   // One result, filled segment by segment: collecting first and joining later costs a second copy of everything.
   const body = Buffer.allocUnsafeSlow(size);
   let filled = 0;
-  for (const pieces of [encryptor.push(input, true), encryptor.end()]) {
+  const fill = (pieces: readonly Buffer[]) => {
     for (const piece of pieces) {
       body.set(piece, filled);
       filled += piece.length;
     }
+  };
+  try {
+    for (let offset = 0; offset < input.length; offset += maxStep) fill(encryptor.push(input.subarray(offset, offset + maxStep), true));
+    fill(encryptor.end());
+  } finally {
+    encryptor.destroy();
   }
   return body;
 }
@@ -118,15 +139,14 @@ async function decryptBytes(input: Uint8Array, open: OpenHeader, signal: AbortSi
     return chunk?.length ? chunk : undefined;
   };
   const decryptor = await RecordingDecryptor.open(new ByteReader(once, true), open, signal);
-  // Never smaller than the plaintext; what is released is cut to what was verified.
-  const body = Buffer.allocUnsafeSlow(input.length);
-  let filled = 0;
+  let body = Buffer.alloc(0);
   try {
+    body = Buffer.allocUnsafeSlow(plaintextSizeOf(input.length, { headerLength: decryptor.headerLength, segmentLength: decryptor.header.segmentLength }));
+    let filled = 0;
     for (let batch = await decryptor.next(); batch; batch = await decryptor.next()) {
       for (const segment of batch) {
         body.set(segment, filled);
         filled += segment.length;
-        segment.fill(0);
       }
     }
   } catch (error) {
@@ -135,7 +155,7 @@ async function decryptBytes(input: Uint8Array, open: OpenHeader, signal: AbortSi
   } finally {
     decryptor.destroy();
   }
-  return { header: decryptor.header, body: body.subarray(0, filled) };
+  return { header: decryptor.header, body };
 }
 
 interface Worker extends StreamTotals {
@@ -147,7 +167,7 @@ type NextPieces = () => Promise<readonly Buffer[] | undefined>;
 
 /** Gives a producer of bytes the shape of its input, and ends both with the signal, a cancellation or an error. */
 function streamed(input: RecordingStream, source: ByteSource, produce: NextPieces, worker: Worker, signal: AbortSignal | undefined): { body: ByteStreamBody; done: Promise<StreamTotals> } {
-  let finish: (error?: { readonly reason: unknown }) => void = () => undefined;
+  let finish: Finish = () => undefined;
   const done = new Promise<StreamTotals>((resolve, reject) => {
     let finished = false;
     finish = (error) => {
@@ -165,7 +185,6 @@ function streamed(input: RecordingStream, source: ByteSource, produce: NextPiece
   const next: NextPieces = async () => {
     try {
       for (let pieces = await produce(); pieces; pieces = await produce()) if (pieces.some(({ length }) => length > 0)) return pieces;
-      finish();
       return undefined;
     } catch (reason) {
       finish({ reason });
@@ -188,7 +207,10 @@ interface FailableBody {
   fail(reason: unknown): void;
 }
 
-function nodeBody(next: NextPieces, finish: (error: { reason: unknown }) => void): FailableBody {
+/** Without an error: the reader has everything. */
+type Finish = (error?: { readonly reason: unknown }) => void;
+
+function nodeBody(next: NextPieces, finish: Finish): FailableBody {
   const stream = new Readable({
     read() {
       next().then(
@@ -203,10 +225,11 @@ function nodeBody(next: NextPieces, finish: (error: { reason: unknown }) => void
       callback(error);
     },
   });
+  stream.once("end", () => finish());
   return { stream, fail: (reason) => void stream.destroy(asError(reason)) };
 }
 
-function webBody(next: NextPieces, finish: (error: { reason: unknown }) => void): FailableBody {
+function webBody(next: NextPieces, finish: Finish): FailableBody {
   let fail: (reason: unknown) => void = () => undefined;
   const stream = new ReadableStream<Uint8Array>(
     {
@@ -216,7 +239,9 @@ function webBody(next: NextPieces, finish: (error: { reason: unknown }) => void)
       async pull(controller) {
         const pieces = await next();
         for (const piece of pieces ?? []) if (piece.length > 0) controller.enqueue(piece);
-        if (!pieces) controller.close();
+        if (pieces) return;
+        controller.close();
+        finish();
       },
       cancel(reason) {
         finish({ reason: reason ?? new DOMException("the stream was cancelled", "AbortError") });

@@ -1,4 +1,5 @@
 import { Readable } from "node:stream";
+import { types } from "node:util";
 import { InvalidInputError } from "../errors.js";
 import { ChunkQueue } from "./chunk-queue.js";
 import { pullReadable } from "./readable-source.js";
@@ -27,10 +28,12 @@ export class ByteSource {
     this.#field = field;
     this.ownsChunks = stream instanceof Readable;
     if (stream instanceof Readable) {
+      // What somebody else has read to its end would become an empty recording.
+      if (stream.readableEnded) throw new InvalidInputError(field, "must be a stream that has not been read to its end");
       this.#pull = pullReadable(stream);
       this.#cancel = () => void stream.destroy();
     } else if ("getReader" in stream) {
-      const reader = stream.getReader();
+      const reader = lockedReader(stream, field);
       this.#pull = async () => {
         const { done, value } = await reader.read();
         return done ? { done, value: undefined } : { done: false, value };
@@ -39,7 +42,7 @@ export class ByteSource {
     } else {
       const iterator: AsyncIterator<unknown, unknown> = stream[Symbol.asyncIterator]();
       this.#pull = () => iterator.next();
-      this.#cancel = () => void Promise.resolve(iterator.return?.()).catch(() => undefined);
+      this.#cancel = () => void (async () => iterator.return?.())().catch(() => undefined);
     }
   }
 
@@ -52,7 +55,7 @@ export class ByteSource {
         this.#pull().then(resolve, reject);
       });
       if (done === true) return undefined;
-      if (!(value instanceof Uint8Array)) throw new InvalidInputError(this.#field, "must be a stream of Uint8Array chunks", value);
+      if (!types.isUint8Array(value)) throw new InvalidInputError(this.#field, "must be a stream of Uint8Array chunks", value);
       if (value.length > 0) return value;
     }
   }
@@ -66,9 +69,17 @@ export class ByteSource {
   }
 }
 
+function lockedReader(stream: ByteStream, field: string): ReturnType<ByteStream["getReader"]> {
+  try {
+    return stream.getReader();
+  } catch {
+    throw new InvalidInputError(field, "must not be locked by another reader");
+  }
+}
+
 /** Tells streams from bytes, and both from anything else. @throws InvalidInputError */
 export function isStream(input: unknown, field: string): input is RecordingStream {
-  if (input instanceof Uint8Array) return false;
+  if (types.isUint8Array(input)) return false;
   if (typeof input === "object" && input !== null) {
     if (input instanceof Readable || "getReader" in input || Symbol.asyncIterator in input) return true;
   }

@@ -2,48 +2,54 @@ import { RecordingKeyStoreError } from "../errors.js";
 import type { ByteReader } from "./byte-source.js";
 import type { DataKeyLease } from "./data-key-lease.js";
 import { FloeDecryptor, isInnerSegment, tampered } from "./floe.js";
-import { decodeHeader, headerLengthOf, headerPrefixLength, type RecordingHeader } from "./header.js";
+import { checkMagic, decodeHeader, headerLengthOf, headerPrefixLength, type RecordingHeader } from "./header.js";
 import { floeHeaderLength, segmentOverhead } from "./sizes.js";
 
 /** Finds the data key for a header, after checking that it is the recording the caller expects. */
 export type OpenHeader = (header: RecordingHeader) => Promise<DataKeyLease>;
 
-/** How many segments one pull opens at most, so that a fast source does not starve the event loop. */
-const maxBatch = 16;
+/** How many encrypted bytes one pull opens at most (but always one segment), so that a fast source does not starve the event loop. */
+const maxBatchBytes = 1_048_576;
 
 /** An encrypted recording read up to its first segment, whose header has been authenticated. */
 export class RecordingDecryptor {
   readonly header: RecordingHeader;
+  /** Of the encoded header, bytes. */
+  readonly headerLength: number;
   readonly #reader: ByteReader;
   readonly #lease: DataKeyLease;
   readonly #floe: FloeDecryptor;
   readonly #signal: AbortSignal | undefined;
   #position = 0;
   #released = false;
-  #failure: unknown;
+  #failure: { readonly error: unknown } | undefined;
   plaintextSize = 0;
   encryptedSize: number;
 
-  private constructor(init: { header: RecordingHeader; reader: ByteReader; lease: DataKeyLease; floe: FloeDecryptor; signal: AbortSignal | undefined; read: number }) {
+  private constructor(init: { header: RecordingHeader; reader: ByteReader; lease: DataKeyLease; floe: FloeDecryptor; signal: AbortSignal | undefined; headerLength: number }) {
     this.header = init.header;
     this.#reader = init.reader;
     this.#lease = init.lease;
     this.#floe = init.floe;
     this.#signal = init.signal;
-    this.encryptedSize = init.read;
+    this.headerLength = init.headerLength;
+    this.encryptedSize = init.headerLength + floeHeaderLength;
   }
 
   /** @throws RecordingKeyStoreError `ERR_FORMAT_*`, `ERR_RECORDING_TRUNCATED`, `ERR_RECORDING_TAMPERED`, and what `open` throws */
   static async open(reader: ByteReader, open: OpenHeader, signal: AbortSignal | undefined): Promise<RecordingDecryptor> {
-    const prefix = await exactly(reader, headerPrefixLength);
+    const prefix = await reader.read(headerPrefixLength);
+    checkMagic(prefix);
+    if (prefix.length < headerPrefixLength) throw truncated();
     const rest = await exactly(reader, headerLengthOf(prefix) - headerPrefixLength);
     const bytes = Buffer.concat([prefix, rest]);
     const header = decodeHeader(bytes);
     const floeHeader = await exactly(reader, floeHeaderLength);
     const lease = await open(header);
     try {
+      signal?.throwIfAborted();
       const floe = new FloeDecryptor(lease.dataKey, bytes, floeHeader, { segmentLength: header.segmentLength });
-      return new RecordingDecryptor({ header, reader, lease, floe, signal, read: bytes.length + floeHeaderLength });
+      return new RecordingDecryptor({ header, reader, lease, floe, signal, headerLength: bytes.length });
     } catch (error) {
       lease.release();
       throw error;
@@ -52,19 +58,22 @@ export class RecordingDecryptor {
 
   /** Plaintext of the next segments, verified, as many as are at hand; `undefined` after the last, when nothing follows. */
   async next(): Promise<Buffer[] | undefined> {
+    if (this.#failure) throw this.#failure.error;
     if (this.#released) return undefined;
-    this.#signal?.throwIfAborted();
-    if (!this.#lease.valid()) await this.#lease.renew(this.#signal);
     const { segmentLength } = this.header;
-    const batch = [await this.#open(await this.#reader.read(segmentLength))];
+    const first = await this.#reader.read(segmentLength);
+    // After the wait, not before it: a live source may take longer than a lease.
+    if (!this.#released && !this.#lease.valid()) await this.#lease.renew(this.#signal);
+    if (this.#released) return undefined;
+    const batch = [await this.#open(first)];
     // Without a promise each; one that may be the last waits for what follows it.
-    while (!this.#released && batch.length < maxBatch && this.#lease.valid()) {
+    for (let bytes = 2 * segmentLength; bytes <= maxBatchBytes && !this.#released && this.#lease.valid(); bytes += segmentLength) {
       const segment = this.#reader.readInner(segmentLength);
       if (!segment) break;
       try {
         batch.push(this.#openInner(segment));
       } catch (error) {
-        this.#failure = error; // what was verified before it is released first
+        this.#failure = { error }; // what was verified before it is released first
         break;
       }
     }
@@ -72,7 +81,6 @@ export class RecordingDecryptor {
   }
 
   async #open(segment: Buffer): Promise<Buffer> {
-    if (this.#failure !== undefined) throw this.#failure;
     const { segmentLength } = this.header;
     if (segment.length < segmentOverhead) throw truncated();
     const lengthField = segment.readUInt32BE(0);

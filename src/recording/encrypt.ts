@@ -38,7 +38,8 @@ export class RecordingEncryptor {
     while (this.#held.length + rest.length > this.#capacity) {
       const room = this.#capacity - this.#held.length;
       // What leaves in this call need not be copied, whoever owns it.
-      this.#write([...this.#held.takePieces(this.#capacity), rest.subarray(0, room)], false, pieces);
+      const held = this.#held.takePieces(this.#capacity);
+      this.#write(room > 0 ? [...held, rest.subarray(0, room)] : held, false, pieces);
       rest = rest.subarray(room);
     }
     if (rest.length > 0) this.#held.push(rest, owned);
@@ -68,6 +69,28 @@ export class RecordingEncryptor {
 
   #count(pieces: Buffer[]): Buffer[] {
     for (const piece of pieces) this.encryptedSize += piece.length;
-    return pieces;
+    return joinSmall(pieces);
   }
 }
+
+/** Neighbours like a tag and the next segment's beginning leave as one piece: each costs its reader a call. */
+function joinSmall(pieces: readonly Buffer[]): Buffer[] {
+  const joined: Buffer[] = [];
+  let small: Buffer[] = [];
+  const flush = () => {
+    if (small.length > 0) joined.push(small.length === 1 ? (small[0] as Buffer) : Buffer.concat(small));
+    small = [];
+  };
+  for (const piece of pieces) {
+    if (piece.length < smallPiece) small.push(piece);
+    else {
+      flush();
+      joined.push(piece);
+    }
+  }
+  flush();
+  return joined;
+}
+
+/** Bytes. */
+const smallPiece = 1_024;

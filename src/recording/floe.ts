@@ -144,6 +144,7 @@ export class FloeEncryptor {
 /** Decrypts segments, in order or at any position. */
 export class FloeDecryptor {
   readonly #state: FloeState;
+  #closed = false;
 
   /**
    * @param key - 32 bytes, left to its owner
@@ -165,6 +166,7 @@ export class FloeDecryptor {
    * @throws RecordingKeyStoreError `ERR_RECORDING_TAMPERED`
    */
   segment(segment: Buffer, position: number, last: boolean): Buffer {
+    if (this.#closed || position >= maxSegments) throw new RangeError("FLOE: no keys any more, or more than 2^40 segments");
     const { segmentLength } = this.#state;
     const lengthFits = last ? segment.length >= segmentOverhead && segment.length <= segmentLength : segment.length === segmentLength;
     if (!lengthFits || segment.readUInt32BE(0) !== (last ? segment.length : notLast)) throw tampered(`segment ${position} has the wrong length`);
@@ -181,7 +183,9 @@ export class FloeDecryptor {
     return plaintext;
   }
 
+  /** Wipes the keys; no further segment. */
   destroy(): void {
+    this.#closed = true;
     this.#state.destroy();
   }
 }

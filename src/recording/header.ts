@@ -69,12 +69,17 @@ export function encodeHeader(header: RecordingHeader): Buffer {
   return Buffer.concat([prefix, body]);
 }
 
+/** @throws RecordingKeyStoreError `ERR_FORMAT_INVALID` if what is there of the first bytes is no recording's beginning */
+export function checkMagic(prefix: Buffer): void {
+  if (!magic.subarray(0, prefix.length).equals(prefix.subarray(0, magic.length))) throw invalid("this is not an encrypted recording");
+}
+
 /**
  * Length in bytes of the whole header, from its first 12 bytes. Checked before any memory is taken for it.
  * @throws RecordingKeyStoreError `ERR_FORMAT_INVALID`, `ERR_FORMAT_TOO_NEW`
  */
 export function headerLengthOf(prefix: Buffer): number {
-  if (!prefix.subarray(0, magic.length).equals(magic)) throw invalid("this is not an encrypted recording");
+  checkMagic(prefix);
   const found = prefix.readUInt16BE(6);
   if (found !== version) throw new RecordingKeyStoreError("ERR_FORMAT_TOO_NEW", `the recording has format version ${found}; this library knows version ${version}`);
   const length = headerPrefixLength + prefix.readUInt32BE(8);

@@ -4,7 +4,7 @@ import { ReadableStream } from "node:stream/web";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { decryptBody, encryptBody } from "../../src/recording/bodies.js";
-import { capacity, chunks, collect, dataKey, encrypt, header, lease, segmentLength } from "./support.js";
+import { capacity, chunks, collect, dataKey, decrypt, encrypt, header, lease, segmentLength } from "./support.js";
 
 const request = (signal?: AbortSignal) => ({ header: header(), dataKey: Buffer.from(dataKey), segmentLength, ...(signal ? { signal } : {}) });
 
@@ -130,4 +130,126 @@ describe("streams", () => {
     ).rejects.toThrow("refused");
     expect(state.released).toBe(1);
   });
+
+  it("ask custody before a segment is opened, not before it is waited for", async () => {
+    const encrypted = await encrypt(randomBytes(3 * capacity));
+    const state = { released: 0, renewed: 0, valid: true };
+    const start = encrypted.length - 3 * segmentLength;
+    async function* live() {
+      yield encrypted.subarray(0, start + segmentLength);
+      await sleep(5);
+      state.valid = false; // ran out while the source was silent
+      yield encrypted.subarray(start + segmentLength);
+    }
+    const held = lease(state);
+    held.renew = async () => {
+      state.renewed += 1;
+      state.valid = true;
+    };
+    expect((await collect((await decryptBody(live(), { open: async () => held })).body)).length).toBe(3 * capacity);
+    expect(state.renewed).toBe(1);
+  });
+
+  it("report a changed segment at once, also while the source hangs behind it", async () => {
+    const encrypted = await encrypt(randomBytes(5 * capacity));
+    encrypted[encrypted.length - 4 * segmentLength + 100]! ^= 1; // in the second of five
+    async function* hanging() {
+      yield encrypted.subarray(0, -1);
+      await new Promise(() => undefined);
+    }
+    const iterator = (await decryptBody(hanging(), { open: async () => lease() })).body[Symbol.asyncIterator]();
+    expect(((await iterator.next()).value as Uint8Array).length).toBe(capacity);
+    await expect(iterator.next()).rejects.toMatchObject({ code: "ERR_RECORDING_TAMPERED" });
+  });
+
+  it("are done when the reader has everything, not when it has been made", async () => {
+    const { body, done } = await encryptBody(Readable.from([randomBytes(100)]), request());
+    body.read(0);
+    await sleep(5);
+    body.destroy();
+    await expect(done).rejects.toThrow("destroyed");
+  });
+
+  it("refuse a source that cannot give the recording any more, and wipe the key", async () => {
+    const consumed = Readable.from([randomBytes(10)]);
+    await collect(consumed);
+    const locked = ReadableStream.from([randomBytes(10)]);
+    locked.getReader();
+    for (const source of [consumed, locked]) {
+      const asked = request();
+      await expect(encryptBody(source as Readable, asked)).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field: "recording" });
+      expect(asked.dataKey.equals(Buffer.alloc(32))).toBe(true);
+      await expect(decryptBody(source as Readable, { open: async () => lease() })).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field: "encrypted" });
+    }
+    const destroyed = Readable.from([randomBytes(10)]);
+    destroyed.destroy();
+    await expect(collect((await encryptBody(destroyed, request())).body)).rejects.toMatchObject({ code: "ERR_STREAM_PREMATURE_CLOSE" });
+  });
+
+  it("keep the source's error for the reader, when nobody reads yet", async () => {
+    const source = new Readable({ read: () => undefined });
+    const { body, done } = await encryptBody(source, request());
+    source.destroy(new Error("disk gone"));
+    await sleep(5);
+    await expect(collect(body)).rejects.toThrow("disk gone");
+    await expect(done).rejects.toThrow("disk gone");
+  });
+
+  it("reject at once with a signal that was aborted before, or while the key was fetched", async () => {
+    const aborted = AbortSignal.abort(new Error("enough"));
+    const asked = request(aborted);
+    await expect(encryptBody(randomBytes(10), asked)).rejects.toThrow("enough");
+    expect(asked.dataKey.equals(Buffer.alloc(32))).toBe(true);
+    const controller = new AbortController();
+    const state = { released: 0, renewed: 0, valid: true };
+    const open = async () => {
+      controller.abort(new Error("enough"));
+      return lease(state);
+    };
+    const encrypted = await encrypt(randomBytes(10));
+    for (const input of [encrypted, Readable.from([encrypted])]) await expect(decryptBody(input as Readable, { open, signal: controller.signal })).rejects.toThrow("enough");
+    expect(state.released).toBe(1); // the stream had been cut off before a key was asked for
+  });
+
+  it("take bytes in shared memory, chunks of every length, and one very long chunk", async () => {
+    const shared = new Uint8Array(new SharedArrayBuffer(3 * capacity + 5));
+    shared.set(randomBytes(shared.length));
+    expect((await decrypt(await encrypt(shared))).equals(Buffer.from(shared))).toBe(true);
+    const long = randomBytes(5_000_000);
+    async function* mixed() {
+      yield new Uint8Array(0);
+      yield long;
+      yield long.subarray(0, 1);
+      yield new Uint8Array(0);
+    }
+    const encrypted = await collect((await encryptBody(mixed(), request())).body);
+    expect((await decrypt(encrypted)).equals(Buffer.concat([long, long.subarray(0, 1)]))).toBe(true);
+  });
+
+  it("hold one segment of a live recording back, and no more", async () => {
+    const state = { given: 0 };
+    async function* live() {
+      for (;;) {
+        state.given += 1_000;
+        yield randomBytes(1_000);
+      }
+    }
+    const { body } = await encryptBody(live(), request());
+    let size = -header().length - 74;
+    for await (const piece of body) {
+      size += piece.length;
+      expect(state.given - size).toBeLessThanOrEqual(capacity + 1_000);
+      if (size > 20 * segmentLength) break;
+    }
+  });
+});
+
+it.each([
+  ["nothing", "", "ERR_RECORDING_TRUNCATED"],
+  ["the beginning of a recording", "RKS", "ERR_RECORDING_TRUNCATED"],
+  ["a short text", "no", "ERR_FORMAT_INVALID"],
+  ["a WAV file", "RIFF....WAVEfmt ", "ERR_FORMAT_INVALID"],
+])("%s is no recording, and is told so", async (_what, bytes, code) => {
+  await expect(decrypt(Buffer.from(bytes))).rejects.toMatchObject({ code });
+  await expect(decrypt(Readable.from([Buffer.from(bytes)]))).rejects.toMatchObject({ code });
 });
