@@ -83,6 +83,10 @@ export class KmsAdministration {
     this.#runOn(keyArn, "CancelKeyDeletion", { KeyId: keyArn });
   }
 
+  getKeyPolicy(keyArn: string): string {
+    return (this.#runOn(keyArn, "GetKeyPolicy", { KeyId: keyArn }) as { Policy: string }).Policy;
+  }
+
   /** Replaces the key's policy. */
   putKeyPolicy(keyArn: string, policy: string | object): void {
     this.#runOn(keyArn, "PutKeyPolicy", { KeyId: keyArn, Policy: policyText(policy), BypassPolicyLockoutSafetyCheck: true });
