@@ -53,14 +53,19 @@ export class RecordingKeyStoreError extends Error {
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
-    if (typeof value !== "object" || value === null) return false;
-    if (this === RecordingKeyStoreError) return (value as Record<symbol, unknown>)[brand] === true;
-    return Function.prototype[Symbol.hasInstance].call(this, value);
+    if (Function.prototype[Symbol.hasInstance].call(this, value)) return true;
+    if (typeof value !== "object" || value === null || (value as Record<symbol, unknown>)[brand] !== true) return false;
+    // Of another copy: its class is told by name, since minifiers change the names of classes but not of strings.
+    return this === RecordingKeyStoreError || (Object.hasOwn(this, "errorName") && (value as Error).name === this.errorName);
   }
+
+  /** What `name` is in instances of the class. */
+  static readonly errorName: string = "RecordingKeyStoreError";
 }
 
 /** Bad input: names the field, the rule it broke, and (where it is no secret) what was given. */
 export class InvalidInputError extends RecordingKeyStoreError {
+  static override readonly errorName = "InvalidInputError";
   override readonly name = "InvalidInputError";
   /** Path of the field, as the caller wrote it: `kmsKeyAliasArn`, `options.segmentLength`. */
   readonly field: string;
@@ -85,6 +90,7 @@ function describeGiven(given: unknown): string {
 
 /** A KMS call failed. `kind` is the classified cause; `awsErrorName` is what KMS itself called it, if it answered. */
 export class KmsError extends RecordingKeyStoreError {
+  static override readonly errorName = "KmsError";
   override readonly name = "KmsError";
   readonly kind: KmsFailureKind;
   readonly operation: string;
@@ -114,6 +120,7 @@ export class KmsError extends RecordingKeyStoreError {
 
 /** `configure()` was given a configuration that fails its test; nothing has changed. */
 export class TestFailedError extends RecordingKeyStoreError {
+  static override readonly errorName = "TestFailedError";
   override readonly name = "TestFailedError";
   readonly report: TestReport;
 

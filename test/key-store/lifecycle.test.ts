@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { RecordingKeyStore, RecordingKeyStoreError } from "../../src/index.js";
+import { InvalidInputError, KmsError, RecordingKeyStore, RecordingKeyStoreError } from "../../src/index.js";
 import { accountId, configured, homeRegion, kmsKeyAliasArn, organizationId, setup } from "../support/setup.js";
 
 const audio = randomBytes(200_000);
@@ -191,5 +191,11 @@ describe("errors", () => {
     Object.defineProperty(foreign, Symbol.for("recording-keystore.error"), { value: true });
     expect(foreign).toBeInstanceOf(RecordingKeyStoreError);
     expect(new Error("x")).not.toBeInstanceOf(RecordingKeyStoreError);
+    foreign.name = "KmsError";
+    expect(foreign).toBeInstanceOf(KmsError);
+    expect(foreign).not.toBeInstanceOf(InvalidInputError);
+    expect(new InvalidInputError("field", "rule")).not.toBeInstanceOf(KmsError);
+    class Mine extends KmsError {}
+    expect(foreign).not.toBeInstanceOf(Mine);
   });
 });
