@@ -30,6 +30,13 @@ function npm(reason, args) {
   if (status !== 0) process.exit(status ?? 1);
 }
 
+const { exports, engines } = JSON.parse(readFileSync(at("package.json"), "utf8"));
+const needed = engines.node.replace(">=", "");
+if (needed.localeCompare(process.versions.node, undefined, { numeric: true }) > 0) {
+  process.stderr.write(`This needs Node ${needed} or newer; you run ${process.versions.node}.\n`);
+  process.exit(1);
+}
+
 const packagesIn = (file) => (existsSync(file) ? JSON.parse(readFileSync(file, "utf8")).packages : undefined);
 const wanted = packagesIn(at("package-lock.json"));
 // npm writes this file at the end of every complete install. Its contents count, for a copied tree has other times.
@@ -40,7 +47,6 @@ if (!installed || !Object.entries(wanted).every(isInstalled)) {
   npm(installed ? "Dependencies have changed, installing …" : "Installing dependencies (once) …", ["ci", "--include=dev", "--no-audit", "--no-fund", "--loglevel=error"]);
 }
 
-const { exports } = JSON.parse(readFileSync(at("package.json"), "utf8"));
 const targets = (entry) => (typeof entry === "string" ? [at(entry)] : Object.values(entry).flatMap(targets));
 const built = Math.min(...targets(exports).filter((file) => file !== at("package.json")).map(modified));
 const sources = Math.max(newest(at("src")), ...["tsup.config.ts", "tsconfig.json", "package.json"].map((file) => modified(at(file))));
