@@ -75,6 +75,9 @@ const rules: Rule[] = [
   { name: "kms:DataKeyPairSpec of another spec", statements: [allow(serviceAccount, { StringEquals: { "kms:DataKeyPairSpec": "ECC_NIST_P256" } }, "kms:GenerateDataKeyPair")], as: "service", call: dataKeyPair("ECC_NIST_P384"), allowed: false },
   { name: "aws:PrincipalArn", statements: [allow(everyone, { ArnLike: { "aws:PrincipalArn": `arn:aws:iam::${service}:role/*` } })], as: "service", allowed: true },
   { name: "Bool and DateLessThan", statements: [allow(serviceAccount, { Bool: { "aws:SecureTransport": true }, DateLessThan: { "aws:CurrentTime": "2026-06-01T00:00:00Z" } })], as: "service", allowed: true },
+  { name: "a policy variable", statements: [deny(everyone, { Condition: { StringEquals: { "aws:PrincipalArn": "arn:aws:iam::${kms:CallerAccount}:user/alice" } } })], as: "alice", allowed: false },
+  { name: "a policy variable that the request does not have", statements: [deny(everyone, { Condition: { StringLike: { "aws:PrincipalArn": "*${kms:ViaService}" } } })], as: "alice", allowed: true },
+  { name: "IpAddress of a caller that has none", statements: [allow(serviceAccount, { IpAddress: { "aws:SourceIp": "10.0.0.0/8" } })], as: "service", allowed: false },
   { name: "two operators must both hold", statements: [allow(serviceAccount, { ...organization("StringEquals", "org-1"), StringLike: { "kms:CallerAccount": "9*" } })], as: "service", allowed: false },
 ];
 
@@ -109,6 +112,20 @@ describe("identity policies", () => {
     const result = await asked(world, "bob", encryptWith(context)(world));
     expect(result.ok).toBe(allowed);
     if (text !== undefined) expect(result).toMatchObject({ message: `User: arn:aws:iam::${customer}:user/carol is not authorized to perform: kms:Encrypt on resource: ${world.key} ${text}` });
+  });
+
+  test.each([
+    ["10.1.2.3", "10.0.0.0/8", true],
+    ["11.1.2.3", "10.0.0.0/8", false],
+    ["2001:db8::1", "2001:db8::/32", true],
+    ["10.1.2.3", "10.1.2.3", true],
+  ])("IpAddress %s in %s: %s", async (address, network, allowed) => {
+    const world = makeWorld();
+    const policy = (operator: string) => ({ Version: "2012-10-17", Statement: [{ Effect: "Allow", Action: "*", Resource: "*", Condition: { [operator]: { "aws:SourceIp": network } } }] });
+    for (const [operator, expected] of [["IpAddress", allowed], ["NotIpAddress", !allowed]] as const) {
+      world.callers.bob = world.kms.addPrincipal({ arn: `arn:aws:iam::${customer}:user/dave`, identityPolicy: policy(operator), conditionKeys: { "aws:SourceIp": address } }).accessKeyId;
+      expect((await asked(world, "bob", encryptWith()(world))).ok).toBe(expected);
+    }
   });
 
   test("condition keys that a caller brings along count", async () => {

@@ -1,3 +1,4 @@
+import { BlockList, isIP } from "node:net";
 import { wildcard } from "./wildcard.js";
 
 /** The values of a condition key (lower case) in a request; undefined if the request has none. */
@@ -34,11 +35,21 @@ const arnLike: Comparison = (wanted) => {
   };
 };
 
+const ipAddress: Comparison = (wanted) => {
+  const [network = "", prefix] = wanted.split("/");
+  const family = isIP(network) === 6 ? "ipv6" : "ipv4";
+  const list = new BlockList();
+  if (isIP(network) !== 0) list.addSubnet(network, prefix === undefined ? (family === "ipv6" ? 128 : 32) : Number(prefix), family);
+  return (given) => isIP(given) !== 0 && list.check(given, isIP(given) === 6 ? "ipv6" : "ipv4");
+};
+
 const comparisons: Record<string, Comparison | undefined> = {
   StringEquals: (wanted) => (given) => given === wanted,
   StringEqualsIgnoreCase: (wanted) => (given) => ignoringCase(given) === ignoringCase(wanted),
   StringLike: (wanted) => wildcard(wanted),
   Bool: (wanted) => (given) => ignoringCase(given) === ignoringCase(wanted),
+  BinaryEquals: (wanted) => (given) => given === wanted,
+  IpAddress: ipAddress,
   ArnEquals: arnLike,
   ArnLike: arnLike,
   NumericEquals: compareNumbers(equal),
@@ -57,6 +68,7 @@ const negations: Record<string, string | undefined> = {
   StringNotEquals: "StringEquals",
   StringNotEqualsIgnoreCase: "StringEqualsIgnoreCase",
   StringNotLike: "StringLike",
+  NotIpAddress: "IpAddress",
   ArnNotEquals: "ArnEquals",
   ArnNotLike: "ArnLike",
   NumericNotEquals: "NumericEquals",
@@ -79,7 +91,24 @@ export function compileConditions(clauses: readonly OperatorClause[]): Condition
   return (context) => compiled.every((test) => test(context));
 }
 
-type ValueTest = (values: readonly string[]) => (given: string) => boolean;
+type ValueTest = (values: readonly string[]) => (given: string, context: ConditionContext) => boolean;
+
+/** A policy variable: `${aws:username}`. Its value is known only with the request. */
+const variable = /\$\{([^}]+)\}/g;
+
+function acceptor(comparison: Comparison, value: string): (given: string, context: ConditionContext) => boolean {
+  if (!value.includes("${")) return comparison(value);
+  return (given, context) => {
+    let known = true;
+    const filled = value.replace(variable, (_text, name: string) => {
+      // `${*}`, `${?}` and `${$}` stand for the characters themselves.
+      const text = name.length === 1 ? name : context(name.toLowerCase())?.[0];
+      known &&= text !== undefined;
+      return text ?? "";
+    });
+    return known && comparison(filled)(given);
+  };
+}
 
 function compileOperator(operator: string): ((key: string, values: readonly string[]) => ConditionTest) | undefined {
   const { set, name, ifExists } = /^(?:(?<set>ForAllValues|ForAnyValue):)?(?<name>\w+?)(?<ifExists>IfExists)?$/.exec(operator)?.groups ?? {};
@@ -88,9 +117,9 @@ function compileOperator(operator: string): ((key: string, values: readonly stri
   const comparison = comparisons[negated ?? name ?? ""];
   if (!comparison) return undefined;
   const valueTest: ValueTest = (values) => {
-    const accepted = values.map(comparison);
-    const some = (given: string) => accepted.some((accepts) => accepts(given));
-    return negated === undefined ? some : (given) => !some(given);
+    const accepted = values.map((value) => acceptor(comparison, value));
+    const some = (given: string, context: ConditionContext) => accepted.some((accepts) => accepts(given, context));
+    return negated === undefined ? some : (given, context) => !some(given, context);
   };
   return (key, values) => {
     const holds = valueTest(values);
@@ -99,7 +128,8 @@ function compileOperator(operator: string): ((key: string, values: readonly stri
     return (context) => {
       const given = context(key);
       if (given === undefined || given.length === 0) return withoutKey;
-      return set === "ForAllValues" || (negated !== undefined && set === undefined) ? given.every(holds) : given.some(holds);
+      const test = (value: string) => holds(value, context);
+      return set === "ForAllValues" || (negated !== undefined && set === undefined) ? given.every(test) : given.some(test);
     };
   };
 }

@@ -20,17 +20,18 @@ export type PolicyKind = "key" | "identity";
 /** Says what is wrong with a policy; becomes MalformedPolicyDocumentException for key policies. */
 export class PolicyProblem extends Error {}
 
-const cache = new Map<string, PolicyDocument>();
+/** One for each kind, so that a look-up needs no key of its own made. */
+const caches: Record<PolicyKind, Map<string, PolicyDocument>> = { key: new Map(), identity: new Map() };
 const maxCached = 1000;
 
 /** Reads a policy document. Throws {@link PolicyProblem}. */
 export function readPolicy(text: string, kind: PolicyKind): PolicyDocument {
-  const key = `${kind}:${text}`;
-  let document = cache.get(key);
+  const cache = caches[kind];
+  let document = cache.get(text);
   if (!document) {
     document = parse(text, kind);
     if (cache.size >= maxCached) cache.clear();
-    cache.set(key, document);
+    cache.set(text, document);
   }
   return document;
 }
