@@ -1,6 +1,6 @@
 import { types } from "node:util";
 import type { DescribeKeyCommandOutput } from "@aws-sdk/client-kms";
-import { copySecret, wipe } from "../encoding/secrets.js";
+import { wipe } from "../encoding/secrets.js";
 import type { KmsError } from "../errors.js";
 import { isKmsKeyArn, parseKmsArn, sameAccountAndRegion } from "./arn.js";
 import { kmsError } from "./failures.js";
@@ -32,18 +32,7 @@ export function answeredBytes(call: AwsCall, field: string, value: unknown): Uin
   return value;
 }
 
-/**
- * Takes a secret out of an answer: the copy is the caller's alone, and the SDK's array is wiped.
- * @throws KmsError `unexpected-answer`
- */
-export function takeSecret(call: AwsCall, field: string, value: unknown): Buffer {
-  const given = answeredBytes(call, field, value);
-  const secret = copySecret(given);
-  wipe(given);
-  return secret;
-}
-
-/** Wipes the secret of an answer that nobody waits for any more. */
+/** Wipes the secret of an answer that was copied, or that nobody waits for any more. */
 export function discardAnswer(answer: unknown): void {
   const plaintext = (answer as { Plaintext?: unknown } | undefined)?.Plaintext;
   if (types.isUint8Array(plaintext)) wipe(plaintext);

@@ -9,10 +9,11 @@ import {
   type EncryptCommandOutput,
   type GenerateDataKeyPairWithoutPlaintextCommandOutput,
 } from "@aws-sdk/client-kms";
+import { copySecret } from "../encoding/secrets.js";
 import { InvalidInputError, KmsError } from "../errors.js";
 import { parseKmsArn } from "./arn.js";
 import { limitAttempts, type CommandWithMiddleware } from "./attempt-timeout.js";
-import { answeredBytes, answeredDescription, answeredKey, discardAnswer, takeSecret, type AwsCall } from "./aws-answers.js";
+import { answeredBytes, answeredDescription, answeredKey, discardAnswer, type AwsCall } from "./aws-answers.js";
 import { kmsErrorFromAws } from "./classify-aws-failure.js";
 import { kmsError } from "./failures.js";
 import type { KmsCallOptions, KmsKeyDescription, KmsProvider } from "./kms-provider.js";
@@ -88,7 +89,7 @@ export class AwsKmsProvider implements KmsProvider {
     const command = new DecryptCommand({ KeyId: keyId, CiphertextBlob: ciphertext, EncryptionContext: { ...encryptionContext } });
     const answer = await this.#send<DecryptCommandOutput>(call, command, options);
     try {
-      return { keyArn: answeredKey(call, answer.KeyId), plaintext: takeSecret(call, "Plaintext", answer.Plaintext) };
+      return { keyArn: answeredKey(call, answer.KeyId), plaintext: copySecret(answeredBytes(call, "Plaintext", answer.Plaintext)) };
     } finally {
       discardAnswer(answer);
     }

@@ -49,9 +49,10 @@ export class RegionLane {
         if (failure) throw call.shared(failure);
       } else if (this.#isFailing()) {
         return await this.#runProbe(call);
-      } else if (await this.#slots.take(call.signal)) {
+      } else {
+        await this.#slots.take(call.signal);
         if (!this.#isFailing()) return await this.#runInSlot(call);
-        this.#slots.free(); // began to fail in between
+        this.#slots.free(); // began to fail meanwhile, so the whole queue comes this way and shares a probe
       }
     }
   }
@@ -61,14 +62,14 @@ export class RegionLane {
     this.#probe = probe;
     let failure: KmsError | undefined;
     try {
-      while (!(await this.#slots.take(call.signal)));
+      await this.#slots.take(call.signal);
       return await this.#runInSlot(call);
     } catch (error) {
       failure = call.failureOf(error);
       throw error;
     } finally {
       if (this.#probe === probe) this.#probe = undefined;
-      probe.end(failure && isOutage(failure) ? failure : undefined);
+      probe.end(failure); // without effect after an answer, also one that is a refusal
     }
   }
 
@@ -81,7 +82,7 @@ export class RegionLane {
       },
       (error: unknown) => {
         const failure = call.failureOf(error);
-        // Before the slot goes to the next in the queue, who would take no note of the failure otherwise.
+        // In one turn with handing on the slot: the next in the queue must know.
         if (failure) this.#failed(failure);
         this.#slots.free();
         throw error;
@@ -103,37 +104,30 @@ export class RegionLane {
   }
 
   #failed(failure: KmsError): void {
-    if (!isOutage(failure)) return this.#answered();
-    if (this.#failing) return;
-    this.#failing = true;
-    this.#slots.sendBack();
+    if (kmsFailureGroup(failure.kind) === "unavailable") this.#failing = true;
+    else this.#answered();
   }
-}
-
-function isOutage(failure: KmsError): boolean {
-  return kmsFailureGroup(failure.kind) === "unavailable";
 }
 
 /** A bounded number of slots, handed out in the order in which they were asked for. */
 class Slots {
   #free: number;
-  readonly #queue = new Set<(taken: boolean) => void>();
+  readonly #queue = new Set<() => void>();
 
   constructor(count: number) {
     this.#free = count;
   }
 
-  /** Resolves with true once a slot is taken, with false if all who waited were sent back. */
-  take(signal: AbortSignal | undefined): Promise<boolean> {
+  take(signal: AbortSignal | undefined): Promise<void> {
     if (this.#free > 0) {
       this.#free -= 1;
-      return Promise.resolve(true);
+      return Promise.resolve();
     }
     return new Promise((resolve, reject) => {
-      const enter = (taken: boolean) => {
+      const enter = () => {
         this.#queue.delete(enter);
         signal?.removeEventListener("abort", leave);
-        resolve(taken);
+        resolve();
       };
       const leave = () => {
         this.#queue.delete(enter);
@@ -146,12 +140,7 @@ class Slots {
 
   free(): void {
     const [next] = this.#queue;
-    if (next) next(true);
+    if (next) next();
     else this.#free += 1;
-  }
-
-  /** Has everybody in the queue ask again. */
-  sendBack(): void {
-    for (const enter of [...this.#queue]) enter(false);
   }
 }

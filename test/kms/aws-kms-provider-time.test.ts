@@ -45,6 +45,21 @@ describe("time", () => {
     warn.mockRestore();
   });
 
+  test("the connection of an attempt that was given up is freed as soon as another succeeds", async () => {
+    const signals: AbortSignal[] = [];
+    const body = JSON.stringify({ KeyId: keyArn, CiphertextBlob: "YQ==" });
+    const handle = async (_: unknown, { abortSignal }: { abortSignal?: unknown } = {}) => {
+      signals.push(abortSignal as AbortSignal);
+      return signals.length === 1 ? never() : { response: new HttpResponse({ statusCode: 200, headers: {}, body: Buffer.from(body) }) };
+    };
+    const client = new KMSClient({ region, credentials: { accessKeyId: "AKIATEST", secretAccessKey: "test" }, requestHandler: { handle } });
+    const provider = new AwsKmsProvider({ client, attemptTimeout: 50 });
+    await callsOf(provider, keys).Encrypt();
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true, true]);
+    await callsOf(provider, keys).Encrypt();
+    expect(signals[2]?.aborted).toBe(false);
+  });
+
   test("attempts are the SDK's alone", async () => {
     for (const maxAttempts of [1, 3]) {
       const { kms, provider, keyAliasArn: alias } = inMemory({}, { maxAttempts });

@@ -205,6 +205,31 @@ describe("while KMS does not answer", () => {
     expect(await probe).toMatchObject({ kind: "unreachable" });
   });
 
+  test("a probe that was overtaken does not end the one after it", async () => {
+    const { held, decrypt } = guarded();
+    const slow = [decrypt(), rejection(decrypt())];
+    const failed = rejection(decrypt());
+    await turn();
+    held.calls[2]!.fail(failure("timeout"));
+    await failed;
+    const overtaken = rejection(decrypt());
+    await turn();
+    held.calls[0]!.succeed();
+    await slow[0];
+    held.calls[1]!.fail(failure("timeout"));
+    await slow[1];
+    const probe = rejection(decrypt());
+    await turn();
+    held.calls[3]!.fail(failure("timeout"));
+    expect(await overtaken).toMatchObject({ kind: "timeout" });
+    const waiting = rejection(decrypt());
+    await turn();
+    expect(held.calls).toHaveLength(5);
+    held.calls[4]!.fail(failure("unreachable"));
+    expect(await probe).toMatchObject({ kind: "unreachable" });
+    expect(await waiting).toMatchObject({ kind: "unreachable" });
+  });
+
   test("one Region's outage is not another's", async () => {
     const { held, decrypt } = await failing();
     const elsewhere = keyArn.replace(region, "us-east-1");

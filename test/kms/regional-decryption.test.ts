@@ -52,7 +52,11 @@ test.each([
   expect({ asked, result }).toMatchObject({ asked: [home], result: { kind: "unreachable" } });
 });
 
-test("an answer from another key is none", async () => {
+test("an answer from another key is none, and its secret is wiped", async () => {
+  const plaintext = Buffer.from("secret");
+  const kms = { decrypt: async () => ({ keyArn, plaintext }) } as unknown as KmsProvider;
+  await rejection(decryptionInRegions(kms, inRegion(home), [home])({ ciphertext: Buffer.from("c"), encryptionContext }));
+  expect(plaintext.every((byte) => byte === 0)).toBe(true);
   expect(await decryptWith({ [home]: "other-key" })).toMatchObject({ asked: [home], result: { kind: "unexpected-answer" } });
 });
 
