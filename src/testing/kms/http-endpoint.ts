@@ -11,6 +11,7 @@ export interface KmsEndpoint {
   readonly port: number;
   /** Stops listening and drops open connections. */
   close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 const loopback = "127.0.0.1";
@@ -26,7 +27,8 @@ export async function listen(answer: (request: KmsHttpRequest) => Promise<KmsAns
     server.listen(port, loopback, resolve);
   });
   const { port: actualPort } = server.address() as AddressInfo;
-  return { url: `http://${loopback}:${actualPort}`, port: actualPort, close: () => close(server) };
+  const end = () => close(server);
+  return { url: `http://${loopback}:${actualPort}`, port: actualPort, close: end, [Symbol.asyncDispose]: end };
 }
 
 async function serve(answer: (request: KmsHttpRequest) => Promise<KmsAnswer>, request: IncomingMessage, response: ServerResponse): Promise<void> {
