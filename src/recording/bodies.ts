@@ -1,25 +1,19 @@
-import { Readable } from "node:stream";
-import { ReadableStream } from "node:stream/web";
+import type { Readable } from "node:stream";
+import type { ReadableStream } from "node:stream/web";
 import { wipe } from "../encoding/secrets.js";
-import { ByteReader, ByteSource, isStream, type ByteStream, type RecordingStream } from "./byte-source.js";
+import { ByteSource, isStream, type ByteStream, type RecordingStream } from "./byte-source.js";
 import { RecordingDecryptor, type OpenHeader } from "./decrypt.js";
+import { bytesReader, openStream } from "./opening.js";
 import { RecordingEncryptor, type EncryptRequest } from "./encrypt.js";
 import type { RecordingHeader } from "./header.js";
-import { encryptedSize, plaintextSizeOf } from "./sizes.js";
+import { encryptedSize, plaintextSizeOf, type StreamTotals } from "./sizes.js";
+import { streamed, type ByteStreamBody } from "./streamed-body.js";
 
 /** A recording, encrypted or not: bytes, or a stream of them. */
 export type RecordingInput = Uint8Array | RecordingStream;
 
 /** Bytes give bytes, a Node `Readable` gives a `Readable`, every other stream a `ReadableStream`. */
 export type BodyOf<I extends RecordingInput> = I extends Uint8Array ? Uint8Array : I extends Readable ? Readable : ReadableStream<Uint8Array>;
-
-export type ByteStreamBody = Readable | ReadableStream<Uint8Array>;
-
-/** Bytes that went in and came out. */
-export interface StreamTotals {
-  readonly plaintextSize: number;
-  readonly encryptedSize: number;
-}
 
 /** What only streamed results have. */
 export type Streamed<I extends RecordingInput> = I extends Uint8Array
@@ -94,20 +88,8 @@ export async function decryptBody<I extends RecordingInput>(
     const { header, body } = await decryptBytes(input, open, signal);
     return { header, body } as unknown as Body<I> & { header: RecordingHeader };
   }
-  const source = new ByteSource(input, "encrypted");
-  const onAbort = () => source.cancel(signal?.reason);
-  if (signal?.aborted) onAbort();
-  signal?.addEventListener("abort", onAbort, { once: true });
-  let decryptor: RecordingDecryptor;
-  try {
-    decryptor = await RecordingDecryptor.open(new ByteReader(() => source.next(), source.ownsChunks), open, signal);
-  } catch (error) {
-    source.cancel(error);
-    throw error;
-  } finally {
-    signal?.removeEventListener("abort", onAbort);
-  }
-  return { ...streamed(input, source, () => decryptor.next(), decryptor, signal), header: decryptor.header } as unknown as Body<I> & { header: RecordingHeader };
+  const { decryptor, ...body } = await openStream(input, { open, signal, salvage: false }, (whole) => whole.totals());
+  return { ...body, header: decryptor.header } as unknown as Body<I> & { header: RecordingHeader };
 }
 
 function encryptBytes(input: Uint8Array, request: EncryptRequest & { signal?: AbortSignal }): Buffer {
@@ -132,13 +114,7 @@ function encryptBytes(input: Uint8Array, request: EncryptRequest & { signal?: Ab
 }
 
 async function decryptBytes(input: Uint8Array, open: OpenHeader, signal: AbortSignal | undefined): Promise<{ header: RecordingHeader; body: Buffer }> {
-  let rest: Uint8Array | undefined = input;
-  const once = async () => {
-    const chunk = rest;
-    rest = undefined;
-    return chunk?.length ? chunk : undefined;
-  };
-  const decryptor = await RecordingDecryptor.open(new ByteReader(once, true), open, signal);
+  const decryptor = await RecordingDecryptor.open(bytesReader(input), { open, signal, salvage: false });
   let body = Buffer.alloc(0);
   try {
     body = Buffer.allocUnsafeSlow(plaintextSizeOf(input.length, { headerLength: decryptor.headerLength, segmentLength: decryptor.header.segmentLength }));
@@ -158,102 +134,4 @@ async function decryptBytes(input: Uint8Array, open: OpenHeader, signal: AbortSi
   return { header: decryptor.header, body };
 }
 
-interface Worker extends StreamTotals {
-  destroy(): void;
-}
-
-/** Pieces of the result, as many as one step makes; `undefined` at the end. */
-type NextPieces = () => Promise<readonly Buffer[] | undefined>;
-
-/** Gives a producer of bytes the shape of its input, and ends both with the signal, a cancellation or an error. */
-function streamed(input: RecordingStream, source: ByteSource, produce: NextPieces, worker: Worker, signal: AbortSignal | undefined): { body: ByteStreamBody; done: Promise<StreamTotals> } {
-  let finish: Finish = () => undefined;
-  const done = new Promise<StreamTotals>((resolve, reject) => {
-    let finished = false;
-    finish = (error) => {
-      if (finished) return;
-      finished = true;
-      signal?.removeEventListener("abort", onAbort);
-      worker.destroy();
-      if (error) {
-        source.cancel(error.reason);
-        reject(error.reason);
-      } else resolve({ plaintextSize: worker.plaintextSize, encryptedSize: worker.encryptedSize });
-    };
-  });
-  done.catch(() => undefined);
-  const next: NextPieces = async () => {
-    try {
-      for (let pieces = await produce(); pieces; pieces = await produce()) if (pieces.some(({ length }) => length > 0)) return pieces;
-      return undefined;
-    } catch (reason) {
-      finish({ reason });
-      throw reason;
-    }
-  };
-  const body = input instanceof Readable ? nodeBody(next, finish) : webBody(next, finish);
-  function onAbort() {
-    const reason: unknown = signal?.reason;
-    finish({ reason });
-    body.fail(reason);
-  }
-  if (signal?.aborted) onAbort();
-  else signal?.addEventListener("abort", onAbort, { once: true });
-  return { body: body.stream, done };
-}
-
-interface FailableBody {
-  readonly stream: ByteStreamBody;
-  fail(reason: unknown): void;
-}
-
-/** Without an error: the reader has everything. */
-type Finish = (error?: { readonly reason: unknown }) => void;
-
-function nodeBody(next: NextPieces, finish: Finish): FailableBody {
-  const stream = new Readable({
-    read() {
-      next().then(
-        (pieces) => {
-          for (const piece of pieces ?? [null]) this.push(piece);
-        },
-        (error: unknown) => this.destroy(asError(error)),
-      );
-    },
-    destroy(error, callback) {
-      finish({ reason: error ?? new DOMException("the stream was destroyed", "AbortError") });
-      callback(error);
-    },
-  });
-  stream.once("end", () => finish());
-  return { stream, fail: (reason) => void stream.destroy(asError(reason)) };
-}
-
-function webBody(next: NextPieces, finish: Finish): FailableBody {
-  let fail: (reason: unknown) => void = () => undefined;
-  const stream = new ReadableStream<Uint8Array>(
-    {
-      start(controller) {
-        fail = (reason) => controller.error(reason);
-      },
-      async pull(controller) {
-        const pieces = await next();
-        for (const piece of pieces ?? []) if (piece.length > 0) controller.enqueue(piece);
-        if (pieces) return;
-        controller.close();
-        finish();
-      },
-      cancel(reason) {
-        finish({ reason: reason ?? new DOMException("the stream was cancelled", "AbortError") });
-      },
-    },
-    { highWaterMark: 0 }, // chunks are pulled when they are wanted; the source does its own buffering
-  );
-  return { stream, fail: (reason) => fail(reason) };
-}
-
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
-}
-
-export type { ByteStream };
+export type { ByteStream, ByteStreamBody, StreamTotals };

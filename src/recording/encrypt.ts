@@ -1,7 +1,7 @@
 import { wipe } from "../encoding/secrets.js";
 import { ChunkQueue } from "./chunk-queue.js";
 import { FloeEncryptor } from "./floe.js";
-import { segmentOverhead } from "./sizes.js";
+import { segmentOverhead, type StreamTotals } from "./sizes.js";
 
 export interface EncryptRequest {
   /** The encoded header; FLOE's associated data. */
@@ -20,8 +20,8 @@ export class RecordingEncryptor {
   readonly #capacity: number;
   readonly #held = new ChunkQueue();
   #start: Buffer[];
-  plaintextSize = 0;
-  encryptedSize = 0;
+  #plaintextSize = 0;
+  #encryptedSize = 0;
 
   constructor({ header, dataKey, segmentLength }: EncryptRequest) {
     this.#floe = new FloeEncryptor(dataKey, header, { segmentLength });
@@ -33,7 +33,7 @@ export class RecordingEncryptor {
   /** @param owned - whether the chunk stays unchanged after this call; otherwise what must be kept of it is copied */
   push(chunk: Uint8Array, owned: boolean): Buffer[] {
     const pieces = this.#begin();
-    this.plaintextSize += chunk.length;
+    this.#plaintextSize += chunk.length;
     let rest = chunk;
     while (this.#held.length + rest.length > this.#capacity) {
       const room = this.#capacity - this.#held.length;
@@ -52,6 +52,10 @@ export class RecordingEncryptor {
     return this.#count(pieces);
   }
 
+  totals(): StreamTotals {
+    return { plaintextSize: this.#plaintextSize, encryptedSize: this.#encryptedSize };
+  }
+
   destroy(): void {
     this.#floe.destroy();
     this.#held.clear();
@@ -68,7 +72,7 @@ export class RecordingEncryptor {
   }
 
   #count(pieces: Buffer[]): Buffer[] {
-    for (const piece of pieces) this.encryptedSize += piece.length;
+    for (const piece of pieces) this.#encryptedSize += piece.length;
     return joinSmall(pieces);
   }
 }

@@ -1,5 +1,11 @@
 import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
 
+/** Bytes that went in and came out. */
+export interface StreamTotals {
+  readonly plaintextSize: number;
+  readonly encryptedSize: number;
+}
+
 /** What a segment is longer than its plaintext: 4 bytes of length, 12 of IV, 16 of tag (FLOE, "Ciphertext Layout"). */
 export const segmentOverhead = 32;
 /** 10 bytes of parameters, 32 of IV, 32 of header tag. */

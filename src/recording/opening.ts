@@ -1,0 +1,43 @@
+import { ByteReader, ByteSource, type RecordingStream } from "./byte-source.js";
+import { RecordingDecryptor, type DecryptRequest } from "./decrypt.js";
+import { streamed, type ByteStreamBody } from "./streamed-body.js";
+
+/** Opens a streamed recording up to its first segment, and gives its plaintext the shape of its input. */
+export async function openStream<T>(
+  input: RecordingStream,
+  request: DecryptRequest,
+  totalsOf: (decryptor: RecordingDecryptor) => T,
+): Promise<{ decryptor: RecordingDecryptor; body: ByteStreamBody; done: Promise<T> }> {
+  const { signal } = request;
+  const source = new ByteSource(input, "encrypted");
+  const onAbort = () => source.cancel(signal?.reason);
+  if (signal?.aborted) onAbort();
+  signal?.addEventListener("abort", onAbort, { once: true });
+  let decryptor: RecordingDecryptor;
+  try {
+    decryptor = await RecordingDecryptor.open(new ByteReader(() => source.next(), source.ownsChunks), request);
+  } catch (error) {
+    source.cancel(error);
+    throw error;
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+  }
+  const next = async () => {
+    const pieces = await decryptor.next();
+    // What follows the damage is not read any more. A whole source has ended by itself, and may be half of a socket.
+    if (!pieces && !decryptor.complete) source.cancel(undefined);
+    return pieces;
+  };
+  return { decryptor, ...streamed(input, source, next, { totals: () => totalsOf(decryptor), destroy: () => decryptor.destroy() }, signal) };
+}
+
+/** One chunk, then the end. */
+export function bytesReader(bytes: Uint8Array): ByteReader {
+  let rest: Uint8Array | undefined = bytes;
+  const once = async () => {
+    const chunk = rest;
+    rest = undefined;
+    return chunk?.length ? chunk : undefined;
+  };
+  return new ByteReader(once, true);
+}

@@ -1,0 +1,36 @@
+import { types } from "node:util";
+import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
+
+/** An encrypted recording that can be read anywhere: a file, an object in S3, a URL with `Range`. */
+export interface RandomAccessSource {
+  /** Length of the whole encrypted recording in bytes. Not believed until the last segment has been verified. */
+  readonly size: number;
+  /** Exactly `length` bytes from `offset` on, all of them below `size`. */
+  read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
+}
+
+/** Bytes in memory as a source. They must not change while the recording is open. */
+export function bytesSource(bytes: Uint8Array): RandomAccessSource {
+  return { size: bytes.length, read: async (offset, length) => bytes.subarray(offset, offset + length) };
+}
+
+/** @throws InvalidInputError */
+export function checkSource(source: RandomAccessSource): void {
+  if (typeof source !== "object" || source === null || typeof source.read !== "function") throw new InvalidInputError("source", "must have size and read(offset, length, signal)", source);
+  if (!Number.isSafeInteger(source.size) || source.size < 0) throw new InvalidInputError("source.size", "must be a whole number of bytes", source.size);
+}
+
+/**
+ * Bytes of a source, as many as were asked for.
+ * @throws RecordingKeyStoreError `ERR_RECORDING_TRUNCATED` if it has fewer than it said; InvalidInputError if it gives
+ * something else than bytes; what the source throws
+ */
+export async function readExactly(source: RandomAccessSource, offset: number, length: number, signal: AbortSignal | undefined): Promise<Buffer> {
+  signal?.throwIfAborted();
+  const bytes: unknown = await source.read(offset, length, signal);
+  signal?.throwIfAborted();
+  if (!types.isUint8Array(bytes)) throw new InvalidInputError("source.read", "must give a Uint8Array", bytes);
+  if (bytes.length > length) throw new InvalidInputError("source.read", `must give the ${length} bytes it was asked for`, bytes);
+  if (bytes.length < length) throw new RecordingKeyStoreError("ERR_RECORDING_TRUNCATED", "the recording is shorter than its source said");
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

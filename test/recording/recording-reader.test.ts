@@ -1,0 +1,186 @@
+import { randomBytes } from "node:crypto";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { bytesSource, type RandomAccessSource } from "../../src/recording/random-access-source.js";
+import { RecordingReader } from "../../src/recording/recording-reader.js";
+import { encryptAll } from "./floe-oracle.js";
+import { capacity, collect, dataKey, encrypt, header, lease, segmentLength } from "./support.js";
+
+const headerBytes = header();
+const start = headerBytes.length + 74;
+
+/** A source that writes down what it was asked for. */
+function watched(bytes: Uint8Array): RandomAccessSource & { reads: { offset: number; length: number }[] } {
+  const reads: { offset: number; length: number }[] = [];
+  const source = bytesSource(bytes);
+  return {
+    size: source.size,
+    reads,
+    read: (offset, length, signal) => {
+      reads.push({ offset, length });
+      return source.read(offset, length, signal);
+    },
+  };
+}
+const open = (bytes: Uint8Array | RandomAccessSource) => RecordingReader.open(bytes instanceof Uint8Array ? bytesSource(bytes) : bytes, async () => lease());
+
+describe("a recording open for random access", () => {
+  it("reads like the plaintext itself, whatever the size and the form of its end", async () => {
+    const sizes = fc.oneof(fc.constantFrom(0, 1, capacity - 1, capacity, capacity + 1, 2 * capacity, 5 * capacity), fc.integer({ min: 0, max: 6 * capacity }));
+    const ranges = fc.array(fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.integer({ min: 0, max: 3 * capacity })), { maxLength: 8 });
+    await fc.assert(
+      fc.asyncProperty(sizes, fc.boolean(), ranges, async (size, emptyLast, reads) => {
+        const plaintext = randomBytes(size);
+        const parameters = { ENC_SEG_LEN: segmentLength, AEAD_ROTATION_MASK: 20, RND: (length: number) => randomBytes(length) };
+        const reader = await open(Buffer.concat([headerBytes, encryptAll(parameters, dataKey, headerBytes, plaintext, emptyLast)]));
+        expect(reader.size).toBe(size);
+        for (const [where, length] of reads) {
+          const offset = Math.floor(where * size);
+          expect((await reader.read(offset, length)).equals(plaintext.subarray(offset, offset + length))).toBe(true);
+          const end = Math.min(size, offset + length);
+          expect((await collect(reader.stream({ start: offset, end }))).equals(plaintext.subarray(offset, end))).toBe(true);
+        }
+        reader.close();
+      }),
+    );
+  });
+
+  it("fetches header and last segment once, and two segments at most for a segment's worth of bytes", async () => {
+    const plaintext = randomBytes(50 * capacity + 9);
+    const source = watched(await encrypt(plaintext, headerBytes));
+    const reader = await open(source);
+    expect(source.reads).toEqual([
+      { offset: 0, length: 4_096 },
+      { offset: start + 50 * segmentLength, length: 9 + 32 },
+    ]);
+    for (let round = 0; round < 200; round += 1) {
+      source.reads.length = 0;
+      const offset = Math.floor(Math.random() * (plaintext.length - capacity));
+      expect((await reader.read(offset, capacity)).equals(plaintext.subarray(offset, offset + capacity))).toBe(true);
+      expect(source.reads.reduce((sum, { length }) => sum + length, 0)).toBeLessThanOrEqual(2 * segmentLength);
+    }
+    await reader.read(10, 20);
+    source.reads.length = 0;
+    await reader.read(15, 100);
+    expect(source.reads).toEqual([]); // it came from the cache
+  });
+
+  it("fetches long ranges in steps of a MiB, one ahead", async () => {
+    const plaintext = randomBytes(3 * 1_048_576);
+    const source = watched(await encrypt(plaintext, headerBytes));
+    const reader = await open(source);
+    source.reads.length = 0;
+    expect((await reader.read(0, plaintext.length)).equals(plaintext)).toBe(true);
+    expect(source.reads.every(({ length }) => length <= 1_048_576)).toBe(true);
+    source.reads.length = 0;
+    const iterator = reader.stream()[Symbol.asyncIterator]();
+    await iterator.next();
+    expect(source.reads.length).toBe(2);
+    await iterator.return?.();
+    expect(source.reads.length).toBe(2);
+  });
+
+  it("believes no size but that of a verified last segment", async () => {
+    const encrypted = await encrypt(randomBytes(3 * capacity + 7), headerBytes);
+    const cut = (length: number) => encrypted.subarray(0, length);
+    for (const [bytes, code] of [
+      [cut(0), "ERR_RECORDING_TRUNCATED"],
+      [cut(11), "ERR_RECORDING_TRUNCATED"],
+      [cut(start - 1), "ERR_RECORDING_TRUNCATED"],
+      [cut(start), "ERR_RECORDING_TRUNCATED"],
+      [cut(start + segmentLength), "ERR_RECORDING_TRUNCATED"],
+      [cut(start + segmentLength + 31), "ERR_RECORDING_TRUNCATED"],
+      [cut(start + segmentLength + 32), "ERR_RECORDING_TRUNCATED"],
+      [cut(encrypted.length - 1), "ERR_RECORDING_TRUNCATED"],
+      [Buffer.concat([encrypted, Buffer.from([0])]), "ERR_RECORDING_TAMPERED"],
+      [Buffer.concat([cut(start + segmentLength), encrypted.subarray(start + 3 * segmentLength)]), "ERR_RECORDING_TAMPERED"],
+      [Buffer.from("RIFF and so on"), "ERR_FORMAT_INVALID"],
+    ] as const) {
+      await expect(open(bytes)).rejects.toMatchObject({ code });
+    }
+  });
+
+  it("releases nothing of a step in which a segment does not verify", async () => {
+    const encrypted = await encrypt(randomBytes(5 * capacity), headerBytes);
+    encrypted[start + 2 * segmentLength + 50]! ^= 1;
+    const reader = await open(encrypted);
+    await expect(reader.read(capacity, 2 * capacity)).rejects.toMatchObject({ code: "ERR_RECORDING_TAMPERED" });
+    await expect(collect(reader.stream())).rejects.toMatchObject({ code: "ERR_RECORDING_TAMPERED" });
+    expect((await reader.read(0, capacity)).length).toBe(capacity);
+    expect((await reader.read(3 * capacity, capacity)).length).toBe(capacity);
+  });
+
+  it("refuses what lies outside, and a source that does not keep its word", async () => {
+    const encrypted = await encrypt(randomBytes(100), headerBytes);
+    const reader = await open(encrypted);
+    const outside = [[-1, 1], [101, 0], [0.5, 1], [0, -1], [0, NaN]] as const;
+    for (const [offset, length] of outside) await expect(reader.read(offset, length)).rejects.toMatchObject({ code: "ERR_INVALID_INPUT" });
+    expect(() => reader.stream({ start: 5, end: 4 })).toThrow(expect.objectContaining({ code: "ERR_INVALID_INPUT" }));
+    expect(() => reader.stream({ end: 101 })).toThrow(expect.objectContaining({ code: "ERR_INVALID_INPUT" }));
+    expect((await reader.read(100, 10)).length).toBe(0);
+    await expect(open({ size: 1.5, read: async () => encrypted })).rejects.toMatchObject({ code: "ERR_INVALID_INPUT" });
+    await expect(open({ size: encrypted.length, read: async () => "text" as never })).rejects.toMatchObject({ code: "ERR_INVALID_INPUT" });
+    await expect(open({ size: encrypted.length, read: async () => Buffer.alloc(9_999) })).rejects.toMatchObject({ code: "ERR_INVALID_INPUT" });
+    const { read } = bytesSource(encrypted);
+    await expect(open({ size: encrypted.length + 10, read })).rejects.toMatchObject({ code: "ERR_RECORDING_TRUNCATED" });
+  });
+
+  it("asks custody again once its lease has run out, and keeps no plaintext beyond", async () => {
+    const source = watched(await encrypt(randomBytes(3 * capacity), headerBytes));
+    const state = { released: 0, renewed: 0, valid: true };
+    const held = lease(state);
+    const reader = await RecordingReader.open(source, async () => held);
+    await reader.read(0, 10);
+    state.valid = false;
+    held.renew = async () => {
+      state.renewed += 1;
+      state.valid = true;
+    };
+    source.reads.length = 0;
+    await reader.read(0, 10);
+    expect([state.renewed, source.reads.length]).toEqual([1, 1]);
+    state.valid = false;
+    held.renew = () => Promise.reject(new Error("refused"));
+    await expect(reader.read(0, 10)).rejects.toThrow("refused");
+    await expect(collect(reader.stream())).rejects.toThrow("refused");
+    reader.close();
+    reader.close();
+    expect(state.released).toBe(1);
+    await expect(reader.read(0, 10)).rejects.toMatchObject({ code: "ERR_CLOSED" });
+  });
+
+  it("gives keys back when opening fails", async () => {
+    const encrypted = await encrypt(randomBytes(3 * capacity), headerBytes);
+    encrypted[encrypted.length - 1]! ^= 1;
+    const state = { released: 0, renewed: 0, valid: true };
+    await expect(RecordingReader.open(bytesSource(encrypted), async () => lease(state))).rejects.toMatchObject({ code: "ERR_RECORDING_TAMPERED" });
+    expect(state.released).toBe(1);
+  });
+
+  it("ends with its signals, and hands them to the source", async () => {
+    const source = bytesSource(await encrypt(randomBytes(3 * capacity), headerBytes));
+    const reader = await open(source);
+    const signal = AbortSignal.abort(new Error("enough"));
+    await expect(reader.read(0, 10, { signal })).rejects.toThrow("enough");
+    await expect(collect(reader.stream({ signal }))).rejects.toThrow("enough");
+    let stopped = false;
+    const hanging: RandomAccessSource = {
+      size: source.size,
+      read: (offset, length, given) => {
+        if (offset !== start) return source.read(offset, length, given);
+        return new Promise((_, reject) => {
+          given?.addEventListener("abort", () => {
+            stopped = true;
+            reject(new Error("stopped"));
+          });
+        });
+      },
+    };
+    const streamed = (await open(hanging)).stream().getReader();
+    const pending = streamed.read();
+    await new Promise(setImmediate);
+    await streamed.cancel();
+    expect(await pending).toMatchObject({ done: true });
+    expect(stopped).toBe(true);
+  });
+});
