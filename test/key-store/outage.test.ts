@@ -163,3 +163,13 @@ describe("a fleet", () => {
     expect(kms.journal.count("Decrypt")).toBe(1);
   });
 });
+
+it("heals with the first recording that opens again", async () => {
+  const { keyStore, kms } = await configured({ background: false });
+  const { body } = await keyStore.encryptRecording(audio, { recordingId: "r" });
+  kms.faults.outage();
+  await keyStore.confirm();
+  kms.faults.heal();
+  await keyStore.decryptRecording(body, { recordingId: "r" });
+  expect((await keyStore.encryptRecording(audio, { recordingId: "r" })).usedLastKnownKey).toBe(false);
+});
