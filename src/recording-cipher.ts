@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import type { check } from "./configuration.js";
 import { RecordingKeyStoreError } from "./errors.js";
 import type { EncryptionKey, KeyManager } from "./key-pairs/key-manager.js";
@@ -22,6 +23,8 @@ export class RecordingCipher {
   }
 
   async encrypt<I extends RecordingInput>(recording: I, options: CheckedEncrypt, signal: AbortSignal): Promise<EncryptedRecording<I>> {
+    // A source may fail while the key is fetched; the engine reports that later, but Node wants a listener now.
+    if (recording instanceof Readable) recording.on("error", () => undefined);
     const key = await this.#keys.encryptionKey(signal);
     const dataKey = newDataKey();
     const header = this.#header(key, key.pair.wrappingKey.wrap(dataKey), options);

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { createReadStream } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { InvalidInputError, KmsError, RecordingKeyStore, RecordingKeyStoreError } from "../../src/index.js";
 import { accountId, configured, homeRegion, kmsKeyAliasArn, organizationId, setup } from "../support/setup.js";
@@ -150,6 +151,14 @@ describe("encrypt and decrypt", () => {
     const other = keyStoreWith({ organizationId: "org-2" });
     await other.configure({ kmsKeyAliasArn });
     await expect(other.decryptRecording(body, { recordingId: "r" })).rejects.toMatchObject({ code: "ERR_RECORDING_MISMATCH" });
+  });
+
+  it("rejects for a source that fails while the key is fetched, and does not bring the process down", async () => {
+    const { keyStoreWith, kms } = await configured();
+    kms.faults.latency(50);
+    const { body, done } = await keyStoreWith().encryptRecording(createReadStream("no-such-file"), { recordingId: "r" });
+    await expect(body.toArray()).rejects.toMatchObject({ code: "ENOENT" });
+    await expect(done).rejects.toMatchObject({ code: "ENOENT" });
   });
 
   it("wants to be configured first", async () => {
