@@ -75,12 +75,13 @@ describe("recording-keystore kms", () => {
     expect(await ask(url, "ListKeys", {}, { region: "ap-south-1" })).toMatchObject({ __type: "InvalidSignatureException" });
   });
 
-  test("ends when its parent is gone", async () => {
-    const parent = spawn(
-      process.execPath,
-      ["-e", `require("node:child_process").spawn(process.execPath, ${JSON.stringify(["--import", "tsx", bin, "kms"])}, { stdio: ["ignore", "inherit", "inherit"] }); setInterval(() => {}, 1000)`],
-      { stdio: ["ignore", "pipe", "inherit"] },
-    );
+  const command = [process.execPath, "--import", "tsx", bin, "kms"];
+  test.each([
+    ["its parent is gone", command, {}],
+    ["npm is gone, and left a shell behind", ["sh", "-c", `${command.map((part) => `"${part}"`).join(" ")}; true`], { npm_command: "exec" }],
+  ])("ends when %s", async (_name, [program, ...args], env) => {
+    const script = `require("node:child_process").spawn(${JSON.stringify(program)}, ${JSON.stringify(args)}, { stdio: ["ignore", "inherit", "inherit"] }); setInterval(() => {}, 1000)`;
+    const parent = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, npm_command: undefined, ...env } });
     started.push(parent);
     const url = await firstLine(parent);
     parent.kill("SIGKILL");

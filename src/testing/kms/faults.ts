@@ -115,8 +115,10 @@ export class KmsFaults {
   }
 
   /** @internal Decides what becomes of a call: how long it waits, and what answer a fault gives it. */
-  decide(target: FaultTarget): { waitMs: number; kind?: FaultKind; outcome?: FaultOutcome } {
+  decide(describe: () => FaultTarget): { waitMs: number; kind?: FaultKind; outcome?: FaultOutcome } {
     let waitMs = 0;
+    if (this.#active.size === 0) return { waitMs };
+    const target = describe();
     for (const fault of this.#active) {
       if (fault.isOver) this.#active.delete(fault);
       else if (this.#concerns(fault, target) && fault.hit()) {

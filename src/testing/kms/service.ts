@@ -45,7 +45,7 @@ export class KmsService {
     } catch (error) {
       return { type: "response", response: errorResponse(requestId, asAwsError(error)) };
     }
-    const { waitMs, kind, outcome } = this.#faults.decide(faultTarget(call));
+    const { waitMs, kind, outcome } = this.#faults.decide(() => faultTarget(call));
     if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
     if (outcome?.type === "network" && outcome.afterwards) await this.#run(call);
     const answer = (outcome && actOut(outcome, call)) ?? (await this.#run(call, outcome));

@@ -43,7 +43,7 @@ const ipAddress: Comparison = (wanted) => {
   return (given) => isIP(given) !== 0 && list.check(given, isIP(given) === 6 ? "ipv6" : "ipv4");
 };
 
-const comparisons: Record<string, Comparison | undefined> = {
+const comparisons = new Map<string, Comparison>(Object.entries({
   StringEquals: (wanted) => (given) => given === wanted,
   StringEqualsIgnoreCase: (wanted) => (given) => ignoringCase(given) === ignoringCase(wanted),
   StringLike: (wanted) => wildcard(wanted),
@@ -62,9 +62,9 @@ const comparisons: Record<string, Comparison | undefined> = {
   DateLessThanEquals: compareDates(atMost),
   DateGreaterThan: compareDates((a, b) => a > b),
   DateGreaterThanEquals: compareDates((a, b) => a >= b),
-};
+}));
 
-const negations: Record<string, string | undefined> = {
+const negations = new Map(Object.entries({
   StringNotEquals: "StringEquals",
   StringNotEqualsIgnoreCase: "StringEqualsIgnoreCase",
   StringNotLike: "StringLike",
@@ -73,7 +73,7 @@ const negations: Record<string, string | undefined> = {
   ArnNotLike: "ArnLike",
   NumericNotEquals: "NumericEquals",
   DateNotEquals: "DateEquals",
-};
+}));
 
 interface OperatorClause {
   operator: string;
@@ -113,8 +113,8 @@ function acceptor(comparison: Comparison, value: string): (given: string, contex
 function compileOperator(operator: string): ((key: string, values: readonly string[]) => ConditionTest) | undefined {
   const { set, name, ifExists } = /^(?:(?<set>ForAllValues|ForAnyValue):)?(?<name>\w+?)(?<ifExists>IfExists)?$/.exec(operator)?.groups ?? {};
   if (name === "Null") return (key, [wanted]) => (context) => (context(key) === undefined) === (wanted === "true");
-  const negated = negations[name ?? ""];
-  const comparison = comparisons[negated ?? name ?? ""];
+  const negated = negations.get(name ?? "");
+  const comparison = comparisons.get(negated ?? name ?? "");
   if (!comparison) return undefined;
   const valueTest: ValueTest = (values) => {
     const accepted = values.map((value) => acceptor(comparison, value));

@@ -30,7 +30,7 @@ export function conditionContext(facts: RequestFacts): ConditionContext {
     if (own.has(name)) return own.get(name);
     if (name.startsWith(contextPrefix)) return ignoringCase(encryptionContext ?? {}, name.slice(contextPrefix.length));
     if (name.startsWith(resourceTagPrefix)) return key && ignoringCase(Object.fromEntries(key.tags), name.slice(resourceTagPrefix.length));
-    return readers[name]?.(facts);
+    return readers.get(name)?.(facts);
   };
   return (name) => {
     const value = look(name);
@@ -38,7 +38,7 @@ export function conditionContext(facts: RequestFacts): ConditionContext {
   };
 }
 
-const readers: Record<string, ((facts: RequestFacts) => Value) | undefined> = {
+const readers = new Map<string, (facts: RequestFacts) => Value>(Object.entries({
   "kms:encryptioncontextkeys": ({ encryptionContext }) => encryptionContext && Object.keys(encryptionContext),
   "kms:calleraccount": ({ caller }) => caller.accountId,
   "kms:requestalias": ({ requestAlias }) => requestAlias,
@@ -59,7 +59,7 @@ const readers: Record<string, ((facts: RequestFacts) => Value) | undefined> = {
   "aws:securetransport": () => "true",
   "aws:currenttime": ({ now }) => new Date(now).toISOString(),
   "aws:epochtime": ({ now }) => String(Math.floor(now / 1000)),
-};
+}));
 
 function ignoringCase(values: Readonly<Record<string, string>>, lowerCaseName: string): string | undefined {
   return Object.entries(values).find(([name]) => name.toLowerCase() === lowerCaseName)?.[1];
