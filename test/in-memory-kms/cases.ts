@@ -58,7 +58,7 @@ const naming: Case[] = [
   { name: "no key id at all", call: () => ["DescribeKey", { KeyId: "fake-key-id" }], error: ["NotFoundException", "Invalid keyId 'fake-key-id'"] },
   { name: "a key ARN of another Region", call: () => ["DescribeKey", { KeyId: arnOf(unknownId, "eu-west-1") }], error: ["NotFoundException", "Invalid arn eu-west-1"] },
   { name: "an unknown alias", call: () => ["Encrypt", { KeyId: "alias/nobody", Plaintext }], error: ["NotFoundException", `Alias arn:aws:kms:${home}:${customer}:alias/nobody is not found.`] },
-  { name: "an alias where only keys are accepted", call: () => ["DisableKey", { KeyId: "alias/recordings" }], error: ["InvalidArnException", "Invalid arn alias/recordings"] },
+  { name: "an alias where only keys are accepted", call: () => ["DisableKey", { KeyId: "alias/recordings" }], error: ["InvalidArnException", "Key Aliases are not supported for this operation"] },
   { name: "an ARN of something else", call: () => ["Encrypt", { KeyId: "arn:aws:s3:::bucket", Plaintext }], error: ["InvalidArnException", "Invalid arn arn:aws:s3:::bucket"] },
   { name: "another account's key", as: "stranger", call: (w) => ["DescribeKey", { KeyId: w.key }], error: ["AccessDeniedException", "User: arn:aws:iam::999999999999:user/mallory is not authorized to perform: kms:DescribeKey on this resource because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access"] },
   { name: "another account's key by its bare id means one's own account", as: "stranger", call: (w) => ["DescribeKey", { KeyId: w.keyId }], error: ["NotFoundException", (w) => `Key '${arnOf(w.keyId, home, "999999999999")}' does not exist`] },
@@ -112,7 +112,7 @@ const states: Case[] = [
     w.clock.advance(7 * day);
     return ["DescribeKey", { KeyId: "alias/recordings" }];
   }, error: ["NotFoundException", `Alias arn:aws:kms:${home}:${customer}:alias/recordings is not found.`] },
-  { name: "a window of six days", call: (w) => ["ScheduleKeyDeletion", { KeyId: w.key, PendingWindowInDays: 6 }], error: ["ValidationException"] },
+  { name: "a window of six days", call: (w) => ["ScheduleKeyDeletion", { KeyId: w.key, PendingWindowInDays: 6 }], error: ["ValidationException", "PendingWindowInDays must be between 7 and 30"] },
 ];
 
 const dataKeys: Case[] = [
@@ -182,6 +182,14 @@ const multiRegion: Case[] = [
     await send("ScheduleKeyDeletion", { KeyId: primary, PendingWindowInDays: 7 });
     return ["DescribeKey", { KeyId: primary }];
   }, output: (o) => expect(o).toMatchObject({ KeyMetadata: { KeyState: "PendingReplicaDeletion", PendingDeletionWindowInDays: 7 } }) },
+  { name: "a primary's waiting begins when its last replica is gone", call: async (w, send) => {
+    const primary = w.kms.createKey({ ...w.inAccount, multiRegion: true });
+    const replica = w.kms.replicateKey(primary, "eu-west-1");
+    await send("ScheduleKeyDeletion", { KeyId: primary, PendingWindowInDays: 10 });
+    w.kms.scheduleKeyDeletion(replica, 7);
+    w.clock.advance(8 * day);
+    return ["DescribeKey", { KeyId: primary }];
+  }, output: (o, w) => expect(o).toMatchObject({ KeyMetadata: { KeyState: "PendingDeletion", DeletionDate: new Date(w.clock.now() + 9 * day) } }) },
 ];
 
 const metadata: Case[] = [

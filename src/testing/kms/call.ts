@@ -66,7 +66,7 @@ export class KmsCall {
   /** Finds the key that a request names, and makes sure that it may be used so. */
   key(keyId: string, use: KeyUse = {}): KmsKey {
     const reference = readKeyId(keyId, this);
-    if (reference.aliasName !== undefined && !use.aliases) throw invalidArn(`Invalid arn ${keyId}`);
+    if (reference.aliasName !== undefined && !use.aliases) throw invalidArn("Key Aliases are not supported for this operation");
     const key = this.#resolve(reference);
     if (!key) throw this.#missing(reference, use);
     this.use(key, use, reference.aliasName);

@@ -131,12 +131,19 @@ export class KmsState {
 
   /** Brings a key to the present; undefined if its deletion date has passed. */
   #upToDate(key: KmsKey): KmsKey | undefined {
+    if (key.state === "PendingReplicaDeletion") this.#removeReplicasThatAreDue(key);
     if (key.deletion?.date !== undefined && key.deletion.date <= this.now) {
       this.#remove(key);
       return undefined;
     }
     for (const { id } of key.material?.rotateWhatIsDue(this.now) ?? []) this.#remember(id, key);
     return key;
+  }
+
+  #removeReplicasThatAreDue(primary: KmsKey): void {
+    for (const key of [...this.#keys.values()]) {
+      if (key !== primary && key.keyId === primary.keyId && key.accountId === primary.accountId) this.#upToDate(key);
+    }
   }
 
   #remember(materialId: string, { accountId, keyId }: KmsKey): void {

@@ -101,7 +101,7 @@ export const keyOperations = [
       const { PendingWindowInDays: windowInDays = 30 } = input;
       const conditionKeys = { "kms:ScheduleKeyDeletionPendingWindowInDays": String(windowInDays) };
       const key = call.key(input.KeyId, { state: "not-pending-deletion", conditionKeys });
-      if (windowInDays < 7 || windowInDays > 30) throw validation("PendingWindowInDays must be between 7 and 30.");
+      if (windowInDays < 7 || windowInDays > 30) throw validation("PendingWindowInDays must be between 7 and 30");
       const waitsForReplicas = key.multiRegion === "PRIMARY" && call.state.family(key).length > 1;
       key.deletion = waitsForReplicas ? { windowInDays } : { windowInDays, date: call.state.now + windowInDays * millisecondsPerDay };
       return {
