@@ -75,6 +75,11 @@ const aliases: Case[] = [
     await send("UpdateAlias", { AliasName: "alias/recordings", TargetKeyId: next });
     return ["Encrypt", { KeyId: w.aliasArn, Plaintext }];
   }, output: (o, w) => expect(o["KeyId"]).not.toBe(w.key) },
+  { name: "UpdateAlias to a key of another kind", call: (w) => ["UpdateAlias", { AliasName: "alias/recordings", TargetKeyId: w.kms.createKey({ ...w.inAccount, keySpec: "RSA_2048", keyUsage: "ENCRYPT_DECRYPT" }) }], error: ["ValidationException"] },
+  { name: "UpdateAlias to an asymmetric key of another family", call: (w) => {
+    w.kms.createKey({ ...w.inAccount, keySpec: "RSA_2048", keyUsage: "SIGN_VERIFY", alias: "alias/signing" });
+    return ["UpdateAlias", { AliasName: "alias/signing", TargetKeyId: w.kms.createKey({ ...w.inAccount, keySpec: "ECC_NIST_P256", keyUsage: "SIGN_VERIFY" }) }];
+  }, output: (o) => expect(o).toEqual({}) },
   { name: "DeleteAlias", call: async (_w, send) => {
     await send("DeleteAlias", { AliasName: "alias/recordings" });
     return ["Encrypt", { KeyId: "alias/recordings", Plaintext }];

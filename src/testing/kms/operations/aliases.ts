@@ -1,6 +1,7 @@
 import { aliasArn } from "../arn.js";
 import { AwsError, notFound, validation } from "../aws-error.js";
 import type { KmsCall } from "../call.js";
+import type { KmsKey } from "../key.js";
 import { keyIdRule, limitRule, markerRule, operation, optionalKeyIdRule } from "../operation.js";
 import { page } from "../paging.js";
 import type { Alias } from "../state.js";
@@ -21,8 +22,8 @@ export const aliasOperations = [
   operation("UpdateAlias", { AliasName: aliasNameRule, TargetKeyId: keyIdRule }, (call, input) => {
     const { alias, key: oldKey } = existingAlias(call, input.AliasName);
     const key = call.key(input.TargetKeyId, { state: "not-pending-deletion" });
-    if (oldKey && (oldKey.spec !== key.spec || oldKey.usage !== key.usage)) {
-      throw validation(`Alias ${alias.arn} cannot be changed to a key of another type: the current and the new key must both be ${oldKey.spec} with usage ${oldKey.usage}.`);
+    if (oldKey && (kindOf(oldKey) !== kindOf(key) || oldKey.usage !== key.usage)) {
+      throw validation(`Alias ${alias.arn} cannot be changed from a ${kindOf(oldKey)} key for ${oldKey.usage} to a ${kindOf(key)} key for ${key.usage}.`);
     }
     alias.keyId = key.keyId;
     alias.updatedAt = call.state.now;
@@ -54,8 +55,13 @@ export const aliasOperations = [
   }),
 ];
 
+function kindOf({ spec }: KmsKey): "symmetric" | "HMAC" | "asymmetric" {
+  if (spec === "SYMMETRIC_DEFAULT") return "symmetric";
+  return spec.startsWith("HMAC_") ? "HMAC" : "asymmetric";
+}
+
 /** Both the alias and the key that it names must allow the change. */
-function existingAlias(call: KmsCall, name: string): { alias: Alias; key: ReturnType<KmsCall["state"]["key"]> } {
+function existingAlias(call: KmsCall, name: string): { alias: Alias; key: KmsKey | undefined } {
   const arn = ownAliasArn(call, name);
   call.allow(`kms:${call.operation}`, arn);
   const alias = call.state.alias(arn);
