@@ -4,7 +4,8 @@ import type { KeyPairContext } from "./context.js";
 import { decodeDocument, encodeDocument, type HeadDocument } from "./documents.js";
 import { readHead, readHeadPair, storeCall } from "./head.js";
 import { parseKeyPair, storedKeyPair, type KeyPair } from "./key-pair.js";
-import { abortable, hasPassed, momentOf, type Moment } from "./private-key-custody.js";
+import { abortable } from "../kms/waiting.js";
+import { hasPassed, momentOf, type Moment } from "./private-key-custody.js";
 import { SharedHealth } from "./shared-health.js";
 import type { Confirmation } from "./vocabulary.js";
 
@@ -35,6 +36,7 @@ export class ActiveKeyPairs {
   #confirmTriedAt: Moment | undefined;
   #refreshing: Promise<void> | undefined;
   #confirming: Promise<void> | undefined;
+  #saving: Promise<void> = Promise.resolve();
   #remembered = false;
   /** Why the pair that the store names now is not the one in use. */
   #refusal: RecordingKeyStoreError | undefined;
@@ -94,21 +96,32 @@ export class ActiveKeyPairs {
     return abortable(this.#refreshing, signal);
   }
 
-  /** Makes a pair that KMS has just unwrapped, or that came from this host's own rotation, the active one. */
+  /** Makes the head's pair the active one: KMS has just vouched for it, or has unwrapped it for this host's own change. */
   async adoptConfirmed(pair: KeyPair): Promise<void> {
-    const { clock, emit, health } = this.#context;
-    const changed = !this.#current?.pair.digest.equals(pair.digest);
-    const confirmedAt = clock.now();
-    this.#current = { pair, confirmation: "confirmed", confirmedAt };
-    this.#floor = { sequence: pair.birth.sequence, digest: pair.digest };
+    const { clock, health } = this.#context;
+    // A slow answer about an earlier pair must not undo a change that was quicker.
+    if (this.#floor && pair.birth.sequence < this.#floor.sequence) return;
     this.#headReadAt = momentOf(clock);
-    this.#confirmTriedAt = momentOf(clock);
     this.#refusal = undefined;
-    health.succeeded("confirm", "unwrap", "read-store");
+    health.succeeded("read-store");
+    await this.#confirmed(pair);
+  }
+
+  /** KMS vouches for the pair in use. Says nothing of the store's head, which may name another. */
+  async #confirmed(pair: KeyPair): Promise<void> {
+    const { clock, emit, health } = this.#context;
     const { keyPairId, sequence } = pair.birth;
+    const confirmedAt = clock.now();
+    const changed = !this.#current?.pair.digest.equals(pair.digest);
+    this.#current = { pair, confirmation: "confirmed", confirmedAt };
+    this.#floor = { sequence, digest: pair.digest };
+    this.#confirmTriedAt = momentOf(clock);
     if (changed) emit("keyPairChanged", { keyPairId, sequence });
+    health.answered(pair.birth);
     emit("keyPairConfirmed", { keyPairId, sequence });
-    await this.#remember(pair, confirmedAt);
+    // One after the other: an earlier pair saved late would take a later one's place.
+    this.#saving = this.#saving.then(() => this.#remember(pair, confirmedAt));
+    await this.#saving;
   }
 
   /** @throws RecordingKeyStoreError `ERR_STORE_ROLLED_BACK` for a head behind what this host has seen confirmed */
@@ -152,8 +165,8 @@ export class ActiveKeyPairs {
       this.#headReadAt = momentOf(clock);
       if (error.code === "ERR_STORE_UNAVAILABLE") health.failed("read-store", error);
       else if (error.code !== "ERR_NOT_CONFIGURED") {
+        if (this.#refusal?.message !== error.message) emit("keyPairUntrusted", { error }); // once, not at every look
         this.#refusal = error;
-        emit("keyPairUntrusted", { error });
       }
       if (!this.#current) throw error;
     }
@@ -225,8 +238,11 @@ export class ActiveKeyPairs {
     this.#confirmTriedAt = momentOf(clock);
     const verdict = await confirmKeyPair(current.pair, this.#context.decryptionUnder);
     if (this.#current?.pair !== current.pair) return;
-    if (verdict.status !== "untrusted") await this.shared.write(current.pair.digest, verdict.status === "unavailable" ? verdict.error : undefined);
-    if (verdict.status === "confirmed") return this.adoptConfirmed(current.pair);
+    if (verdict.status === "confirmed") {
+      await this.#confirmed(current.pair);
+      return this.shared.write(current.pair.digest);
+    }
+    if (verdict.status === "unavailable") void this.shared.write(current.pair.digest, verdict.error);
     if (verdict.error.code === "ERR_KMS_REFUSED") custody.drop({ organizationId, digest: current.pair.digest });
     health.failed("confirm", verdict.error);
     if (verdict.status === "untrusted") {

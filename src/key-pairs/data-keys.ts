@@ -90,7 +90,7 @@ export class DataKeys {
         if (source.publicKey && !key.publicKey.equals(source.publicKey)) {
           throw untrusted(`key pair ${source.birth.keyPairId}: its public key is not that of its private half`);
         }
-        if (source.active()) health.succeeded("unwrap", "confirm"); // any success about the pair ends its trouble
+        if (source.active()) health.answered(source.birth);
         return key;
       } catch (error) {
         if (error instanceof KmsError && error.code === "ERR_KMS_REFUSED") custody.drop(ref);

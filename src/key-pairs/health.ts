@@ -1,6 +1,8 @@
 import type { Clock } from "../clock.js";
 import type { KmsError, RecordingKeyStoreError } from "../errors.js";
 import type { EventSink } from "../events.js";
+import type { BirthRecord } from "./birth-record.js";
+import { isChangeDue } from "./schedule.js";
 
 /** Why encryption goes on with the last known key, and since when. */
 export interface Trouble {
@@ -18,8 +20,8 @@ const reminderDays = [1, 7, 30] as const;
 const fatalKinds = new Set(["key-disabled", "key-pending-deletion", "key-not-found"]);
 
 /**
- * How the active pair fares with KMS. In trouble from the first failure until a call of the same task succeeds (a
- * success about the pair also ends trouble with confirming and unwrapping: KMS is back).
+ * How the active pair fares with KMS and the store. In trouble from the first failure of a task until it succeeds, or
+ * until KMS answers about the pair again ({@link KeyHealth.answered}).
  */
 export class KeyHealth {
   readonly #clock: Clock;
@@ -69,6 +71,11 @@ export class KeyHealth {
     if (this.#startedAt === undefined || this.#troubles.size > 0) return;
     this.#emit("lastKnownKeyEnded", { since: this.#startedAt });
     this.#startedAt = undefined;
+  }
+
+  /** KMS has just answered about the active pair. Only a change that is still due stays a trouble then. */
+  answered(birth: BirthRecord): void {
+    this.succeeded("confirm", "unwrap", ...(isChangeDue(birth, this.#clock.now()) ? [] : (["rotate"] as const)));
   }
 
   /** Emits the reminders that are due; called on the way of an encryption, since there is no timer. */

@@ -37,11 +37,13 @@ export class KeyTrust {
 
   /**
    * Checks the ARNs of a pair that may become active.
+   * @param named - the caller of `configure` has just named its alias, which trust on first use does not have to know
    * @throws RecordingKeyStoreError `ERR_KEY_PAIR_UNTRUSTED`
    */
-  checkActive({ birth, wrapping, attestation }: KeyPair): void {
+  checkActive({ birth, wrapping, attestation }: KeyPair, { named = false } = {}): void {
+    const covered = named && !this.#anchor;
     for (const arn of [birth.kmsKeyAliasArn, wrapping.kmsKeyArn, attestation.kmsKeyArn]) {
-      if (!this.covers(arn)) throw untrusted(`key pair ${birth.keyPairId} is under ${arn}, which the trust anchor does not cover`);
+      if (!covered && !this.covers(arn)) throw untrusted(`key pair ${birth.keyPairId} is under ${arn}, which the trust anchor does not cover`);
     }
     checkOwnKeys({ birth, keyArns: [wrapping.kmsKeyArn, attestation.kmsKeyArn] });
   }

@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.js";
 import { RecordingKeyStoreError } from "../errors.js";
 import type { KmsProvider } from "../kms/kms-provider.js";
+import { abortable } from "../kms/waiting.js";
 import type { UnwrappingKey } from "./key-wrapping.js";
 
 /** Which pair's private half is meant. */
@@ -137,15 +138,4 @@ function prefixOf(organizationId: string): string {
 
 function nameOf({ organizationId, digest }: PrivateKeyRef): string {
   return prefixOf(organizationId) + digest.toString("base64url");
-}
-
-/** Waits for a shared promise, or until one's own signal aborts; the promise itself goes on. */
-export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    if (signal.aborted) return onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
 }

@@ -4,7 +4,7 @@ import type { KeyPairContext } from "./context.js";
 import { encodeHead, readHead, readHeadPair, storeCall, type Head } from "./head.js";
 import { storedKeyPair, untrusted, type KeyPair } from "./key-pair.js";
 import { makeKeyPair, options, unwrapPrivateKey } from "./making.js";
-import { nextKeyChange } from "./schedule.js";
+import { isChangeDue } from "./schedule.js";
 import type { KeyPairSpec, PeriodicKeyChange } from "./vocabulary.js";
 
 /** What an administrator decides; each pair's birth record carries it. */
@@ -42,8 +42,7 @@ export class KeyRotation {
   isDue(): boolean {
     const current = this.#active.current;
     if (!current) return false;
-    const at = nextKeyChange({ ...current.pair.birth });
-    return at !== undefined && this.#context.clock.now() >= at;
+    return isChangeDue(current.pair.birth, this.#context.clock.now());
   }
 
   /** Starts a due change in the background, unless one runs or the last one failed a short while ago. */
@@ -100,6 +99,7 @@ export class KeyRotation {
       const pair = await this.#make(settings, head, previous, configuration !== undefined, signal);
       const outcome = await this.#swing(pair, head, signal);
       if (outcome === "won") {
+        if (configuration) this.#context.trust.adopt(configuration.kmsKeyAliasArn);
         await this.#active.adoptConfirmed(pair);
         return pair;
       }
@@ -141,8 +141,7 @@ export class KeyRotation {
       },
       signal,
     );
-    if (configured) trust.adopt(settings.kmsKeyAliasArn);
-    trust.checkActive(pair);
+    trust.checkActive(pair, { named: configured });
     // A policy may allow Encrypt and forbid Decrypt: nothing is encrypted for a pair that KMS has not opened once.
     const decrypt = decryptionUnder(pair.wrapping.kmsKeyArn);
     const { publicKey } = await unwrapPrivateKey({ ...pair, ciphertext: pair.wrapping.ciphertext, decrypt }, signal);

@@ -33,6 +33,12 @@ export function nextKeyChange(
   return slotTime(anchor, change, index) + jitter(pair.organizationId, pair.spec);
 }
 
+/** Whether a pair's periodic change has come due. */
+export function isChangeDue(pair: Parameters<typeof nextKeyChange>[0], now: number): boolean {
+  const at = nextKeyChange(pair);
+  return at !== undefined && now >= at;
+}
+
 /** KMS's quota of key pairs per second for the whole calling account; X25519 counts as plain symmetric calls. */
 const quotaPerSecond: Record<KeyPairSpec, number> = { X25519: 1_000, RSA_2048: 20, RSA_3072: 4, RSA_4096: 1 };
 const organizationsPerAccount = 10_000;

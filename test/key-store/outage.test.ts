@@ -173,3 +173,35 @@ it("heals with the first recording that opens again", async () => {
   await keyStore.decryptRecording(body, { recordingId: "r" });
   expect((await keyStore.encryptRecording(audio, { recordingId: "r" })).usedLastKnownKey).toBe(false);
 });
+
+describe("a change that failed", () => {
+  it("on demand is over with KMS's next answer", async () => {
+    const { keyStore, kms } = await configured({ background: false });
+    kms.faults.accessDenied({ times: 1 });
+    await expect(keyStore.rotate()).rejects.toMatchObject({ code: "ERR_KMS_REFUSED" });
+    expect((await keyStore.confirm()).usedLastKnownKey).toBe(false);
+  });
+
+  it("when due is over once any worker has made it, and not before", async () => {
+    const { keyStore, keyStoreWith, kms, clock } = await configured({ background: false });
+    const other = keyStoreWith();
+    clock.advance(40 * day);
+    kms.faults.accessDenied({ operation: "Encrypt" });
+    await expect(keyStore.rotateIfDue()).rejects.toMatchObject({ code: "ERR_KMS_REFUSED" });
+    expect((await keyStore.confirm()).usedLastKnownKey).toBe(true);
+    kms.faults.heal();
+    const { keyPair } = await other.rotateIfDue();
+    clock.advance(61_000);
+    expect(await keyStore.encryptRecording(audio, { recordingId: "r" })).toMatchObject({ keyPairId: keyPair.keyPairId, usedLastKnownKey: false });
+  });
+});
+
+it("a slow answer about the old pair does not undo a quicker change", async () => {
+  const { keyStore, kms } = await configured({ background: false });
+  kms.faults.latency(80, { operation: "Decrypt", times: 1 });
+  const slow = keyStore.confirm();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  const { keyPairId } = await keyStore.rotate();
+  await slow;
+  expect((await keyStore.encryptRecording(audio, { recordingId: "r" })).keyPairId).toBe(keyPairId);
+});

@@ -63,6 +63,8 @@ describe("whoever can write to the store can't choose a key", () => {
     clock.advance(61_000);
     expect(await keyStore.encryptRecording(audio, { recordingId: "r" })).toMatchObject({ keyPairId: first.keyPairId, usedLastKnownKey: true });
     expect((await keyStore.status()).storeError).toMatchObject({ code: "ERR_KEY_PAIR_UNTRUSTED" });
+    // That KMS still vouches for the old pair says nothing of the new one.
+    expect(await keyStore.confirm()).toMatchObject({ usedLastKnownKey: true, storeError: { code: "ERR_KEY_PAIR_UNTRUSTED" } });
   });
 
   it("a pair of another organization is refused", async () => {
@@ -124,4 +126,36 @@ it("documents from a newer library are refused, not misread", async () => {
 it("without trustedKmsKeys the first alias is trusted, and status says so", async () => {
   const { keyStore } = await configured({ trustedKmsKeys: undefined as never });
   expect((await keyStore.status()).trust).toEqual({ kind: "first-use", kmsKeyAliasArn });
+});
+
+it("a configure() that fails leaves trust on first use as it was", async () => {
+  const { keyStore, kms, store } = await configured({ trustedKmsKeys: undefined as never });
+  const policy = { Version: "2012-10-17", Statement: [{ Effect: "Allow", Principal: { AWS: "*" }, Action: "kms:*", Resource: "*" }] };
+  const elsewhere = kms.createKey({ accountId: "444455556666", region: homeRegion, policy, alias: "alias/elsewhere" }).replace(/key\/.*/, "alias/elsewhere");
+  const swapHead = store.swapHead.bind(store);
+  store.swapHead = () => Promise.reject(new Error("no route to store"));
+  await expect(keyStore.configure({ kmsKeyAliasArn: elsewhere })).rejects.toMatchObject({ code: "ERR_STORE_UNAVAILABLE" });
+  store.swapHead = swapHead;
+  expect((await keyStore.status()).trust).toEqual({ kind: "first-use", kmsKeyAliasArn });
+  expect((await keyStore.rotate()).sequence).toBe(2);
+});
+
+it("a KMS provider that unwraps another key than it was given is not believed", async () => {
+  const { provider, keyStoreWith, keyStore } = await configured();
+  const { body } = await keyStore.encryptRecording(audio, { recordingId: "r" });
+  const genuine = provider();
+  const lying = keyStoreWith({
+    kms: {
+      describeKey: (...args) => genuine.describeKey(...args),
+      encrypt: (...args) => genuine.encrypt(...args),
+      generateDataKeyPair: (...args) => genuine.generateDataKeyPair(...args),
+      decrypt: async (request, options) => {
+        const answer = await genuine.decrypt(request, options);
+        return request.encryptionContext["recording-keystore:purpose"] === "private-key" ? { ...answer, plaintext: randomBytes(32) } : answer;
+      },
+    },
+  });
+  await expect(lying.rotate()).rejects.toMatchObject({ code: "ERR_KEY_PAIR_UNTRUSTED" });
+  await expect(lying.decryptRecording(body, { recordingId: "r" })).rejects.toMatchObject({ code: "ERR_KEY_PAIR_UNTRUSTED" });
+  expect((await keyStore.keyPairs()).items).toHaveLength(1);
 });
