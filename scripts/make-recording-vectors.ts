@@ -67,6 +67,16 @@ function birthRecordOf(spec: Case["spec"], sequence: number): BirthRecord {
 
 const kmsKeyArn = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
+/** Magic, version, length, fields, and the padding that belongs behind field 9. `misplaced` bytes go in as they are. */
+function headerOf(fields: readonly Field[], misplaced: Buffer = Buffer.alloc(0)): Buffer {
+  const before = Buffer.concat([encodeFields(fields.filter(({ tag }) => tag < 10)), misplaced]);
+  const after = encodeFields(fields.filter(({ tag }) => tag > 10));
+  const unpadded = 12 + before.length + 4 + after.length + 74 + 16;
+  const padding = encodeFields([{ tag: 10, critical: false, value: Buffer.alloc((32 - (unpadded % 32)) % 32) }]);
+  const body = Buffer.concat([before, padding, after]);
+  return Buffer.concat([Buffer.from("RKSREC"), u16(1), u32(body.length), body]);
+}
+
 function make({ name, spec, plaintextSize, emptyLast = false, selfContained = false, secondRecipient = false, confirmation = 1, publicMetadata, unknownField = false }: Case) {
   const pair = keyPair(spec);
   const dataKey = randomBytes(32);
@@ -80,7 +90,7 @@ function make({ name, spec, plaintextSize, emptyLast = false, selfContained = fa
   };
   const recipients = [recipient(birthRecord, pair.wrap(dataKey))];
   if (secondRecipient) recipients.push(recipient(encodeBirthRecord(birthRecordOf("X25519", 2)), keyPair("X25519").wrap(dataKey)));
-  const fields = encodeFields([
+  const fields: Field[] = [
     text(1, birth.organizationId),
     text(2, "call-4711"),
     text(3, "main"),
@@ -89,12 +99,13 @@ function make({ name, spec, plaintextSize, emptyLast = false, selfContained = fa
     { tag: 6, critical: false, value: Uint8Array.of(confirmation) },
     ...(publicMetadata === undefined ? [] : [{ tag: 7, critical: false, value: Buffer.from(publicMetadata) }]),
     ...(unknownField ? [{ tag: 500, critical: false, value: Buffer.from("of a later version") }] : []),
-  ]);
-  const header = Buffer.concat([Buffer.from("RKSREC"), u16(1), u32(fields.length), fields]);
+  ];
+  const header = headerOf(fields);
   const parameters = { ENC_SEG_LEN: segmentLength, AEAD_ROTATION_MASK: 20, RND: (length: number) => randomBytes(length) };
   const recording = Buffer.concat([header, encryptAll(parameters, dataKey, header, plaintextOf(plaintextSize), emptyLast)]);
   const digest = birthRecordDigest(birthRecord).toString("base64url");
   return {
+    fields,
     header,
     recording,
     json: {
@@ -114,20 +125,22 @@ function make({ name, spec, plaintextSize, emptyLast = false, selfContained = fa
 const made = cases.map(make);
 const [whole] = made.slice(4);
 if (!whole) throw new Error("the case that is spoilt below is missing");
-const { header, recording } = whole;
+const { fields, header, recording } = whole;
 const start = header.length + 74;
 const segments = [0, 1, 2].map((index) => recording.subarray(start + index * segmentLength, start + (index + 1) * segmentLength));
 const changed = (at: number, value: number) => Buffer.concat([recording.subarray(0, at), Buffer.from([value]), recording.subarray(at + 1)]);
-const withFields = (fields: Buffer) => Buffer.concat([recording.subarray(0, 8), u32(fields.length), fields, recording.subarray(header.length)]);
-const fields = header.subarray(12);
+const withHeader = (other: Buffer) => Buffer.concat([other, recording.subarray(header.length)]);
+/** Where the value of field 6 stands: behind its tag and length. */
+const confirmationAt = header.lastIndexOf(Buffer.from([0, 6, 0, 1])) + 4;
 const refused: [name: string, code: string, recording: Buffer][] = [
   ["another magic", "ERR_FORMAT_INVALID", changed(0, 0x72)],
   ["version 2", "ERR_FORMAT_TOO_NEW", changed(7, 2)],
   ["a header of 32,769 bytes", "ERR_FORMAT_INVALID", Buffer.concat([recording.subarray(0, 8), u32(32_769 - 12), recording.subarray(12)])],
-  ["an unknown critical field", "ERR_FORMAT_TOO_NEW", withFields(Buffer.concat([fields, encodeFields([{ tag: 600, critical: true, value: Buffer.from("x") }])]))],
-  ["a field twice", "ERR_FORMAT_INVALID", withFields(Buffer.concat([fields, encodeFields([{ tag: 6, critical: false, value: Uint8Array.of(1) }])]))],
-  ["public metadata with white space", "ERR_FORMAT_INVALID", withFields(Buffer.concat([fields, encodeFields([{ tag: 7, critical: false, value: Buffer.from('{"a": 1}') }])]))],
-  ["another confirmation than was authenticated", "ERR_RECORDING_TAMPERED", changed(header.length - 1, 1)],
+  ["an unknown critical field", "ERR_FORMAT_TOO_NEW", withHeader(headerOf([...fields, { tag: 600, critical: true, value: Buffer.from("x") }]))],
+  ["a field twice", "ERR_FORMAT_INVALID", withHeader(headerOf(fields, encodeFields([{ tag: 6, critical: false, value: Uint8Array.of(1) }])))],
+  ["public metadata with white space", "ERR_FORMAT_INVALID", withHeader(headerOf([...fields, { tag: 7, critical: false, value: Buffer.from('{"a": 1}') }]))],
+  ["padding that does not align", "ERR_FORMAT_INVALID", withHeader(Buffer.concat([header.subarray(0, 8), u32(header.length - 12 + 5), header.subarray(12), Buffer.from([0, 11, 0, 1, 0])]))],
+  ["another confirmation than was authenticated", "ERR_RECORDING_TAMPERED", changed(confirmationAt, 3 - header.readUInt8(confirmationAt))],
   ["a changed FLOE header tag", "ERR_RECORDING_TAMPERED", changed(start - 1, recording.readUInt8(start - 1) ^ 1)],
   ["a changed segment", "ERR_RECORDING_TAMPERED", changed(start + 1_000, recording.readUInt8(start + 1_000) ^ 1)],
   ["swapped segments", "ERR_RECORDING_TAMPERED", Buffer.concat([recording.subarray(0, start), segments[1] ?? Buffer.alloc(0), segments[0] ?? Buffer.alloc(0), segments[2] ?? Buffer.alloc(0)])],

@@ -15,7 +15,8 @@ export interface Field {
 }
 
 const criticalBit = 0x8000;
-const prefixLength = 4;
+/** Of tag and length, bytes. */
+export const fieldPrefixLength = 4;
 const maxValueLength = 0xffff;
 
 /** Fields must come in ascending order of tag; a mistake here is a bug of the caller, not bad input. */
@@ -26,7 +27,7 @@ export function encodeFields(fields: readonly Field[]): Buffer {
     if (tag <= previousTag || tag >= criticalBit) throw new RangeError(`field tag ${tag} is out of order or range`);
     if (value.length > maxValueLength) throw new RangeError(`field ${tag} is longer than ${maxValueLength} bytes`);
     previousTag = tag;
-    const prefix = Buffer.allocUnsafe(prefixLength);
+    const prefix = Buffer.allocUnsafe(fieldPrefixLength);
     prefix.writeUInt16BE(critical ? tag | criticalBit : tag, 0);
     prefix.writeUInt16BE(value.length, 2);
     parts.push(prefix, value);
@@ -54,12 +55,12 @@ export function decodeFields(
   let offset = 0;
   const invalid = (rule: string) => new RecordingKeyStoreError("ERR_FORMAT_INVALID", `${what}: ${rule}`);
   while (offset < buffer.length) {
-    if (buffer.length - offset < prefixLength) throw invalid(`field at byte ${offset} is cut short`);
+    if (buffer.length - offset < fieldPrefixLength) throw invalid(`field at byte ${offset} is cut short`);
     const rawTag = buffer.readUInt16BE(offset);
     const length = buffer.readUInt16BE(offset + 2);
     const tag = rawTag & ~criticalBit;
     const critical = (rawTag & criticalBit) !== 0;
-    offset += prefixLength;
+    offset += fieldPrefixLength;
     if (tag <= previousTag) throw invalid(`field ${tag} is duplicated or out of order`);
     if (length > buffer.length - offset) throw invalid(`field ${tag} is cut short`);
     previousTag = tag;

@@ -1,7 +1,7 @@
-import { decodeFields, encodeFields, type Field } from "../encoding/fields.js";
+import { decodeFields, encodeFields, fieldPrefixLength, type Field } from "../encoding/fields.js";
 import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
 import { canonicalJson } from "./canonical-json.js";
-import { maxSegmentLength, minSegmentLength } from "./sizes.js";
+import { floeHeaderLength, maxSegmentLength, minSegmentLength } from "./sizes.js";
 
 /** One wrapped data key, and what is needed to find or unwrap the private half that opens it. */
 export interface HeaderRecipient {
@@ -36,9 +36,10 @@ const maxRecipients = 8;
 const maxPublicMetadata = 8_192;
 const confirmations = ["confirmed", "unconfirmed"] as const;
 
-const tags = { organizationId: 1, recordingId: 2, asset: 3, recipients: 4, segmentLength: 5, confirmation: 6, publicMetadata: 7 } as const;
+const tags = { organizationId: 1, recordingId: 2, asset: 3, recipients: 4, segmentLength: 5, confirmation: 6, publicMetadata: 7, padding: 10 } as const;
+const notCritical: readonly string[] = ["confirmation", "publicMetadata", "padding"];
 /** Tags 8 and 9 are kept for encrypted metadata and for a recorder's signature. */
-const criticality = new Map<number, boolean>(Object.entries(tags).map(([name, tag]) => [tag, name !== "publicMetadata" && name !== "confirmation"]));
+const criticality = new Map<number, boolean>(Object.entries(tags).map(([name, tag]) => [tag, !notCritical.includes(name)]));
 const recipientTags = { birthRecord: 1, wrappedDataKey: 2, kmsKeyArn: 3, wrappedPrivateKey: 4 } as const;
 const recipientCriticality = new Map<number, boolean>([
   [recipientTags.birthRecord, true],
@@ -60,6 +61,7 @@ export function encodeHeader(header: RecordingHeader): Buffer {
     { tag: tags.confirmation, critical: false, value: Uint8Array.of(confirmations.indexOf(header.confirmation) + 1) },
   ];
   if (header.publicMetadata) fields.push({ tag: tags.publicMetadata, critical: false, value: encodeMetadata(header.publicMetadata) });
+  fields.push({ tag: tags.padding, critical: false, value: Buffer.alloc(paddingFor(headerPrefixLength + encodeFields(fields).length)) });
   const body = encodeFields(fields);
   if (headerPrefixLength + body.length > maxHeaderLength) throw new InvalidInputError("publicMetadata", `makes the recording's header longer than ${maxHeaderLength} bytes`);
   const prefix = Buffer.alloc(headerPrefixLength);
@@ -67,6 +69,16 @@ export function encodeHeader(header: RecordingHeader): Buffer {
   prefix.writeUInt16BE(version, 6);
   prefix.writeUInt32BE(body.length, 8);
   return Buffer.concat([prefix, body]);
+}
+
+/** To what the ciphertext of every segment is aligned in the recording; AES-GCM loses a seventh of its speed without. */
+const alignment = 32;
+/** A segment's length field and IV. */
+const beforeSegmentCiphertext = 4 + 12;
+
+/** How many zero bytes, in a field of their own, bring the first ciphertext and so every one after it to the alignment. */
+function paddingFor(length: number): number {
+  return (alignment - ((length + fieldPrefixLength + floeHeaderLength + beforeSegmentCiphertext) % alignment)) % alignment;
 }
 
 /** @throws RecordingKeyStoreError `ERR_FORMAT_INVALID` if what is there of the first bytes is no recording's beginning */
@@ -96,6 +108,9 @@ export function decodeHeader(bytes: Buffer): RecordingHeader {
   const confirmation = confirmations[integer(required(fields, tags.confirmation, "recording header"), 1) - 1];
   if (!confirmation) throw invalid("its confirmation is not known");
   const metadata = fields.get(tags.publicMetadata);
+  const padding = required(fields, tags.padding, "recording header");
+  const aligned = (bytes.length + floeHeaderLength + beforeSegmentCiphertext) % alignment === 0;
+  if (!aligned || padding.length >= alignment || padding.some((byte) => byte !== 0)) throw invalid("its padding is not the zero bytes that align what follows");
   return {
     organizationId: name(fields, tags.organizationId),
     recordingId: name(fields, tags.recordingId),
