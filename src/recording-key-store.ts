@@ -130,7 +130,8 @@ export class RecordingKeyStore {
 
   /**
    * Refuses new work, waits for open streams (or aborts them when `signal` aborts), ends background work and wipes keys.
-   * Never closes what was injected.
+   * Never closes what was injected. A stream that nobody reads to its end stays open: `AbortSignal.timeout(ms)` bounds the
+   * wait.
    */
   async close(options: CallOptions = {}): Promise<void> {
     const { signal } = check("call", options);

@@ -7,9 +7,10 @@ import { decodeBirthRecord, birthRecordDigest } from "./birth-record.js";
 import type { KeyPairContext } from "./context.js";
 import { storeCall } from "./head.js";
 import { parseKeyPair, untrusted, type KeyPair } from "./key-pair.js";
-import { dataKeyLength } from "./key-wrapping.js";
+import { dataKeyLength, type UnwrappingKey } from "./key-wrapping.js";
+import { LeasedDataKey } from "./leased-data-key.js";
 import { options, unwrapPrivateKey, type WrappedPrivateKey } from "./making.js";
-import { hasPassed, type HeldPrivateKey } from "./private-key-custody.js";
+import type { HeldPrivateKey } from "./private-key-custody.js";
 
 /** A wrapped data key as it stands in a recording's header. */
 export interface Recipient {
@@ -63,22 +64,16 @@ export class DataKeys {
     throw first;
   }
 
-  async #leaseFrom(source: PrivateKeySource, recipient: Recipient, signal: AbortSignal | undefined): Promise<DataKeyLease> {
-    const { custody, clock, times, organizationId } = this.#context;
-    const generation = custody.generation(organizationId);
-    let held = await this.#open(source, signal);
-    const dataKey = held.key.unwrap(recipient.wrappedDataKey);
-    const hold = Math.max(times.privateKeyTtl, shortestLease);
-    const forgotten = () => generation !== custody.generation(organizationId);
-    return {
-      dataKey,
-      valid: () => !forgotten() && !hasPassed(held.since, hold, clock),
-      renew: async (renewSignal) => {
-        if (!forgotten()) held = await this.#open(source, renewSignal);
-        if (forgotten()) throw new RecordingKeyStoreError("ERR_KEYS_FORGOTTEN", "private keys were forgotten while the recording was open", { retryable: true });
-      },
-      release: () => wipe(dataKey),
+  #leaseFrom(source: PrivateKeySource, recipient: Recipient, signal: AbortSignal | undefined): Promise<DataKeyLease> {
+    const { custody, times, organizationId } = this.#context;
+    const terms = {
+      custody,
+      organizationId,
+      hold: Math.max(times.privateKeyTtl, shortestLease),
+      open: (openSignal?: AbortSignal) => this.#open(source, openSignal),
+      unwrap: (key: UnwrappingKey) => key.unwrap(recipient.wrappedDataKey),
     };
+    return LeasedDataKey.begin(terms, signal);
   }
 
   async #open(source: PrivateKeySource, signal: AbortSignal | undefined): Promise<HeldPrivateKey> {

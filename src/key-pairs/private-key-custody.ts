@@ -37,10 +37,22 @@ interface Entry extends HeldPrivateKey {
   readonly ttl: number;
 }
 
+/** Something derived from a private key that may live for `hold` milliseconds from `since` on. */
+export interface Loan {
+  readonly organizationId: string;
+  readonly since: Moment;
+  readonly hold: number;
+  /** Its time is over, or (`forgotten`) its organization's keys were forgotten. What was derived is wiped in this call. */
+  end(forgotten: boolean): void;
+}
+
+/** At least so long lies between two rounds of the sweeper, milliseconds. */
+const sweepPause = 50;
+
 /**
  * Keeps unwrapped private keys for at most their time to live, which never slides and which no outage extends. Shared by
  * all key stores of a process that use the same provider and clock, so that an instance per request costs no extra calls.
- * One unref'd timer per custody drops what has expired while nobody asks.
+ * One unref'd timer per custody drops what has expired while nobody asks, and ends what was lent.
  */
 export class PrivateKeyCustody {
   readonly #clock: Clock;
@@ -48,7 +60,10 @@ export class PrivateKeyCustody {
   readonly #unwrapping = new Map<string, Promise<HeldPrivateKey>>();
   /** Counts `forget` per organization, so that an unwrap begun before it is not kept after it. */
   readonly #generations = new Map<string, number>();
+  readonly #loans = new Set<Loan>();
   #sweeper: NodeJS.Timeout | undefined;
+  /** When the sweeper will run, on the monotonic clock. */
+  #sweepAt = Infinity;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -91,6 +106,21 @@ export class PrivateKeyCustody {
     for (const map of [this.#held, this.#unwrapping]) {
       for (const name of map.keys()) if (name.startsWith(prefix)) map.delete(name);
     }
+    for (const loan of this.#loans) if (loan.organizationId === organizationId) this.#end(loan, true);
+  }
+
+  /** Watches over a loan until it is taken back; a loan whose time is over may be lent again under a new `since`. */
+  lend(loan: Loan): void {
+    this.#loans.add(loan);
+    this.#sweepWithin(loan.hold);
+  }
+
+  takeBack(loan: Loan): void {
+    this.#loans.delete(loan);
+  }
+
+  hasEnded(loan: Loan): boolean {
+    return hasPassed(loan.since, loan.hold, this.#clock);
   }
 
   async #unwrap(ref: PrivateKeyRef, ttl: number, unwrap: () => Promise<UnwrappingKey>): Promise<HeldPrivateKey> {
@@ -102,22 +132,37 @@ export class PrivateKeyCustody {
     }
     if (ttl > 0 && !hasPassed(since, ttl, this.#clock)) {
       this.#held.set(nameOf(ref), { key, since, ttl });
-      this.#scheduleSweep(ttl);
+      this.#sweepWithin(ttl);
     }
     return { key, since };
   }
 
-  #scheduleSweep(delay: number): void {
-    if (this.#sweeper) return;
-    this.#sweeper = setTimeout(() => {
-      this.#sweeper = undefined;
-      for (const [name, entry] of this.#held) {
-        if (hasPassed(entry.since, entry.ttl, this.#clock)) this.#held.delete(name);
-      }
-      // What is left was put later; none is older than its own time to live by more than one round.
-      if (this.#held.size > 0) this.#scheduleSweep(Math.max(50, Math.min(...[...this.#held.values()].map(({ ttl }) => ttl)) / 4));
-    }, delay);
+  #end(loan: Loan, forgotten: boolean): void {
+    this.#loans.delete(loan);
+    loan.end(forgotten);
+  }
+
+  /** Sees to it that the sweeper runs in `delay` milliseconds at the latest. */
+  #sweepWithin(delay: number): void {
+    const at = this.#clock.monotonic() + delay;
+    if (this.#sweeper && this.#sweepAt <= at) return;
+    clearTimeout(this.#sweeper);
+    this.#sweepAt = at;
+    this.#sweeper = setTimeout(() => this.#sweep(), delay);
     this.#sweeper.unref();
+  }
+
+  #sweep(): void {
+    this.#sweeper = undefined;
+    let next = Infinity;
+    const endedOrNext = (since: Moment, ttl: number) => {
+      if (hasPassed(since, ttl, this.#clock)) return true;
+      next = Math.min(next, since.monotonic + ttl - this.#clock.monotonic());
+      return false;
+    };
+    for (const [name, { since, ttl }] of this.#held) if (endedOrNext(since, ttl)) this.#held.delete(name);
+    for (const loan of this.#loans) if (endedOrNext(loan.since, loan.hold)) this.#end(loan, false);
+    if (next < Infinity) this.#sweepWithin(Math.max(sweepPause, next));
   }
 }
 

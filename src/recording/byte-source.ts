@@ -98,19 +98,39 @@ export class ByteReader {
     this.#owned = owned;
   }
 
-  /** Exactly `length` bytes, or all that are left when the stream ends before. Does not copy what lies in one chunk. */
-  async read(length: number): Promise<Buffer> {
+  /** Waits until `length` bytes are at hand or the stream has ended, and tells how many of them are. */
+  async fill(length: number): Promise<number> {
     while (this.#queue.length < length && !this.#ended) {
       const chunk = await this.#next();
       if (chunk) this.#queue.push(chunk, this.#owned);
       else this.#ended = true;
     }
+    return Math.min(length, this.#queue.length);
+  }
+
+  /** Exactly `length` bytes, or all that are left when the stream ends before. Does not copy what lies in one chunk. */
+  async read(length: number): Promise<Buffer> {
+    await this.fill(length);
     return this.#queue.take(length);
   }
 
-  /** Exactly `length` bytes if they and at least one more are at hand, and begin with `ff ff ff ff`: an inner segment. */
-  readInner(length: number): Buffer | undefined {
-    if (this.#queue.length <= length || this.#queue.peekUInt32() !== 0xffffffff) return undefined;
+  /** Bytes that can be taken without a wait. */
+  get atHand(): number {
+    return this.#queue.length;
+  }
+
+  /** The first 4 bytes at hand as a number, big-endian. */
+  peekUInt32(): number | undefined {
+    return this.#queue.peekUInt32();
+  }
+
+  /** The next `length` bytes, which are at hand, in one buffer. */
+  take(length: number): Buffer {
     return this.#queue.take(length);
+  }
+
+  /** The next `length` bytes, which are at hand, as they came: nothing is copied. */
+  takePieces(length: number): Buffer[] {
+    return this.#queue.takePieces(length);
   }
 }

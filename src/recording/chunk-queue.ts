@@ -56,10 +56,15 @@ export class ChunkQueue {
     return pieces;
   }
 
-  /** The first 4 bytes as a number, if they lie in one chunk. */
+  /** The first 4 bytes as a number, big-endian; `undefined` if there are fewer. */
   peekUInt32(): number | undefined {
     const [first] = this.#chunks;
-    return first && first.length >= 4 ? first.readUInt32BE(0) : undefined;
+    if (first && first.length >= 4) return first.readUInt32BE(0);
+    if (this.#length < 4) return undefined;
+    const bytes = this.take(4);
+    this.#chunks.unshift(bytes);
+    this.#length += 4;
+    return bytes.readUInt32BE(0);
   }
 
   clear(): void {

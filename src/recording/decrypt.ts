@@ -1,8 +1,10 @@
+import { wipe } from "../encoding/secrets.js";
 import { RecordingKeyStoreError } from "../errors.js";
 import type { ByteReader } from "./byte-source.js";
 import type { DataKeyLease } from "./data-key-lease.js";
-import { FloeDecryptor, isInnerSegment, tampered } from "./floe.js";
+import { isInnerSegment, segmentPrefixLength, tagLength, tampered, type FloeDecryptor } from "./floe.js";
 import { checkMagic, decodeHeader, headerLengthOf, headerPrefixLength, type RecordingHeader } from "./header.js";
+import { LeasedFloe } from "./leased-floe.js";
 import { floeHeaderLength, segmentOverhead, type StreamTotals } from "./sizes.js";
 
 /** Finds the data key for a header, after checking that it is the recording the caller expects. */
@@ -24,21 +26,21 @@ export class RecordingDecryptor {
   /** Of the encoded header, bytes. */
   readonly headerLength: number;
   readonly #reader: ByteReader;
-  readonly #lease: DataKeyLease;
-  readonly #floe: FloeDecryptor;
+  readonly #keys: LeasedFloe;
   readonly #request: DecryptRequest;
   #position = 0;
   #released = false;
   #failure: { readonly error: unknown } | undefined;
+  #failed: (error: unknown) => void = () => undefined;
+  #last = false;
   #complete = false;
   #plaintextSize = 0;
   #encryptedSize: number;
 
-  private constructor(init: { header: RecordingHeader; reader: ByteReader; lease: DataKeyLease; floe: FloeDecryptor; request: DecryptRequest; headerLength: number }) {
+  private constructor(init: { header: RecordingHeader; reader: ByteReader; keys: LeasedFloe; request: DecryptRequest; headerLength: number }) {
     this.header = init.header;
     this.#reader = init.reader;
-    this.#lease = init.lease;
-    this.#floe = init.floe;
+    this.#keys = init.keys;
     this.#request = init.request;
     this.headerLength = init.headerLength;
     this.#encryptedSize = init.headerLength + floeHeaderLength;
@@ -53,74 +55,96 @@ export class RecordingDecryptor {
     const bytes = Buffer.concat([prefix, rest]);
     const header = decodeHeader(bytes);
     const floeHeader = await exactly(reader, floeHeaderLength);
-    const lease = await request.open(header);
-    try {
-      request.signal?.throwIfAborted();
-      const floe = new FloeDecryptor(lease.dataKey, bytes, floeHeader, { segmentLength: header.segmentLength });
-      return new RecordingDecryptor({ header, reader, lease, floe, request, headerLength: bytes.length });
-    } catch (error) {
-      lease.release();
-      throw error;
-    }
+    const message = { header: bytes, floeHeader, segmentLength: header.segmentLength };
+    const keys = await LeasedFloe.open(await request.open(header), message, request.signal);
+    const decryptor = new RecordingDecryptor({ header, reader, keys, request, headerLength: bytes.length });
+    keys.onEnd((forgotten) => {
+      if (forgotten) decryptor.#fail(forgotten);
+    });
+    return decryptor;
   }
 
   /** Plaintext of the next segments, verified, as many as are at hand; `undefined` after the last, when nothing follows. */
   async next(): Promise<Buffer[] | undefined> {
-    if (this.#failure) throw this.#failure.error;
+    this.#throwFailure();
     if (this.#released) return undefined;
-    const { segmentLength } = this.header;
-    const first = await this.#reader.read(segmentLength);
-    // After the wait, not before it: a live source may take longer than a lease.
-    if (!this.#released && !this.#lease.valid()) await this.#lease.renew(this.#request.signal);
-    if (this.#released) return undefined;
-    const batch: Buffer[] = [];
+    await this.#reader.fill(this.header.segmentLength);
     try {
-      batch.push(await this.#open(first));
-      // Without a promise each; one that may be the last waits for what follows it.
-      for (let bytes = 2 * segmentLength; bytes <= maxBatchBytes && !this.#released && this.#lease.valid(); bytes += segmentLength) {
-        const segment = this.#reader.readInner(segmentLength);
-        if (!segment) break;
-        batch.push(this.#openInner(segment));
-      }
+      // Keys are asked for after the wait, not before it: a live source may take longer than a lease.
+      const { held } = this.#keys;
+      const pieces = held ? this.#openAtHand(held) : await this.#keys.use((floe) => this.#openAtHand(floe), this.#request.signal);
+      if (this.#last && !this.#released) await this.#checkEnd(pieces);
+      return pieces;
     } catch (error) {
-      if (this.#request.salvage && isDamage(error)) this.destroy();
-      else if (batch.length === 0) throw error;
-      else this.#failure = { error }; // what was verified before it is released first
+      this.#throwFailure();
+      if (!this.#request.salvage || !isDamage(error)) throw error;
+      this.destroy();
+      return undefined;
+    }
+  }
+
+  /** Tells at once when the recording can't be read any further because its keys were forgotten, also between two reads. */
+  onFailure(failed: (error: unknown) => void): void {
+    this.#failed = failed;
+    if (this.#failure) failed(this.#failure.error);
+  }
+
+  #openAtHand(floe: FloeDecryptor): Buffer[] {
+    this.#throwFailure();
+    const batch: Buffer[] = [];
+    if (this.#released) return batch;
+    const { segmentLength } = this.header;
+    this.#openNext(floe, batch);
+    // Without a promise each; one that may be the last waits for what follows it.
+    for (let bytes = 2 * segmentLength; bytes <= maxBatchBytes && !this.#last; bytes += segmentLength) {
+      if (this.#reader.atHand <= segmentLength || !isInnerSegment(this.#reader.peekUInt32())) break;
+      try {
+        this.#openNext(floe, batch);
+      } catch (error) {
+        // What was verified before it is released first.
+        if (this.#request.salvage && isDamage(error)) this.destroy();
+        else this.#failure = { error };
+        break;
+      }
     }
     return batch;
   }
 
-  async #open(segment: Buffer): Promise<Buffer> {
+  #openNext(floe: FloeDecryptor, batch: Buffer[]): void {
     const { segmentLength } = this.header;
-    if (segment.length < segmentOverhead) throw truncated();
-    const lengthField = segment.readUInt32BE(0);
-    if (isInnerSegment(lengthField)) {
-      if (segment.length < segmentLength) throw truncated();
-      return this.#openInner(segment);
-    }
-    if (segment.length < Math.min(lengthField, segmentLength)) throw truncated();
-    const rest = segment.length - lengthField;
-    if (rest > 0 && !this.#request.salvage) throw tampered("bytes follow the recording's last segment");
-    const last = segment.subarray(0, lengthField);
-    const plaintext = this.#count(last, this.#floe.segment(last, this.#position, true));
-    this.#complete = rest <= 0 && (await this.#reader.read(1)).length === 0;
-    if (!this.#complete && !this.#request.salvage) {
-      plaintext.fill(0);
-      throw tampered("bytes follow the recording's last segment");
-    }
-    this.destroy();
-    return plaintext;
-  }
-
-  #openInner(segment: Buffer): Buffer {
-    return this.#count(segment, this.#floe.segment(segment, this.#position, false));
-  }
-
-  #count(segment: Buffer, plaintext: Buffer): Buffer {
+    const available = Math.min(this.#reader.atHand, segmentLength);
+    const lengthField = this.#reader.peekUInt32();
+    if (lengthField === undefined || available < segmentOverhead) throw truncated();
+    this.#last = !isInnerSegment(lengthField);
+    const length = this.#last ? Math.min(lengthField, segmentLength) : segmentLength;
+    if (available < length) throw truncated();
+    const prefix = this.#reader.take(segmentPrefixLength);
+    const ciphertext = this.#reader.takePieces(Math.max(0, length - segmentOverhead));
+    const pieces = floe.segment({ prefix, ciphertext, tag: this.#reader.take(tagLength) }, this.#position, this.#last);
     this.#position += 1;
-    this.#plaintextSize += plaintext.length;
-    this.#encryptedSize += segment.length;
-    return plaintext;
+    this.#encryptedSize += length;
+    for (const piece of pieces) {
+      this.#plaintextSize += piece.length;
+      batch.push(piece);
+    }
+  }
+
+  async #checkEnd(last: readonly Buffer[]): Promise<void> {
+    this.#complete = (await this.#reader.fill(1)) === 0;
+    this.destroy();
+    if (this.#complete || this.#request.salvage) return;
+    wipe(...last);
+    throw tampered("bytes follow the recording's last segment");
+  }
+
+  #throwFailure(): void {
+    if (this.#failure) throw this.#failure.error;
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.destroy();
+    this.#failed(this.#failure.error);
   }
 
   /** Whether the last segment was there, and nothing behind it. Only salvage ever ends without. */
@@ -136,8 +160,7 @@ export class RecordingDecryptor {
   destroy(): void {
     if (this.#released) return;
     this.#released = true;
-    this.#floe.destroy();
-    this.#lease.release();
+    this.#keys.destroy();
   }
 }
 

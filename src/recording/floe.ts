@@ -22,6 +22,24 @@ const notLast = 0xffffffff;
 const defaultRotationMask = 20;
 const maxSegments = 2 ** 40;
 
+/** Length field and IV of a segment, bytes. */
+export const segmentPrefixLength = 4 + aeadIvLength;
+
+/** One encrypted segment in its parts; the ciphertext may lie in several buffers. */
+export interface SegmentPieces {
+  /** 16 bytes. */
+  readonly prefix: Buffer;
+  readonly ciphertext: readonly Buffer[];
+  /** 16 bytes. */
+  readonly tag: Buffer;
+}
+
+/** The parts of an encrypted segment that lies in one buffer. */
+export function segmentPieces(segment: Buffer): SegmentPieces {
+  const end = Math.max(segmentPrefixLength, segment.length - tagLength);
+  return { prefix: segment.subarray(0, segmentPrefixLength), ciphertext: [segment.subarray(segmentPrefixLength, end)], tag: segment.subarray(end) };
+}
+
 export interface FloeParameters {
   /** ENC_SEG_LEN, bytes. */
   readonly segmentLength: number;
@@ -120,7 +138,7 @@ export class FloeEncryptor {
     const capacity = this.#state.segmentLength - segmentOverhead;
     if (this.#closed || (last ? size > capacity : size !== capacity)) throw new RangeError("FLOE: segment after the last one, or of the wrong length");
     if (!last && this.#position >= maxSegments - 1) throw new RangeError("FLOE: more than 2^40 segments");
-    const prefix = Buffer.allocUnsafe(4 + aeadIvLength);
+    const prefix = Buffer.allocUnsafe(segmentPrefixLength);
     prefix.writeUInt32BE(last ? size + segmentOverhead : notLast, 0);
     const iv = randomBytes(aeadIvLength);
     prefix.set(iv, 4);
@@ -162,22 +180,25 @@ export class FloeDecryptor {
   }
 
   /**
-   * Plaintext of one whole encrypted segment. GCM hands out plaintext before the tag is checked; this does not.
+   * Plaintext of one whole encrypted segment, in as many pieces as its ciphertext came. GCM hands out plaintext before the
+   * tag is checked; this does not.
    * @throws RecordingKeyStoreError `ERR_RECORDING_TAMPERED`
    */
-  segment(segment: Buffer, position: number, last: boolean): Buffer {
+  segment({ prefix, ciphertext, tag }: SegmentPieces, position: number, last: boolean): Buffer[] {
     if (this.#closed || position >= maxSegments) throw new RangeError("FLOE: no keys any more, or more than 2^40 segments");
     const { segmentLength } = this.#state;
-    const lengthFits = last ? segment.length >= segmentOverhead && segment.length <= segmentLength : segment.length === segmentLength;
-    if (!lengthFits || segment.readUInt32BE(0) !== (last ? segment.length : notLast)) throw tampered(`segment ${position} has the wrong length`);
-    const decipher = createDecipheriv("aes-256-gcm", this.#state.segmentKey(position), segment.subarray(4, 4 + aeadIvLength), { authTagLength: tagLength });
+    const length = ciphertext.reduce((sum, piece) => sum + piece.length, prefix.length + tag.length);
+    const whole = prefix.length === segmentPrefixLength && tag.length === tagLength;
+    const lengthFits = last ? length <= segmentLength : length === segmentLength;
+    if (!whole || !lengthFits || prefix.readUInt32BE(0) !== (last ? length : notLast)) throw tampered(`segment ${position} has the wrong length`);
+    const decipher = createDecipheriv("aes-256-gcm", this.#state.segmentKey(position), prefix.subarray(4), { authTagLength: tagLength });
     decipher.setAAD(this.#state.segmentAad(position, last));
-    decipher.setAuthTag(segment.subarray(segment.length - tagLength));
-    const plaintext = decipher.update(segment.subarray(4 + aeadIvLength, segment.length - tagLength));
+    decipher.setAuthTag(tag);
+    const plaintext = ciphertext.map((piece) => decipher.update(piece));
     try {
       decipher.final();
     } catch {
-      plaintext.fill(0);
+      wipe(...plaintext);
       throw tampered(`segment ${position} was changed`);
     }
     return plaintext;
@@ -191,7 +212,7 @@ export class FloeDecryptor {
 }
 
 /** Whether the length field of a segment says that it is not the last one. */
-export function isInnerSegment(lengthField: number): boolean {
+export function isInnerSegment(lengthField: number | undefined): boolean {
   return lengthField === notLast;
 }
 

@@ -28,7 +28,12 @@ export async function openStream<T>(
     if (!pieces && !decryptor.complete) source.cancel(undefined);
     return pieces;
   };
-  return { decryptor, ...streamed(input, source, next, { totals: () => totalsOf(decryptor), destroy: () => decryptor.destroy() }, signal) };
+  const worker = {
+    totals: () => totalsOf(decryptor),
+    destroy: () => decryptor.destroy(),
+    onFailure: (failed: (error: unknown) => void) => decryptor.onFailure(failed),
+  };
+  return { decryptor, ...streamed(input, source, next, worker, signal) };
 }
 
 /** One chunk, then the end. */

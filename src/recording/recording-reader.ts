@@ -1,9 +1,9 @@
 import { ReadableStream } from "node:stream/web";
 import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
-import type { DataKeyLease } from "./data-key-lease.js";
 import { truncated, type OpenHeader } from "./decrypt.js";
-import { FloeDecryptor, isInnerSegment } from "./floe.js";
+import { isInnerSegment, segmentPieces, type FloeDecryptor } from "./floe.js";
 import { checkMagic, decodeHeader, headerLengthOf, headerPrefixLength, type RecordingHeader } from "./header.js";
+import { LeasedFloe } from "./leased-floe.js";
 import { checkSource, readExactly, type RandomAccessSource } from "./random-access-source.js";
 import { floeHeaderLength, plaintextSizeOf, segmentOverhead } from "./sizes.js";
 
@@ -28,20 +28,19 @@ export class RecordingReader {
   readonly size: number;
   readonly header: RecordingHeader;
   readonly #source: RandomAccessSource;
-  readonly #lease: DataKeyLease;
-  readonly #floe: FloeDecryptor;
+  readonly #keys: LeasedFloe;
   /** Where segment 0 begins. */
   readonly #start: number;
   readonly #lastPosition: number;
   /** Plaintext by position, the least recently read first. */
   readonly #cache = new Map<number, Buffer>();
   #closed = false;
+  #forgotten: RecordingKeyStoreError | undefined;
 
-  private constructor(init: { source: RandomAccessSource; header: RecordingHeader; lease: DataKeyLease; floe: FloeDecryptor; start: number; size: number }) {
+  private constructor(init: { source: RandomAccessSource; header: RecordingHeader; keys: LeasedFloe; start: number; size: number }) {
     this.#source = init.source;
     this.header = init.header;
-    this.#lease = init.lease;
-    this.#floe = init.floe;
+    this.#keys = init.keys;
     this.#start = init.start;
     this.size = init.size;
     this.#lastPosition = Math.ceil((init.source.size - init.start) / init.header.segmentLength) - 1;
@@ -64,17 +63,15 @@ export class RecordingReader {
     const headerBytes = Buffer.from(bytes.subarray(0, headerLength)); // FLOE keeps it; the source may not
     const header = decodeHeader(headerBytes);
     const size = plaintextSizeOf(source.size, { headerLength, segmentLength: header.segmentLength });
-    const lease = await open(header);
-    let floe: FloeDecryptor | undefined;
+    const message = { header: headerBytes, floeHeader: Buffer.from(bytes.subarray(headerLength, start)), segmentLength: header.segmentLength };
+    const keys = await LeasedFloe.open(await open(header), message, signal);
+    const reader = new RecordingReader({ source, header, keys, start, size });
+    keys.onEnd((forgotten) => reader.#ended(forgotten));
     try {
-      signal?.throwIfAborted();
-      floe = new FloeDecryptor(lease.dataKey, headerBytes, bytes.subarray(headerLength, start), { segmentLength: header.segmentLength });
-      const reader = new RecordingReader({ source, header, lease, floe, start, size });
       await reader.#load(reader.#lastPosition, reader.#lastPosition, signal);
       return reader;
     } catch (error) {
-      floe?.destroy();
-      lease.release();
+      reader.close();
       throw error;
     }
   }
@@ -138,8 +135,7 @@ export class RecordingReader {
     if (this.#closed) return;
     this.#closed = true;
     this.#cache.clear();
-    this.#floe.destroy();
-    this.#lease.release();
+    this.#keys.destroy();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -151,7 +147,8 @@ export class RecordingReader {
     const capacity = this.header.segmentLength - segmentOverhead;
     const first = Math.floor(from / capacity);
     const wanted = Math.floor((to - 1) / capacity);
-    await this.#keepLease(signal);
+    this.#checkOpen();
+    if (!this.#keys.held) this.#cache.clear(); // a term may have run out without anyone noticing yet
     const cached = this.#cache.get(first);
     if (cached) {
       this.#cache.delete(first);
@@ -174,14 +171,21 @@ export class RecordingReader {
     const begin = this.#start + first * segmentLength;
     const end = Math.min(this.#start + (last + 1) * segmentLength, this.#source.size);
     const bytes = await readExactly(this.#source, begin, end - begin, signal);
-    await this.#keepLease(signal);
+    const { held } = this.#keys;
+    return held ? this.#open(held, bytes, first) : this.#keys.use((floe) => this.#open(floe, bytes, first), signal);
+  }
+
+  /** Decrypts whole segments that lie in one buffer. */
+  #open(floe: FloeDecryptor, bytes: Buffer, first: number): Buffer[] {
+    this.#checkOpen();
+    const { segmentLength } = this.header;
     const segments: Buffer[] = [];
-    for (let position = first; position <= last; position += 1) {
-      const segment = bytes.subarray((position - first) * segmentLength, (position - first + 1) * segmentLength);
+    for (let offset = 0, position = first; offset < bytes.length; offset += segmentLength, position += 1) {
+      const segment = bytes.subarray(offset, offset + segmentLength);
       const isLast = position === this.#lastPosition;
       const lengthField = segment.readUInt32BE(0);
       if (isLast && (isInnerSegment(lengthField) || lengthField > segment.length)) throw truncated();
-      const plaintext = this.#floe.segment(segment, position, isLast);
+      const [plaintext = Buffer.alloc(0)] = floe.segment(segmentPieces(segment), position, isLast);
       segments.push(plaintext);
       this.#keep(position, plaintext);
     }
@@ -199,12 +203,16 @@ export class RecordingReader {
     }
   }
 
-  async #keepLease(signal: AbortSignal | undefined): Promise<void> {
-    if (!this.#closed && !this.#lease.valid()) {
-      this.#cache.clear(); // plaintext is not kept for longer than its key
-      await this.#lease.renew(signal);
-    }
+  #checkOpen(): void {
+    if (this.#forgotten) throw this.#forgotten;
     if (this.#closed) throw new RecordingKeyStoreError("ERR_CLOSED", "the recording's reader is closed");
+  }
+
+  /** Plaintext is not kept for longer than the keys that opened it. */
+  #ended(forgotten: RecordingKeyStoreError | undefined): void {
+    this.#forgotten ??= forgotten;
+    this.#cache.clear();
+    if (forgotten) this.close();
   }
 }
 

@@ -8,6 +8,8 @@ interface Worker<T> {
   /** Asked once, when the reader has everything. */
   totals(): T;
   destroy(): void;
+  /** What ends the body between two reads, at once. */
+  onFailure?(failed: (reason: unknown) => void): void;
 }
 
 /** Pieces of the result, as many as one step makes; `undefined` at the end. */
@@ -40,11 +42,14 @@ export function streamed<T>(input: RecordingStream, source: ByteSource, produce:
     }
   };
   const body = input instanceof Readable ? nodeBody(next, finish) : webBody(next, finish);
-  function onAbort() {
-    const reason: unknown = signal?.reason;
+  const fail = (reason: unknown) => {
     finish({ reason });
     body.fail(reason);
+  };
+  function onAbort() {
+    fail(signal?.reason);
   }
+  worker.onFailure?.(fail);
   if (signal?.aborted) onAbort();
   else signal?.addEventListener("abort", onAbort, { once: true });
   return { body: body.stream, done };

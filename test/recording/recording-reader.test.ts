@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { RecordingKeyStoreError } from "../../src/errors.js";
 import { bytesSource, type RandomAccessSource } from "../../src/recording/random-access-source.js";
 import { RecordingReader } from "../../src/recording/recording-reader.js";
 import { encryptAll } from "./floe-oracle.js";
-import { capacity, collect, dataKey, encrypt, header, lease, segmentLength } from "./support.js";
+import { capacity, collect, dataKey, encrypt, header, lease, type LeaseState, segmentLength } from "./support.js";
 
 const headerBytes = header();
 const start = headerBytes.length + 74;
@@ -125,22 +126,34 @@ describe("a recording open for random access", () => {
     await expect(open({ size: encrypted.length + 10, read })).rejects.toMatchObject({ code: "ERR_RECORDING_TRUNCATED" });
   });
 
+  it("holds neither keys nor plaintext once its term has run out, and is closed when keys are forgotten", async () => {
+    const source = watched(await encrypt(randomBytes(3 * capacity), headerBytes));
+    const state: LeaseState = { released: 0, renewed: 0, valid: true };
+    const reader = await RecordingReader.open(source, async () => lease(state));
+    await reader.read(0, 10);
+    source.reads.length = 0;
+    state.end?.(); // nobody asks; the term ends all the same
+    await reader.read(0, 10);
+    expect([source.reads.length, state.renewed]).toEqual([1, 1]);
+    state.end?.(new RecordingKeyStoreError("ERR_KEYS_FORGOTTEN", "forgotten"));
+    await expect(reader.read(0, 10)).rejects.toMatchObject({ code: "ERR_KEYS_FORGOTTEN" });
+    await expect(collect(reader.stream())).rejects.toMatchObject({ code: "ERR_KEYS_FORGOTTEN" });
+    expect(state.released).toBe(1);
+  });
+
   it("asks custody again once its lease has run out, and keeps no plaintext beyond", async () => {
     const source = watched(await encrypt(randomBytes(3 * capacity), headerBytes));
-    const state = { released: 0, renewed: 0, valid: true };
+    const state: LeaseState = { released: 0, renewed: 0, valid: true };
     const held = lease(state);
     const reader = await RecordingReader.open(source, async () => held);
     await reader.read(0, 10);
     state.valid = false;
-    held.renew = async () => {
-      state.renewed += 1;
-      state.valid = true;
-    };
+    state.renew = async () => void (state.valid = true);
     source.reads.length = 0;
     await reader.read(0, 10);
     expect([state.renewed, source.reads.length]).toEqual([1, 1]);
     state.valid = false;
-    held.renew = () => Promise.reject(new Error("refused"));
+    state.renew = () => Promise.reject(new Error("refused"));
     await expect(reader.read(0, 10)).rejects.toThrow("refused");
     await expect(collect(reader.stream())).rejects.toThrow("refused");
     reader.close();
@@ -152,7 +165,7 @@ describe("a recording open for random access", () => {
   it("gives keys back when opening fails", async () => {
     const encrypted = await encrypt(randomBytes(3 * capacity), headerBytes);
     encrypted[encrypted.length - 1]! ^= 1;
-    const state = { released: 0, renewed: 0, valid: true };
+    const state: LeaseState = { released: 0, renewed: 0, valid: true };
     await expect(RecordingReader.open(bytesSource(encrypted), async () => lease(state))).rejects.toMatchObject({ code: "ERR_RECORDING_TAMPERED" });
     expect(state.released).toBe(1);
   });

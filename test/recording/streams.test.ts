@@ -2,9 +2,11 @@ import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import { ReadableStream } from "node:stream/web";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { RecordingKeyStoreError } from "../../src/errors.js";
 import { decryptBody, encryptBody } from "../../src/recording/bodies.js";
-import { capacity, chunks, collect, dataKey, decrypt, encrypt, header, lease, segmentLength } from "./support.js";
+import { FloeDecryptor } from "../../src/recording/floe.js";
+import { capacity, chunks, collect, dataKey, decrypt, encrypt, header, lease, type LeaseState, segmentLength } from "./support.js";
 
 const request = (signal?: AbortSignal) => ({ header: header(), dataKey: Buffer.from(dataKey), segmentLength, ...(signal ? { signal } : {}) });
 
@@ -17,6 +19,11 @@ async function* endless(state: { pulled: number; stopped: boolean }): AsyncGener
   } finally {
     state.stopped = true;
   }
+}
+
+async function* hangingAfter(bytes: Buffer) {
+  yield bytes.subarray(0, bytes.length - 4 * segmentLength);
+  await new Promise(() => undefined);
 }
 
 describe("streams", () => {
@@ -98,7 +105,7 @@ describe("streams", () => {
 
   it("wipe keys in every outcome", async () => {
     const encrypted = await encrypt(randomBytes(3 * capacity));
-    const outcomes: [string, (state: { released: number; renewed: number; valid: boolean }) => Promise<unknown>][] = [
+    const outcomes: [string, (state: LeaseState) => Promise<unknown>][] = [
       ["end", async (state) => collect((await decryptBody(Readable.from(chunks(encrypted, 1_000)), { open: async () => lease(state) })).body)],
       ["bytes", async (state) => decryptBody(encrypted, { open: async () => lease(state) })],
       ["cut", async (state) => collect((await decryptBody(Readable.from(chunks(encrypted.subarray(0, -1), 1_000)), { open: async () => lease(state) })).body)],
@@ -107,7 +114,7 @@ describe("streams", () => {
       ["tampered header", async (state) => decryptBody(Buffer.concat([header({ asset: "screen" }), encrypted.subarray(header().length)]), { open: async () => lease(state) })],
     ];
     for (const [what, run] of outcomes) {
-      const state = { released: 0, renewed: 0, valid: true };
+      const state: LeaseState = { released: 0, renewed: 0, valid: true };
       await run(state).catch(() => undefined);
       await sleep(5);
       expect(state.released, what).toBe(1);
@@ -116,13 +123,13 @@ describe("streams", () => {
 
   it("ask custody again once a lease has run out, and end when it refuses", async () => {
     const encrypted = await encrypt(randomBytes(5 * capacity));
-    const state = { released: 0, renewed: 0, valid: true };
+    const state: LeaseState = { released: 0, renewed: 0, valid: true };
     const held = lease(state);
     const { body } = await decryptBody(Readable.from(chunks(encrypted, 1_000), { highWaterMark: 1 }), { open: async () => held });
     const iterator = (body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
     await iterator.next();
     state.valid = false;
-    held.renew = () => Promise.reject(new Error("refused"));
+    state.renew = () => Promise.reject(new Error("refused"));
     await expect(
       (async () => {
         while (!(await iterator.next()).done);
@@ -133,7 +140,7 @@ describe("streams", () => {
 
   it("ask custody before a segment is opened, not before it is waited for", async () => {
     const encrypted = await encrypt(randomBytes(3 * capacity));
-    const state = { released: 0, renewed: 0, valid: true };
+    const state: LeaseState = { released: 0, renewed: 0, valid: true };
     const start = encrypted.length - 3 * segmentLength;
     async function* live() {
       yield encrypted.subarray(0, start + segmentLength);
@@ -142,12 +149,49 @@ describe("streams", () => {
       yield encrypted.subarray(start + segmentLength);
     }
     const held = lease(state);
-    held.renew = async () => {
-      state.renewed += 1;
-      state.valid = true;
-    };
+    state.renew = async () => void (state.valid = true);
     expect((await collect((await decryptBody(live(), { open: async () => held })).body)).length).toBe(3 * capacity);
     expect(state.renewed).toBe(1);
+  });
+
+  it.each([
+    ["a Readable", (bytes: Buffer) => Readable.from(chunks(bytes, 1_000))],
+    ["a web stream", (bytes: Buffer) => ReadableStream.from(chunks(bytes, 1_000))],
+    ["a source that hangs", (bytes: Buffer) => hangingAfter(bytes)],
+  ])("end at once when keys are forgotten, also if nobody reads: %s", async (_, source) => {
+    const encrypted = await encrypt(randomBytes(9 * capacity));
+    const state: LeaseState = { released: 0, renewed: 0, valid: true };
+    const { body, done } = await decryptBody(source(encrypted) as Readable, { open: async () => lease(state) });
+    body.on?.("error", () => undefined);
+    state.end?.(new RecordingKeyStoreError("ERR_KEYS_FORGOTTEN", "forgotten"));
+    await expect(done).rejects.toMatchObject({ code: "ERR_KEYS_FORGOTTEN" });
+    expect(state.released).toBe(1);
+    await expect(collect(body)).rejects.toMatchObject({ code: "ERR_KEYS_FORGOTTEN" });
+  });
+
+  it("hold no keys once their term has run out, and go on with those of the next", async () => {
+    const destroyed = vi.spyOn(FloeDecryptor.prototype, "destroy");
+    const encrypted = await encrypt(randomBytes(9 * capacity));
+    const state: LeaseState = { released: 0, renewed: 0, valid: true };
+    state.renew = async () => void (state.valid = true);
+    const { body } = await decryptBody(Readable.from(chunks(encrypted, 1_000), { highWaterMark: 1 }), { open: async () => lease(state) });
+    const iterator = (body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+    let size = ((await iterator.next()).value as Uint8Array).length;
+    destroyed.mockClear();
+    state.valid = false;
+    state.end?.();
+    expect(destroyed).toHaveBeenCalledTimes(1);
+    destroyed.mockRestore();
+    for (let step = await iterator.next(); !step.done; step = await iterator.next()) size += step.value.length;
+    expect([size, state.renewed, state.released]).toEqual([9 * capacity, 1, 1]);
+    expect(state.handedOut!.every((dataKey) => dataKey.every((byte) => byte === 0))).toBe(true);
+  });
+
+  it("use the keys of a term once even if having them took longer than the term", async () => {
+    const encrypted = await encrypt(randomBytes(3 * capacity));
+    const state: LeaseState = { released: 0, renewed: 0, valid: false };
+    expect((await collect((await decryptBody(Readable.from(chunks(encrypted, 1_000)), { open: async () => lease(state) })).body)).length).toBe(3 * capacity);
+    expect(state.renewed).toBeGreaterThan(1);
   });
 
   it("report a changed segment at once, also while the source hangs behind it", async () => {
@@ -201,7 +245,7 @@ describe("streams", () => {
     await expect(encryptBody(randomBytes(10), asked)).rejects.toThrow("enough");
     expect(asked.dataKey.equals(Buffer.alloc(32))).toBe(true);
     const controller = new AbortController();
-    const state = { released: 0, renewed: 0, valid: true };
+    const state: LeaseState = { released: 0, renewed: 0, valid: true };
     const open = async () => {
       controller.abort(new Error("enough"));
       return lease(state);

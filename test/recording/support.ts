@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import { encryptBody, decryptBody, type RecordingInput } from "../../src/recording/bodies.js";
+import type { RecordingKeyStoreError } from "../../src/errors.js";
 import type { DataKeyLease } from "../../src/recording/data-key-lease.js";
 import { encodeHeader } from "../../src/recording/header.js";
 
@@ -20,12 +21,35 @@ export function header(more: Partial<Parameters<typeof encodeHeader>[0]> = {}): 
   });
 }
 
+export interface LeaseState {
+  released: number;
+  /** How often a further term was asked for. */
+  renewed: number;
+  valid: boolean;
+  /** What custody says to a further term. */
+  renew?: () => Promise<void>;
+  /** Ends the term, as custody does; with an error: keys were forgotten. */
+  end?: (error?: RecordingKeyStoreError) => void;
+  /** What was handed out; all zeros once wiped. */
+  handedOut?: Buffer[];
+}
+
 /** A lease that counts what is done with it. */
-export function lease(state: { released: number; renewed: number; valid: boolean } = { released: 0, renewed: 0, valid: true }): DataKeyLease {
+export function lease(state: LeaseState = { released: 0, renewed: 0, valid: true }): DataKeyLease {
+  let first = true;
   return {
-    dataKey: Buffer.from(dataKey),
+    dataKey: async () => {
+      if (!first) {
+        state.renewed += 1;
+        await state.renew?.();
+      }
+      first = false;
+      const handedOut = Buffer.from(dataKey);
+      (state.handedOut ??= []).push(handedOut);
+      return handedOut;
+    },
     valid: () => state.valid,
-    renew: async () => void (state.renewed += 1),
+    onEnd: (ended) => void (state.end = ended),
     release: () => void (state.released += 1),
   };
 }

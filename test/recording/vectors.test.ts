@@ -28,7 +28,7 @@ const { recordings, refused } = JSON.parse(readFileSync(new URL("../vectors/reco
 };
 const hex = (text: string) => Buffer.from(text, "hex");
 const plaintextOf = (size: number) => Buffer.from(Array.from({ length: size }, (_, index) => (index * 31 + 7) % 251));
-const lease = (dataKey: Buffer) => ({ dataKey, valid: () => true, renew: async () => undefined, release: () => void dataKey.fill(0) });
+const lease = (dataKey: Buffer) => ({ dataKey: async () => dataKey, valid: () => true, onEnd: () => undefined, release: () => undefined });
 
 beforeAll(() => sodium.ready);
 

@@ -1,0 +1,96 @@
+import { wipe } from "../encoding/secrets.js";
+import type { RecordingKeyStoreError } from "../errors.js";
+import type { DataKeyLease } from "./data-key-lease.js";
+import { FloeDecryptor } from "./floe.js";
+
+export interface FloeMessage {
+  /** The whole encoded header; FLOE's associated data. */
+  readonly header: Buffer;
+  /** The FLOE header, 74 bytes. */
+  readonly floeHeader: Buffer;
+  readonly segmentLength: number;
+}
+
+/** FLOE's keys for one recording, in memory only while custody lends the data key from which they are derived. */
+export class LeasedFloe {
+  readonly #lease: DataKeyLease;
+  readonly #message: FloeMessage;
+  #floe: FloeDecryptor | undefined;
+  #released = false;
+  #forgotten: RecordingKeyStoreError | undefined;
+  #ended: (forgotten?: RecordingKeyStoreError) => void = () => undefined;
+
+  private constructor(lease: DataKeyLease, message: FloeMessage) {
+    this.#lease = lease;
+    this.#message = message;
+  }
+
+  /**
+   * Takes the lease over, and releases it if this fails.
+   * @throws RecordingKeyStoreError `ERR_RECORDING_TAMPERED` if header, FLOE header and data key do not belong together
+   */
+  static async open(lease: DataKeyLease, message: FloeMessage, signal?: AbortSignal): Promise<LeasedFloe> {
+    const leased = new LeasedFloe(lease, message);
+    lease.onEnd((error) => {
+      leased.#wipe();
+      leased.#forgotten ??= error;
+      leased.#ended(error);
+    });
+    try {
+      await leased.use(() => undefined, signal);
+      return leased;
+    } catch (error) {
+      leased.destroy();
+      throw error;
+    }
+  }
+
+  /**
+   * Calls `ended` when a term has run out (what was decrypted for later use goes with the keys), and with an error when
+   * keys were forgotten: the recording can't be read any further.
+   */
+  onEnd(ended: (forgotten?: RecordingKeyStoreError) => void): void {
+    this.#ended = ended;
+    if (this.#forgotten) ended(this.#forgotten);
+  }
+
+  /** The keys, while the term runs. */
+  get held(): FloeDecryptor | undefined {
+    return this.#lease.valid() ? this.#floe : undefined;
+  }
+
+  /**
+   * Runs `work` with the keys, of a new term if need be. It runs without a wait after they were had, so that they are
+   * used once even if asking for them took longer than the term.
+   */
+  async use<T>(work: (floe: FloeDecryptor) => T, signal?: AbortSignal): Promise<T> {
+    const held = this.held;
+    if (held) return work(held);
+    this.#wipe();
+    const dataKey = await this.#lease.dataKey(signal);
+    try {
+      signal?.throwIfAborted();
+      const { header, floeHeader, segmentLength } = this.#message;
+      const floe = this.held ?? new FloeDecryptor(dataKey, header, floeHeader, { segmentLength });
+      if (floe !== this.#floe) this.#wipe();
+      this.#floe = floe;
+      const result = work(floe);
+      if (this.#released) this.#wipe();
+      return result;
+    } finally {
+      wipe(dataKey);
+    }
+  }
+
+  /** Wipes the keys and ends the lease. */
+  destroy(): void {
+    this.#wipe();
+    if (!this.#released) this.#lease.release();
+    this.#released = true;
+  }
+
+  #wipe(): void {
+    this.#floe?.destroy();
+    this.#floe = undefined;
+  }
+}
