@@ -15,7 +15,8 @@ const headerTagLength = 32;
 const aeadKeyLength = 32;
 const aeadIvLength = 12;
 export const tagLength = 16;
-const messageKeyLength = 48;
+/** Bytes. */
+export const messageKeyLength = 48;
 /** What stands for the length in every segment but the last. */
 const notLast = 0xffffffff;
 /** 2^20 segments share one AEAD key. Only known-answer tests use another value. */
@@ -56,127 +57,70 @@ function encodeParameters(segmentLength: number): Buffer {
   return bytes;
 }
 
-/** Keys and numbering of one message. FLOE_KDF's outputs are never longer than one HMAC, so HKDF-Expand is one call. */
-class FloeState {
+/** What every derivation of one message takes in besides a key. Public. */
+interface Derivation {
   readonly parameters: Buffer;
-  readonly segmentLength: number;
-  readonly headerTag: Buffer;
+  readonly iv: Uint8Array;
+  readonly aad: Uint8Array;
+}
+
+/** FLOE_KDF: HKDF-Expand(key, params || iv || purpose || aad). Its outputs are never longer than one HMAC, so that is one call. */
+function derive(key: Uint8Array, { parameters, iv, aad }: Derivation, purpose: string, suffix: Buffer | undefined, length: number): Buffer {
+  const hmac = createHmac("sha384", key).update(parameters).update(iv).update(purpose);
+  if (suffix) hmac.update(suffix);
+  const output = hmac.update(aad).update(Uint8Array.of(1)).digest();
+  const derived = copySecret(output.subarray(0, length));
+  wipe(output);
+  return derived;
+}
+
+/** Encrypts and decrypts the segments of one message at any position. Several threads may each have their own. */
+export class FloeSegments {
+  readonly #segmentLength: number;
+  readonly #derivation: Derivation;
   readonly #messageKey: Buffer;
-  readonly #iv: Buffer;
-  readonly #aad: Uint8Array;
   readonly #keySpan: number;
   #segmentKey: Buffer | undefined;
   #segmentKeyIndex = -1;
   readonly #segmentAad = Buffer.alloc(9);
-
-  constructor(key: Uint8Array, iv: Buffer, aad: Uint8Array, { segmentLength, rotationMask = defaultRotationMask }: FloeParameters) {
-    this.parameters = encodeParameters(segmentLength);
-    this.segmentLength = segmentLength;
-    this.#iv = iv;
-    this.#aad = aad;
-    this.#keySpan = 2 ** rotationMask;
-    this.headerTag = this.#derive(key, "HEADER_TAG:", undefined, headerTagLength);
-    this.#messageKey = this.#derive(key, "MESSAGE_KEY:", undefined, messageKeyLength);
-  }
-
-  /** DERIVE_KEY, kept until the position leaves its span. */
-  segmentKey(position: number): Buffer {
-    const index = Math.floor(position / this.#keySpan);
-    if (this.#segmentKey && index === this.#segmentKeyIndex) return this.#segmentKey;
-    wipe(this.#segmentKey);
-    const masked = Buffer.alloc(8);
-    masked.writeBigUInt64BE(BigInt(index) * BigInt(this.#keySpan));
-    this.#segmentKey = this.#derive(this.#messageKey, "DEK:", masked, aeadKeyLength);
-    this.#segmentKeyIndex = index;
-    return this.#segmentKey;
-  }
-
-  segmentAad(position: number, last: boolean): Buffer {
-    this.#segmentAad.writeUInt32BE(Math.floor(position / 2 ** 32), 0);
-    this.#segmentAad.writeUInt32BE(position >>> 0, 4);
-    this.#segmentAad[8] = last ? 1 : 0;
-    return this.#segmentAad;
-  }
-
-  destroy(): void {
-    wipe(this.#messageKey, this.#segmentKey);
-    this.#segmentKey = undefined;
-  }
-
-  /** FLOE_KDF: HKDF-Expand(key, params || iv || purpose || aad). */
-  #derive(key: Uint8Array, purpose: string, suffix: Buffer | undefined, length: number): Buffer {
-    const hmac = createHmac("sha384", key).update(this.parameters).update(this.#iv).update(purpose);
-    if (suffix) hmac.update(suffix);
-    const output = hmac.update(this.#aad).update(Uint8Array.of(1)).digest();
-    const derived = copySecret(output.subarray(0, length));
-    wipe(output);
-    return derived;
-  }
-}
-
-/** Encrypts segment after segment. */
-export class FloeEncryptor {
-  /** The FLOE header, 74 bytes, to be written before the segments. */
-  readonly header: Buffer;
-  readonly #state: FloeState;
-  #position = 0;
   #closed = false;
 
-  /** @param key - 32 bytes, left to its owner */
-  constructor(key: Uint8Array, aad: Uint8Array, parameters: FloeParameters) {
-    const iv = randomBytes(floeIvLength);
-    this.#state = new FloeState(key, iv, aad, parameters);
-    this.header = Buffer.concat([this.#state.parameters, iv, this.#state.headerTag]);
+  /**
+   * @param messageKey - {@link messageKeyLength} bytes, left to its owner
+   * @param header - the FLOE header, of which only the IV is looked at: whoever derived the message key has checked it
+   */
+  constructor(messageKey: Uint8Array, aad: Uint8Array, header: Uint8Array, { segmentLength, rotationMask = defaultRotationMask }: FloeParameters) {
+    this.#segmentLength = segmentLength;
+    this.#derivation = { parameters: encodeParameters(segmentLength), iv: ivOf(header), aad };
+    this.#messageKey = copySecret(messageKey);
+    this.#keySpan = 2 ** rotationMask;
+  }
+
+  /** For another thread; it is wiped with this object's own, or before, by whoever owns `target`. */
+  copyMessageKey(target: Uint8Array): void {
+    if (this.#closed) throw new RangeError("FLOE: no keys any more");
+    target.set(this.#messageKey);
   }
 
   /**
    * One encrypted segment, as pieces to be written in order. `parts` together are the segment's plaintext: exactly
    * `segmentLength - 32` bytes, or up to that many for the last one.
    */
-  segment(parts: readonly Uint8Array[], last: boolean): Buffer[] {
+  encrypt(parts: readonly Uint8Array[], position: number, last: boolean): Buffer[] {
     const size = parts.reduce((sum, part) => sum + part.length, 0);
-    const capacity = this.#state.segmentLength - segmentOverhead;
+    const capacity = this.#segmentLength - segmentOverhead;
     if (this.#closed || (last ? size > capacity : size !== capacity)) throw new RangeError("FLOE: segment after the last one, or of the wrong length");
-    if (!last && this.#position >= maxSegments - 1) throw new RangeError("FLOE: more than 2^40 segments");
+    if (!last && position >= maxSegments - 1) throw new RangeError("FLOE: more than 2^40 segments");
     const prefix = Buffer.allocUnsafe(segmentPrefixLength);
     prefix.writeUInt32BE(last ? size + segmentOverhead : notLast, 0);
     const iv = randomBytes(aeadIvLength);
     prefix.set(iv, 4);
-    const cipher = createCipheriv("aes-256-gcm", this.#state.segmentKey(this.#position), iv, { authTagLength: tagLength });
-    cipher.setAAD(this.#state.segmentAad(this.#position, last));
+    const cipher = createCipheriv("aes-256-gcm", this.#keyFor(position), iv, { authTagLength: tagLength });
+    cipher.setAAD(this.#aadFor(position, last));
     const pieces = [prefix, ...parts.map((part) => cipher.update(part))];
     cipher.final();
     pieces.push(cipher.getAuthTag());
-    this.#position += 1;
-    if (last) this.destroy();
     return pieces;
-  }
-
-  /** Wipes the keys; no further segment. */
-  destroy(): void {
-    this.#closed = true;
-    this.#state.destroy();
-  }
-}
-
-/** Decrypts segments, in order or at any position. */
-export class FloeDecryptor {
-  readonly #state: FloeState;
-  #closed = false;
-
-  /**
-   * @param key - 32 bytes, left to its owner
-   * @param header - the FLOE header, 74 bytes
-   * @throws RecordingKeyStoreError `ERR_RECORDING_TAMPERED` if header, AAD or key do not belong together
-   */
-  constructor(key: Uint8Array, aad: Uint8Array, header: Uint8Array, parameters: FloeParameters) {
-    const bytes = Buffer.from(header);
-    const iv = bytes.subarray(10, 10 + floeIvLength);
-    this.#state = new FloeState(key, iv, aad, parameters);
-    const fits = bytes.length === floeHeaderLength && bytes.subarray(0, 10).equals(this.#state.parameters);
-    if (fits && timingSafeEqual(bytes.subarray(10 + floeIvLength), this.#state.headerTag)) return;
-    this.#state.destroy();
-    throw tampered("the recording's header was changed, or belongs to another payload");
   }
 
   /**
@@ -184,15 +128,14 @@ export class FloeDecryptor {
    * tag is checked; this does not.
    * @throws RecordingKeyStoreError `ERR_RECORDING_TAMPERED`
    */
-  segment({ prefix, ciphertext, tag }: SegmentPieces, position: number, last: boolean): Buffer[] {
+  decrypt({ prefix, ciphertext, tag }: SegmentPieces, position: number, last: boolean): Buffer[] {
     if (this.#closed || position >= maxSegments) throw new RangeError("FLOE: no keys any more, or more than 2^40 segments");
-    const { segmentLength } = this.#state;
     const length = ciphertext.reduce((sum, piece) => sum + piece.length, prefix.length + tag.length);
     const whole = prefix.length === segmentPrefixLength && tag.length === tagLength;
-    const lengthFits = last ? length <= segmentLength : length === segmentLength;
+    const lengthFits = last ? length <= this.#segmentLength : length === this.#segmentLength;
     if (!whole || !lengthFits || prefix.readUInt32BE(0) !== (last ? length : notLast)) throw tampered(`segment ${position} has the wrong length`);
-    const decipher = createDecipheriv("aes-256-gcm", this.#state.segmentKey(position), prefix.subarray(4), { authTagLength: tagLength });
-    decipher.setAAD(this.#state.segmentAad(position, last));
+    const decipher = createDecipheriv("aes-256-gcm", this.#keyFor(position), prefix.subarray(4), { authTagLength: tagLength });
+    decipher.setAAD(this.#aadFor(position, last));
     decipher.setAuthTag(tag);
     const plaintext = ciphertext.map((piece) => decipher.update(piece));
     try {
@@ -207,7 +150,102 @@ export class FloeDecryptor {
   /** Wipes the keys; no further segment. */
   destroy(): void {
     this.#closed = true;
-    this.#state.destroy();
+    wipe(this.#messageKey, this.#segmentKey);
+    this.#segmentKey = undefined;
+  }
+
+  /** DERIVE_KEY, kept until the position leaves its span. */
+  #keyFor(position: number): Buffer {
+    const index = Math.floor(position / this.#keySpan);
+    if (this.#segmentKey && index === this.#segmentKeyIndex) return this.#segmentKey;
+    wipe(this.#segmentKey);
+    const masked = Buffer.alloc(8);
+    masked.writeBigUInt64BE(BigInt(index) * BigInt(this.#keySpan));
+    this.#segmentKey = derive(this.#messageKey, this.#derivation, "DEK:", masked, aeadKeyLength);
+    this.#segmentKeyIndex = index;
+    return this.#segmentKey;
+  }
+
+  #aadFor(position: number, last: boolean): Buffer {
+    this.#segmentAad.writeUInt32BE(Math.floor(position / 2 ** 32), 0);
+    this.#segmentAad.writeUInt32BE(position >>> 0, 4);
+    this.#segmentAad[8] = last ? 1 : 0;
+    return this.#segmentAad;
+  }
+}
+
+function ivOf(header: Uint8Array): Buffer {
+  return Buffer.from(header).subarray(10, 10 + floeIvLength);
+}
+
+/** The message key and the header tag, derived from the data key. */
+function begin(key: Uint8Array, derivation: Derivation): { messageKey: Buffer; headerTag: Buffer } {
+  return {
+    messageKey: derive(key, derivation, "MESSAGE_KEY:", undefined, messageKeyLength),
+    headerTag: derive(key, derivation, "HEADER_TAG:", undefined, headerTagLength),
+  };
+}
+
+/** Encrypts segment after segment. */
+export class FloeEncryptor {
+  /** The FLOE header, 74 bytes, to be written before the segments. */
+  readonly header: Buffer;
+  /** The same message's segments at any position, for those who know how many there will be. */
+  readonly segments: FloeSegments;
+  #position = 0;
+
+  /** @param key - 32 bytes, left to its owner */
+  constructor(key: Uint8Array, aad: Uint8Array, parameters: FloeParameters) {
+    const derivation = { parameters: encodeParameters(parameters.segmentLength), iv: randomBytes(floeIvLength), aad };
+    const { messageKey, headerTag } = begin(key, derivation);
+    this.header = Buffer.concat([derivation.parameters, derivation.iv, headerTag]);
+    this.segments = new FloeSegments(messageKey, aad, this.header, parameters);
+    wipe(messageKey);
+  }
+
+  /** The next segment; see {@link FloeSegments.encrypt}. After the last one the keys are gone. */
+  segment(parts: readonly Uint8Array[], last: boolean): Buffer[] {
+    const pieces = this.segments.encrypt(parts, this.#position, last);
+    this.#position += 1;
+    if (last) this.destroy();
+    return pieces;
+  }
+
+  /** Wipes the keys; no further segment. */
+  destroy(): void {
+    this.segments.destroy();
+  }
+}
+
+/** Decrypts segments, in order or at any position. */
+export class FloeDecryptor {
+  readonly segments: FloeSegments;
+
+  /**
+   * @param key - 32 bytes, left to its owner
+   * @param header - the FLOE header, 74 bytes
+   * @throws RecordingKeyStoreError `ERR_RECORDING_TAMPERED` if header, AAD or key do not belong together
+   */
+  constructor(key: Uint8Array, aad: Uint8Array, header: Uint8Array, parameters: FloeParameters) {
+    const bytes = Buffer.from(header);
+    const derivation = { parameters: encodeParameters(parameters.segmentLength), iv: ivOf(bytes), aad };
+    const { messageKey, headerTag } = begin(key, derivation);
+    this.segments = new FloeSegments(messageKey, aad, bytes, parameters);
+    wipe(messageKey);
+    const fits = bytes.length === floeHeaderLength && bytes.subarray(0, 10).equals(derivation.parameters);
+    if (fits && timingSafeEqual(bytes.subarray(10 + floeIvLength), headerTag)) return;
+    this.destroy();
+    throw tampered("the recording's header was changed, or belongs to another payload");
+  }
+
+  /** See {@link FloeSegments.decrypt}. @throws RecordingKeyStoreError `ERR_RECORDING_TAMPERED` */
+  segment(pieces: SegmentPieces, position: number, last: boolean): Buffer[] {
+    return this.segments.decrypt(pieces, position, last);
+  }
+
+  /** Wipes the keys; no further segment. */
+  destroy(): void {
+    this.segments.destroy();
   }
 }
 
