@@ -1,31 +1,9 @@
 import { RecordingKeyStoreError } from "../../errors.js";
-
-const hints: Readonly<Record<string, string>> = {
-  ENOSPC: "the disk is full",
-  EDQUOT: "the disk quota is used up",
-  EACCES: "the user of this process may not do that",
-  EPERM: "the user of this process may not do that",
-  EROFS: "the file system is read-only",
-  EMFILE: "this process has too many files open",
-  ENFILE: "this machine has too many files open",
-  EIO: "the disk reports an error",
-  ESTALE: "the network file system has lost the folder",
-};
-
-/** What the operating system calls this failure, such as `ENOENT`. */
-export function errnoOf(error: unknown): string | undefined {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  return typeof code === "string" ? code : undefined;
-}
+import { describeErrno, errnoOf } from "../../file-system.js";
 
 /** A file operation failed for a reason that may pass: a full disk can be emptied, a mount can come back. */
 export function unavailable(doing: string, cause: unknown): RecordingKeyStoreError {
-  const code = errnoOf(cause) ?? "unknown failure";
-  const hint = hints[code];
-  return new RecordingKeyStoreError("ERR_STORE_UNAVAILABLE", `Cannot ${doing}: ${hint ? `${hint} (${code})` : code}`, {
-    retryable: true,
-    cause,
-  });
+  return new RecordingKeyStoreError("ERR_STORE_UNAVAILABLE", `Cannot ${doing}: ${describeErrno(cause)}`, { retryable: true, cause });
 }
 
 /** The failures by which file systems say that they have no hard links. */

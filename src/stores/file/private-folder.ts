@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { access, chmod, link, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
+import { access, chmod, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { InvalidInputError } from "../../errors.js";
-import { corrupt, errnoOf, linksUnsupported, unavailable } from "./failures.js";
+import { errnoOf, hardLinksUnsupported, linkOnce, syncFolder } from "../../file-system.js";
+import { corrupt, linksUnsupported, unavailable } from "./failures.js";
 import { maxFrameLength } from "./frame.js";
 
 const folderMode = 0o700;
@@ -13,10 +14,6 @@ const temporaryPrefix = ".tmp-";
 /** A writer needs milliseconds: a temporary file this old was left behind by a crash. */
 const abandonedAfter = 60 * 60 * 1000;
 const maxPreparedFolders = 10_000;
-
-/** By these a file system says that folders cannot be opened or synced; then it cannot promise more than it does. */
-const folderSyncUnsupported = new Set(["EINVAL", "ENOTSUP", "EOPNOTSUPP", "EISDIR", "EPERM", "EACCES", "ENOSYS"]);
-const hardLinksUnsupported = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EXDEV"]);
 
 /**
  * A folder that only this user can write to, with files that appear whole or not at all and survive a crash. Several
@@ -81,7 +78,7 @@ export class PrivateFolder {
 
   /** Makes a file that must not exist yet: `false` if it does. Of several writers at once exactly one gets `true`. */
   async create(path: string, bytes: Uint8Array, signal?: AbortSignal): Promise<boolean> {
-    return this.#withTemporary(path, bytes, signal, (temporary) => linkOnce(temporary, path));
+    return this.#withTemporary(path, bytes, signal, (temporary) => linkDurably(temporary, path));
   }
 
   /** Puts a file in place of the one of that name, if any. Readers see the old or the new one, whole. */
@@ -116,7 +113,7 @@ export class PrivateFolder {
       await unlink(temporary).catch(() => undefined);
     }
     // Also when another writer was first: it may have crashed before it made its file durable.
-    await syncFolder(folder);
+    await syncNames(folder);
     return published;
   }
 
@@ -207,40 +204,23 @@ async function makeFolder(folder: string, { check, last = false }: { check: bool
     if (check) await checkPrivate(folder);
   }
   // Also when it was there: the process that made it may not have come so far.
-  await syncFolder(dirname(folder));
+  await syncNames(dirname(folder));
 }
 
-async function linkOnce(temporary: string, path: string): Promise<boolean> {
+async function linkDurably(temporary: string, path: string): Promise<boolean> {
   try {
-    await link(temporary, path);
-    return true;
+    return await linkOnce(temporary, path);
   } catch (error) {
-    const code = errnoOf(error) ?? "";
-    if (code === "EEXIST") return isLinked(temporary);
-    if (hardLinksUnsupported.has(code)) throw linksUnsupported(dirname(path), error);
+    if (hardLinksUnsupported.has(errnoOf(error) ?? "")) throw linksUnsupported(dirname(path), error);
     throw unavailable(`create ${path}`, error);
   }
 }
 
-/** NFS repeats a request whose answer was lost: the second then finds the link that the first has made. */
-async function isLinked(temporary: string): Promise<boolean> {
+async function syncNames(folder: string): Promise<void> {
   try {
-    return (await stat(temporary)).nlink > 1;
+    await syncFolder(folder);
   } catch (error) {
-    throw unavailable(`look at ${temporary}`, error);
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  try {
-    const handle = await open(folder, "r");
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    if (!folderSyncUnsupported.has(errnoOf(error) ?? "")) throw unavailable(`sync the folder ${folder}`, error);
+    throw unavailable(`sync the folder ${folder}`, error);
   }
 }
 
