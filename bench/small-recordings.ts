@@ -1,0 +1,52 @@
+/* Recordings of 1 KiB, bytes to bytes, one after the other: what a recording costs besides its bytes. */
+import { randomBytes } from "node:crypto";
+import { benchKeyStore, privateKeyTtl } from "./shared/key-store.js";
+import { byScale, interleaved, KiB, median, perSecond, spread } from "./shared/measure.js";
+import { atLeast, counted, type Row, type Scale, type Subject } from "./shared/subject.js";
+
+const recordingId = "recording-1";
+
+async function run(scale: Scale): Promise<Row[]> {
+  const count = byScale(scale, { quick: 100, default: 10_000, full: 50_000 });
+  const rounds = byScale(scale, { quick: 1, default: 5, full: 9 });
+  const { keyStore, kms } = await benchKeyStore();
+  const start = performance.now();
+  const audio = randomBytes(KiB);
+  let bodies: Uint8Array[] = [];
+  const calls = { encrypt: 0, decrypt: 0 };
+  const callsOf = (name: keyof typeof calls, task: () => Promise<void>) => async () => {
+    const before = kms.journal.count();
+    await task();
+    calls[name] += kms.journal.count() - before;
+  };
+  const took = await interleaved(rounds, {
+    encrypt: callsOf("encrypt", async () => {
+      const made: Uint8Array[] = [];
+      for (let index = 0; index < count; index += 1) made.push((await keyStore.encryptRecording(audio, { recordingId })).body);
+      bodies = made;
+    }),
+    // In a round that begins with decryption there are the recordings of the round before.
+    decrypt: callsOf("decrypt", async () => {
+      for (const body of bodies) await keyStore.decryptRecording(body, { recordingId });
+    }),
+  });
+  const allowed = 1 + Math.floor((performance.now() - start) / privateKeyTtl);
+  await keyStore.close();
+  const recordings = count * (rounds + 1);
+  const row = (name: "encrypt" | "decrypt"): Row => {
+    const rates = perSecond(count, took[name]);
+    return { what: `${name} 1 KiB, key warm`, figure: `${spread(rates, 0)} recordings per second`, promise: atLeast(median(rates), 5_000) };
+  };
+  const callsRow = (name: "encrypt" | "decrypt", promise: Row["promise"]): Row => ({
+    what: `KMS calls to ${name} ${recordings.toLocaleString("en-US")} recordings`,
+    figure: `${calls[name]}, ${(calls[name] / recordings).toLocaleString("en-US", { maximumFractionDigits: 6 })} per recording`,
+    ...(promise ? { promise } : {}),
+  });
+  return [row("encrypt"), row("decrypt"), callsRow("encrypt", counted("0", calls.encrypt === 0)), callsRow("decrypt", counted("1 per `privateKeyTtl`", calls.decrypt <= allowed))];
+}
+
+export const smallRecordings: Subject = {
+  title: "Small recordings and KMS calls",
+  about: "Recordings of 1 KiB as bytes, one after the other on one core, through the real KMS client on an in-memory KMS whose every call is counted. Each has a data key of its own.",
+  run,
+};

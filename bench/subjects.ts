@@ -1,0 +1,11 @@
+import type { Subject } from "./shared/subject.js";
+
+/** Every subject of the bench, in the order of the page: a name for the command line, and where it is. */
+export const subjects: Readonly<Record<string, () => Promise<Subject>>> = {
+  streamed: async () => (await import("./streamed.js")).streamed,
+  bytes: async () => (await import("./bytes.js")).bytes,
+  small: async () => (await import("./small-recordings.js")).smallRecordings,
+  memory: async () => (await import("./memory.js")).memory,
+  eventloop: async () => (await import("./event-loop.js")).eventLoop,
+  random: async () => (await import("./random-access.js")).randomAccess,
+};
