@@ -1,10 +1,11 @@
 /** Chunks below this are copied together, bytes: a view, a cipher call and a piece of output for each would cost more. */
 const smallChunk = 4_096;
-const blockLength = 16_384;
+const shortestBlock = 1_024;
+const longestBlock = 16_384;
 
 /**
- * Bytes that wait for their segment to be whole. Large chunks are held as they are; a million small ones take little more
- * memory than their bytes.
+ * Bytes that wait for their segment to be whole. Large chunks are held as they are; small ones take at most twice the
+ * memory of their bytes, be they a few (of ten thousand live recordings) or a million.
  */
 export class ChunkQueue {
   #chunks: Buffer[] = [];
@@ -71,12 +72,15 @@ export class ChunkQueue {
     this.#chunks = [];
     this.#length = 0;
     this.#open = false;
+    this.#block = Buffer.alloc(0);
+    this.#blockUsed = 0;
   }
 
   #copyIntoBlocks(bytes: Buffer): void {
     for (let rest = bytes; rest.length > 0; ) {
       if (this.#blockUsed === this.#block.length) {
-        this.#block = Buffer.allocUnsafeSlow(blockLength);
+        // As much again as is held: little for who holds little, and few blocks for who holds much.
+        this.#block = Buffer.allocUnsafeSlow(Math.min(Math.max(2 ** Math.floor(Math.log2(this.#length)), shortestBlock), longestBlock));
         this.#blockUsed = 0;
         this.#open = false;
       }

@@ -41,3 +41,12 @@ it("a million bytes that come one by one take little more memory than a million 
   expect(pieces.length).toBeLessThan(100);
   expect(Buffer.concat(pieces).equals(Buffer.alloc(1_000_000, 7))).toBe(true);
 });
+
+it.each([1, 700, 2_000, 30_000, 200_000])("%i bytes in small chunks are held in twice their memory or a kilobyte, in few pieces", (size) => {
+  const queue = new ChunkQueue();
+  for (let held = 0; held < size; held += 100) queue.push(Buffer.alloc(Math.min(100, size - held)), false);
+  const pieces = queue.takePieces(size);
+  const blocks = new Set(pieces.map(({ buffer }) => buffer));
+  expect([...blocks].reduce((sum, { byteLength }) => sum + byteLength, 0)).toBeLessThanOrEqual(Math.max(1_024, 2 * size));
+  expect(pieces.length).toBeLessThan(6 + size / 16_384);
+});
