@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { inputCases } from "./cases-input.js";
 import { cases, type Send } from "./cases.js";
 import { doors, type OpenDoor } from "./doors.js";
 import { home, makeWorld, type World } from "./world.js";
@@ -19,7 +20,7 @@ describe.each(Object.keys(doors))("%s", (name) => {
     return result.output;
   };
 
-  test.each(cases)("$name", async ({ given, call, as = "alice", region = home, error, output }) => {
+  test.each([...cases, ...inputCases])("$name", async ({ given, call, as = "alice", region = home, error, output }) => {
     given?.(world);
     const [operation, input] = await call(world, succeed);
     const result = await door.send(operation, input, { region, accessKeyId: world.callers[as] });

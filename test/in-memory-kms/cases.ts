@@ -139,8 +139,10 @@ const otherKeyTypes: Case[] = [
   { name: "GenerateDataKeyPair under an RSA key", call: (w) => ["GenerateDataKeyPair", { KeyId: w.kms.createKey({ ...w.inAccount, keySpec: "RSA_2048", keyUsage: "ENCRYPT_DECRYPT" }), KeyPairSpec: "RSA_2048" }], error: ["InvalidKeyUsageException"] },
   { name: "rotation of an HMAC key", call: (w) => ["EnableKeyRotation", { KeyId: w.kms.createKey({ ...w.inAccount, keySpec: "HMAC_256", keyUsage: "GENERATE_VERIFY_MAC" }) }], error: ["UnsupportedOperationException"] },
   { name: "a custom key store", call: () => ["CreateKey", { Origin: "AWS_CLOUDHSM", CustomKeyStoreId: "cks-1" }], error: ["UnsupportedOperationException", "The in-memory KMS has no custom key stores."] },
-  { name: "an operation that is not modelled", call: (w) => ["GetPublicKey", { KeyId: w.key }], error: ["UnknownOperationException"] },
+  { name: "an operation that is not modelled", call: (w) => ["GetPublicKey", { KeyId: w.key }], error: ["UnknownOperationException", "The in-memory KMS does not model GetPublicKey."] },
 ];
+
+const imported = async (send: Send) => ((await send("CreateKey", { Origin: "EXTERNAL" })) as { KeyMetadata: { Arn: string } }).KeyMetadata.Arn;
 
 const rotation: Case[] = [
   { name: "ciphertexts outlive rotation", call: async (w, send) => {
@@ -163,6 +165,52 @@ const rotation: Case[] = [
     return ["GetKeyRotationStatus", { KeyId: w.key }];
   }, output: (o, w) => expect(o).toEqual({ KeyId: w.key, KeyRotationEnabled: false }) },
   { name: "at most 25 rotations on demand", given: (w) => { for (let i = 0; i < 25; i += 1) w.kms.rotateKey(w.key); }, call: (w) => ["RotateKeyOnDemand", { KeyId: w.key }], error: ["LimitExceededException", (w) => `The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be performed for this key: ${w.key}`] },
+  { name: "a key that is disabled over its rotation date rotates once when it is enabled, and goes on from there", call: async (w, send) => {
+    await send("EnableKeyRotation", { KeyId: w.key, RotationPeriodInDays: 90 });
+    await send("DisableKey", { KeyId: w.key });
+    w.clock.advance(200 * day);
+    expect(await send("ListKeyRotations", { KeyId: w.key })).toMatchObject({ Rotations: [] });
+    await send("EnableKey", { KeyId: w.key });
+    expect(await send("GetKeyRotationStatus", { KeyId: w.key })).toMatchObject({ KeyRotationEnabled: true, NextRotationDate: new Date(w.clock.now() + 90 * day) });
+    return ["ListKeyRotations", { KeyId: w.key }];
+  }, output: (o, w) => expect(o["Rotations"]).toMatchObject([{ RotationDate: new Date(w.clock.now()), RotationType: "AUTOMATIC" }]) },
+  { name: "a key that was disabled before its rotation date keeps it", call: async (w, send) => {
+    await send("EnableKeyRotation", { KeyId: w.key, RotationPeriodInDays: 90 });
+    await send("DisableKey", { KeyId: w.key });
+    w.clock.advance(50 * day);
+    await send("EnableKey", { KeyId: w.key });
+    return ["GetKeyRotationStatus", { KeyId: w.key }];
+  }, output: (o, w) => expect(o).toMatchObject({ NextRotationDate: new Date(w.clock.now() + 40 * day) }) },
+  { name: "a key that is pending deletion does not rotate, and says that it doesn't", call: async (w, send) => {
+    await send("EnableKeyRotation", { KeyId: w.key, RotationPeriodInDays: 90 });
+    w.clock.advance(80 * day);
+    await send("ScheduleKeyDeletion", { KeyId: w.key });
+    w.clock.advance(20 * day);
+    expect(await send("GetKeyRotationStatus", { KeyId: w.key })).toEqual({ KeyId: w.key, KeyRotationEnabled: false });
+    await send("CancelKeyDeletion", { KeyId: w.key });
+    expect(await send("GetKeyRotationStatus", { KeyId: w.key })).toMatchObject({ KeyRotationEnabled: true, RotationPeriodInDays: 90 });
+    return ["ListKeyRotations", { KeyId: w.key }];
+  }, output: (o) => expect(o["Rotations"]).toEqual([]) },
+  { name: "EnableKeyRotation without a period means 365 days, also where another was set", call: async (w, send) => {
+    await send("EnableKeyRotation", { KeyId: w.key, RotationPeriodInDays: 90 });
+    await send("EnableKeyRotation", { KeyId: w.key });
+    return ["GetKeyRotationStatus", { KeyId: w.key }];
+  }, output: (o) => expect(o).toMatchObject({ RotationPeriodInDays: 365 }) },
+  { name: "rotation on demand leaves the schedule as it is", call: async (w, send) => {
+    await send("EnableKeyRotation", { KeyId: w.key, RotationPeriodInDays: 90 });
+    w.clock.advance(10 * day);
+    await send("RotateKeyOnDemand", { KeyId: w.key });
+    return ["GetKeyRotationStatus", { KeyId: w.key }];
+  }, output: (o, w) => expect(o).toMatchObject({ NextRotationDate: new Date(w.clock.now() + 80 * day) }) },
+  { name: "ListKeyRotations with the first material", call: async (w, send) => {
+    await send("RotateKeyOnDemand", { KeyId: w.key });
+    return ["ListKeyRotations", { KeyId: w.key, IncludeKeyMaterial: "ALL_KEY_MATERIAL" }];
+  }, output: (o, w) => expect(o["Rotations"]).toEqual([
+    { KeyId: w.key, KeyMaterialId: expect.any(String) as string, KeyMaterialState: "NON_CURRENT" },
+    { KeyId: w.key, KeyMaterialId: expect.any(String) as string, KeyMaterialState: "CURRENT", RotationDate: new Date(w.clock.now()), RotationType: "ON_DEMAND" },
+  ]) },
+  { name: "automatic rotation of imported material", call: async (_w, send) => ["EnableKeyRotation", { KeyId: await imported(send) }], error: ["UnsupportedOperationException", (w) => `${w.kms.journal.calls().at(-1)?.keyArn ?? ""} origin is EXTERNAL which is not valid for this operation.`] },
+  { name: "rotation on demand before the import", call: async (_w, send) => ["RotateKeyOnDemand", { KeyId: await imported(send) }], error: ["KMSInvalidStateException", (w) => `${w.kms.journal.calls().at(-1)?.keyArn ?? ""} is pending import.`] },
   { name: "a disabled key does not rotate", given: (w) => w.kms.disableKey(w.key), call: (w) => ["RotateKeyOnDemand", { KeyId: w.key }], error: ["DisabledException", (w) => `${w.key} is disabled.`] },
 ];
 
@@ -173,7 +221,47 @@ const multiRegion: Case[] = [
     w.kms.rotateKey(primary);
     return ["Decrypt", { CiphertextBlob: await encrypted(send, primary), KeyId: primary.replace(home, "eu-west-1") }];
   }, output: (o) => expect(o["KeyId"]).toMatch(/^arn:aws:kms:eu-west-1:\d{12}:key\/mrk-[0-9a-f]{32}$/) },
-  { name: "ReplicateKey describes the replica", call: (w) => ["ReplicateKey", { KeyId: w.kms.createKey({ ...w.inAccount, multiRegion: true }), ReplicaRegion: "eu-west-1" }], output: (o) => expect(o).toMatchObject({ ReplicaKeyMetadata: { MultiRegion: true, MultiRegionConfiguration: { MultiRegionKeyType: "REPLICA", PrimaryKey: { Region: home }, ReplicaKeys: [{ Region: "eu-west-1" }] } } }) },
+  { name: "ReplicateKey describes the replica", call: (w) => ["ReplicateKey", { KeyId: w.kms.createKey({ ...w.inAccount, multiRegion: true }), ReplicaRegion: "eu-west-1" }], output: (o) => {
+    expect(o).toMatchObject({ ReplicaKeyMetadata: { KeyState: "Creating", Enabled: false, Description: "", MultiRegion: true, MultiRegionConfiguration: { MultiRegionKeyType: "REPLICA", PrimaryKey: { Region: home }, ReplicaKeys: [{ Region: "eu-west-1" }] } } });
+    expect(Object.keys(o).sort()).toEqual(["ReplicaKeyMetadata", "ReplicaPolicy"]);
+  } },
+  { name: "a replica is there for the next call", region: "eu-west-1", call: async (w, send) => {
+    const primary = w.kms.createKey({ ...w.inAccount, multiRegion: true });
+    await send("ReplicateKey", { KeyId: primary, ReplicaRegion: "eu-west-1", Description: "in Ireland", Tags: [{ TagKey: "a", TagValue: "b" }] });
+    return ["DescribeKey", { KeyId: primary.replace(home, "eu-west-1") }];
+  }, output: (o) => expect(o).toMatchObject({ KeyMetadata: { KeyState: "Enabled", Enabled: true, Description: "in Ireland", CurrentKeyMaterialId: expect.any(String) as string } }) },
+  { name: "replicas rotate with their primary", region: "eu-west-1", call: async (w, send) => {
+    const primary = w.kms.createKey({ ...w.inAccount, multiRegion: true });
+    const KeyId = w.kms.replicateKey(primary, "eu-west-1");
+    w.kms.enableKeyRotation(primary, 90);
+    w.kms.disableKey(KeyId);
+    w.clock.advance(90 * day);
+    expect(await send("GetKeyRotationStatus", { KeyId }, "alice", "eu-west-1")).toMatchObject({ KeyRotationEnabled: true, RotationPeriodInDays: 90 });
+    return ["ListKeyRotations", { KeyId }];
+  }, output: (o) => expect(o["Rotations"]).toHaveLength(1) },
+  { name: "replicas don't rotate while their primary is disabled", region: "eu-west-1", call: (w) => {
+    const primary = w.kms.createKey({ ...w.inAccount, multiRegion: true });
+    const KeyId = w.kms.replicateKey(primary, "eu-west-1");
+    w.kms.enableKeyRotation(primary, 90);
+    w.kms.disableKey(primary);
+    w.clock.advance(90 * day);
+    return ["ListKeyRotations", { KeyId }];
+  }, output: (o) => expect(o["Rotations"]).toEqual([]) },
+  { name: "rotation is set at the primary", region: "eu-west-1", call: (w) => ["EnableKeyRotation", { KeyId: w.kms.replicateKey(w.kms.createKey({ ...w.inAccount, multiRegion: true }), "eu-west-1") }], error: ["UnsupportedOperationException"] },
+  { name: "a replica cannot be replicated", region: "eu-west-1", call: (w) => ["ReplicateKey", { KeyId: w.kms.replicateKey(w.kms.createKey({ ...w.inAccount, multiRegion: true }), "eu-west-1"), ReplicaRegion: "eu-west-3" }], error: ["UnsupportedOperationException", (w) => `${w.kms.journal.calls().at(-1)?.keyArn ?? ""} is not a multi-region primary key.`] },
+  { name: "a second replica in a Region", call: (w) => {
+    const primary = w.kms.createKey({ ...w.inAccount, multiRegion: true });
+    w.kms.replicateKey(primary, "eu-west-1");
+    return ["ReplicateKey", { KeyId: primary, ReplicaRegion: "eu-west-1" }];
+  }, error: ["AlreadyExistsException"] },
+  { name: "UpdatePrimaryRegion to a Region without a replica", call: (w) => ["UpdatePrimaryRegion", { KeyId: w.kms.createKey({ ...w.inAccount, multiRegion: true }), PrimaryRegion: "eu-west-1" }], error: ["NotFoundException"] },
+  { name: "a primary that waits for its replicas can be kept", call: async (w, send) => {
+    const primary = w.kms.createKey({ ...w.inAccount, multiRegion: true });
+    w.kms.replicateKey(primary, "eu-west-1");
+    expect(await send("ScheduleKeyDeletion", { KeyId: primary })).toEqual({ KeyId: primary, KeyState: "PendingReplicaDeletion", PendingWindowInDays: 30 });
+    await send("CancelKeyDeletion", { KeyId: primary });
+    return ["DescribeKey", { KeyId: primary }];
+  }, output: (o) => expect(o).toMatchObject({ KeyMetadata: { KeyState: "Disabled" } }) },
   { name: "ReplicateKey of a single-Region key", call: (w) => ["ReplicateKey", { KeyId: w.key, ReplicaRegion: "eu-west-1" }], error: ["UnsupportedOperationException", (w) => `${w.key} is not a multi-region primary key.`] },
   { name: "UpdatePrimaryRegion", call: async (w, send) => {
     const primary = w.kms.createKey({ ...w.inAccount, multiRegion: true });

@@ -24,6 +24,8 @@ const describeKey = (world: World): [string, Record<string, unknown>] => ["Descr
 const viaAlias = (world: World): [string, Record<string, unknown>] => ["Encrypt", { KeyId: world.aliasArn, Plaintext }];
 const dataKeyPair = (KeyPairSpec: string) => (world: World): [string, Record<string, unknown>] => ["GenerateDataKeyPair", { KeyId: world.key, KeyPairSpec }];
 
+const createGrant = (world: World): [string, Record<string, unknown>] => ["CreateGrant", { KeyId: world.key, GranteePrincipal: bob.AWS, Operations: ["Decrypt"], Constraints: { EncryptionContextSubset: context } }];
+
 const rules: Rule[] = [
   { name: "nobody is let in who is not named", statements: [], as: "service", allowed: false },
   { name: "another account is let in by its root, if its IAM agrees", statements: [allow(serviceAccount)], as: "service", allowed: true },
@@ -73,6 +75,12 @@ const rules: Rule[] = [
   { name: "kms:ResourceAliases", statements: [allow(serviceAccount, { "ForAnyValue:StringLike": { "kms:ResourceAliases": "alias/rec*" } })], as: "service", allowed: true },
   { name: "kms:DataKeyPairSpec", statements: [allow(serviceAccount, { StringEquals: { "kms:DataKeyPairSpec": "ECC_NIST_P256" } }, "kms:GenerateDataKeyPair")], as: "service", call: dataKeyPair("ECC_NIST_P256"), allowed: true },
   { name: "kms:DataKeyPairSpec of another spec", statements: [allow(serviceAccount, { StringEquals: { "kms:DataKeyPairSpec": "ECC_NIST_P256" } }, "kms:GenerateDataKeyPair")], as: "service", call: dataKeyPair("ECC_NIST_P384"), allowed: false },
+  { name: "kms:KeySpec, kms:KeyUsage, kms:KeyOrigin, kms:MultiRegion and kms:EncryptionAlgorithm", statements: [allow(serviceAccount, { StringEquals: { "kms:KeySpec": "SYMMETRIC_DEFAULT", "kms:KeyUsage": "ENCRYPT_DECRYPT", "kms:KeyOrigin": "AWS_KMS", "kms:EncryptionAlgorithm": "SYMMETRIC_DEFAULT" }, Bool: { "kms:MultiRegion": "false" } })], as: "service", allowed: true },
+  { name: "kms:MultiRegion of a single-Region key", statements: [allow(serviceAccount, { Bool: { "kms:MultiRegion": true } })], as: "service", allowed: false },
+  { name: "kms:GrantOperations", statements: [allow(serviceAccount, { "ForAllValues:StringEquals": { "kms:GrantOperations": ["Decrypt", "Encrypt"] } }, "kms:CreateGrant")], as: "service", call: createGrant, allowed: true },
+  { name: "kms:GrantOperations with one too many", statements: [allow(serviceAccount, { "ForAllValues:StringEquals": { "kms:GrantOperations": ["Encrypt"] } }, "kms:CreateGrant")], as: "service", call: createGrant, allowed: false },
+  { name: "kms:GrantIsForAWSResource", statements: [allow(serviceAccount, { Bool: { "kms:GrantIsForAWSResource": "true" } }, "kms:CreateGrant")], as: "service", call: createGrant, allowed: false },
+  { name: "a grant's constraint is its context to conditions", statements: [allow(serviceAccount, organization("StringEquals", "org-1"), "kms:CreateGrant")], as: "service", call: createGrant, allowed: true },
   { name: "aws:PrincipalArn", statements: [allow(everyone, { ArnLike: { "aws:PrincipalArn": `arn:aws:iam::${service}:role/*` } })], as: "service", allowed: true },
   { name: "Bool and DateLessThan", statements: [allow(serviceAccount, { Bool: { "aws:SecureTransport": true }, DateLessThan: { "aws:CurrentTime": "2026-06-01T00:00:00Z" } })], as: "service", allowed: true },
   { name: "a policy variable", statements: [deny(everyone, { Condition: { StringEquals: { "aws:PrincipalArn": "arn:aws:iam::${kms:CallerAccount}:user/alice" } } })], as: "alice", allowed: false },
@@ -125,6 +133,24 @@ describe("identity policies", () => {
     for (const [operator, expected] of [["IpAddress", allowed], ["NotIpAddress", !allowed]] as const) {
       world.callers.bob = world.kms.addPrincipal({ arn: `arn:aws:iam::${customer}:user/dave`, identityPolicy: policy(operator), conditionKeys: { "aws:SourceIp": address } }).accessKeyId;
       expect((await asked(world, "bob", encryptWith()(world))).ok).toBe(expected);
+    }
+  });
+
+  test.each([
+    ["true", true],
+    ["false", false],
+  ])("kms:ReEncryptOnSameKey %s", async (value, sameKey) => {
+    const world = makeWorld();
+    const other = world.kms.createKey({ ...world.inAccount });
+    for (const key of [world.key, other]) {
+      world.kms.putKeyPolicy(key, { Version: "2012-10-17", Statement: [allow(bob, undefined, "kms:Encrypt"), allow(bob, { Bool: { "kms:ReEncryptOnSameKey": value } }, "kms:ReEncrypt*")] });
+    }
+    const encrypted = await asked(world, "bob", encryptWith()(world));
+    if (!encrypted.ok) throw new Error(encrypted.name);
+    const { CiphertextBlob } = encrypted.output;
+    for (const SourceKeyId of [undefined, world.key]) {
+      const reEncrypt = (DestinationKeyId: string) => asked(world, "bob", ["ReEncrypt", { CiphertextBlob, DestinationKeyId, ...(SourceKeyId !== undefined && { SourceKeyId }) }]);
+      expect([(await reEncrypt(world.aliasArn)).ok, (await reEncrypt(other)).ok]).toEqual([sameKey, !sameKey]);
     }
   });
 

@@ -66,19 +66,29 @@ export class KmsCall {
   /** Finds the key that a request names, and makes sure that it may be used so. */
   key(keyId: string, use: KeyUse = {}): KmsKey {
     const reference = readKeyId(keyId, this);
-    if (reference.aliasName !== undefined && !use.aliases) throw invalidArn("Key Aliases are not supported for this operation");
+    if (!use.aliases) refuseAlias(reference);
     const key = this.#resolve(reference);
     if (!key) throw this.#missing(reference, use);
     this.use(key, use, reference.aliasName);
     return key;
   }
 
-  /** Finds the key that a request names, without asking whether the caller may use it. */
+  /** Finds the key that a request names (not by an alias), without asking whether the caller may use it. */
   find(keyId: string): KmsKey {
     const reference = readKeyId(keyId, this);
+    refuseAlias(reference);
     const key = this.#resolve(reference);
     if (!key) throw this.#missing(reference, {});
     return key;
+  }
+
+  /** The key that some text names, if it names one; no check, no refusal. */
+  peek(keyId: string): KmsKey | undefined {
+    try {
+      return this.#resolve(readKeyId(keyId, this));
+    } catch {
+      return undefined;
+    }
   }
 
   /** Makes sure that a key found otherwise may be used so. */
@@ -111,8 +121,8 @@ export class KmsCall {
   guessKeyArn(): string | undefined {
     const { KeyId, TargetKeyId, SourceKeyId, CiphertextBlob } = this.request.body;
     const keyId = [KeyId, TargetKeyId, SourceKeyId].find((id): id is string => typeof id === "string");
+    if (keyId !== undefined) return this.peek(keyId)?.arn;
     try {
-      if (keyId !== undefined) return this.#resolve(readKeyId(keyId, this))?.arn;
       if (typeof CiphertextBlob !== "string") return undefined;
       return this.state.keyOfMaterial(materialIdOf(Buffer.from(CiphertextBlob, "base64")), this.region)?.key.arn;
     } catch {
@@ -151,4 +161,8 @@ export class KmsCall {
     });
     return refuseOnKey(key, policy, { caller: this.caller, action, context, encryptionContext, newGrant });
   }
+}
+
+function refuseAlias({ aliasName }: KeyReference): void {
+  if (aliasName !== undefined) throw invalidArn("Key Aliases are not supported for this operation");
 }

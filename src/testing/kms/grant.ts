@@ -18,12 +18,15 @@ export const grantOperations = [
   "GenerateMac",
   "VerifyMac",
   "DeriveSharedSecret",
+  "Encapsulate",
+  "Decapsulate",
 ] as const;
 export type GrantOperation = (typeof grantOperations)[number];
 
 export interface Grant {
   readonly id: string;
-  readonly token: string;
+  /** A named grant gives a new one each time it is asked for; any of them stands for it. */
+  readonly tokens: readonly string[];
   readonly name?: string;
   readonly createdAt: number;
   readonly granteePrincipal: string;

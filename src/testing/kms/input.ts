@@ -1,13 +1,16 @@
-import { AwsError, validation } from "./aws-error.js";
+import { AwsError, unsupported, validation } from "./aws-error.js";
 
 /** What an operation accepts, member by member; enough to word refusals as the service does. */
 export interface MemberRule {
-  type: "string" | "blob" | "integer" | "boolean" | "string-map" | "string-list" | "tag-list" | "grant-constraints";
+  type: "string" | "blob" | "integer" | "boolean" | "string-map" | "string-list" | "tag-list" | "grant-constraints" | "not-modelled";
   required?: boolean;
   min?: number;
   max?: number;
-  pattern?: RegExp;
+  /** As the service model has it; the whole value must match. */
+  pattern?: string;
   values?: readonly string[];
+  /** Lengths of each item of a `string-list`. */
+  item?: { min: number; max: number };
 }
 
 export type InputRules = Readonly<Record<string, MemberRule>>;
@@ -20,6 +23,7 @@ export interface WireTag {
 export interface WireGrantConstraints {
   EncryptionContextSubset?: Record<string, string>;
   EncryptionContextEquals?: Record<string, string>;
+  SourceArn?: string;
 }
 
 interface MemberTypes {
@@ -31,6 +35,7 @@ interface MemberTypes {
   "string-list": string[];
   "tag-list": WireTag[];
   "grant-constraints": WireGrantConstraints;
+  "not-modelled": never;
 }
 
 type MemberValue<R extends MemberRule> = R extends { type: "string"; values: readonly (infer V)[] } ? V
@@ -55,6 +60,8 @@ export function readInput<R extends InputRules>(rules: R, body: Record<string, u
       if (rule.required) problems.push(problem("null", path, "Member must not be null"));
       continue;
     }
+    // Doing the work without it would be an answer that the service never gives.
+    if (rule.type === "not-modelled") throw unsupported(`The in-memory KMS does not model ${name}.`);
     const value = decode(rule.type, wire);
     problems.push(...problemsOf(rule, value, path));
     input[name] = value;
@@ -69,7 +76,7 @@ export function readInput<R extends InputRules>(rules: R, body: Record<string, u
 const problem = (shown: string | undefined, path: string, constraint: string): string =>
   `Value${shown === undefined ? "" : ` ${shown}`} at '${path}' failed to satisfy constraint: ${constraint}`;
 
-function decode(type: MemberRule["type"], wire: unknown): unknown {
+function decode(type: Exclude<MemberRule["type"], "not-modelled">, wire: unknown): unknown {
   switch (type) {
     case "string":
       return expectWire(typeof wire === "string", wire);
@@ -123,19 +130,32 @@ function stringProblems(rule: MemberRule, value: string, path: string): string[]
     return [problem(shown, path, `Member must satisfy enum value set: [${rule.values.join(", ")}]`)];
   }
   const problems = rangeProblems(rule, value.length, shown, path, "length");
-  if (rule.pattern && !rule.pattern.test(value)) {
-    problems.push(problem(shown, path, `Member must satisfy regular expression pattern: ${rule.pattern.source}`));
+  if (rule.pattern !== undefined && !compiled(rule.pattern).test(value)) {
+    problems.push(problem(shown, path, `Member must satisfy regular expression pattern: ${rule.pattern}`));
   }
   return problems;
 }
 
+const expressions = new Map<string, RegExp>();
+
+function compiled(pattern: string): RegExp {
+  const expression = expressions.get(pattern) ?? new RegExp(`^(?:${pattern})$`, "u");
+  expressions.set(pattern, expression);
+  return expression;
+}
+
 function listProblems(rule: MemberRule, list: string[], path: string): string[] {
   const shown = `'[${list.join(", ")}]'`;
-  const { values } = rule;
-  if (values && !list.every((item) => values.includes(item))) {
+  const { values, item } = rule;
+  if (values && !list.every((value) => values.includes(value))) {
     return [problem(shown, path, `Member must satisfy constraint: [Member must satisfy enum value set: [${values.join(", ")}]]`)];
   }
-  return rangeProblems(rule, list.length, shown, path, "length");
+  const problems = rangeProblems(rule, list.length, shown, path, "length");
+  if (item && list.some(({ length }) => length < item.min || length > item.max)) {
+    const lengths = `Member must have length less than or equal to ${item.max}, Member must have length greater than or equal to ${item.min}`;
+    problems.push(problem(shown, path, `Member must satisfy constraint: [${lengths}]`));
+  }
+  return problems;
 }
 
 function tagProblems(tag: Partial<WireTag>, path: string): string[] {

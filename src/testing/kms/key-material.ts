@@ -55,6 +55,11 @@ export class KeyMaterialHistory {
     this.automatic = { periodInDays, nextDate: now + periodInDays * millisecondsPerDay };
   }
 
+  /** Of the rotation dates that have passed without anything happening, only this moment is left. */
+  missOldDates(now: number): void {
+    if (this.automatic && this.automatic.nextDate < now) this.automatic.nextDate = now;
+  }
+
   /** Makes the automatic rotations whose date has come since anyone last looked. */
   *rotateWhatIsDue(now: number): Generator<KeyMaterial> {
     while (this.automatic && this.automatic.nextDate <= now) {

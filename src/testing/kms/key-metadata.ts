@@ -3,7 +3,7 @@ import type { KmsState } from "./state.js";
 import { WireTime } from "./wire.js";
 
 /** `KeyMetadata` as DescribeKey, CreateKey and ReplicateKey answer it. */
-export function keyMetadata(key: KmsKey, state: KmsState): object {
+export function keyMetadata(key: KmsKey, state: KmsState): Record<string, unknown> {
   const { deletion } = key;
   return {
     AWSAccountId: key.accountId,

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { keyArn, partitionOf } from "./arn.js";
-import { disabled, invalidKeyUsage, invalidState } from "./aws-error.js";
+import { disabled, invalidKeyUsage, invalidState, unsupported } from "./aws-error.js";
 import type { Grant } from "./grant.js";
 import { KeyMaterialHistory } from "./key-material.js";
 import { specFacts, type KeySpec, type KeyUsage } from "./key-specs.js";
@@ -97,11 +97,14 @@ export class KmsKey {
   }
 
   /** Throws unless the key is one for `operation`; gives the material of those that are. */
-  requireSymmetricEncryption(operation: string): KeyMaterialHistory {
+  requireSymmetricEncryption(operation: string, algorithm = "SYMMETRIC_DEFAULT"): KeyMaterialHistory {
     if (this.usage !== "ENCRYPT_DECRYPT") {
       throw invalidKeyUsage(`${this.arn} key usage is ${this.usage} which is not valid for ${operation}.`);
     }
-    if (!this.material) throw invalidKeyUsage(`Algorithm SYMMETRIC_DEFAULT is incompatible with key spec ${this.spec}.`);
+    if (!Object.values(this.algorithms).flat().includes(algorithm)) {
+      throw invalidKeyUsage(`Algorithm ${algorithm} is incompatible with key spec ${this.spec}.`);
+    }
+    if (!this.material) throw unsupported(`The in-memory KMS does not encrypt or decrypt with keys of spec ${this.spec}.`);
     return this.material;
   }
 

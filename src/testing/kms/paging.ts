@@ -5,10 +5,11 @@ export function page<T>(
   name: string,
   items: readonly T[],
   request: { Limit?: number; Marker?: string },
-  item: { id: (item: T) => string; show: (item: T) => unknown; defaultLimit?: number },
+  item: { id: (item: T) => string; show: (item: T) => unknown; defaultLimit?: number; maxLimit?: number },
 ): Record<string, unknown> {
   const start = request.Marker === undefined ? 0 : positionAfter(items, request.Marker, item.id);
-  const end = start + (request.Limit ?? item.defaultLimit ?? 100);
+  // A larger limit than documented is in the service model's range: "it might return fewer".
+  const end = start + Math.min(request.Limit ?? item.defaultLimit ?? 100, item.maxLimit ?? 1000);
   const last = items[end - 1];
   const truncated = last !== undefined && end < items.length;
   return {

@@ -3,7 +3,7 @@ import { KmsCall } from "./call.js";
 import type { FaultKind, FaultOutcome } from "./fault-kinds.js";
 import type { KmsFaults } from "./faults.js";
 import type { KmsCallRecord, KmsJournal } from "./journal.js";
-import { operations } from "./operations/index.js";
+import { operations, operationsNotModelled } from "./operations/index.js";
 import { notAuthorized } from "./policy/not-authorized.js";
 import type { KmsPrincipals } from "./principals.js";
 import type { KmsState } from "./state.js";
@@ -64,7 +64,7 @@ export class KmsService {
     const date = outcome?.type === "clock-skew" ? new Date(Date.now() + outcome.ms) : undefined;
     try {
       const known = operations.get(operation);
-      if (!known) throw new AwsError("UnknownOperationException");
+      if (!known) throw unknownOperation(operation);
       const output = await known.execute(call);
       return decided({ type: "response", response: successResponse(requestId, output, date) }, "ok");
     } catch (thrown) {
@@ -72,6 +72,10 @@ export class KmsService {
       return decided({ type: "response", response: errorResponse(requestId, error, date) }, error.name);
     }
   }
+}
+
+function unknownOperation(name: string): AwsError {
+  return new AwsError("UnknownOperationException", operationsNotModelled.includes(name) ? `The in-memory KMS does not model ${name}.` : undefined);
 }
 
 interface Decided {

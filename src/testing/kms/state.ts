@@ -1,5 +1,6 @@
 import type { Clock } from "../../clock.js";
 import { keyArn } from "./arn.js";
+import type { Grant } from "./grant.js";
 import type { KmsKey } from "./key.js";
 import type { KeyMaterial, KeyMaterialHistory, RotationType } from "./key-material.js";
 
@@ -103,6 +104,21 @@ export class KmsState {
     return key && material && { key, material };
   }
 
+  grantOfToken(token: string, region: string): { key: KmsKey; grant: Grant } | undefined {
+    for (const key of this.keys({ region })) {
+      const grant = [...key.grants.values()].find(({ tokens }) => tokens.includes(token));
+      if (grant) return { key, grant };
+    }
+    return undefined;
+  }
+
+  /** A key that was disabled over its rotation date rotates when it is enabled, once. */
+  enable(key: KmsKey): void {
+    key.enabled = true;
+    if (key.multiRegion !== "REPLICA") key.material?.missOldDates(this.now);
+    this.#upToDate(key);
+  }
+
   rotate(key: KmsKey, type: RotationType): void {
     const material = key.material?.rotate(this.now, type);
     if (material) this.#remember(material.id, key);
@@ -136,8 +152,19 @@ export class KmsState {
       this.#remove(key);
       return undefined;
     }
-    for (const { id } of key.material?.rotateWhatIsDue(this.now) ?? []) this.#remember(id, key);
+    if (this.#rotatesByItself(key)) for (const { id } of key.material?.rotateWhatIsDue(this.now) ?? []) this.#remember(id, key);
     return key;
+  }
+
+  /** Not while the key, or the primary of a multi-Region key, is disabled or pending deletion. */
+  #rotatesByItself(key: KmsKey): boolean {
+    if (!key.material?.automatic) return false;
+    const primary = key.multiRegion === "REPLICA" ? this.#primaryOf(key) : key;
+    return primary?.state === "Enabled";
+  }
+
+  #primaryOf(replica: KmsKey): KmsKey | undefined {
+    return [...this.#keys.values()].find(({ keyId, accountId, multiRegion }) => multiRegion === "PRIMARY" && keyId === replica.keyId && accountId === replica.accountId);
   }
 
   #removeReplicasThatAreDue(primary: KmsKey): void {

@@ -7,13 +7,13 @@ import { page } from "../paging.js";
 import type { Alias } from "../state.js";
 import { WireTime } from "../wire.js";
 
-const aliasNameRule = { type: "string", required: true, min: 1, max: 256, pattern: /^[a-zA-Z0-9:/_-]+$/ } as const;
+const aliasNameRule = { type: "string", required: true, min: 1, max: 256, pattern: "^[a-zA-Z0-9:/_-]+$" } as const;
 
 export const aliasOperations = [
   operation("CreateAlias", { AliasName: aliasNameRule, TargetKeyId: keyIdRule }, (call, input) => {
     const arn = ownAliasArn(call, input.AliasName);
     call.allow("kms:CreateAlias", arn);
-    const key = call.key(input.TargetKeyId, { state: "not-pending-deletion" });
+    const key = targetKey(call, input.TargetKeyId);
     if (call.state.alias(arn)) throw new AwsError("AlreadyExistsException", `An alias with the name ${arn} already exists`);
     call.state.putAlias({ arn, name: input.AliasName, accountId: call.accountId, region: call.region, keyId: key.keyId });
     return undefined;
@@ -21,7 +21,7 @@ export const aliasOperations = [
 
   operation("UpdateAlias", { AliasName: aliasNameRule, TargetKeyId: keyIdRule }, (call, input) => {
     const { alias, key: oldKey } = existingAlias(call, input.AliasName);
-    const key = call.key(input.TargetKeyId, { state: "not-pending-deletion" });
+    const key = targetKey(call, input.TargetKeyId, alias);
     if (oldKey && (kindOf(oldKey) !== kindOf(key) || oldKey.usage !== key.usage)) {
       throw validation(`Alias ${alias.arn} cannot be changed from a ${kindOf(oldKey)} key for ${oldKey.usage} to a ${kindOf(key)} key for ${key.usage}.`);
     }
@@ -51,9 +51,23 @@ export const aliasOperations = [
         LastUpdatedDate: new WireTime(alias.updatedAt),
       }),
       defaultLimit: 50,
+      maxLimit: 100,
     });
   }),
 ];
+
+const maxAliasesPerKey = 50;
+
+/** The key that an alias shall name: no alias itself, and with room for one more. */
+function targetKey(call: KmsCall, keyId: string, alias?: Alias): KmsKey {
+  if (/^(?:arn:[^/]*:)?alias\//.test(keyId)) throw validation("Aliases must refer to keys. Not aliases");
+  const key = call.key(keyId, { state: "not-pending-deletion" });
+  const { length } = call.state.aliases(key);
+  if (alias?.keyId !== key.keyId && length >= maxAliasesPerKey) {
+    throw new AwsError("LimitExceededException", `Aliases per key quota for this account in this region is ${maxAliasesPerKey}, current usage is ${length}.`);
+  }
+  return key;
+}
 
 function kindOf({ spec }: KmsKey): "symmetric" | "HMAC" | "asymmetric" {
   if (spec === "SYMMETRIC_DEFAULT") return "symmetric";

@@ -1,11 +1,12 @@
-import { AwsError, incorrectKey, invalidKeyUsage } from "../aws-error.js";
-import { cryptographicUse, type KmsCall } from "../call.js";
+import { AwsError, incorrectKey, validation } from "../aws-error.js";
+import { cryptographicUse, type KeyUse, type KmsCall } from "../call.js";
 import { materialIdOf, openCiphertext, sealCiphertext, type EncryptionContext } from "../ciphertext.js";
 import type { KmsKey } from "../key.js";
-import { contextRule, dryRunRule, grantTokensRule, keyIdRule, operation, optionalKeyIdRule } from "../operation.js";
+import { contextRule, dryRunRule, grantTokensRule, keyIdRule, notModelled, operation, optionalKeyIdRule } from "../operation.js";
 
 const algorithmRule = { type: "string", values: ["SYMMETRIC_DEFAULT", "RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256", "SM2PKE"] } as const;
-const ciphertextRule = { type: "blob", required: true, min: 1, max: 6144 } as const;
+const ciphertextRule = { type: "blob", min: 1, max: 6144 } as const;
+const modifiersRule = { type: "string-list", values: ["IGNORE_CIPHERTEXT"] } as const;
 
 export const cryptographicOperations = [
   operation(
@@ -21,8 +22,7 @@ export const cryptographicOperations = [
     (call, input) => {
       const context = input.EncryptionContext ?? {};
       const key = call.key(input.KeyId, cryptographicUse(context));
-      const { current } = key.requireSymmetricEncryption("Encrypt");
-      requireSymmetricAlgorithm(key, input.EncryptionAlgorithm);
+      const { current } = key.requireSymmetricEncryption("Encrypt", input.EncryptionAlgorithm);
       call.endDryRun(input.DryRun);
       return {
         KeyId: key.arn,
@@ -40,12 +40,14 @@ export const cryptographicOperations = [
       GrantTokens: grantTokensRule,
       KeyId: optionalKeyIdRule,
       EncryptionAlgorithm: algorithmRule,
+      Recipient: notModelled,
       DryRun: dryRunRule,
+      DryRunModifiers: modifiersRule,
     },
     (call, input) => {
       const opened = decrypt(call, {
-        action: "Decrypt",
-        blob: input.CiphertextBlob,
+        use: { ...cryptographicUse(input.EncryptionContext ?? {}), action: "Decrypt" },
+        blob: ciphertextOf(input),
         keyId: input.KeyId,
         encryptionContext: input.EncryptionContext ?? {},
         algorithm: input.EncryptionAlgorithm,
@@ -72,19 +74,25 @@ export const cryptographicOperations = [
       DestinationEncryptionAlgorithm: algorithmRule,
       GrantTokens: grantTokensRule,
       DryRun: dryRunRule,
+      DryRunModifiers: modifiersRule,
     },
     (call, input) => {
+      const blob = ciphertextOf(input);
+      const use = (encryptionContext: EncryptionContext, action: string): KeyUse => {
+        const known = cryptographicUse(encryptionContext);
+        return { ...known, action, conditionKeys: { ...known.conditionKeys, "kms:ReEncryptOnSameKey": onSameKey(call, input, blob) } };
+      };
+      const sourceContext = input.SourceEncryptionContext ?? {};
       const source = decrypt(call, {
-        action: "ReEncryptFrom",
-        blob: input.CiphertextBlob,
+        use: use(sourceContext, "ReEncryptFrom"),
+        blob,
         keyId: input.SourceKeyId,
-        encryptionContext: input.SourceEncryptionContext ?? {},
+        encryptionContext: sourceContext,
         algorithm: input.SourceEncryptionAlgorithm,
       });
       const context = input.DestinationEncryptionContext ?? {};
-      const destination = call.key(input.DestinationKeyId, { ...cryptographicUse(context), action: "ReEncryptTo" });
-      const { current } = destination.requireSymmetricEncryption("ReEncrypt");
-      requireSymmetricAlgorithm(destination, input.DestinationEncryptionAlgorithm);
+      const destination = call.key(input.DestinationKeyId, use(context, "ReEncryptTo"));
+      const { current } = destination.requireSymmetricEncryption("ReEncrypt", input.DestinationEncryptionAlgorithm);
       call.endDryRun(input.DryRun);
       return {
         CiphertextBlob: sealCiphertext(current, source.plaintext, context),
@@ -100,19 +108,28 @@ export const cryptographicOperations = [
 ];
 
 interface DecryptRequest {
-  action: "Decrypt" | "ReEncryptFrom";
-  blob: Uint8Array;
+  use: KeyUse;
+  /** Absent if a dry run ignores it. */
+  blob: Uint8Array | undefined;
   keyId: string | undefined;
   encryptionContext: EncryptionContext;
   algorithm: string | undefined;
 }
 
-function decrypt(call: KmsCall, request: DecryptRequest): { key: KmsKey; plaintext: Buffer; materialId: string } {
-  const { action, blob, encryptionContext } = request;
-  const use = { ...cryptographicUse(encryptionContext), action };
-  const named = request.keyId === undefined ? undefined : call.key(request.keyId, use);
-  named?.requireSymmetricEncryption(call.operation);
-  if (named) requireSymmetricAlgorithm(named, request.algorithm);
+interface Decrypted {
+  key: KmsKey;
+  plaintext: Buffer;
+  materialId: string;
+}
+
+function decrypt(call: KmsCall, { use, blob, keyId, encryptionContext, algorithm }: DecryptRequest): Decrypted {
+  const named = keyId === undefined ? undefined : call.key(keyId, use);
+  named?.requireSymmetricEncryption(call.operation, algorithm);
+  if (!blob) {
+    if (!named) throw validation("A dry run that ignores the ciphertext must name a key.");
+    // Nobody sees it: the dry run ends before.
+    return { key: named, plaintext: Buffer.alloc(0), materialId: "" };
+  }
   const sealedBy = call.state.keyOfMaterial(materialIdOf(blob), call.region);
   if (named && sealedBy?.key !== named) throw incorrectKey();
   if (!sealedBy) throw unknownCiphertextKey();
@@ -121,14 +138,27 @@ function decrypt(call: KmsCall, request: DecryptRequest): { key: KmsKey; plainte
   return { key: sealedBy.key, plaintext, materialId: sealedBy.material.id };
 }
 
+interface CiphertextInput {
+  CiphertextBlob?: Uint8Array;
+  DryRun?: boolean;
+  DryRunModifiers?: readonly "IGNORE_CIPHERTEXT"[];
+}
+
+function ciphertextOf({ CiphertextBlob, DryRun, DryRunModifiers }: CiphertextInput): Uint8Array | undefined {
+  if (DryRun && DryRunModifiers?.includes("IGNORE_CIPHERTEXT")) return undefined;
+  if (!CiphertextBlob) throw validation("1 validation error detected: Value null at 'ciphertextBlob' failed to satisfy constraint: Member must not be null");
+  return CiphertextBlob;
+}
+
+/** What `kms:ReEncryptOnSameKey` asks, before either key is looked at more closely. */
+function onSameKey(call: KmsCall, { SourceKeyId, DestinationKeyId }: { SourceKeyId?: string; DestinationKeyId: string }, blob: Uint8Array | undefined): string {
+  const ofBlob = () => blob && call.state.keyOfMaterial(materialIdOf(blob), call.region)?.key;
+  const source = SourceKeyId === undefined ? ofBlob() : call.peek(SourceKeyId);
+  return String(source !== undefined && source === call.peek(DestinationKeyId));
+}
+
 const unknownCiphertextKey = () =>
   new AwsError(
     "AccessDeniedException",
     "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.",
   );
-
-function requireSymmetricAlgorithm(key: KmsKey, algorithm: string | undefined): void {
-  if (algorithm !== undefined && algorithm !== "SYMMETRIC_DEFAULT") {
-    throw invalidKeyUsage(`Algorithm ${algorithm} is incompatible with key spec ${key.spec}.`);
-  }
-}

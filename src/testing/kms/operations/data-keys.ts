@@ -5,7 +5,7 @@ import { sealCiphertext, type EncryptionContext } from "../ciphertext.js";
 import { keyPairSpecs, makeDataKeyPair } from "../data-key-pairs.js";
 import type { KmsKey } from "../key.js";
 import type { KeyMaterial } from "../key-material.js";
-import { contextRule, dryRunRule, grantTokensRule, keyIdRule, operation } from "../operation.js";
+import { contextRule, dryRunRule, grantTokensRule, keyIdRule, notModelled, operation } from "../operation.js";
 
 const dataKeyRules = {
   KeyId: keyIdRule,
@@ -25,7 +25,7 @@ const keyPairRules = {
 } as const;
 
 export const dataKeyOperations = [
-  operation("GenerateDataKey", dataKeyRules, (call, input) => {
+  operation("GenerateDataKey", { ...dataKeyRules, Recipient: notModelled }, (call, input) => {
     const { key, material, plaintext, ciphertext } = generateDataKey(call, input);
     return { KeyId: key.arn, CiphertextBlob: ciphertext, Plaintext: plaintext, KeyMaterialId: material.id };
   }),
@@ -35,7 +35,7 @@ export const dataKeyOperations = [
     return { KeyId: key.arn, CiphertextBlob: ciphertext, KeyMaterialId: material.id };
   }),
 
-  operation("GenerateDataKeyPair", keyPairRules, async (call, input) => {
+  operation("GenerateDataKeyPair", { ...keyPairRules, Recipient: notModelled }, async (call, input) => {
     const { privateKey, ...output } = await generateDataKeyPair(call, input);
     return { ...output, PrivateKeyPlaintext: privateKey };
   }),
@@ -45,7 +45,7 @@ export const dataKeyOperations = [
     return output;
   }),
 
-  operation("GenerateRandom", { NumberOfBytes: { type: "integer", min: 1, max: 1024 } }, (call, input) => {
+  operation("GenerateRandom", { NumberOfBytes: { type: "integer", min: 1, max: 1024 }, CustomKeyStoreId: notModelled, Recipient: notModelled }, (call, input) => {
     call.allow("kms:GenerateRandom");
     if (input.NumberOfBytes === undefined) throw validation("NumberOfBytes is required.");
     return { Plaintext: randomBytes(input.NumberOfBytes) };

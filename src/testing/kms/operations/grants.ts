@@ -1,17 +1,17 @@
 import { randomBytes } from "node:crypto";
-import { AwsError, invalidArn, validation } from "../aws-error.js";
+import { AwsError, invalidArn, unsupported, validation } from "../aws-error.js";
 import type { KmsCall } from "../call.js";
 import { grantOperations, type Grant } from "../grant.js";
 import type { WireGrantConstraints } from "../input.js";
 import type { KmsKey } from "../key.js";
-import { dryRunRule, grantTokensRule, keyIdRule, limitRule, markerRule, operation, optionalKeyIdRule } from "../operation.js";
+import { dryRunRule, grantTokensRule, keyIdRule, limitRule, markerRule, notModelled, operation, optionalKeyIdRule } from "../operation.js";
 import { page } from "../paging.js";
 import { isPrincipal } from "../policy/principal-match.js";
 import { WireTime } from "../wire.js";
 
-const principalRule = { type: "string", min: 1, max: 256, pattern: /^[\w+=,.@:/-]+$/ } as const;
+const principalRule = { type: "string", min: 1, max: 256, pattern: String.raw`^[\w+=,.@:/-]+$` } as const;
 const grantIdRule = { type: "string", min: 1, max: 128 } as const;
-const grantNameRule = { type: "string", min: 1, max: 256, pattern: /^[a-zA-Z0-9:/_-]+$/ } as const;
+const grantNameRule = { type: "string", min: 1, max: 256, pattern: "^[a-zA-Z0-9:/_-]+$" } as const;
 
 export const grantKeyOperations = [
   operation(
@@ -25,6 +25,8 @@ export const grantKeyOperations = [
       GrantTokens: grantTokensRule,
       Name: grantNameRule,
       DryRun: dryRunRule,
+      GranteeServicePrincipal: notModelled,
+      RetiringServicePrincipal: notModelled,
     },
     (call, input) => {
       requireIamArn(input.GranteePrincipal);
@@ -43,24 +45,40 @@ export const grantKeyOperations = [
           ...contextConditionKeys(constraints),
         },
       });
-      requireValidFor(key, input.Operations);
+      requireValidFor(key, input.Operations, constraints);
       call.endDryRun(input.DryRun);
       const grant = sameGrant(key, { ...input, constraints }) ?? newGrant(call, { ...input, constraints });
       key.grants.set(grant.id, grant);
-      return { GrantToken: grant.token, GrantId: grant.id };
+      return { GrantToken: grant.tokens.at(-1), GrantId: grant.id };
     },
   ),
 
   operation(
     "ListGrants",
-    { KeyId: keyIdRule, Limit: { ...limitRule, max: 100 }, Marker: markerRule, GrantId: grantIdRule, GranteePrincipal: principalRule },
+    { KeyId: keyIdRule, Limit: limitRule, Marker: markerRule, GrantId: grantIdRule, GranteePrincipal: principalRule, GranteeServicePrincipal: notModelled },
     (call, input) => {
       const key = call.key(input.KeyId, { crossAccount: true });
       const { GrantId: id, GranteePrincipal: grantee } = input;
       const grants = [...key.grants.values()].filter(
         (grant) => (id === undefined || grant.id === id) && (grantee === undefined || grant.granteePrincipal === grantee),
       );
-      return page("Grants", grants.sort(byId), input, { id: (grant) => grant.id, show: (grant) => grantEntry(key, grant), defaultLimit: 50 });
+      return grantPage(grants.map((grant) => ({ key, grant })), input);
+    },
+  ),
+
+  operation(
+    "ListRetirableGrants",
+    { Limit: limitRule, Marker: markerRule, RetiringPrincipal: { ...principalRule, required: true }, RetiringServicePrincipal: notModelled },
+    (call, input) => {
+      requireIamArn(input.RetiringPrincipal);
+      call.allow("kms:ListRetirableGrants");
+      // Other accounts' keys count, other accounts' principals don't.
+      const own = input.RetiringPrincipal.split(":")[4] === call.accountId;
+      const grants = call.state
+        .keys({ region: call.region })
+        .flatMap((key) => [...key.grants.values()].map((grant) => ({ key, grant })))
+        .filter(({ grant }) => own && grant.retiringPrincipal === input.RetiringPrincipal);
+      return grantPage(grants, input);
     },
   ),
 
@@ -100,7 +118,7 @@ function sameGrant(key: KmsKey, input: GrantInput): Grant | undefined {
   const wanted = JSON.stringify(grantFacts(input));
   const same = [...key.grants.values()].find(({ name, granteePrincipal, retiringPrincipal, operations, constraints }) =>
     JSON.stringify({ name, granteePrincipal, retiringPrincipal, operations, constraints }) === wanted);
-  return same && { ...same, token: newToken() };
+  return same && { ...same, tokens: [...same.tokens, newToken()] };
 }
 
 const grantFacts = (input: GrantInput) => ({
@@ -115,7 +133,7 @@ function newGrant(call: KmsCall, input: GrantInput): Grant {
   const { name, retiringPrincipal, constraints, ...facts } = grantFacts(input);
   return {
     id: randomBytes(32).toString("hex"),
-    token: newToken(),
+    tokens: [newToken()],
     createdAt: call.state.now,
     issuingAccount: `arn:aws:iam::${call.accountId}:root`,
     ...facts,
@@ -126,13 +144,27 @@ function newGrant(call: KmsCall, input: GrantInput): Grant {
 }
 
 const newToken = (): string => randomBytes(96).toString("base64url");
-const byId = (a: Grant, b: Grant) => (a.id < b.id ? -1 : 1);
 
 function readConstraints(wire: WireGrantConstraints | undefined): Grant["constraints"] {
-  const { EncryptionContextSubset: subset, EncryptionContextEquals: equals } = wire ?? {};
+  const { EncryptionContextSubset: subset, EncryptionContextEquals: equals, SourceArn } = wire ?? {};
+  if (SourceArn !== undefined) throw unsupported("The in-memory KMS does not model SourceArn.");
   if (subset && equals) throw validation("Only one of EncryptionContextSubset and EncryptionContextEquals can be specified.");
   if (!subset && !equals) return undefined;
+  for (const pairs of [subset, equals]) requireConstraintSize(Object.entries(pairs ?? {}));
   return { ...(subset && { subset }), ...(equals && { equals }) };
+}
+
+const maxConstraintPairs = 8;
+const maxConstraintValue = 384;
+
+/** The limits are documented, the texts are not. */
+function requireConstraintSize(pairs: readonly [string, string][]): void {
+  if (pairs.length > maxConstraintPairs) {
+    throw new AwsError("LimitExceededException", `A grant constraint can have at most ${maxConstraintPairs} encryption context pairs.`);
+  }
+  if (pairs.some(([, value]) => value.length > maxConstraintValue)) {
+    throw new AwsError("LimitExceededException", `An encryption context value of a grant constraint can have at most ${maxConstraintValue} characters.`);
+  }
 }
 
 function constraintType(wire: WireGrantConstraints | undefined): string | undefined {
@@ -148,11 +180,12 @@ function contextConditionKeys(constraints: Grant["constraints"]): Record<string,
   return { ...byKey, "kms:EncryptionContextKeys": pairs.map(([name]) => name) };
 }
 
-const forOtherKeyTypes = ["Sign", "Verify", "GetPublicKey", "GenerateMac", "VerifyMac", "DeriveSharedSecret"];
+const forOtherKeyTypes = ["Sign", "Verify", "GetPublicKey", "GenerateMac", "VerifyMac", "DeriveSharedSecret", "Encapsulate", "Decapsulate"];
 
-function requireValidFor(key: KmsKey, operations: readonly string[]): void {
+function requireValidFor(key: KmsKey, operations: readonly string[], constraints: Grant["constraints"]): void {
   const unfit = key.isSymmetric ? operations.filter((name) => forOtherKeyTypes.includes(name)) : [];
   if (unfit.length > 0) throw validation(`Grant operations ${unfit.join(", ")} are not valid for key spec ${key.spec}.`);
+  if (constraints && !key.isSymmetric) throw validation(`Encryption context constraints are not valid for key spec ${key.spec}.`);
 }
 
 function requireIamArn(arn: string): void {
@@ -172,11 +205,9 @@ function grantById(call: KmsCall, input: { KeyId?: string; GrantId?: string }): 
 }
 
 function grantByToken(call: KmsCall, token: string): { key: KmsKey; grant: Grant } {
-  for (const key of call.state.keys({ region: call.region })) {
-    const grant = [...key.grants.values()].find((candidate) => candidate.token === token);
-    if (grant) return { key, grant };
-  }
-  throw new AwsError("InvalidGrantTokenException");
+  const found = call.state.grantOfToken(token, call.region);
+  if (!found) throw new AwsError("InvalidGrantTokenException");
+  return found;
 }
 
 /** The key's account, the retiring principal, and a grantee whose grant says so. */
@@ -187,6 +218,11 @@ function mayRetire(call: KmsCall, key: KmsKey, grant: Grant): boolean {
     (grant.retiringPrincipal !== undefined && isPrincipal(grant.retiringPrincipal, caller)) ||
     (grant.operations.includes("RetireGrant") && isPrincipal(grant.granteePrincipal, caller))
   );
+}
+
+function grantPage(grants: { key: KmsKey; grant: Grant }[], input: { Limit?: number; Marker?: string }) {
+  grants.sort((a, b) => (a.grant.id < b.grant.id ? -1 : 1));
+  return page("Grants", grants, input, { id: ({ grant }) => grant.id, show: ({ key, grant }) => grantEntry(key, grant), defaultLimit: 50, maxLimit: 100 });
 }
 
 function grantEntry(key: KmsKey, grant: Grant): object {

@@ -22,3 +22,25 @@ const all = [
 ].flat();
 
 export const operations: ReadonlyMap<string, Operation> = new Map(all.map((operation) => [operation.name, operation]));
+
+/** What the service has besides; asking for it should not look like a misspelt name. */
+export const operationsNotModelled: readonly string[] = [
+  "ConnectCustomKeyStore",
+  "CreateCustomKeyStore",
+  "Decapsulate",
+  "DeleteCustomKeyStore",
+  "DeleteImportedKeyMaterial",
+  "DeriveSharedSecret",
+  "DescribeCustomKeyStores",
+  "DisconnectCustomKeyStore",
+  "Encapsulate",
+  "GenerateMac",
+  "GetKeyLastUsage",
+  "GetParametersForImport",
+  "GetPublicKey",
+  "ImportKeyMaterial",
+  "Sign",
+  "UpdateCustomKeyStore",
+  "Verify",
+  "VerifyMac",
+];

@@ -39,12 +39,15 @@ export const keyOperations = [
       const tags = tagEntries(input.Tags ?? []);
       call.allow("kms:CreateKey", "*", {
         "kms:KeySpec": spec,
+        "kms:CustomerMasterKeySpec": spec,
         "kms:KeyUsage": usage,
+        "kms:CustomerMasterKeyUsage": usage,
         "kms:KeyOrigin": origin,
         "kms:MultiRegion": String(input.MultiRegion ?? false),
         "kms:BypassPolicyLockoutSafetyCheck": String(input.BypassPolicyLockoutSafetyCheck ?? false),
         ...requestTagKeys(tags),
       });
+      if (tags.length > 0) call.allow("kms:TagResource", "*", requestTagKeys(tags));
       const key = new KmsKey({
         createdAt: call.state.now,
         region: call.region,
@@ -83,7 +86,7 @@ export const keyOperations = [
   operation("EnableKey", { KeyId: keyIdRule }, (call, input) => {
     const key = call.key(input.KeyId, { state: "not-pending-deletion" });
     if (key.state === "PendingImport") throw invalidState(`${key.arn} is pending import.`);
-    key.enabled = true;
+    call.state.enable(key);
     return undefined;
   }),
 

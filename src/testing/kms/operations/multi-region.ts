@@ -7,7 +7,7 @@ import { descriptionRule, keyIdRule, operation, policyRule } from "../operation.
 import { checkKeyPolicy, defaultKeyPolicy } from "../policy/key-policy.js";
 import { requestTagKeys, tagEntries } from "../tags.js";
 
-const regionRule = { type: "string", required: true, min: 1, max: 32, pattern: /^([a-z]+-){2,3}\d+$/ } as const;
+const regionRule = { type: "string", required: true, min: 1, max: 32, pattern: String.raw`^([a-z]+-){2,3}\d+$` } as const;
 
 export const multiRegionOperations = [
   operation(
@@ -31,6 +31,7 @@ export const multiRegionOperations = [
         throw new AwsError("AlreadyExistsException", `Replica key already exists in ${region} region.`);
       }
       call.allow("kms:CreateKey", "*", conditionKeys);
+      if (tags.length > 0) call.allow("kms:TagResource", "*", conditionKeys);
       const replica = new KmsKey({
         createdAt: call.state.now,
         region,
@@ -47,10 +48,12 @@ export const multiRegionOperations = [
       });
       checkKeyPolicy(call, replica, replica.policy, input.BypassPolicyLockoutSafetyCheck);
       call.state.putKey(replica);
+      const { CurrentKeyMaterialId: _, ...metadata } = keyMetadata(replica, call.state);
       return {
-        ReplicaKeyMetadata: keyMetadata(replica, call.state),
+        // The service answers while the replica is still being made; here it is done by the next call.
+        ReplicaKeyMetadata: { ...metadata, Enabled: false, KeyState: "Creating" },
         ReplicaPolicy: replica.policy,
-        ReplicaTags: tags.map(([TagKey, TagValue]) => ({ TagKey, TagValue })),
+        ...(tags.length > 0 && { ReplicaTags: tags.map(([TagKey, TagValue]) => ({ TagKey, TagValue })) }),
       };
     },
   ),

@@ -3,7 +3,7 @@ import { keyIdRule, limitRule, markerRule, operation, policyRule } from "../oper
 import { page } from "../paging.js";
 import { checkKeyPolicy } from "../policy/key-policy.js";
 
-const policyNameRule = { type: "string", min: 1, max: 128, pattern: /^[\w]+$/ } as const;
+const policyNameRule = { type: "string", min: 1, max: 128, pattern: String.raw`[\w]+` } as const;
 
 export const policyOperations = [
   operation(

@@ -11,9 +11,8 @@ export const rotationOperations = [
     "EnableKeyRotation",
     { KeyId: keyIdRule, RotationPeriodInDays: { type: "integer", min: 90, max: 2560 } },
     (call, input) => {
-      const asked = input.RotationPeriodInDays;
-      const { material } = rotatingKey(call, input.KeyId, { "kms:RotationPeriodInDays": String(asked ?? 365) });
-      const period = asked ?? material.automatic?.periodInDays ?? 365;
+      const { RotationPeriodInDays: period = 365 } = input;
+      const { material } = rotatingKey(call, input.KeyId, { "kms:RotationPeriodInDays": String(period) });
       material.enableAutomaticRotation(call.state.now, period);
       return undefined;
     },
@@ -37,6 +36,8 @@ export const rotationOperations = [
   }),
 
   operation("RotateKeyOnDemand", { KeyId: keyIdRule }, (call, input) => {
+    // Of a key whose material is imported the service looks at the state first, and only here.
+    call.key(input.KeyId, { state: "enabled" });
     const { key, material } = rotatingKey(call, input.KeyId);
     const onDemand = material.rotations.filter(({ rotation }) => rotation.type === "ON_DEMAND");
     if (onDemand.length >= maxOnDemandRotations) {
@@ -79,7 +80,9 @@ const numbered = <T>(items: readonly T[]) => items.map((item, index) => ({ item,
 
 /** Rotation of a multi-Region key is a matter of its primary. */
 function rotatingKey(call: KmsCall, keyId: string, conditionKeys?: Record<string, string>): { key: KmsKey; material: KeyMaterialHistory } {
-  const key = call.key(keyId, { state: "enabled", conditionKeys });
+  const key = call.key(keyId, { conditionKeys });
+  if (key.origin !== "AWS_KMS") materialOf(key);
+  key.requireState("enabled");
   const material = materialOf(key);
   if (key.multiRegion === "REPLICA") throw unsupported(`${key.arn} is not a multi-region primary key.`);
   return { key, material };

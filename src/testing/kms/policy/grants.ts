@@ -41,6 +41,8 @@ function isAtMost(child: Pick<Grant, "operations" | "constraints">, parent: Gran
   );
 }
 
+/** Unlike in cryptography, a constraint's keys are compared whatever their letter case. */
 function includes(whole: EncryptionContext, part: EncryptionContext): boolean {
-  return Object.entries(part).every(([key, value]) => Object.hasOwn(whole, key) && whole[key] === value);
+  const pairs = new Map(Object.entries(whole).map(([key, value]) => [key.toLowerCase(), value]));
+  return Object.entries(part).every(([key, value]) => pairs.get(key.toLowerCase()) === value);
 }

@@ -45,6 +45,8 @@ const readers = new Map<string, (facts: RequestFacts) => Value>(Object.entries({
   "kms:resourcealiases": ({ aliasesOfKey }) => aliasesOfKey?.(),
   "kms:keyspec": ({ key }) => key?.spec,
   "kms:keyusage": ({ key }) => key?.usage,
+  "kms:customermasterkeyspec": ({ key }) => key?.spec,
+  "kms:customermasterkeyusage": ({ key }) => key?.usage,
   "kms:keyorigin": ({ key }) => key?.origin,
   "kms:multiregion": ({ key }) => key && String(key.multiRegion !== undefined),
   "kms:multiregionkeytype": ({ key }) => key?.multiRegion,
