@@ -1,7 +1,7 @@
 // Known answers of the FLOE reference implementations: NAME_pt.txt and NAME_ct.txt in a folder, as hex.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { FloeDecryptor, FloeEncryptor, isInnerSegment, segmentPieces } from "../src/recording/floe.js";
+import { FloeDecryptor, FloeEncryptor, isInnerSegment, segmentParts } from "../src/recording/floe.js";
 import { floeHeaderLength, segmentOverhead } from "../src/recording/sizes.js";
 
 const key = Buffer.alloc(32);
@@ -19,7 +19,7 @@ function decrypt(ciphertext: Buffer, segmentLength: number, rotationMask: number
     const field = ciphertext.readUInt32BE(offset);
     const last = !isInnerSegment(field);
     const end = offset + (last ? field : segmentLength);
-    parts.push(...floe.segment(segmentPieces(ciphertext.subarray(offset, end)), position, last));
+    parts.push(...floe.segment(segmentParts(ciphertext.subarray(offset, end)), position, last));
     offset = end;
     if (!last) continue;
     if (offset !== ciphertext.length) throw new Error("bytes follow the last segment");

@@ -124,6 +124,11 @@ export class ByteReader {
     return this.#queue.peekUInt32();
   }
 
+  /** Drops the next `length` bytes, which are at hand. */
+  skip(length: number): void {
+    this.#queue.skip(length);
+  }
+
   /** The next `length` bytes, which are at hand, in one buffer. */
   take(length: number): Buffer {
     return this.#queue.take(length);

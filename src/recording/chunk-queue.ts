@@ -9,6 +9,8 @@ const longestBlock = 16_384;
  */
 export class ChunkQueue {
   #chunks: Buffer[] = [];
+  /** How many bytes of the first chunk are taken already. */
+  #start = 0;
   /** Where small chunks are copied to; the last chunk is its used part while `#open`. */
   #block: Buffer = Buffer.alloc(0);
   #blockUsed = 0;
@@ -40,29 +42,41 @@ export class ChunkQueue {
 
   /** The first `length` bytes, in as many pieces as they came. */
   takePieces(length: number): Buffer[] {
+    const pieces: Buffer[] = [];
     let left = Math.min(length, this.#length);
     this.#length -= left;
-    let whole = 0;
-    for (let chunk = this.#chunks[0]; chunk && left >= chunk.length; chunk = this.#chunks[whole]) {
-      left -= chunk.length;
-      whole += 1;
+    let gone = 0;
+    for (let chunk = this.#chunks[0]; chunk && left > 0; chunk = this.#chunks[gone]) {
+      const end = Math.min(this.#start + left, chunk.length);
+      pieces.push(this.#start === 0 && end === chunk.length ? chunk : chunk.subarray(this.#start, end));
+      left -= end - this.#start;
+      this.#start = end;
+      if (end < chunk.length) break;
+      this.#start = 0;
+      gone += 1;
     }
-    const pieces = this.#chunks.splice(0, whole);
-    const next = this.#chunks[0];
-    if (next && left > 0) {
-      pieces.push(next.subarray(0, left));
-      this.#chunks[0] = next.subarray(left);
-    }
+    if (gone > 0) this.#chunks.splice(0, gone);
     if (this.#chunks.length === 0) this.#open = false;
     return pieces;
+  }
+
+  /** Drops the first `length` bytes. */
+  skip(length: number): void {
+    const first = this.#chunks[0];
+    if (first && first.length - this.#start > length) {
+      this.#start += length;
+      this.#length -= length;
+    } else this.takePieces(length);
   }
 
   /** The first 4 bytes as a number, big-endian; `undefined` if there are fewer. */
   peekUInt32(): number | undefined {
     const [first] = this.#chunks;
-    if (first && first.length >= 4) return first.readUInt32BE(0);
+    if (first && first.length - this.#start >= 4) return first.readUInt32BE(this.#start);
     if (this.#length < 4) return undefined;
     const bytes = this.take(4);
+    if (this.#start > 0) this.#chunks[0] = (this.#chunks[0] as Buffer).subarray(this.#start);
+    this.#start = 0;
     this.#chunks.unshift(bytes);
     this.#length += 4;
     return bytes.readUInt32BE(0);
@@ -70,6 +84,7 @@ export class ChunkQueue {
 
   clear(): void {
     this.#chunks = [];
+    this.#start = 0;
     this.#length = 0;
     this.#open = false;
     this.#block = Buffer.alloc(0);

@@ -2,7 +2,7 @@ import { wipe } from "../encoding/secrets.js";
 import { RecordingKeyStoreError } from "../errors.js";
 import type { ByteReader } from "./byte-source.js";
 import type { DataKeyLease } from "./data-key-lease.js";
-import { isInnerSegment, segmentPrefixLength, tagLength, tampered, type FloeDecryptor } from "./floe.js";
+import { aeadIvLength, isInnerSegment, tagLength, tampered, type FloeDecryptor } from "./floe.js";
 import { checkMagic, decodeHeader, headerLengthOf, headerPrefixLength, type RecordingHeader } from "./header.js";
 import { LeasedFloe } from "./leased-floe.js";
 import { floeHeaderLength, segmentOverhead, type StreamTotals } from "./sizes.js";
@@ -118,9 +118,11 @@ export class RecordingDecryptor {
     this.#last = !isInnerSegment(lengthField);
     const length = this.#last ? Math.min(lengthField, segmentLength) : segmentLength;
     if (available < length) throw truncated();
-    const prefix = this.#reader.take(segmentPrefixLength);
-    const ciphertext = this.#reader.takePieces(Math.max(0, length - segmentOverhead));
-    const pieces = floe.segment({ prefix, ciphertext, tag: this.#reader.take(tagLength) }, this.#position, this.#last);
+    if (length < segmentOverhead) throw tampered(`segment ${this.#position} has the wrong length`);
+    this.#reader.skip(4);
+    const iv = this.#reader.take(aeadIvLength);
+    const ciphertext = this.#reader.takePieces(length - segmentOverhead);
+    const pieces = floe.segment({ lengthField, iv, ciphertext, tag: this.#reader.take(tagLength) }, this.#position, this.#last);
     this.#position += 1;
     this.#encryptedSize += length;
     for (const piece of pieces) {

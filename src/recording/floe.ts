@@ -13,7 +13,7 @@ const kdfId = 0;
 const floeIvLength = 32;
 const headerTagLength = 32;
 const aeadKeyLength = 32;
-const aeadIvLength = 12;
+export const aeadIvLength = 12;
 export const tagLength = 16;
 /** Bytes. */
 export const messageKeyLength = 48;
@@ -22,23 +22,31 @@ const notLast = 0xffffffff;
 /** 2^20 segments share one AEAD key. Only known-answer tests use another value. */
 const defaultRotationMask = 20;
 const maxSegments = 2 ** 40;
+/** How many random IVs are drawn at once. */
+const ivsDrawn = 32;
 
-/** Length field and IV of a segment, bytes. */
-export const segmentPrefixLength = 4 + aeadIvLength;
+/** Where a segment's ciphertext begins: after length field and IV, bytes. */
+const segmentPrefixLength = 4 + aeadIvLength;
 
-/** One encrypted segment in its parts; the ciphertext may lie in several buffers. */
-export interface SegmentPieces {
-  /** 16 bytes. */
-  readonly prefix: Buffer;
+/** One encrypted segment in its parts, at least 32 bytes together; the ciphertext may lie in several buffers. */
+export interface SegmentParts {
+  readonly lengthField: number;
+  /** 12 bytes. */
+  readonly iv: Buffer;
   readonly ciphertext: readonly Buffer[];
   /** 16 bytes. */
   readonly tag: Buffer;
 }
 
-/** The parts of an encrypted segment that lies in one buffer. */
-export function segmentPieces(segment: Buffer): SegmentPieces {
-  const end = Math.max(segmentPrefixLength, segment.length - tagLength);
-  return { prefix: segment.subarray(0, segmentPrefixLength), ciphertext: [segment.subarray(segmentPrefixLength, end)], tag: segment.subarray(end) };
+/** The parts of an encrypted segment, of at least 32 bytes, that lies in one buffer. */
+export function segmentParts(segment: Buffer): SegmentParts {
+  const end = segment.length - tagLength;
+  return {
+    lengthField: segment.readUInt32BE(0),
+    iv: segment.subarray(4, segmentPrefixLength),
+    ciphertext: [segment.subarray(segmentPrefixLength, end)],
+    tag: segment.subarray(end),
+  };
 }
 
 export interface FloeParameters {
@@ -83,6 +91,9 @@ export class FloeSegments {
   #segmentKey: Buffer | undefined;
   #segmentKeyIndex = -1;
   readonly #segmentAad = Buffer.alloc(9);
+  /** Random IVs, each used once. */
+  #ivs = Buffer.alloc(0);
+  #drewIvs = false;
   #closed = false;
 
   /**
@@ -113,7 +124,7 @@ export class FloeSegments {
     if (!last && position >= maxSegments - 1) throw new RangeError("FLOE: more than 2^40 segments");
     const prefix = Buffer.allocUnsafe(segmentPrefixLength);
     prefix.writeUInt32BE(last ? size + segmentOverhead : notLast, 0);
-    const iv = randomBytes(aeadIvLength);
+    const iv = this.#nextIv();
     prefix.set(iv, 4);
     const cipher = createCipheriv("aes-256-gcm", this.#keyFor(position), iv, { authTagLength: tagLength });
     cipher.setAAD(this.#aadFor(position, last));
@@ -128,13 +139,13 @@ export class FloeSegments {
    * tag is checked; this does not.
    * @throws RecordingKeyStoreError `ERR_RECORDING_TAMPERED`
    */
-  decrypt({ prefix, ciphertext, tag }: SegmentPieces, position: number, last: boolean): Buffer[] {
+  decrypt({ lengthField, iv, ciphertext, tag }: SegmentParts, position: number, last: boolean): Buffer[] {
     if (this.#closed || position >= maxSegments) throw new RangeError("FLOE: no keys any more, or more than 2^40 segments");
-    const length = ciphertext.reduce((sum, piece) => sum + piece.length, prefix.length + tag.length);
-    const whole = prefix.length === segmentPrefixLength && tag.length === tagLength;
+    let length = segmentOverhead;
+    for (const piece of ciphertext) length += piece.length;
     const lengthFits = last ? length <= this.#segmentLength : length === this.#segmentLength;
-    if (!whole || !lengthFits || prefix.readUInt32BE(0) !== (last ? length : notLast)) throw tampered(`segment ${position} has the wrong length`);
-    const decipher = createDecipheriv("aes-256-gcm", this.#keyFor(position), prefix.subarray(4), { authTagLength: tagLength });
+    if (!lengthFits || lengthField !== (last ? length : notLast)) throw tampered(`segment ${position} has the wrong length`);
+    const decipher = createDecipheriv("aes-256-gcm", this.#keyFor(position), iv, { authTagLength: tagLength });
     decipher.setAAD(this.#aadFor(position, last));
     decipher.setAuthTag(tag);
     const plaintext = ciphertext.map((piece) => decipher.update(piece));
@@ -152,6 +163,17 @@ export class FloeSegments {
     this.#closed = true;
     wipe(this.#messageKey, this.#segmentKey);
     this.#segmentKey = undefined;
+  }
+
+  /** Asking for 12 random bytes costs a tenth of a segment's encryption. The first are drawn alone: many recordings are short. */
+  #nextIv(): Buffer {
+    if (this.#ivs.length === 0) {
+      this.#ivs = randomBytes((this.#drewIvs ? ivsDrawn : 1) * aeadIvLength);
+      this.#drewIvs = true;
+    }
+    const iv = this.#ivs.subarray(0, aeadIvLength);
+    this.#ivs = this.#ivs.subarray(aeadIvLength);
+    return iv;
   }
 
   /** DERIVE_KEY, kept until the position leaves its span. */
@@ -239,7 +261,7 @@ export class FloeDecryptor {
   }
 
   /** See {@link FloeSegments.decrypt}. @throws RecordingKeyStoreError `ERR_RECORDING_TAMPERED` */
-  segment(pieces: SegmentPieces, position: number, last: boolean): Buffer[] {
+  segment(pieces: SegmentParts, position: number, last: boolean): Buffer[] {
     return this.segments.decrypt(pieces, position, last);
   }
 

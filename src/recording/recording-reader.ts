@@ -1,7 +1,7 @@
 import { ReadableStream } from "node:stream/web";
 import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
 import { truncated, type OpenHeader } from "./decrypt.js";
-import { isInnerSegment, segmentPieces, type FloeDecryptor } from "./floe.js";
+import { isInnerSegment, segmentParts, type FloeDecryptor } from "./floe.js";
 import { checkMagic, decodeHeader, headerLengthOf, headerPrefixLength, type RecordingHeader } from "./header.js";
 import { LeasedFloe } from "./leased-floe.js";
 import { checkSource, readExactly, type RandomAccessSource } from "./random-access-source.js";
@@ -185,7 +185,7 @@ export class RecordingReader {
       const isLast = position === this.#lastPosition;
       const lengthField = segment.readUInt32BE(0);
       if (isLast && (isInnerSegment(lengthField) || lengthField > segment.length)) throw truncated();
-      const [plaintext = Buffer.alloc(0)] = floe.segment(segmentPieces(segment), position, isLast);
+      const [plaintext = Buffer.alloc(0)] = floe.segment(segmentParts(segment), position, isLast);
       segments.push(plaintext);
       this.#keep(position, plaintext);
     }

@@ -8,7 +8,7 @@ import { ReadableStream } from "node:stream/web";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { FloeDecryptor, FloeEncryptor, isInnerSegment, segmentPieces } from "../../src/recording/floe.js";
+import { FloeDecryptor, FloeEncryptor, isInnerSegment, segmentParts } from "../../src/recording/floe.js";
 import { encryptBody } from "../../src/recording/bodies.js";
 import { encryptedSize } from "../../src/recording/sizes.js";
 import { decryptAll, encryptAll, type Parameters } from "./floe-oracle.js";
@@ -48,7 +48,7 @@ describe("FLOE, against a transcription of its specification", () => {
         for (let offset = 74, position = 0; offset < ciphertext.length; position += 1) {
           const field = ciphertext.readUInt32BE(offset);
           const end = offset + (isInnerSegment(field) ? ENC_SEG_LEN : field);
-          parts.push(...floe.segment(segmentPieces(ciphertext.subarray(offset, end)), position, !isInnerSegment(field)));
+          parts.push(...floe.segment(segmentParts(ciphertext.subarray(offset, end)), position, !isInnerSegment(field)));
           offset = end;
         }
         expect(Buffer.concat(parts).equals(plaintext)).toBe(true);
