@@ -44,3 +44,10 @@ export function plaintext(bytes: number): Buffer {
   for (let offset = 0; offset < bytes; offset += chunk.length) whole.set(chunk.subarray(0, Math.min(chunk.length, bytes - offset)), offset);
   return whole;
 }
+
+/** All of a stream in one piece. */
+export async function collected(stream: AsyncIterable<unknown>): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of stream) pieces.push(piece as Uint8Array);
+  return Buffer.concat(pieces);
+}

@@ -20,8 +20,8 @@ describe("docs/errors.md", () => {
   });
 });
 
-describe("package-lock.json", () => {
-  const lock = JSON.parse(read("package-lock.json")) as { packages: Record<string, { resolved?: string; integrity?: string; link?: boolean }> };
+describe.each(["package-lock.json", "bench/package-lock.json"])("%s", (file) => {
+  const lock = JSON.parse(read(file)) as { packages: Record<string, { resolved?: string; integrity?: string; link?: boolean }> };
 
   test("names no download host, and an integrity for every package", () => {
     for (const [place, { resolved, integrity }] of Object.entries(lock.packages)) {
