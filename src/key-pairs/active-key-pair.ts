@@ -1,10 +1,11 @@
 import { RecordingKeyStoreError } from "../errors.js";
 import { confirmKeyPair } from "./confirmation.js";
 import type { KeyPairContext } from "./context.js";
-import { decodeDocument, encodeDocument, type HeadDocument } from "./documents.js";
-import { readHead, readHeadPair, storeCall } from "./head.js";
-import { parseKeyPair, storedKeyPair, type KeyPair } from "./key-pair.js";
-import { abortable } from "../kms/waiting.js";
+import type { HeadDocument } from "./documents.js";
+import { readHead, readHeadPair } from "./head.js";
+import { HostMemory } from "./host-memory.js";
+import type { KeyPair } from "./key-pair.js";
+import { abortable, settledWithin, withDeadline } from "../kms/waiting.js";
 import { hasPassed, momentOf, type Moment } from "./private-key-custody.js";
 import { SharedHealth } from "./shared-health.js";
 import type { Confirmation } from "./vocabulary.js";
@@ -28,22 +29,22 @@ interface Floor {
  * who can write to the store does.
  */
 export class ActiveKeyPairs {
-  readonly #context: KeyPairContext;
   readonly shared: SharedHealth;
+  readonly #context: KeyPairContext;
+  readonly #memory: HostMemory;
   #held: ActiveKeyPair | undefined;
   #floor: Floor | undefined;
   #headReadAt: Moment | undefined;
   #confirmTriedAt: Moment | undefined;
   #refreshing: Promise<void> | undefined;
   #confirming: Promise<void> | undefined;
-  #saving: Promise<void> = Promise.resolve();
-  #remembered = false;
   /** Why the pair that the store names now is not the one in use. */
   #refusal: RecordingKeyStoreError | undefined;
 
   constructor(context: KeyPairContext) {
     this.#context = context;
     this.shared = new SharedHealth(context);
+    this.#memory = new HostMemory(context);
   }
 
   get current(): ActiveKeyPair | undefined {
@@ -119,9 +120,7 @@ export class ActiveKeyPairs {
     if (changed) emit("keyPairChanged", { keyPairId, sequence });
     health.answered(pair.birth);
     emit("keyPairConfirmed", { keyPairId, sequence });
-    // One after the other: an earlier pair saved late would take a later one's place.
-    this.#saving = this.#saving.then(() => this.#remember(pair, confirmedAt));
-    await this.#saving;
+    await this.#memory.remember(pair, confirmedAt);
   }
 
   /** @throws RecordingKeyStoreError `ERR_STORE_ROLLED_BACK` for a head behind what this host has seen confirmed */
@@ -194,7 +193,7 @@ export class ActiveKeyPairs {
   /** Confirms a pair met in the store, waiting a bounded time, and decides whether it is used. */
   async #judge(pair: KeyPair): Promise<void> {
     const { health, times, emit, clock, trust } = this.#context;
-    const verdict = await withTimeout(times.confirmTimeout, (signal) => confirmKeyPair(pair, this.#context.decryptionUnder, signal));
+    const verdict = await withDeadline(times.confirmTimeout, (signal) => confirmKeyPair(pair, this.#context.decryptionUnder, signal));
     if (verdict?.status === "confirmed") {
       trust.adoptIfFirst(pair.birth.kmsKeyAliasArn);
       return this.adoptConfirmed(pair);
@@ -254,35 +253,13 @@ export class ActiveKeyPairs {
     }
   }
 
-  /** Brings back what this host confirmed in an earlier life. Its absence or damage is no error: it is only a memory. */
+  /** Brings back what this host confirmed in an earlier life. */
   async #recall(): Promise<void> {
-    if (this.#remembered) return;
-    const { lastConfirmed, organizationId, trust } = this.#context;
-    try {
-      const document = await lastConfirmed.load(organizationId);
-      this.#remembered = true;
-      if (!document) return;
-      const record = decodeDocument("lastConfirmed", document, "last confirmed record");
-      if (record.organizationId !== organizationId) return;
-      const pair = parseKeyPair(record.keyPair, { organizationId, what: "last confirmed key pair" });
-      trust.adoptIfFirst(pair.birth.kmsKeyAliasArn);
-      trust.checkActive(pair);
-      this.#current = { pair, confirmation: "confirmed", confirmedAt: record.confirmedAt };
-      this.#floor = { sequence: record.sequence, digest: pair.digest };
-    } catch (error) {
-      process.emitWarning(`recording-keystore: the last confirmed record of this host can't be used (${(error as Error).message})`);
-    }
-  }
-
-  async #remember(pair: KeyPair, confirmedAt: number): Promise<void> {
-    const { lastConfirmed, organizationId } = this.#context;
-    const { document: keyPair } = storedKeyPair(pair);
-    const document = encodeDocument("lastConfirmed", { organizationId, keyPair: Buffer.from(keyPair), sequence: pair.birth.sequence, confirmedAt });
-    try {
-      await storeCall(undefined, () => lastConfirmed.save(organizationId, document));
-    } catch (error) {
-      process.emitWarning(`recording-keystore: the last confirmed record could not be saved (${(error as Error).message})`);
-    }
+    const recalled = await this.#memory.recall();
+    if (!recalled) return;
+    const { pair, confirmedAt } = recalled;
+    this.#current = { pair, confirmation: "confirmed", confirmedAt };
+    this.#floor = { sequence: pair.birth.sequence, digest: pair.digest };
   }
 }
 
@@ -295,25 +272,4 @@ function notConfigured(): RecordingKeyStoreError {
 
 function rolledBack(what: string): RecordingKeyStoreError {
   return new RecordingKeyStoreError("ERR_STORE_ROLLED_BACK", `${what}; if the store was restored on purpose, call acceptRestoredStore()`);
-}
-
-/** Runs a task with a deadline; `undefined` when it passed. */
-async function withTimeout<T>(ms: number, task: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
-  const deadline = new AbortController();
-  const timer = setTimeout(() => deadline.abort(), ms);
-  try {
-    return await task(deadline.signal);
-  } catch (error) {
-    if (deadline.signal.aborted) return undefined;
-    throw error;
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-async function settledWithin(promise: Promise<unknown>, ms: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
-  await Promise.race([promise.then(() => undefined, () => undefined), timeout]);
-  clearTimeout(timer);
 }

@@ -23,7 +23,6 @@ const schemas = {
   lastConfirmed: z.object({
     organizationId: z.string(),
     keyPair: base64,
-    sequence: z.int().positive(),
     confirmedAt: z.int().nonnegative(),
   }),
   status: z.object({

@@ -59,3 +59,25 @@ export async function boundedCall<T>(
     limits.signal?.removeEventListener("abort", onAbort);
   }
 }
+
+/** Runs a task that is aborted after `ms` milliseconds; `undefined` when it was. */
+export async function withDeadline<T>(ms: number, task: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
+  const deadline = new AbortController();
+  const timer = setTimeout(() => deadline.abort(), ms);
+  try {
+    return await task(deadline.signal);
+  } catch (error) {
+    if (deadline.signal.aborted) return undefined;
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Waits for a promise, however it ends, but no longer than `ms` milliseconds. */
+export async function settledWithin(promise: Promise<unknown>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
+  await Promise.race([promise.then(() => undefined, () => undefined), timeout]);
+  clearTimeout(timer);
+}
