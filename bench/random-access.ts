@@ -6,7 +6,7 @@ import path from "node:path";
 import { encryptBody } from "../src/recording/bodies.js";
 import { encodeHeader } from "../src/recording/header.js";
 import { bytesSource, type RandomAccessSource } from "../src/recording/random-access-source.js";
-import { RecordingReader } from "../src/recording/recording-reader.js";
+import { SegmentReader } from "../src/recording/recording-reader.js";
 import { defaultSegmentLength as segmentLength } from "../src/recording/sizes.js";
 import { floorDecrypt } from "./shared/floor.js";
 import { byScale, bytesShown, GiB, interleaved, KiB, MiB, perSecond, speedRatios, spread } from "./shared/measure.js";
@@ -44,13 +44,13 @@ function fileSource(handle: FileHandle, size: number): RandomAccessSource {
   };
 }
 
-async function encryptedOf(size: number): Promise<{ body: Uint8Array; openReader: (source: RandomAccessSource) => Promise<RecordingReader> }> {
+async function encryptedOf(size: number): Promise<{ body: Uint8Array; openReader: (source: RandomAccessSource) => Promise<SegmentReader> }> {
   const dataKey = randomBytes(32);
   const recipients = [{ birthRecord: randomBytes(300), wrappedDataKey: randomBytes(80) }];
   const header = encodeHeader({ organizationId: "org-1", recordingId: "recording-1", asset: "main", recipients, segmentLength, confirmation: "confirmed" });
   const { body } = await encryptBody(plaintext(size), { header, dataKey: Buffer.from(dataKey), segmentLength });
   const lease = { dataKey: async () => Buffer.from(dataKey), valid: () => true, onEnd: () => undefined, release: () => undefined };
-  return { body, openReader: (source) => RecordingReader.open(source, async () => lease) };
+  return { body, openReader: (source) => SegmentReader.open(source, { checkNames: () => undefined, open: async () => ({ lease, keyPairId: "" }) }) };
 }
 
 async function inFolder(body: Uint8Array, task: (handle: FileHandle) => Promise<Row[]>): Promise<Row[]> {
@@ -94,7 +94,7 @@ async function run(scale: Scale): Promise<Row[]> {
         for (let read = 0; read < reads; read += 1) await handle.read(Buffer.allocUnsafeSlow(readLength), 0, readLength, somewhere());
       },
     });
-    for (const reader of Object.values(readers)) reader.close();
+    for (const reader of Object.values(readers)) await reader.close();
     const most = segments.reduce((a, b) => Math.max(a, b), 0);
     const mean = segments.reduce((a, b) => a + b, 0) / segments.length;
     const rate = (seconds: number[]) => spread(perSecond(reads, seconds), 0);

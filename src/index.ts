@@ -16,6 +16,8 @@ export type {
   Streamed,
   StreamTotals,
 } from "./recording/bodies.js";
+export { bytesSource, type RandomAccessSource } from "./recording/random-access-source.js";
+export type { RangeOptions, ReadOptions, RecordingReader } from "./recording/recording-reader.js";
 
 export type { KeyStoreConfiguration } from "./key-pairs/rotation.js";
 export type { KeyPairInfo, KeyPairPage } from "./key-pairs/history.js";

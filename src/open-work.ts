@@ -1,22 +1,32 @@
 import { setMaxListeners } from "node:events";
+import { RecordingKeyStoreError } from "./errors.js";
 
 /** Something that goes on after the call that began it: a streamed body. */
 interface GoesOn {
   readonly done?: Promise<unknown>;
 }
 
+/** Something that stays open between calls: a reader. Idle, it does not hold `close` up. */
+interface StaysOpen {
+  readonly closed: Promise<void>;
+  /** Ends what is under way on it with a reason, and closes it. */
+  end(reason: unknown): Promise<void>;
+}
+
 /** What a key store has under way, so that `close` can wait for it or end it. */
 export class OpenWork {
   readonly #open = new Set<Promise<unknown>>();
+  readonly #kept = new Set<StaysOpen>();
   readonly #end = unlimitedListeners(new AbortController());
   #closed = false;
 
-  get closed(): boolean {
-    return this.#closed;
-  }
-
-  /** Runs a task under a signal that also ends with `close({ signal })`; a streamed result counts until it is done. */
+  /**
+   * Runs a task under a signal that also ends with `close({ signal })`; a streamed result counts until it is done.
+   * @throws RecordingKeyStoreError `ERR_CLOSED`; the signal's reason
+   */
   async run<T>(signal: AbortSignal | undefined, task: (signal: AbortSignal) => Promise<T>, streams: boolean): Promise<T> {
+    this.#refuseWhenClosed();
+    signal?.throwIfAborted();
     const both = signal ? AbortSignal.any([signal, this.#end.signal]) : this.#end.signal;
     const running = task(both);
     this.#count(running);
@@ -26,13 +36,36 @@ export class OpenWork {
     return result;
   }
 
+  /** Runs a task of something that is kept. @throws RecordingKeyStoreError `ERR_CLOSED` */
+  readonly runKept = <T>(task: () => Promise<T>): Promise<T> => {
+    this.#refuseWhenClosed();
+    const running = task();
+    this.#count(running);
+    return running;
+  };
+
+  /** Keeps something that stays open until it is closed, or `close` has waited for what runs on it and closes it. */
+  keep<T extends StaysOpen>(kept: T): T {
+    this.#kept.add(kept);
+    void kept.closed.then(() => this.#kept.delete(kept));
+    return kept;
+  }
+
   async close(signal: AbortSignal | undefined): Promise<void> {
     this.#closed = true;
-    const end = () => this.#end.abort(signal?.reason);
+    const end = () => {
+      this.#end.abort(signal?.reason);
+      for (const kept of this.#kept) void kept.end(signal?.reason);
+    };
     if (signal?.aborted) end();
     signal?.addEventListener("abort", end, { once: true });
     while (this.#open.size > 0) await Promise.allSettled([...this.#open]);
     signal?.removeEventListener("abort", end);
+    await Promise.all([...this.#kept].map((kept) => kept.end(closedError())));
+  }
+
+  #refuseWhenClosed(): void {
+    if (this.#closed) throw closedError();
   }
 
   #count(work: Promise<unknown>): void {
@@ -49,4 +82,8 @@ export class OpenWork {
 function unlimitedListeners(controller: AbortController): AbortController {
   setMaxListeners(0, controller.signal);
   return controller;
+}
+
+function closedError(): RecordingKeyStoreError {
+  return new RecordingKeyStoreError("ERR_CLOSED", "the key store is closed");
 }

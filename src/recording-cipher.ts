@@ -5,6 +5,8 @@ import type { EncryptionKey, KeyManager } from "./key-pairs/key-manager.js";
 import { newDataKey } from "./key-pairs/data-keys.js";
 import { decryptBody, encryptBody, type DecryptedRecording, type EncryptedRecording, type RecordingInput } from "./recording/bodies.js";
 import { encodeHeader, type RecordingHeader } from "./recording/header.js";
+import type { RandomAccessSource } from "./recording/random-access-source.js";
+import { SegmentReader, type OpenRequest } from "./recording/recording-reader.js";
 import { encryptedSize, segmentOverhead } from "./recording/sizes.js";
 
 type CheckedEncrypt = ReturnType<typeof check<"encrypt">>;
@@ -47,6 +49,15 @@ export class RecordingCipher {
     const { header, ...body } = opened;
     const { confirmation, publicMetadata } = header;
     return { ...body, keyPairId, confirmation, ...(publicMetadata ? { publicMetadata } : {}) } as unknown as DecryptedRecording<I>;
+  }
+
+  open(source: RandomAccessSource, options: CheckedDecrypt, signal: AbortSignal, run: OpenRequest["run"]): Promise<SegmentReader> {
+    return SegmentReader.open(source, {
+      checkNames: (header) => this.#checkNames(header, options),
+      open: (header) => this.#keys.lease(header.recipients, signal),
+      signal,
+      ...(run ? { run } : {}),
+    });
   }
 
   async encryptedSize(plaintextSize: number, options: CheckedEncrypt, signal: AbortSignal): Promise<number> {

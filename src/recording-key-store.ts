@@ -8,7 +8,7 @@ import {
   type EncryptOptions,
   type RecordingKeyStoreOptions,
 } from "./configuration.js";
-import { RecordingKeyStoreError, TestFailedError } from "./errors.js";
+import { TestFailedError } from "./errors.js";
 import { EventHub, type EventListener, type EventName } from "./events.js";
 import { KeyManager } from "./key-pairs/key-manager.js";
 import { keyPairInfo, type KeyPairInfo, type KeyPairPage } from "./key-pairs/history.js";
@@ -16,6 +16,8 @@ import type { KeyStoreStatus } from "./key-pairs/status.js";
 import type { TestReport } from "./key-pairs/test-run.js";
 import { OpenWork } from "./open-work.js";
 import type { ByteStreamBody, DecryptedRecording, EncryptedRecording, RecordingInput } from "./recording/bodies.js";
+import type { RandomAccessSource } from "./recording/random-access-source.js";
+import type { RecordingReader } from "./recording/recording-reader.js";
 import { RecordingCipher } from "./recording-cipher.js";
 
 export type { ByteStreamBody };
@@ -95,6 +97,16 @@ export class RecordingKeyStore {
     return this.#call(options, (signal) => this.#cipher.decrypt(encrypted, check("decrypt", options), signal), true);
   }
 
+  /**
+   * Opens a recording for reading anywhere in it, from a file, an object in S3, a URL: whatever a source reads. Fetches its
+   * header and its last segment, which proves the size; names are checked before anything else. The signal is for opening
+   * only. Close the reader; {@link close} closes it too, once what runs on it has ended.
+   * @throws as {@link decryptRecording}, and what the source throws
+   */
+  openRecording(source: RandomAccessSource, options: DecryptOptions): Promise<RecordingReader> {
+    return this.#call(options, async (signal) => this.#work.keep(await this.#cipher.open(source, check("decrypt", options), signal, this.#work.runKept)));
+  }
+
   /** Size in bytes that a recording will have once encrypted with the active pair and these options. */
   async encryptedSize(plaintextSize: number, options: EncryptOptions): Promise<number> {
     return this.#call(options, (signal) => this.#cipher.encryptedSize(plaintextSize, check("encrypt", options), signal));
@@ -129,9 +141,15 @@ export class RecordingKeyStore {
   }
 
   /**
+<<<<<<< HEAD
    * Refuses new work, waits for open streams (or aborts them when `signal` aborts), ends background work and wipes keys.
    * Never closes what was injected. A stream that nobody reads to its end stays open: `AbortSignal.timeout(ms)` bounds the
    * wait.
+=======
+   * Refuses new work, waits for open streams (or aborts them when `signal` aborts), closes readers, ends background work
+   * and wipes keys.
+   * Never closes what was injected.
+>>>>>>> 751d383 (openRecording: a reader for any range of a recording, which close() waits for and closes; streams release what was verified before damage)
    */
   async close(options: CallOptions = {}): Promise<void> {
     const { signal } = check("call", options);
@@ -151,8 +169,6 @@ export class RecordingKeyStore {
   /** One way in for every method: refuses after close, ends with the caller's signal, and counts as open work. */
   async #call<T>(options: CallOptions | undefined, task: (signal: AbortSignal) => Promise<T>, streams = false): Promise<T> {
     const signal = typeof options === "object" && options !== null && "signal" in options ? check("call", { signal: options.signal }).signal : undefined;
-    if (this.#work.closed) throw new RecordingKeyStoreError("ERR_CLOSED", "the key store is closed");
-    signal?.throwIfAborted();
     return this.#work.run(signal, task, streams);
   }
 }

@@ -1,16 +1,24 @@
 import { types } from "node:util";
 import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
+import { abortable } from "../kms/waiting.js";
 
 /** An encrypted recording that can be read anywhere: a file, an object in S3, a URL with `Range`. */
 export interface RandomAccessSource {
   /** Length of the whole encrypted recording in bytes. Not believed until the last segment has been verified. */
   readonly size: number;
-  /** Exactly `length` bytes from `offset` on, all of them below `size`. */
+  /**
+   * Exactly `length` bytes from `offset` on, all of them below `size`. The bytes belong to the caller and must stay as they
+   * are. Several reads may be under way at once.
+   */
   read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
 }
 
-/** Bytes in memory as a source. They must not change while the recording is open. */
+/**
+ * Bytes in memory as a source. They must not change while the recording is open.
+ * @throws InvalidInputError
+ */
 export function bytesSource(bytes: Uint8Array): RandomAccessSource {
+  if (!types.isUint8Array(bytes)) throw new InvalidInputError("bytes", "must be a Uint8Array", bytes);
   return { size: bytes.length, read: async (offset, length) => bytes.subarray(offset, offset + length) };
 }
 
@@ -21,14 +29,16 @@ export function checkSource(source: RandomAccessSource): void {
 }
 
 /**
- * Bytes of a source, as many as were asked for.
+ * Bytes of a source, as many as were asked for. Ends with the signal, also if the source does not.
  * @throws RecordingKeyStoreError `ERR_RECORDING_TRUNCATED` if it has fewer than it said; InvalidInputError if it gives
- * something else than bytes; what the source throws
+ * something else than bytes; what the source throws; the signal's reason
  */
 export async function readExactly(source: RandomAccessSource, offset: number, length: number, signal: AbortSignal | undefined): Promise<Buffer> {
   signal?.throwIfAborted();
-  const bytes: unknown = await source.read(offset, length, signal);
-  signal?.throwIfAborted();
+  const bytes: unknown = await abortable(
+    (async () => source.read(offset, length, signal))(),
+    signal,
+  );
   if (!types.isUint8Array(bytes)) throw new InvalidInputError("source.read", "must give a Uint8Array", bytes);
   if (bytes.length > length) throw new InvalidInputError("source.read", `must give the ${length} bytes it was asked for`, bytes);
   if (bytes.length < length) throw new RecordingKeyStoreError("ERR_RECORDING_TRUNCATED", "the recording is shorter than its source said");

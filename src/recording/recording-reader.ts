@@ -1,57 +1,115 @@
-import { ReadableStream } from "node:stream/web";
+import { constants } from "node:buffer";
+import { setMaxListeners } from "node:events";
+import type { ReadableStream } from "node:stream/web";
 import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
-import { truncated, type OpenHeader } from "./decrypt.js";
+import type { DataKeyLease } from "./data-key-lease.js";
+import { truncated } from "./decrypt.js";
 import { isInnerSegment, segmentParts, type FloeDecryptor } from "./floe.js";
 import { checkMagic, decodeHeader, headerLengthOf, headerPrefixLength, type RecordingHeader } from "./header.js";
 import { LeasedFloe } from "./leased-floe.js";
+import { linkedSignal } from "./linked-signal.js";
 import { checkSource, readExactly, type RandomAccessSource } from "./random-access-source.js";
+import { rangeStream } from "./range-stream.js";
+import { SegmentCache } from "./segment-cache.js";
 import { floeHeaderLength, plaintextSizeOf, segmentOverhead } from "./sizes.js";
+
+export interface ReadOptions {
+  signal?: AbortSignal | undefined;
+}
+
+/** A range of a recording's plaintext, as byte positions. */
+export interface RangeOptions extends ReadOptions {
+  /** First byte; 0 unless given. */
+  start?: number | undefined;
+  /** Byte after the last one; the recording's size unless given. */
+  end?: number | undefined;
+}
+
+/**
+ * A recording open for reading anywhere in it. It asks custody, and so perhaps KMS, again whenever `privateKeyTtl` has
+ * passed. Several reads and streams may run at once. Close it when done: until then it holds keys.
+ */
+export interface RecordingReader {
+  /** Length of the plaintext in bytes, authenticated by the last segment. */
+  readonly size: number;
+  readonly keyPairId: string;
+  /** How far the key was vouched for when the recording was made. */
+  readonly confirmation: "confirmed" | "unconfirmed";
+  readonly publicMetadata: Readonly<Record<string, unknown>> | undefined;
+  /**
+   * Up to `length` bytes of plaintext from `offset` on; fewer only at the recording's end. Fetches the segments they lie in
+   * and no other (64 KiB lie in two at most), or none if they were read just before. Nothing is released unless all of it
+   * has been verified.
+   * @throws InvalidInputError; `ERR_CLOSED`, `ERR_RECORDING_TAMPERED`, `ERR_RECORDING_TRUNCATED`, `ERR_KEYS_FORGOTTEN`; KmsError
+   * when custody has to ask KMS again; what the source throws; the signal's reason
+   */
+  read(offset: number, length: number, options?: ReadOptions): Promise<Uint8Array>;
+  /**
+   * A range as a stream, as `decryptRecording` would give it: what it releases before it fails is a verified prefix of the
+   * range. Fetches ahead, by steps that grow to a MiB. It counts as running until it ends, fails or is cancelled.
+   * @throws InvalidInputError for a range outside the recording; the stream fails with what {@link read} throws
+   */
+  stream(options?: RangeOptions): ReadableStream<Uint8Array>;
+  /**
+   * Wipes keys and plaintext at once. Reads and streams that are under way fail with `ERR_CLOSED`; resolves when they have.
+   * The source is left to its owner.
+   */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** How a recording is opened for reading. */
+export interface OpenRequest {
+  /** Whether it is the recording that the caller expects; throws if not. Asked before anything but the header is read. */
+  readonly checkNames: (header: RecordingHeader) => void;
+  readonly open: (header: RecordingHeader) => Promise<{ lease: DataKeyLease; keyPairId: string }>;
+  readonly signal?: AbortSignal | undefined;
+  /** Runs each read and each stream, so that their owner can wait for them. */
+  readonly run?: <T>(task: () => Promise<T>) => Promise<T>;
+}
 
 /** Long enough for nearly every header, so that opening asks the source once for it, bytes. */
 const firstRead = 4_096;
 /** Encrypted bytes fetched and decrypted in one step of a long read or a stream; always at least one segment. */
-const stepBytes = 1_048_576;
-/** Plaintext kept for the next read, bytes; always at least the last segment that was read. */
-const cacheBytes = 262_144;
+const maxStepBytes = 1_048_576;
 
-export interface RangeOptions {
-  /** First byte of plaintext; 0 unless given. */
-  start?: number | undefined;
-  /** Byte after the last one; the recording's size unless given. */
-  end?: number | undefined;
-  signal?: AbortSignal | undefined;
+interface Opened {
+  readonly source: RandomAccessSource;
+  readonly header: RecordingHeader;
+  readonly keys: LeasedFloe;
+  readonly keyPairId: string;
+  /** Where segment 0 begins. */
+  readonly start: number;
+  readonly size: number;
 }
 
-/** A recording open for reading anywhere in it. Close it: until then it holds keys derived from the data key. */
-export class RecordingReader {
-  /** Length of the plaintext in bytes, authenticated by the last segment. */
-  readonly size: number;
-  readonly header: RecordingHeader;
-  readonly #source: RandomAccessSource;
-  readonly #keys: LeasedFloe;
-  /** Where segment 0 begins. */
-  readonly #start: number;
+export class SegmentReader implements RecordingReader {
+  readonly #opened: Opened;
+  readonly #runTask: NonNullable<OpenRequest["run"]>;
   readonly #lastPosition: number;
-  /** Plaintext by position, the least recently read first. */
-  readonly #cache = new Map<number, Buffer>();
-  #closed = false;
+  readonly #cache = new SegmentCache();
+  readonly #running = new Set<Promise<unknown>>();
+  readonly #end = new AbortController();
+  /** Drop what streams have decrypted ahead. */
+  readonly #drops = new Set<() => void>();
+  readonly #closed: Promise<void>;
   #forgotten: RecordingKeyStoreError | undefined;
 
-  private constructor(init: { source: RandomAccessSource; header: RecordingHeader; keys: LeasedFloe; start: number; size: number }) {
-    this.#source = init.source;
-    this.header = init.header;
-    this.#keys = init.keys;
-    this.#start = init.start;
-    this.size = init.size;
-    this.#lastPosition = Math.ceil((init.source.size - init.start) / init.header.segmentLength) - 1;
+  private constructor(opened: Opened, run: OpenRequest["run"]) {
+    this.#opened = opened;
+    this.#runTask = run ?? ((task) => task());
+    this.#lastPosition = Math.ceil((opened.source.size - opened.start) / opened.header.segmentLength) - 1;
+    setMaxListeners(0, this.#end.signal);
+    this.#closed = new Promise((resolve) => this.#end.signal.addEventListener("abort", () => resolve(), { once: true }));
+    opened.keys.onEnd((forgotten) => this.#termEnded(forgotten));
   }
 
   /**
    * Reads the header and the last segment, and nothing else.
-   * @throws RecordingKeyStoreError `ERR_FORMAT_*`, `ERR_RECORDING_TRUNCATED`, `ERR_RECORDING_TAMPERED`; what `open` and the
-   * source throw; the signal's reason
+   * @throws RecordingKeyStoreError `ERR_FORMAT_*`, `ERR_RECORDING_TRUNCATED`, `ERR_RECORDING_TAMPERED`; what the request and
+   * the source throw; the signal's reason
    */
-  static async open(source: RandomAccessSource, open: OpenHeader, signal?: AbortSignal): Promise<RecordingReader> {
+  static async open(source: RandomAccessSource, { checkNames, open, signal, run }: OpenRequest): Promise<SegmentReader> {
     checkSource(source);
     let bytes = await readExactly(source, 0, Math.min(firstRead, source.size), signal);
     checkMagic(bytes);
@@ -62,160 +120,212 @@ export class RecordingReader {
     if (bytes.length < start) bytes = Buffer.concat([bytes, await readExactly(source, bytes.length, start - bytes.length, signal)], start);
     const headerBytes = Buffer.from(bytes.subarray(0, headerLength)); // FLOE keeps it; the source may not
     const header = decodeHeader(headerBytes);
+    checkNames(header);
     const size = plaintextSizeOf(source.size, { headerLength, segmentLength: header.segmentLength });
+    const { lease, keyPairId } = await open(header);
     const message = { header: headerBytes, floeHeader: Buffer.from(bytes.subarray(headerLength, start)), segmentLength: header.segmentLength };
-    const keys = await LeasedFloe.open(await open(header), message, signal);
-    const reader = new RecordingReader({ source, header, keys, start, size });
-    keys.onEnd((forgotten) => reader.#ended(forgotten));
+    const keys = await LeasedFloe.open(lease, message, signal);
+    const reader = new SegmentReader({ source, header, keys, keyPairId, start, size }, run);
     try {
-      await reader.#load(reader.#lastPosition, reader.#lastPosition, signal);
+      const last = reader.#lastPosition;
+      for (const { plaintext } of await reader.#load(last, last, signal)) reader.#cache.keep(last, plaintext);
       return reader;
     } catch (error) {
-      reader.close();
+      void reader.end(error);
       throw error;
     }
   }
 
-  /**
-   * Up to `length` bytes of plaintext from `offset` on; fewer only at the end. Fetches the segments they lie in, and no
-   * other; 64 KiB lie in two at most.
-   * @throws InvalidInputError; `ERR_CLOSED`, `ERR_RECORDING_TAMPERED`, `ERR_RECORDING_TRUNCATED`, `ERR_KEYS_FORGOTTEN`,
-   * KmsError when custody has to ask KMS again; what the source throws
-   */
-  async read(offset: number, length: number, options: { signal?: AbortSignal | undefined } = {}): Promise<Buffer> {
+  get size(): number {
+    return this.#opened.size;
+  }
+
+  get keyPairId(): string {
+    return this.#opened.keyPairId;
+  }
+
+  get confirmation(): "confirmed" | "unconfirmed" {
+    return this.#opened.header.confirmation;
+  }
+
+  get publicMetadata(): Readonly<Record<string, unknown>> | undefined {
+    return this.#opened.header.publicMetadata;
+  }
+
+  /** Resolves when the reader has been closed. */
+  get closed(): Promise<void> {
+    return this.#closed;
+  }
+
+  async read(offset: number, length: number, { signal }: ReadOptions = {}): Promise<Buffer> {
     checkWhole("offset", offset, this.size);
     checkWhole("length", length, Number.MAX_SAFE_INTEGER);
+    checkSignal(signal);
     const size = Math.min(length, this.size - offset);
-    const result = Buffer.allocUnsafeSlow(size);
-    for (let filled = 0; filled < size; ) {
-      for (const piece of await this.#step(offset + filled, offset + size, options.signal)) {
-        result.set(piece, filled);
-        filled += piece.length;
+    if (size > constants.MAX_LENGTH) throw new InvalidInputError("length", `must be at most ${constants.MAX_LENGTH}; stream more than that`, length);
+    return this.#run([signal], async (ended) => {
+      const result = Buffer.allocUnsafeSlow(size);
+      for (let filled = 0; filled < size; ) {
+        for (const { plaintext } of await this.#step(offset + filled, offset + size, maxStepBytes, ended)) {
+          result.set(plaintext, filled);
+          filled += plaintext.length;
+        }
       }
-    }
-    return result;
-  }
-
-  /**
-   * A range of plaintext as a stream. One step is fetched ahead; cancelling ends that too.
-   * @throws InvalidInputError for a range outside the recording; the stream fails with what {@link read} throws
-   */
-  stream({ start = 0, end = this.size, signal }: RangeOptions = {}): ReadableStream<Uint8Array> {
-    checkWhole("end", end, this.size);
-    checkWhole("start", start, end);
-    const cancelled = new AbortController();
-    const both = signal ? AbortSignal.any([signal, cancelled.signal]) : cancelled.signal;
-    let position = start;
-    const fetchNext = () => {
-      const step = this.#step(position, end, both);
-      step.catch(() => undefined); // reported when it is its turn
-      return step;
-    };
-    let ahead: Promise<Buffer[]> | undefined;
-    return new ReadableStream<Uint8Array>(
-      {
-        pull: async (controller) => {
-          if (position < end) {
-            for (const piece of await (ahead ?? fetchNext())) {
-              position += piece.length;
-              controller.enqueue(Buffer.from(piece)); // the cache keeps its own
-            }
-          }
-          ahead = position < end ? fetchNext() : undefined;
-          if (position >= end) controller.close();
-        },
-        cancel: (reason) => cancelled.abort(reason),
-      },
-      { highWaterMark: 0 },
-    );
-  }
-
-  /** Wipes the keys and forgets what was read. Reads that are under way fail with `ERR_CLOSED`. */
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#cache.clear();
-    this.#keys.destroy();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.close();
-  }
-
-  /** Pieces of plaintext from `from` on, at most to `to`: what is cached, or one fetch. At least one byte. */
-  async #step(from: number, to: number, signal: AbortSignal | undefined): Promise<Buffer[]> {
-    const capacity = this.header.segmentLength - segmentOverhead;
-    const first = Math.floor(from / capacity);
-    const wanted = Math.floor((to - 1) / capacity);
-    this.#checkOpen();
-    if (!this.#keys.held) this.#cache.clear(); // a term may have run out without anyone noticing yet
-    const cached = this.#cache.get(first);
-    if (cached) {
-      this.#cache.delete(first);
-      this.#cache.set(first, cached);
-      return [cached.subarray(from - first * capacity, to - first * capacity)];
-    }
-    let last = first;
-    const most = Math.max(1, Math.floor(stepBytes / this.header.segmentLength));
-    while (last < wanted && last - first + 1 < most && !this.#cache.has(last + 1)) last += 1;
-    const segments = await this.#load(first, last, signal);
-    return segments.map((segment, index) => {
-      const begin = (first + index) * capacity;
-      return segment.subarray(Math.max(0, from - begin), Math.max(0, to - begin));
+      return result;
     });
   }
 
-  /** Fetches segments in one read, verifies each, and keeps the latest. */
-  async #load(first: number, last: number, signal: AbortSignal | undefined): Promise<Buffer[]> {
-    const { segmentLength } = this.header;
-    const begin = this.#start + first * segmentLength;
-    const end = Math.min(this.#start + (last + 1) * segmentLength, this.#source.size);
-    const bytes = await readExactly(this.#source, begin, end - begin, signal);
-    const { held } = this.#keys;
-    return held ? this.#open(held, bytes, first) : this.#keys.use((floe) => this.#open(floe, bytes, first), signal);
+  stream({ start = 0, end = this.size, signal }: RangeOptions = {}): ReadableStream<Uint8Array> {
+    checkWhole("end", end, this.size);
+    checkWhole("start", start, end);
+    checkSignal(signal);
+    return rangeStream(start, end, {
+      run: (stop, task) => this.#run([signal, stop], task),
+      step: async (from, stepBytes, ended) => {
+        const pieces = await this.#step(from, end, stepBytes, ended);
+        return pieces.map(({ plaintext, cached }) => (cached ? Buffer.from(plaintext) : plaintext)); // the cache keeps its own
+      },
+      check: (ended) => this.#checkKeys(ended),
+      drops: this.#drops,
+    });
+  }
+
+  close(): Promise<void> {
+    return this.end(closedError());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Closes, and fails what is under way with a reason of its owner's. */
+  async end(reason: unknown): Promise<void> {
+    if (!this.#end.signal.aborted) {
+      this.#end.abort(reason);
+      this.#cache.clear();
+      this.#opened.keys.destroy();
+    }
+    await Promise.allSettled([...this.#running]);
+  }
+
+  /** Node's `util.inspect` shows what tells readers apart, and nothing of the recording. */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return `RecordingReader { size: ${this.size}, keyPairId: ${JSON.stringify(this.keyPairId)} }`;
+  }
+
+  /** Under a signal that also ends with the reader, and counted until it settles. */
+  async #run<T>(signals: readonly (AbortSignal | undefined)[], task: (ended: AbortSignal) => Promise<T>): Promise<T> {
+    this.#checkOpen();
+    const running = this.#runTask(async () => {
+      const { signal, unlink } = linkedSignal(this.#end.signal, ...signals);
+      try {
+        signal.throwIfAborted();
+        return await task(signal);
+      } finally {
+        unlink();
+      }
+    });
+    this.#running.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  /** Pieces of plaintext from `from` on, at most to `to`: what is cached, or one fetch. At least one byte. */
+  async #step(from: number, to: number, stepBytes: number, signal: AbortSignal): Promise<Piece[]> {
+    const { segmentLength } = this.#opened.header;
+    const capacity = segmentLength - segmentOverhead;
+    const first = Math.floor(from / capacity);
+    const wanted = Math.floor((to - 1) / capacity);
+    signal.throwIfAborted();
+    if (!this.#opened.keys.held) this.#cache.clear(); // a term may have run out without anyone noticing yet
+    const cached = this.#cache.get(first);
+    if (cached) return [{ plaintext: cached.subarray(from - first * capacity, to - first * capacity), cached: true }];
+    let last = first;
+    const most = Math.max(1, Math.floor(stepBytes / segmentLength));
+    while (last < wanted && last - first + 1 < most && !this.#cache.get(last + 1)) last += 1;
+    const segments = await this.#load(first, last, signal);
+    return segments.map(({ plaintext }, index) => {
+      const begin = (first + index) * capacity;
+      const part = plaintext.subarray(Math.max(0, from - begin), Math.max(0, to - begin));
+      // What is read in part is likely to be read on; whole segments are handed over.
+      const keep = part.length < plaintext.length;
+      if (keep) this.#cache.keep(first + index, plaintext);
+      return { plaintext: part, cached: keep };
+    });
+  }
+
+  /** Fetches segments in one read and verifies each; up to the first that fails, if that is not the first of all. */
+  async #load(first: number, last: number, signal: AbortSignal | undefined): Promise<Piece[]> {
+    const { source, header, start, keys } = this.#opened;
+    const begin = start + first * header.segmentLength;
+    const end = Math.min(start + (last + 1) * header.segmentLength, source.size);
+    const bytes = await readExactly(source, begin, end - begin, signal);
+    const { held } = keys;
+    return held ? this.#open(held, bytes, first) : keys.use((floe) => this.#open(floe, bytes, first), signal);
   }
 
   /** Decrypts whole segments that lie in one buffer. */
-  #open(floe: FloeDecryptor, bytes: Buffer, first: number): Buffer[] {
+  #open(floe: FloeDecryptor, bytes: Buffer, first: number): Piece[] {
     this.#checkOpen();
-    const { segmentLength } = this.header;
-    const segments: Buffer[] = [];
+    const { segmentLength } = this.#opened.header;
+    const pieces: Piece[] = [];
     for (let offset = 0, position = first; offset < bytes.length; offset += segmentLength, position += 1) {
-      const segment = bytes.subarray(offset, offset + segmentLength);
-      const isLast = position === this.#lastPosition;
-      const lengthField = segment.readUInt32BE(0);
-      if (isLast && (isInnerSegment(lengthField) || lengthField > segment.length)) throw truncated();
-      const [plaintext = Buffer.alloc(0)] = floe.segment(segmentParts(segment), position, isLast);
-      segments.push(plaintext);
-      this.#keep(position, plaintext);
+      try {
+        pieces.push({ plaintext: this.#openSegment(floe, bytes.subarray(offset, offset + segmentLength), position), cached: false });
+      } catch (error) {
+        if (pieces.length === 0) throw error;
+        break; // it fails when its turn comes
+      }
     }
-    return segments;
+    return pieces;
   }
 
-  #keep(position: number, plaintext: Buffer): void {
-    this.#cache.set(position, plaintext);
-    let bytes = 0;
-    for (const { length } of this.#cache.values()) bytes += length;
-    for (const [oldest, { length }] of this.#cache) {
-      if (bytes <= cacheBytes || this.#cache.size === 1) return;
-      this.#cache.delete(oldest);
-      bytes -= length;
-    }
+  #openSegment(floe: FloeDecryptor, segment: Buffer, position: number): Buffer {
+    const isLast = position === this.#lastPosition;
+    const lengthField = segment.readUInt32BE(0);
+    if (isLast && (isInnerSegment(lengthField) || lengthField > segment.length)) throw truncated();
+    const [plaintext = Buffer.alloc(0)] = floe.segment(segmentParts(segment), position, isLast);
+    return plaintext;
+  }
+
+  /** Asks custody again if the term has run out. */
+  async #checkKeys(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (!this.#opened.keys.held) await this.#opened.keys.use(() => this.#checkOpen(), signal);
   }
 
   #checkOpen(): void {
     if (this.#forgotten) throw this.#forgotten;
-    if (this.#closed) throw new RecordingKeyStoreError("ERR_CLOSED", "the recording's reader is closed");
+    if (this.#end.signal.aborted) throw closedError();
   }
 
   /** Plaintext is not kept for longer than the keys that opened it. */
-  #ended(forgotten: RecordingKeyStoreError | undefined): void {
-    this.#forgotten ??= forgotten;
+  #termEnded(forgotten: RecordingKeyStoreError | undefined): void {
     this.#cache.clear();
-    if (forgotten) this.close();
+    for (const drop of this.#drops) drop();
+    if (!forgotten) return;
+    this.#forgotten ??= forgotten;
+    void this.end(forgotten);
   }
+}
+
+interface Piece {
+  readonly plaintext: Buffer;
+  /** Whether the cache has it too. */
+  readonly cached: boolean;
+}
+
+function closedError(): RecordingKeyStoreError {
+  return new RecordingKeyStoreError("ERR_CLOSED", "the recording's reader is closed");
 }
 
 function checkWhole(field: string, value: number, max: number): void {
   if (!Number.isSafeInteger(value) || value < 0 || value > max) throw new InvalidInputError(field, `must be a whole number from 0 to ${max}`, value);
+}
+
+function checkSignal(signal: unknown): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw new InvalidInputError("signal", "must be an AbortSignal", signal);
 }

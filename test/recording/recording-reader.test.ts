@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
+import { inspect } from "node:util";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { RecordingKeyStoreError } from "../../src/errors.js";
 import { bytesSource, type RandomAccessSource } from "../../src/recording/random-access-source.js";
-import { RecordingReader } from "../../src/recording/recording-reader.js";
+import { SegmentReader, type OpenRequest } from "../../src/recording/recording-reader.js";
 import { encryptAll } from "./floe-oracle.js";
 import { capacity, collect, dataKey, encrypt, header, lease, type LeaseState, segmentLength } from "./support.js";
 
@@ -23,7 +24,8 @@ function watched(bytes: Uint8Array): RandomAccessSource & { reads: { offset: num
     },
   };
 }
-const open = (bytes: Uint8Array | RandomAccessSource) => RecordingReader.open(bytes instanceof Uint8Array ? bytesSource(bytes) : bytes, async () => lease());
+const request = (held = lease()): OpenRequest => ({ checkNames: () => undefined, open: async () => ({ lease: held, keyPairId: "pair-1" }) });
+const open = (bytes: Uint8Array | RandomAccessSource, held = lease()) => SegmentReader.open(bytes instanceof Uint8Array ? bytesSource(bytes) : bytes, request(held));
 
 describe("a recording open for random access", () => {
   it("reads like the plaintext itself, whatever the size and the form of its end", async () => {
@@ -41,7 +43,7 @@ describe("a recording open for random access", () => {
           const end = Math.min(size, offset + length);
           expect((await collect(reader.stream({ start: offset, end }))).equals(plaintext.subarray(offset, end))).toBe(true);
         }
-        reader.close();
+        await reader.close();
       }),
     );
   });
@@ -66,8 +68,8 @@ describe("a recording open for random access", () => {
     expect(source.reads).toEqual([]); // it came from the cache
   });
 
-  it("fetches long ranges in steps of a MiB, one ahead", async () => {
-    const plaintext = randomBytes(3 * 1_048_576);
+  it("fetches long ranges in steps of up to a MiB, a stream's growing to that, one ahead", async () => {
+    const plaintext = randomBytes(5 * 1_048_576);
     const source = watched(await encrypt(plaintext, headerBytes));
     const reader = await open(source);
     source.reads.length = 0;
@@ -76,9 +78,12 @@ describe("a recording open for random access", () => {
     source.reads.length = 0;
     const iterator = reader.stream()[Symbol.asyncIterator]();
     await iterator.next();
-    expect(source.reads.length).toBe(2);
+    expect(source.reads.map(({ length }) => length)).toEqual([32 * segmentLength, 64 * segmentLength]);
     await iterator.return?.();
     expect(source.reads.length).toBe(2);
+    source.reads.length = 0;
+    expect((await collect(reader.stream())).equals(plaintext)).toBe(true);
+    expect(source.reads.slice(0, 5).map(({ length }) => length / segmentLength)).toEqual([32, 64, 128, 256, 256]);
   });
 
   it("believes no size but that of a verified last segment", async () => {
@@ -101,12 +106,20 @@ describe("a recording open for random access", () => {
     }
   });
 
-  it("releases nothing of a step in which a segment does not verify", async () => {
-    const encrypted = await encrypt(randomBytes(5 * capacity), headerBytes);
+  it("releases what was verified before a changed segment from a stream, and nothing from a read", async () => {
+    const plaintext = randomBytes(5 * capacity);
+    const encrypted = await encrypt(plaintext, headerBytes);
     encrypted[start + 2 * segmentLength + 50]! ^= 1;
     const reader = await open(encrypted);
     await expect(reader.read(capacity, 2 * capacity)).rejects.toMatchObject({ code: "ERR_RECORDING_TAMPERED" });
-    await expect(collect(reader.stream())).rejects.toMatchObject({ code: "ERR_RECORDING_TAMPERED" });
+    for (const from of [0, 10, capacity, 2 * capacity - 1, 2 * capacity]) {
+      const parts: Uint8Array[] = [];
+      const reading = (async () => {
+        for await (const part of reader.stream({ start: from })) parts.push(part);
+      })();
+      await expect(reading).rejects.toMatchObject({ code: "ERR_RECORDING_TAMPERED" });
+      expect(Buffer.concat(parts).equals(plaintext.subarray(from, 2 * capacity))).toBe(true);
+    }
     expect((await reader.read(0, capacity)).length).toBe(capacity);
     expect((await reader.read(3 * capacity, capacity)).length).toBe(capacity);
   });
@@ -129,7 +142,7 @@ describe("a recording open for random access", () => {
   it("holds neither keys nor plaintext once its term has run out, and is closed when keys are forgotten", async () => {
     const source = watched(await encrypt(randomBytes(3 * capacity), headerBytes));
     const state: LeaseState = { released: 0, renewed: 0, valid: true };
-    const reader = await RecordingReader.open(source, async () => lease(state));
+    const reader = await open(source, lease(state));
     await reader.read(0, 10);
     source.reads.length = 0;
     state.end?.(); // nobody asks; the term ends all the same
@@ -141,11 +154,25 @@ describe("a recording open for random access", () => {
     expect(state.released).toBe(1);
   });
 
+  it("drops what a stream decrypted ahead when its term runs out, and fetches it again", async () => {
+    const plaintext = randomBytes(200 * capacity);
+    const source = watched(await encrypt(plaintext, headerBytes));
+    const state: LeaseState = { released: 0, renewed: 0, valid: true };
+    const streaming = (await open(source, lease(state))).stream()[Symbol.asyncIterator]();
+    const parts = [(await streaming.next()).value as Uint8Array];
+    await new Promise(setImmediate);
+    state.end?.();
+    for (let next = await streaming.next(); !next.done; next = await streaming.next()) parts.push(next.value);
+    expect(Buffer.concat(parts).equals(plaintext)).toBe(true);
+    expect(source.reads.map(({ offset }) => (offset - start) / segmentLength).slice(2, 5)).toEqual([0, 32, 32]);
+    expect(state.renewed).toBe(1);
+  });
+
   it("asks custody again once its lease has run out, and keeps no plaintext beyond", async () => {
     const source = watched(await encrypt(randomBytes(3 * capacity), headerBytes));
     const state: LeaseState = { released: 0, renewed: 0, valid: true };
     const held = lease(state);
-    const reader = await RecordingReader.open(source, async () => held);
+    const reader = await open(source, held);
     await reader.read(0, 10);
     state.valid = false;
     state.renew = async () => void (state.valid = true);
@@ -156,8 +183,8 @@ describe("a recording open for random access", () => {
     state.renew = () => Promise.reject(new Error("refused"));
     await expect(reader.read(0, 10)).rejects.toThrow("refused");
     await expect(collect(reader.stream())).rejects.toThrow("refused");
-    reader.close();
-    reader.close();
+    await reader.close();
+    await reader.close();
     expect(state.released).toBe(1);
     await expect(reader.read(0, 10)).rejects.toMatchObject({ code: "ERR_CLOSED" });
   });
@@ -166,8 +193,54 @@ describe("a recording open for random access", () => {
     const encrypted = await encrypt(randomBytes(3 * capacity), headerBytes);
     encrypted[encrypted.length - 1]! ^= 1;
     const state: LeaseState = { released: 0, renewed: 0, valid: true };
-    await expect(RecordingReader.open(bytesSource(encrypted), async () => lease(state))).rejects.toMatchObject({ code: "ERR_RECORDING_TAMPERED" });
+    await expect(open(encrypted, lease(state))).rejects.toMatchObject({ code: "ERR_RECORDING_TAMPERED" });
     expect(state.released).toBe(1);
+  });
+
+  it("gives chunks that later reads do not share", async () => {
+    const plaintext = randomBytes(4 * capacity);
+    const reader = await open(await encrypt(plaintext, headerBytes));
+    for (const start of [0, 100]) for await (const part of reader.stream({ start, end: 3 * capacity + 5 })) part.fill(0);
+    (await reader.read(50, 2 * capacity)).fill(0);
+    expect((await reader.read(0, plaintext.length)).equals(plaintext)).toBe(true);
+  });
+
+  it("checks names before it reads more than the header, and before a key is asked for", async () => {
+    const source = watched((await encrypt(randomBytes(3 * capacity), headerBytes)).subarray(0, -1));
+    const another = new Error("another recording");
+    const opening = SegmentReader.open(source, {
+      checkNames: () => {
+        throw another;
+      },
+      open: () => Promise.reject(new Error("a key was asked for")),
+    });
+    await expect(opening).rejects.toBe(another);
+    expect(source.reads).toEqual([{ offset: 0, length: 4_096 }]);
+  });
+
+  it("fails what is under way with its end, and waits for that", async () => {
+    const source = bytesSource(await encrypt(randomBytes(300 * capacity), headerBytes));
+    let hanging = false;
+    const reader = await open({ size: source.size, read: (...args) => (hanging ? new Promise(() => undefined) : source.read(...args)) });
+    const begun = reader.stream().getReader();
+    await begun.read();
+    hanging = true;
+    const waiting = [reader.read(10 * capacity, 10), collect(reader.stream()), collect(reader.stream({ start: 5 }))];
+    const settled = Promise.allSettled(waiting);
+    const idle = reader.stream();
+    await reader.close();
+    for (const result of await settled) expect(result).toMatchObject({ status: "rejected", reason: { code: "ERR_CLOSED" } });
+    await expect(begun.read()).rejects.toMatchObject({ code: "ERR_CLOSED" });
+    await expect(collect(idle)).rejects.toMatchObject({ code: "ERR_CLOSED" });
+    await expect(collect(reader.stream())).rejects.toMatchObject({ code: "ERR_CLOSED" });
+    expect(() => reader.stream({ start: -1 })).toThrow(expect.objectContaining({ code: "ERR_INVALID_INPUT" }));
+  });
+
+  it("shows neither metadata nor anything else of the recording to inspect and JSON", async () => {
+    const reader = await open(await encrypt(Buffer.from("+49 30 1234567"), header({ publicMetadata: { codec: "opus" } })));
+    await reader.read(0, 5);
+    expect(inspect(reader, { depth: Infinity, showHidden: true })).toBe('RecordingReader { size: 14, keyPairId: "pair-1" }');
+    expect(JSON.stringify(reader)).toBe("{}");
   });
 
   it("ends with its signals, and hands them to the source", async () => {
