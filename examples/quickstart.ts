@@ -16,7 +16,7 @@ import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 import { KMSClient } from "@aws-sdk/client-kms";
-import { KmsError, RecordingKeyStore, type TestReport } from "recording-keystore";
+import { KmsError, RecordingKeyStore, recordingKeyPolicy, type TestReport } from "recording-keystore";
 import { AwsKmsProvider } from "recording-keystore/aws";
 import { FileKeyPairStore } from "recording-keystore/stores/file";
 import { InMemoryKms } from "recording-keystore/testing";
@@ -27,20 +27,10 @@ const service = { account: "444455556666", role: "arn:aws:iam::444455556666:role
 const kmsKeyAliasArn = `arn:aws:kms:${organization.region}:${organization.account}:alias/recordings`;
 
 /** The organization's key policy: its own account administers the key, the recording service may use it for its recordings. */
-const keyPolicy = {
-  Version: "2012-10-17",
-  Statement: [
-    { Effect: "Allow", Principal: { AWS: `arn:aws:iam::${organization.account}:root` }, Action: "kms:*", Resource: "*" },
-    {
-      Effect: "Allow",
-      Principal: { AWS: `arn:aws:iam::${service.account}:root` },
-      Action: ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*"],
-      Resource: "*",
-      Condition: { StringEquals: { "kms:EncryptionContext:genesys-cloud-organization-id": organization.id } },
-    },
-    { Effect: "Allow", Principal: { AWS: `arn:aws:iam::${service.account}:root` }, Action: "kms:DescribeKey", Resource: "*" },
-  ],
-};
+const keyPolicy = recordingKeyPolicy({
+  accountId: organization.account,
+  grants: [{ serviceAccountId: service.account, organizationIds: [organization.id] }],
+});
 
 const tell = new Narrator();
 

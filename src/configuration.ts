@@ -1,9 +1,10 @@
 import * as z from "zod";
+import { checkInput } from "./checked-input.js";
 import type { Clock } from "./clock.js";
-import { InvalidInputError } from "./errors.js";
 import { kmsAliasArnProblem } from "./kms/arn.js";
+import { contextKeyNameRule, defaultContextKeyName, organizationIdRule } from "./kms/context-keys.js";
 import type { KmsProvider } from "./kms/kms-provider.js";
-import { defaultContextKeyName, keyPairSpecs, periodicKeyChanges, type KeyPairSpec, type PeriodicKeyChange } from "./key-pairs/vocabulary.js";
+import { keyPairSpecs, periodicKeyChanges, type KeyPairSpec, type PeriodicKeyChange } from "./key-pairs/vocabulary.js";
 import type { KeyStoreConfiguration } from "./key-pairs/rotation.js";
 import type { KeyPairStore } from "./stores/key-pair-store.js";
 import type { LastConfirmedStore } from "./stores/last-confirmed-store.js";
@@ -97,9 +98,7 @@ const kmsKeys = z.array(z.string()).min(1).max(1_000);
 
 const schemas = {
   options: z.strictObject({
-    organizationId: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:@+=,-]{0,127}$/, {
-      message: "must be 1 to 128 of A-Z a-z 0-9 . _ : @ + = , - and begin with a letter or digit",
-    }),
+    organizationId: z.string().regex(organizationIdRule.pattern, { message: organizationIdRule.message }),
     homeRegion: region,
     kms: anyObject<KmsProvider>(["describeKey", "encrypt", "decrypt", "generateDataKeyPair"]),
     store: anyObject<KeyPairStore>(["readHead", "swapHead", "createKeyPair", "readKeyPair", "listKeyPairs"]),
@@ -126,8 +125,8 @@ const schemas = {
     keyPairSpec: z.enum(keyPairSpecs).default("X25519"),
     contextKeyName: z
       .string()
-      .regex(/^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$/, { message: "must be 1 to 128 of A-Z a-z 0-9 . _ : / @ - and begin with a letter or digit" })
-      .refine((name) => !/^(aws|recording-keystore):/i.test(name), { message: "must not begin with aws: or recording-keystore:" })
+      .regex(contextKeyNameRule.pattern, { message: contextKeyNameRule.message })
+      .refine((name) => !contextKeyNameRule.taken.test(name), { message: contextKeyNameRule.takenMessage })
       .default(defaultContextKeyName),
   }),
   encrypt: z.strictObject({
@@ -154,31 +153,9 @@ export type CheckedOptions = Parsed<"options">;
  * @throws InvalidInputError naming the field, the rule and (if short and no secret) what was given
  */
 export function check<K extends keyof Schemas>(kind: K, input: unknown): Parsed<K> {
-  const result = schemas[kind].safeParse(input ?? {});
-  if (result.success) return result.data as Parsed<K>;
-  const issue = result.error.issues[0];
-  if (!issue) throw new InvalidInputError("input", "is invalid");
-  if (issue.code === "unrecognized_keys") throw new InvalidInputError(issue.keys[0] ?? "input", "is not a known option");
-  const field = issue.path.join(".") || "input";
-  const given = issue.path.reduce<unknown>((value, key) => (typeof value === "object" && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined), input);
-  throw new InvalidInputError(field, given === undefined ? "is required" : ruleOf(issue), given);
+  return checkInput<z.ZodType>(schemas[kind], input) as Parsed<K>;
 }
 
 export function checkConfiguration(input: ConfigurationInput): KeyStoreConfiguration {
   return check("configuration", input);
-}
-
-function ruleOf(issue: z.core.$ZodIssue): string {
-  switch (issue.code) {
-    case "invalid_type":
-      return `must be a ${issue.expected}`;
-    case "invalid_value":
-      return `must be one of ${issue.values.map(String).join(", ")}`;
-    case "too_small":
-      return `must be at least ${String(issue.minimum)}`;
-    case "too_big":
-      return `must be at most ${String(issue.maximum)}`;
-    default:
-      return issue.message;
-  }
 }

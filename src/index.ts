@@ -36,6 +36,19 @@ export type {
   KmsProvider,
 } from "./kms/kms-provider.js";
 export { kmsError, kmsFailureGroup, kmsFailureKinds, type KmsFailureGroup, type KmsFailureKind } from "./kms/failures.js";
+export { checkKeyPolicy, type KeyPolicyCheckOptions, type KeyPolicyReport } from "./kms/key-policy/check.js";
+export { keyPolicyFindingCodes, type KeyPolicyFinding, type KeyPolicyFindingCode, type KeyPolicyStatementPlace } from "./kms/key-policy/findings.js";
+export type { KeyAccess, RecordingKeyGrant } from "./kms/key-policy/grant.js";
+export {
+  recordingKeyPolicy,
+  recordingKeyStatements,
+  recordingRolePolicy,
+  type KeyPolicy,
+  type KeyPolicyStatement,
+  type RecordingKeyPolicyOptions,
+  type RecordingRolePolicyOptions,
+  type RolePolicy,
+} from "./kms/key-policy/write.js";
 export { diagnose, type Diagnosis, type DiagnosisContext } from "./kms/diagnosis.js";
 
 export type {

@@ -5,8 +5,5 @@ export type KeyPairSpec = (typeof keyPairSpecs)[number];
 export const periodicKeyChanges = ["daily", "weekly", "monthly", "yearly", "never"] as const;
 export type PeriodicKeyChange = (typeof periodicKeyChanges)[number];
 
-/** Name under which the reference system puts the organization's id into the KMS encryption context. */
-export const defaultContextKeyName = "genesys-cloud-organization-id";
-
 /** Whether KMS itself has vouched for a public key on this host (`confirmed`), or could not be asked yet. */
 export type Confirmation = "confirmed" | "unconfirmed";

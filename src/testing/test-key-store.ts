@@ -1,4 +1,5 @@
 import type { ConfigurationInput, RecordingKeyStoreOptions } from "../configuration.js";
+import { recordingKeyPolicy } from "../kms/key-policy/write.js";
 import { RecordingKeyStore } from "../recording-key-store.js";
 import type { KeyPairStore } from "../stores/key-pair-store.js";
 import { MemoryKeyPairStore } from "../stores/memory.js";
@@ -41,12 +42,12 @@ export async function createTestKeyStore(options: TestKeyStoreOptions = {}): Pro
   const { organizationId = "org-1", homeRegion = "us-east-1", store = new MemoryKeyPairStore() } = rest;
   const kms = new InMemoryKms({ clock });
   const caller = kms.addPrincipal({ arn: `arn:aws:iam::${serviceAccountId}:role/recording` });
-  const contextKey = (configuration || {}).contextKeyName ?? "genesys-cloud-organization-id";
+  const { contextKeyName } = configuration || {};
   const kmsKeyArn = kms.createKey({
     accountId: customerAccountId,
     region: homeRegion,
     alias: "alias/recordings",
-    policy: customerPolicy(customerAccountId, { [`kms:EncryptionContext:${contextKey}`]: organizationId }),
+    policy: recordingKeyPolicy({ accountId: customerAccountId, grants: [{ serviceAccountId, organizationIds: [organizationId], ...(contextKeyName !== undefined && { contextKeyName }) }] }),
   });
   const kmsKeyAliasArn = kmsKeyArn.replace(/:key\/.*$/, ":alias/recordings");
   const keyStore = new RecordingKeyStore({
@@ -60,17 +61,4 @@ export async function createTestKeyStore(options: TestKeyStoreOptions = {}): Pro
   });
   if (configuration) await keyStore.configure({ ...configuration, kmsKeyAliasArn });
   return { keyStore, kms, store, clock, kmsKeyArn, kmsKeyAliasArn };
-}
-
-function customerPolicy(customerAccountId: string, context: Record<string, string>): object {
-  const service = { AWS: `arn:aws:iam::${serviceAccountId}:root` };
-  const Resource = "*";
-  return {
-    Version: "2012-10-17",
-    Statement: [
-      { Effect: "Allow", Principal: { AWS: `arn:aws:iam::${customerAccountId}:root` }, Action: "kms:*", Resource },
-      { Effect: "Allow", Principal: service, Action: ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*"], Resource, Condition: { StringEquals: context } },
-      { Effect: "Allow", Principal: service, Action: "kms:DescribeKey", Resource },
-    ],
-  };
 }

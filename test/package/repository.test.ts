@@ -1,5 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { keyPolicyFindingCodes, recordingKeyStatements } from "../../src/index.js";
+import { severityOf } from "../../src/kms/key-policy/findings.js";
 
 const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), "utf8");
 
@@ -18,6 +20,16 @@ describe("docs/errors.md", () => {
     expect(codes.length).toBeGreaterThan(0);
     expect(tableUnder("Codes", documentation).sort()).toEqual(codes.sort());
   });
+});
+
+test("docs/key-policy.md has one row for each finding, with its severity", () => {
+  const rows = [...read("docs/key-policy.md").matchAll(/^\| `([A-Z_]+)` \| (error|warning) \|/gm)].map(([, code, severity]) => [code, severity]);
+  expect(rows).toEqual(keyPolicyFindingCodes.map((code) => [code, severityOf(code)]));
+});
+
+test("README shows the statements that the library writes", () => {
+  const json = /```json\n([^`]*)```/.exec(read("README.md"))?.[1] ?? "";
+  expect(JSON.parse(json)).toEqual(recordingKeyStatements({ serviceAccountId: "444455556666", organizationIds: ["org-4711"] }));
 });
 
 describe.each(["package-lock.json", "bench/package-lock.json"])("%s", (file) => {

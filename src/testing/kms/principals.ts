@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { readPolicy } from "./policy/document.js";
+import { readPolicy } from "./policy/read-policy.js";
 
 /** Who may call. Every secret key is right: requests are told apart by their access key id alone. */
 export interface KmsPrincipal {

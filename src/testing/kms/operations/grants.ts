@@ -6,7 +6,7 @@ import type { WireGrantConstraints } from "../input.js";
 import type { KmsKey } from "../key.js";
 import { dryRunRule, grantTokensRule, keyIdRule, limitRule, markerRule, notModelled, operation, optionalKeyIdRule } from "../operation.js";
 import { page } from "../paging.js";
-import { isPrincipal } from "../policy/principal-match.js";
+import { isPrincipal } from "../../../kms/policy/principal-match.js";
 import { WireTime } from "../wire.js";
 
 const principalRule = { type: "string", min: 1, max: 256, pattern: String.raw`^[\w+=,.@:/-]+$` } as const;

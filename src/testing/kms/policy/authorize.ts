@@ -1,11 +1,12 @@
 import type { AwsError } from "../aws-error.js";
 import type { KmsKey } from "../key.js";
 import type { KmsPrincipal } from "../principals.js";
-import type { ConditionContext } from "./conditions.js";
-import { readPolicy, type PolicyDocument, type PolicyStatement } from "./document.js";
+import type { ConditionContext } from "../../../kms/policy/conditions.js";
+import type { PolicyDocument, PolicyStatement } from "../../../kms/policy/document.js";
 import { allowedByGrant, type GrantQuestion } from "./grants.js";
 import { notAuthorized } from "./not-authorized.js";
-import { matchPrincipal, type PrincipalMatch } from "./principal-match.js";
+import { readPolicy } from "./read-policy.js";
+import { matchPrincipal, type PrincipalMatch } from "../../../kms/policy/principal-match.js";
 
 interface Question {
   caller: KmsPrincipal;
@@ -57,10 +58,6 @@ function askIdentityPolicy(resource: string, question: Question): "allowed" | "d
   return statements.length > 0 ? "allowed" : "silent";
 }
 
-function applies({ actions, resources, condition }: PolicyStatement, resource: string, { action, context }: Question): boolean {
-  return (
-    actions.patterns.some((matches) => matches(action)) !== actions.not &&
-    resources.patterns.some((matches) => matches(resource)) !== resources.not &&
-    condition(context)
-  );
+function applies({ actions, resources, conditions }: PolicyStatement, resource: string, { action, context }: Question): boolean {
+  return actions.selects(action) && resources.selects(resource) && conditions.every(({ holds }) => holds(context));
 }

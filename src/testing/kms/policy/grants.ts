@@ -1,7 +1,7 @@
 import type { EncryptionContext } from "../ciphertext.js";
 import type { Grant } from "../grant.js";
 import type { KmsPrincipal } from "../principals.js";
-import { isPrincipal } from "./principal-match.js";
+import { isPrincipal } from "../../../kms/policy/principal-match.js";
 
 export interface GrantQuestion {
   caller: KmsPrincipal;

@@ -2,7 +2,8 @@ import { partitionOf } from "../arn.js";
 import { AwsError } from "../aws-error.js";
 import type { KmsCall } from "../call.js";
 import type { KmsKey } from "../key.js";
-import { PolicyProblem, readPolicy } from "./document.js";
+import { readPolicy } from "./read-policy.js";
+import { PolicyProblem } from "../../../kms/policy/document.js";
 
 const maxPolicyBytes = 32_768;
 

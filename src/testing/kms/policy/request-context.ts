@@ -1,7 +1,8 @@
+import { principalArnOf } from "../../../kms/policy/principal-match.js";
 import type { EncryptionContext } from "../ciphertext.js";
 import type { KmsKey } from "../key.js";
 import type { KmsPrincipal } from "../principals.js";
-import type { ConditionContext } from "./conditions.js";
+import type { ConditionContext } from "../../../kms/policy/conditions.js";
 
 /** What conditions can ask of one use of a key. */
 export interface RequestFacts {
@@ -50,7 +51,7 @@ const readers = new Map<string, (facts: RequestFacts) => Value>(Object.entries({
   "kms:keyorigin": ({ key }) => key?.origin,
   "kms:multiregion": ({ key }) => key && String(key.multiRegion !== undefined),
   "kms:multiregionkeytype": ({ key }) => key?.multiRegion,
-  "aws:principalarn": ({ caller }) => roleOf(caller.arn),
+  "aws:principalarn": ({ caller }) => principalArnOf(caller.arn),
   "aws:principalaccount": ({ caller }) => caller.accountId,
   "aws:principaltype": ({ caller }) => principalType(caller.arn),
   "aws:principalisawsservice": () => "false",
@@ -69,11 +70,6 @@ function ignoringCase(values: Readonly<Record<string, string>>, lowerCaseName: s
 
 function lowerCaseKeys(values: Readonly<Record<string, Value>>): Map<string, Value> {
   return new Map(Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [[name.toLowerCase(), value]])));
-}
-
-/** `aws:PrincipalArn` of a session is its role's. */
-function roleOf(arn: string): string {
-  return arn.replace(/^arn:([^:]+):sts::(\d{12}):assumed-role\/([^/]+)\/.*$/, "arn:$1:iam::$2:role/$3");
 }
 
 function principalType(arn: string): string {

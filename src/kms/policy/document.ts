@@ -1,18 +1,27 @@
-import { compileConditions, type ConditionTest } from "./conditions.js";
-import { wildcard, type Pattern } from "./wildcard.js";
+import { compileCondition, type Condition } from "./conditions.js";
+import { wildcard } from "./wildcard.js";
 
-/** A policy read once and asked often. */
+/** A policy, ready to be asked. */
 export interface PolicyDocument {
   readonly statements: readonly PolicyStatement[];
 }
 
 export interface PolicyStatement {
+  readonly sid?: string;
   readonly effect: "Allow" | "Deny";
   /** Absent in identity policies. */
   readonly principals?: { readonly not: boolean; readonly names: readonly string[] };
-  readonly actions: { readonly not: boolean; readonly patterns: readonly Pattern[] };
-  readonly resources: { readonly not: boolean; readonly patterns: readonly Pattern[] };
-  readonly condition: ConditionTest;
+  readonly actions: Selection;
+  readonly resources: Selection;
+  /** All must hold. */
+  readonly conditions: readonly Condition[];
+}
+
+/** `Action` or `NotAction`, `Resource` or `NotResource`. */
+export interface Selection {
+  readonly not: boolean;
+  readonly names: readonly string[];
+  readonly selects: (text: string) => boolean;
 }
 
 export type PolicyKind = "key" | "identity";
@@ -20,28 +29,13 @@ export type PolicyKind = "key" | "identity";
 /** Says what is wrong with a policy; becomes MalformedPolicyDocumentException for key policies. */
 export class PolicyProblem extends Error {}
 
-/** One for each kind, so that a look-up needs no key of its own made. */
-const caches: Record<PolicyKind, Map<string, PolicyDocument>> = { key: new Map(), identity: new Map() };
-const maxCached = 1000;
-
-/** Reads a policy document. Throws {@link PolicyProblem}. */
-export function readPolicy(text: string, kind: PolicyKind): PolicyDocument {
-  const cache = caches[kind];
-  let document = cache.get(text);
-  if (!document) {
-    document = parse(text, kind);
-    if (cache.size >= maxCached) cache.clear();
-    cache.set(text, document);
-  }
-  return document;
-}
-
-function parse(text: string, kind: PolicyKind): PolicyDocument {
+/** Reads a policy document. @throws PolicyProblem */
+export function parsePolicy(text: string, kind: PolicyKind): PolicyDocument {
   let json: unknown;
   try {
     json = JSON.parse(text);
-  } catch {
-    throw new PolicyProblem("Syntax errors in policy.");
+  } catch (cause) {
+    throw new PolicyProblem("Syntax errors in policy.", { cause });
   }
   const policy = record(json, "policy");
   onlyMembers(policy, ["Version", "Id", "Statement"], "policy");
@@ -59,15 +53,22 @@ function readStatement(json: unknown, kind: PolicyKind): PolicyStatement {
   onlyMembers(statement, members, "Statement");
   const effect = statement["Effect"];
   if (effect !== "Allow" && effect !== "Deny") throw new PolicyProblem("A statement needs an Effect of Allow or Deny.");
-  const action = oneOf(statement, "Action");
-  const resource = oneOf(statement, "Resource");
+  const sid = statement["Sid"];
   return {
+    ...(typeof sid === "string" && { sid }),
     effect,
     ...(kind === "key" && { principals: readPrincipals(statement) }),
-    actions: { not: action.not, patterns: strings(action.value, action.name).map((value) => wildcard(value, "ignore-case")) },
-    resources: { not: resource.not, patterns: strings(resource.value, resource.name).map((value) => wildcard(value)) },
-    condition: readConditions(statement["Condition"]),
+    actions: readSelection(statement, "Action", "ignore-case"),
+    resources: readSelection(statement, "Resource", "exact"),
+    conditions: readConditions(statement["Condition"]),
   };
+}
+
+function readSelection(statement: Record<string, unknown>, member: "Action" | "Resource", letterCase: "exact" | "ignore-case"): Selection {
+  const { not, name, value } = oneOf(statement, member);
+  const names = strings(value, name);
+  const patterns = names.map((text) => wildcard(text, letterCase));
+  return { not, names, selects: (text) => patterns.some((matches) => matches(text)) !== not };
 }
 
 function readPrincipals(statement: Record<string, unknown>): NonNullable<PolicyStatement["principals"]> {
@@ -76,18 +77,23 @@ function readPrincipals(statement: Record<string, unknown>): NonNullable<PolicyS
   const kinds = record(value, name);
   onlyMembers(kinds, ["AWS", "Service", "Federated", "CanonicalUser"], name);
   // Principals of other kinds are legal, and never the caller here.
-  return { not, names: kinds["AWS"] === undefined ? [] : strings(kinds["AWS"], name) };
+  const names = kinds["AWS"] === undefined ? [] : strings(kinds["AWS"], name);
+  if (!names.every((principal) => principalForm.test(principal))) throw new PolicyProblem("Policy contains a statement with one or more invalid principals.");
+  return { not, names };
 }
 
-function readConditions(json: unknown): ConditionTest {
-  if (json === undefined) return () => true;
-  const operators = Object.entries(record(json, "Condition")).map(([operator, keys]) => {
-    const tests = Object.entries(record(keys, operator)).map(([key, values]) => ({ key, values: scalars(values, key) }));
-    return { operator, tests };
-  });
-  const compiled = compileConditions(operators);
-  if (typeof compiled === "string") throw new PolicyProblem(compiled);
-  return compiled;
+/** Everyone, an account, an account's principal (no wildcard may stand for a part of it), or the id that is left of a deleted one. */
+const principalForm = /^(?:\*|\d{12}|A[A-Z0-9]{15,}|arn:aws(?:-[a-z]+)*:(?:iam|sts)::\d{12}:(?:root|(?:user|role|assumed-role|federated-user)\/[^*?]+))$/;
+
+function readConditions(json: unknown): Condition[] {
+  if (json === undefined) return [];
+  return Object.entries(record(json, "Condition")).flatMap(([operator, keys]) =>
+    Object.entries(record(keys, operator)).map(([key, values]) => {
+      const condition = compileCondition(operator, key, scalars(values, key));
+      if (!condition) throw new PolicyProblem(`Invalid Condition type : ${operator}.`);
+      return condition;
+    }),
+  );
 }
 
 /** A statement has `X` or `NotX`, and not both. */

@@ -1,10 +1,15 @@
-import type { KmsPrincipal } from "../principals.js";
 import type { PolicyStatement } from "./document.js";
+
+/** Who calls, by the ARN of its user, role or session. */
+export interface PolicyCaller {
+  readonly arn: string;
+  readonly accountId: string;
+}
 
 /** How a statement names the caller: itself, only by its account (so that IAM decides), or not at all. */
 export type PrincipalMatch = "direct" | "account" | "none";
 
-export function matchPrincipal(principals: NonNullable<PolicyStatement["principals"]>, effect: "Allow" | "Deny", caller: KmsPrincipal): PrincipalMatch {
+export function matchPrincipal(principals: NonNullable<PolicyStatement["principals"]>, effect: "Allow" | "Deny", caller: PolicyCaller): PrincipalMatch {
   const matches = principals.names.map((name) => matchName(name, caller));
   const direct = matches.includes("direct");
   const account = direct || matches.includes("account");
@@ -15,22 +20,28 @@ export function matchPrincipal(principals: NonNullable<PolicyStatement["principa
 }
 
 /** True for the principal's own ARN, and for the role behind a session. */
-export function isPrincipal(arn: string, caller: KmsPrincipal): boolean {
+export function isPrincipal(arn: string, caller: PolicyCaller): boolean {
   if (arn === caller.arn) return true;
   const session = /^arn:([^:]+):sts::(\d{12}):assumed-role\/([^/]+)\//.exec(caller.arn);
+  if (!session) return false;
   const role = /^arn:([^:]+):iam::(\d{12}):role\/(?:.*\/)?([^/]+)$/.exec(arn);
-  return session !== null && role !== null && session.slice(1).join() === role.slice(1).join();
+  return role !== null && session.slice(1).join() === role.slice(1).join();
 }
 
-function matchName(name: string, caller: KmsPrincipal): PrincipalMatch {
+function matchName(name: string, caller: PolicyCaller): PrincipalMatch {
   if (name === "*" || isPrincipal(name, caller)) return "direct";
   return isAccount(name, caller.accountId) ? "account" : "none";
 }
 
-function namesAccount(names: readonly string[], caller: KmsPrincipal): boolean {
+function namesAccount(names: readonly string[], caller: PolicyCaller): boolean {
   return names.some((name) => name === "*" || isAccount(name, caller.accountId));
 }
 
 function isAccount(name: string, accountId: string): boolean {
-  return name === accountId || new RegExp(`^arn:[^:]+:iam::${accountId}:root$`).test(name);
+  return name === accountId || /^arn:[^:]+:iam::(\d{12}):root$/.exec(name)?.[1] === accountId;
+}
+
+/** What conditions see as `aws:PrincipalArn`: of a session it is its role's. */
+export function principalArnOf(callerArn: string): string {
+  return callerArn.replace(/^arn:([^:]+):sts::(\d{12}):assumed-role\/([^/]+)\/.*$/, "arn:$1:iam::$2:role/$3");
 }

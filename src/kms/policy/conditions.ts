@@ -75,26 +75,30 @@ const negations = new Map(Object.entries({
   DateNotEquals: "DateEquals",
 }));
 
-interface OperatorClause {
-  operator: string;
-  tests: readonly { key: string; values: readonly string[] }[];
+/** One line of a `Condition` block; all of them must hold, and of a line's values one is enough. */
+export interface Condition {
+  readonly operator: string;
+  /** As the policy writes it. IAM ignores its letter case. */
+  readonly key: string;
+  readonly values: readonly string[];
+  /** Every condition key (lower case) on whose value the outcome depends: its own, and its policy variables. */
+  readonly asks: readonly string[];
+  readonly holds: ConditionTest;
 }
 
-/** Every operator and every key must hold; of a key's values, one is enough. Gives a text if an operator is unknown. */
-export function compileConditions(clauses: readonly OperatorClause[]): ConditionTest | string {
-  const compiled: ConditionTest[] = [];
-  for (const { operator, tests } of clauses) {
-    const make = compileOperator(operator);
-    if (!make) return `Invalid Condition type : ${operator}.`;
-    compiled.push(...tests.map(({ key, values }) => make(key.toLowerCase(), values)));
-  }
-  return (context) => compiled.every((test) => test(context));
+/** Undefined if there is no such operator. */
+export function compileCondition(operator: string, key: string, values: readonly string[]): Condition | undefined {
+  const name = key.toLowerCase();
+  const holds = compileOperator(operator)?.(name, values);
+  if (!holds) return undefined;
+  const variables = values.flatMap((value) => [...value.matchAll(variable)].map((match) => match[1] ?? "").filter((text) => text.length > 1));
+  return { operator, key, values, asks: [name, ...variables.map((text) => text.toLowerCase())], holds };
 }
 
 type ValueTest = (values: readonly string[]) => (given: string, context: ConditionContext) => boolean;
 
 /** A policy variable: `${aws:username}`. Its value is known only with the request. */
-const variable = /\$\{([^}]+)\}/g;
+const variable = /\$\{(\$|[^${}]+)\}/g;
 
 function acceptor(comparison: Comparison, value: string): (given: string, context: ConditionContext) => boolean {
   if (!value.includes("${")) return comparison(value);
