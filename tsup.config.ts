@@ -4,6 +4,8 @@ const library = {
   index: "src/index.ts",
   aws: "src/aws.ts",
   "stores/file": "src/stores/file.ts",
+  sources: "src/sources/index.ts",
+  "sources/s3": "src/sources/s3.ts",
   testing: "src/testing/index.ts",
 };
 

@@ -10,14 +10,17 @@ export interface SanitizedCause extends Error {
 const maxTextLength = 600;
 const maxDepth = 6;
 
-/** A copy of a foreign error that is safe to log. `undefined` for what is no error. */
-export function sanitizeCause(error: unknown, depth = 0): SanitizedCause | undefined {
+/**
+ * A copy of a foreign error that is safe to log. `undefined` for what is no error.
+ * @param redact - takes secrets that only the caller knows out of each text
+ */
+export function sanitizeCause(error: unknown, redact: (text: string) => string = (text) => text, depth = 0): SanitizedCause | undefined {
   if (typeof error !== "object" || error === null || depth > maxDepth) return undefined;
-  const { code, $metadata, stack } = error as { code?: unknown; $metadata?: unknown; stack?: unknown };
+  const { code, message, $metadata, stack } = error as { code?: unknown; message?: unknown; $metadata?: unknown; stack?: unknown };
   const inner = children(error)
-    .map((child) => sanitizeCause(child, depth + 1))
+    .map((child) => sanitizeCause(child, redact, depth + 1))
     .find((child) => child !== undefined);
-  const safe = new Error(errorText(error) ?? "", inner ? { cause: inner } : undefined);
+  const safe = new Error((typeof message === "string" && errorText({ message: redact(message) })) || "", inner ? { cause: inner } : undefined);
   const { httpStatusCode, requestId, attempts } = readMetadata($metadata);
   const shown = {
     name: errorName(error) ?? "Error",

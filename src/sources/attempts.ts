@@ -1,0 +1,70 @@
+import { InvalidInputError } from "../errors.js";
+import { boundedCall, DeadlineError } from "../kms/waiting.js";
+import { sourceError } from "./source-errors.js";
+
+/** How patient a source is with its server. Times are in milliseconds, 1 to 600,000. */
+export interface PatienceOptions {
+  /** How often a read is tried in all when the network or the server fails: 1 to 10, default 3. */
+  attempts?: number | undefined;
+  /** How long one attempt may take until all its bytes are there. Default 10,000. */
+  attemptTimeout?: number | undefined;
+  /** How long a read may take with all its attempts and pauses. Default 30,000. */
+  deadline?: number | undefined;
+}
+
+export type Patience = { readonly [K in keyof PatienceOptions]-?: number };
+
+/** @throws InvalidInputError */
+export function checkPatience({ attempts = 3, attemptTimeout = 10_000, deadline = 30_000 }: PatienceOptions): Patience {
+  if (!Number.isInteger(attempts) || attempts < 1 || attempts > 10) throw new InvalidInputError("attempts", "must be a whole number from 1 to 10", attempts);
+  for (const [field, value] of Object.entries({ attemptTimeout, deadline })) {
+    if (!(Number.isFinite(value) && value >= 1 && value <= 600_000)) throw new InvalidInputError(field, "must be 1 to 600,000 milliseconds", value);
+  }
+  return { attempts, attemptTimeout, deadline };
+}
+
+/** Thrown by an attempt that may be repeated; its error is what the caller sees if no other attempt is made. */
+export class Again {
+  /** @param pause - milliseconds for which the server asked to be left alone */
+  constructor(
+    readonly error: Error,
+    readonly pause = 0,
+  ) {}
+}
+
+const firstPause = 100;
+
+/**
+ * Tries an idempotent read until it works, fails for good, or patience is at its end. Pauses grow and are jittered.
+ * @throws what the last attempt threw; `signal.reason` at once when the caller aborts
+ */
+export async function attempted<T>(attempt: (signal: AbortSignal) => Promise<T>, patience: Patience, signal: AbortSignal | undefined): Promise<T> {
+  const end = performance.now() + patience.deadline;
+  for (let made = 1; ; made += 1) {
+    const time = Math.max(1, Math.min(patience.attemptTimeout, end - performance.now()));
+    try {
+      return await boundedCall((controller) => attempt(controller.signal), { deadline: time, signal });
+    } catch (thrown) {
+      signal?.throwIfAborted();
+      const late = thrown instanceof DeadlineError ? sourceError("ERR_SOURCE_UNAVAILABLE", `the recording's source gave no answer within ${Math.round(time)} ms`) : undefined;
+      const again = late ? new Again(late) : thrown;
+      if (!(again instanceof Again)) throw thrown;
+      const pause = Math.max(again.pause, firstPause * 2 ** (made - 1) * (0.5 + Math.random() / 2));
+      if (made >= patience.attempts || performance.now() + pause >= end) throw again.error;
+      await sleep(pause, signal);
+    }
+  }
+}
+
+function sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const wake = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", wake);
+      if (signal?.aborted) reject(signal.reason);
+      else resolve();
+    };
+    const timer = setTimeout(wake, milliseconds);
+    signal?.addEventListener("abort", wake);
+  });
+}

@@ -1,0 +1,38 @@
+import { ByteSource, type RecordingStream } from "../recording/byte-source.js";
+
+/** A body has another length than its head promised. */
+export class BodyLengthError extends Error {
+  override readonly name = "BodyLengthError";
+}
+
+/**
+ * Exactly `length` bytes of a body. One that brings more is cut off at once.
+ * @throws BodyLengthError, what the body fails with, `signal.reason`
+ */
+export async function readExactBody(body: RecordingStream, length: number, signal: AbortSignal): Promise<Buffer> {
+  const source = new ByteSource(body, "body");
+  const stop = () => source.cancel(signal.reason);
+  if (signal.aborted) stop();
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    const bytes = Buffer.allocUnsafeSlow(length);
+    let filled = 0;
+    for (let chunk = await source.next(); chunk; chunk = await source.next()) {
+      if (chunk.length > length - filled) throw new BodyLengthError(`the body brings more than the ${length} bytes announced`);
+      bytes.set(chunk, filled);
+      filled += chunk.length;
+    }
+    if (filled < length) throw new BodyLengthError(`the body ended after ${filled} of the ${length} bytes announced`);
+    return bytes;
+  } catch (error) {
+    source.cancel(error);
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+/** Leaves a body unread, so that its connection is not held and nothing more of it is fetched. */
+export function discardBody(body: RecordingStream | null | undefined): void {
+  if (body) new ByteSource(body, "body").cancel(undefined);
+}

@@ -1,0 +1,125 @@
+import { InvalidInputError } from "../errors.js";
+import type { RandomAccessSource } from "../recording/random-access-source.js";
+import { Again, checkPatience, type PatienceOptions } from "./attempts.js";
+import { discardBody, readExactBody } from "./exact-body.js";
+import { checkAnswer, versionCondition } from "./http-answer.js";
+import { checkHeaders, checkUrl, redactor, type FetchLike, type HttpHeaders } from "./http-request.js";
+import type { Range, Version } from "./part.js";
+import { openRemote } from "./remote-source.js";
+import { sourceError } from "./source-errors.js";
+
+export interface HttpSourceOptions extends PatienceOptions {
+  /** Default: the global `fetch`. Must not follow redirects by itself (`redirect: "manual"`). */
+  fetch?: FetchLike | undefined;
+  /** Sent to the URL's own origin only. A function is asked before each attempt, for tokens that expire. */
+  headers?: HttpHeaders | (() => HttpHeaders | Promise<HttpHeaders>) | undefined;
+  /** 0 to 10, default 5. Followed within the same scheme only, and to another origin without `headers`. */
+  maxRedirects?: number | undefined;
+  /** Ends the opening; each read has its own. */
+  signal?: AbortSignal | undefined;
+}
+
+const redirects = [301, 302, 303, 307, 308];
+
+/**
+ * A resource of an HTTP server that answers `Range` requests (RFC 9110, section 14), such as a file behind nginx or a
+ * pre-signed URL of an object store. All its parts come from one version: each read asks for the `ETag` of the first
+ * (`If-Match`; for lack of a strong one, by `Last-Modified`) and compares what comes back. A server that ignores `Range`
+ * is refused before it has sent its body.
+ *
+ * Reads are repeated when the network fails, a body is cut short, or the server answers 408, 425, 429 or 5xx, after a
+ * pause that heeds `Retry-After`. URLs may be secrets, so errors name the origin only, and no header.
+ *
+ * Its reads throw the same codes as this function, and `ERR_SOURCE_CHANGED`.
+ * @param url - `https:` or `http:`; a function is asked before each attempt, for URLs that expire
+ * @throws InvalidInputError; RecordingKeyStoreError `ERR_SOURCE_NOT_FOUND` (404, 410), `ERR_SOURCE_REFUSED` (401, 403, 407),
+ * `ERR_SOURCE_UNSUITABLE`, `ERR_SOURCE_UNAVAILABLE`; `signal.reason`; what the functions given throw
+ */
+export async function httpSource(url: string | URL | (() => string | URL | Promise<string | URL>), options: HttpSourceOptions = {}): Promise<RandomAccessSource> {
+  const { fetch = globalThis.fetch, headers = {}, maxRedirects = 5, signal } = options;
+  if (typeof fetch !== "function") throw new InvalidInputError("fetch", "must be a function", fetch);
+  if (!Number.isInteger(maxRedirects) || maxRedirects < 0 || maxRedirects > 10) throw new InvalidInputError("maxRedirects", "must be a whole number from 0 to 10", maxRedirects);
+  const fixedUrl = typeof url === "function" ? undefined : checkUrl(url);
+  const fixedHeaders = typeof headers === "function" ? undefined : checkHeaders(headers);
+  const server: Server = {
+    fetch,
+    maxRedirects,
+    target: async () => ({
+      url: fixedUrl ?? checkUrl(await (url as () => unknown)()),
+      headers: fixedHeaders ?? checkHeaders(await (headers as () => unknown)()),
+    }),
+  };
+  return openRemote((range, known, ending) => fetchPart(server, range, known, ending), checkPatience(options), signal);
+}
+
+interface Server {
+  readonly fetch: FetchLike;
+  readonly maxRedirects: number;
+  readonly target: () => Promise<{ url: URL; headers: Record<string, string> }>;
+}
+
+async function fetchPart(server: Server, range: Range, known: Version | undefined, signal: AbortSignal): Promise<{ version: Version; bytes: Buffer }> {
+  const { url, headers } = await server.target();
+  const visited = [url];
+  const networkFailed = (error: unknown) =>
+    new Again(sourceError("ERR_SOURCE_UNAVAILABLE", `the connection to ${last(visited).origin} failed`, error, redactor(visited, headers)));
+  const request = async (current: URL) => {
+    const init = {
+      method: "GET",
+      headers: {
+        ...(current.origin === url.origin ? headers : {}),
+        ...(known ? versionCondition(known) : {}),
+        "accept-encoding": "identity",
+        range: `bytes=${range.offset}-${range.offset + range.length - 1}`,
+      },
+      redirect: "manual",
+      signal,
+    } as const;
+    try {
+      return await server.fetch(current.href, init);
+    } catch (error) {
+      throw networkFailed(error);
+    }
+  };
+
+  let answer = await request(url);
+  while (redirects.includes(answer.status)) {
+    discardBody(answer.body);
+    if (visited.length > server.maxRedirects) throw sourceError("ERR_SOURCE_UNSUITABLE", `${url.origin} redirects more than ${server.maxRedirects} times`);
+    visited.push(redirected(last(visited), answer.headers.get("location")));
+    answer = await request(last(visited));
+  }
+  let version: Version;
+  try {
+    version = checkAnswer(answer, last(visited).origin, range, known);
+  } catch (error) {
+    discardBody(answer.body);
+    throw error;
+  }
+  const length = Math.min(range.length, version.size - range.offset);
+  if (!answer.body || length === 0) {
+    discardBody(answer.body);
+    if (length > 0) throw networkFailed(undefined);
+    return { version, bytes: Buffer.alloc(0) };
+  }
+  try {
+    return { version, bytes: await readExactBody(answer.body, length, signal) };
+  } catch (error) {
+    throw networkFailed(error);
+  }
+}
+
+const last = (urls: readonly URL[]) => urls[urls.length - 1] as URL;
+
+/** @throws RecordingKeyStoreError `ERR_SOURCE_UNSUITABLE` */
+function redirected(from: URL, location: string | null): URL {
+  let to: URL;
+  try {
+    to = new URL(location ?? "", from);
+    if (location === null || to.username !== "" || to.password !== "") throw new Error();
+  } catch {
+    throw sourceError("ERR_SOURCE_UNSUITABLE", `${from.origin} redirects to nowhere`);
+  }
+  if (to.protocol !== from.protocol) throw sourceError("ERR_SOURCE_UNSUITABLE", `${from.origin} redirects to another scheme, ${to.protocol}`);
+  return to;
+}

@@ -1,0 +1,119 @@
+import { GetObjectCommand, type GetObjectCommandOutput } from "@aws-sdk/client-s3";
+import { InvalidInputError } from "../errors.js";
+import { errorName, readMetadata } from "../kms/sanitized-cause.js";
+import type { RecordingStream } from "../recording/byte-source.js";
+import type { RandomAccessSource } from "../recording/random-access-source.js";
+import { Again, checkPatience, type PatienceOptions } from "./attempts.js";
+import { discardBody, readExactBody } from "./exact-body.js";
+import { checkPart, type Range, type Version } from "./part.js";
+import { openRemote } from "./remote-source.js";
+import { sourceError, type SourceErrorCode } from "./source-errors.js";
+
+/** What this needs of an `S3Client`, by its shape: one of another copy or version of the SDK, or a mock, will do. */
+export interface S3ClientLike {
+  send(command: object, options?: { abortSignal?: AbortSignal }): Promise<unknown>;
+}
+
+/** `attempts` counts broken bodies and time limits; what S3 answers is repeated by the client alone (its `maxAttempts`). */
+export interface S3SourceOptions extends PatienceOptions {
+  /** An `S3Client` for the bucket's Region. Never closed here. */
+  client: S3ClientLike;
+  bucket: string;
+  key: string;
+  /** Of a bucket with versions: which one to read. Needs `s3:GetObjectVersion`. Default: the one that is current when it is opened. */
+  versionId?: string | undefined;
+  /** The account that must own the bucket, or S3 refuses. */
+  expectedBucketOwner?: string | undefined;
+  /** Ends the opening; each read has its own. */
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * An object in S3, or in a store that speaks like it. Needs `s3:GetObject`. Each read is one `GetObject` with `Range` and
+ * `IfMatch`, so that all parts come from the object as it was when it was opened.
+ *
+ * Its reads throw the same codes as this function, and `ERR_SOURCE_CHANGED`.
+ * @throws InvalidInputError; RecordingKeyStoreError `ERR_SOURCE_NOT_FOUND`, `ERR_SOURCE_REFUSED` (also for an object that
+ * must be restored from an archive, and, without `s3:ListBucket`, for one that does not exist), `ERR_SOURCE_UNSUITABLE`,
+ * `ERR_SOURCE_UNAVAILABLE`; `signal.reason`
+ */
+export async function s3Source(options: S3SourceOptions): Promise<RandomAccessSource> {
+  const { client, bucket, key, versionId, expectedBucketOwner, signal } = options;
+  if (typeof (client as Partial<S3ClientLike> | null | undefined)?.send !== "function") throw new InvalidInputError("client", "must be an S3Client", client);
+  for (const [field, value] of Object.entries({ bucket, key })) {
+    if (typeof value !== "string" || value === "") throw new InvalidInputError(field, "must be a name", value);
+  }
+  for (const [field, value] of Object.entries({ versionId, expectedBucketOwner })) {
+    if (value !== undefined && (typeof value !== "string" || value === "")) throw new InvalidInputError(field, "must be a name, or left out", value);
+  }
+  const object: S3Object = {
+    client,
+    who: `s3://${bucket}/${key}`,
+    input: { Bucket: bucket, Key: key, VersionId: versionId, ExpectedBucketOwner: expectedBucketOwner },
+  };
+  return openRemote((range, known, ending) => fetchPart(object, range, known, ending), checkPatience(options), signal);
+}
+
+interface S3Object {
+  readonly client: S3ClientLike;
+  /** Names it in messages. */
+  readonly who: string;
+  readonly input: { readonly Bucket: string; readonly Key: string; readonly VersionId: string | undefined; readonly ExpectedBucketOwner: string | undefined };
+}
+
+async function fetchPart({ client, who, input }: S3Object, range: Range, known: Version | undefined, signal: AbortSignal): Promise<{ version: Version; bytes: Buffer }> {
+  const command = new GetObjectCommand({ ...input, Range: `bytes=${range.offset}-${range.offset + range.length - 1}`, IfMatch: known?.etag });
+  let answer: Partial<GetObjectCommandOutput>;
+  try {
+    answer = (await client.send(command, { abortSignal: signal })) ?? {};
+  } catch (error) {
+    // The beginning of nothing: an empty object has no byte 0.
+    if (!known && statusOf(error) === 416) return { version: { size: 0 }, bytes: Buffer.alloc(0) };
+    throw refusal(who, error);
+  }
+  const body = answer.Body as RecordingStream | undefined;
+  let version: Version;
+  try {
+    version = checkPart({ contentRange: answer.ContentRange, etag: answer.ETag }, who, range, known);
+    if (!body) throw sourceError("ERR_SOURCE_UNSUITABLE", `S3 answered GetObject of ${who} without a body`);
+  } catch (error) {
+    discardBody(body);
+    throw error;
+  }
+  try {
+    return { version, bytes: await readExactBody(body, Math.min(range.length, version.size - range.offset), signal) };
+  } catch (error) {
+    throw new Again(sourceError("ERR_SOURCE_UNAVAILABLE", `the answer to GetObject of ${who} broke off`, error));
+  }
+}
+
+const codesByName: Readonly<Record<string, readonly [SourceErrorCode, string]>> = {
+  InvalidObjectState: ["ERR_SOURCE_REFUSED", "it lies in an archive and has to be restored first"],
+  MethodNotAllowed: ["ERR_SOURCE_NOT_FOUND", "that version is a delete marker"],
+  ExpiredToken: ["ERR_SOURCE_REFUSED", "the client's credentials have expired"],
+  InvalidToken: ["ERR_SOURCE_REFUSED", "the client's credentials are not valid"],
+  PermanentRedirect: ["ERR_SOURCE_UNSUITABLE", "the client is for another Region than the bucket's"],
+  AuthorizationHeaderMalformed: ["ERR_SOURCE_UNSUITABLE", "the client is for another Region than the bucket's"],
+};
+
+const codesByStatus: Readonly<Record<number, readonly [SourceErrorCode, string]>> = {
+  401: ["ERR_SOURCE_REFUSED", "the caller may not read it"],
+  403: ["ERR_SOURCE_REFUSED", "the caller may not read it, or may not know that there is none"],
+  404: ["ERR_SOURCE_NOT_FOUND", "there is no such object"],
+  408: ["ERR_SOURCE_UNAVAILABLE", "S3 is too slow"],
+  412: ["ERR_SOURCE_CHANGED", "the object has been replaced since it was opened"],
+  416: ["ERR_SOURCE_CHANGED", "the object has become shorter since it was opened"],
+  429: ["ERR_SOURCE_UNAVAILABLE", "S3 is throttling"],
+};
+
+function refusal(who: string, error: unknown): Error {
+  const status = statusOf(error);
+  const name = (typeof error === "object" && error !== null && errorName(error)) || "unknown failure";
+  const byStatus = status === undefined || status >= 500 ? (["ERR_SOURCE_UNAVAILABLE", "S3 can't be reached, or fails"] as const) : codesByStatus[status];
+  const [code, what] = (Object.hasOwn(codesByName, name) ? codesByName[name] : undefined) ?? byStatus ?? (["ERR_SOURCE_UNSUITABLE", "S3 does not take the request"] as const);
+  return sourceError(code, `can't read ${who}: ${what} (${status === undefined ? name : `${name}, ${status}`})`, error);
+}
+
+function statusOf(error: unknown): number | undefined {
+  return readMetadata((error as { $metadata?: unknown } | null | undefined)?.$metadata).httpStatusCode;
+}
