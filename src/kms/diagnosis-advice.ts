@@ -12,6 +12,8 @@ export interface Facts {
   readonly account: string;
   /** The recording service's account. */
   readonly caller: string;
+  /** The principal that was refused, if KMS names it. */
+  readonly role: string;
   readonly condition: string;
   /** KMS's own text; empty if it sent none. */
   readonly awsMessage: string;
@@ -119,14 +121,14 @@ const advice: Readonly<Record<KmsFailureKind, (facts: Facts) => Advice>> = {
   }),
 };
 
-function accessDenied({ operation, key, arn, region, account, caller, condition, awsMessage }: Facts): Advice {
+function accessDenied({ operation, key, arn, region, account, caller, role, condition, awsMessage }: Facts): Advice {
   const summary = `The recording service may not call kms:${operation} with ${key}.`;
   if (operation === "DescribeKey") {
     const statement = `To have the key's type and state checked too, allow ${caller} kms:DescribeKey in a statement of its own, without a condition on the encryption context: the call carries no encryption context, so under such a condition it is always denied.`;
     return { summary, whatToDo: [statement, "Otherwise do nothing: recordings are encrypted and opened without it."] };
   }
-  const allow = `In the key policy of ${account}, allow ${caller} kms:Encrypt, kms:Decrypt and kms:GenerateDataKey* under ${condition}. Name and value are compared exactly, upper and lower case too.`;
-  const identity = `Check that the IAM policy of the recording service's own role allows kms:${operation} on this key: across accounts both sides must allow it.`;
+  const allow = `In the key policy of ${account}, allow ${caller} kms:Encrypt, kms:Decrypt and kms:GenerateDataKey* under ${condition}. Name and value are compared exactly, upper and lower case too. The recording service can write these statements (recordingKeyStatements), and say what is wrong with a policy (checkKeyPolicy).`;
+  const identity = `Check that the IAM policy of ${role} allows kms:${operation} on this key: across accounts both sides must allow it.`;
   const address = `Check the ARN ${arn}: to other accounts KMS does not tell a key or alias that is missing in Region ${region} from one that is forbidden.`;
   const deny = "Look for a statement that denies explicitly: in the key policy, a service control policy, a permissions boundary or a VPC endpoint policy.";
   if (/explicit deny/i.test(awsMessage)) return { summary, whatToDo: [deny, allow, identity] };

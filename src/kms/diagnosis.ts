@@ -25,7 +25,7 @@ export interface DiagnosisContext {
   readonly organizationId?: string;
   /** Name under which the organization's id stands in the encryption context. */
   readonly contextKeyName?: string;
-  /** AWS account of the recording service, which the key policy has to name. */
+  /** AWS account of the recording service, which the key policy has to name. Default: the one that KMS's own text names. */
   readonly serviceAccountId?: string;
 }
 
@@ -45,7 +45,8 @@ export function diagnose(error: KmsError, context: DiagnosisContext = {}): Diagn
 
 function factsOf({ operation, keyId, awsMessage }: { operation: string; keyId: string | undefined; awsMessage: string }, context: DiagnosisContext): Facts {
   const arn = keyId === undefined ? undefined : parseKmsArn(keyId);
-  const { organizationId, contextKeyName, serviceAccountId } = context;
+  const principal = refusedPrincipal(awsMessage);
+  const { organizationId, contextKeyName, serviceAccountId = principal?.accountId } = context;
   return {
     operation,
     key: keyId === undefined ? "the KMS key" : `${arn?.resource.type === "alias" ? "the KMS key behind" : "the KMS key"} ${keyId}`,
@@ -53,12 +54,19 @@ function factsOf({ operation, keyId, awsMessage }: { operation: string; keyId: s
     region: arn?.region ?? "its Region",
     account: arn ? `account ${arn.accountId}` : "the key's account",
     caller: serviceAccountId === undefined ? "the recording service's AWS account" : `the recording service's AWS account ${serviceAccountId}`,
+    role: principal ? `the recording service's own ${principal.arn}` : "the recording service's own role",
     condition:
       contextKeyName === undefined
         ? "a condition on the encryption context, the organization's id"
         : `the condition StringEquals kms:EncryptionContext:${contextKeyName} = ${organizationId === undefined ? "the organization's id" : JSON.stringify(organizationId)}`,
     awsMessage,
   };
+}
+
+/** Whom KMS says it refused: `User: arn:aws:sts::… is not authorized to perform: …`. */
+function refusedPrincipal(awsMessage: string): { arn: string; accountId: string } | undefined {
+  const [, arn, accountId] = /^User: (arn:aws[\w-]*:(?:iam|sts)::(\d{12}):\S+) is not authorized/.exec(awsMessage) ?? [];
+  return arn === undefined || accountId === undefined ? undefined : { arn, accountId };
 }
 
 /** The error's cause is a cleaned copy of what the SDK threw. */

@@ -1,4 +1,7 @@
+import { KMSClient } from "@aws-sdk/client-kms";
 import { describe, expect, test } from "vitest";
+import { AwsKmsProvider } from "../../src/aws.js";
+import type { KmsError } from "../../src/errors.js";
 import { kmsErrorFromAws } from "../../src/kms/classify-aws-failure.js";
 import { diagnose, type DiagnosisContext } from "../../src/kms/diagnosis.js";
 import { kmsError, kmsFailureKinds, type KmsFailureKind } from "../../src/kms/failures.js";
@@ -47,6 +50,19 @@ describe("access denied", () => {
     ["another account", "User: x is not authorized to perform: kms:Encrypt on this resource because the resource does not exist in this Region", /In the key policy/],
   ])("%s comes first", (_, message, expected) => {
     expect(diagnose(fromAws({ name: "AccessDeniedException", message })).whatToDo[0]).toMatch(expected);
+  });
+
+  test("names the account and the principal that KMS itself names, unless the context knows better", async () => {
+    const { kms, keyArn: key } = inMemory();
+    const arn = `arn:aws:sts::${serviceAccount}:assumed-role/recording/session-1`;
+    const { accessKeyId } = kms.addPrincipal({ arn });
+    const provider = new AwsKmsProvider({ client: (asked) => new KMSClient(kms.clientConfig(asked, { accessKeyId })) });
+    const error = (await rejection(callsOf(provider, { alias: key, key }).Encrypt())) as KmsError;
+    const { whatToDo } = diagnose(error, { organizationId: "org-1" });
+    expect(whatToDo[0]).toContain(`allow the recording service's AWS account ${serviceAccount} kms:Encrypt`);
+    expect(whatToDo[0]).toMatch(/recordingKeyStatements.*checkKeyPolicy/);
+    expect(whatToDo.join(" ")).toContain(`IAM policy of the recording service's own ${arn} allows kms:Encrypt`);
+    expect(diagnose(error, { serviceAccountId: "999999999999" }).whatToDo[0]).toContain("AWS account 999999999999");
   });
 
   test("of DescribeKey needs nothing done", () => {
