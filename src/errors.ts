@@ -1,9 +1,11 @@
+import type { AdministrationMethod, Permission } from "./administration.js";
 import type { TestReport } from "./key-pairs/test-run.js";
 import type { KmsFailureKind } from "./kms/failures.js";
 
 /** Every `code` that an error of this library can carry. `docs/errors.md` says what each means and what to do. */
 export type ErrorCode =
   | "ERR_INVALID_INPUT"
+  | "ERR_NOT_PERMITTED"
   | "ERR_NOT_CONFIGURED"
   | "ERR_TEST_FAILED"
   | "ERR_KMS_UNAVAILABLE"
@@ -91,6 +93,21 @@ function describeGiven(given: unknown): string {
   if (ArrayBuffer.isView(given)) return `${given.constructor.name} of ${given.byteLength} bytes`;
   if (typeof given === "object") return given.constructor?.name ?? "object";
   return typeof given;
+}
+
+/** An administrator called what their permissions do not allow. Nothing was done. */
+export class NotPermittedError extends RecordingKeyStoreError {
+  static override readonly errorName = "NotPermittedError";
+  override readonly name = "NotPermittedError";
+  readonly method: AdministrationMethod;
+  /** The one that is missing. */
+  readonly permission: Permission;
+
+  constructor(method: AdministrationMethod, permission: Permission) {
+    super("ERR_NOT_PERMITTED", `${method}() needs the permission ${permission}`);
+    this.method = method;
+    this.permission = permission;
+  }
 }
 
 /** A KMS call failed. `kind` is the classified cause; `awsErrorName` is what KMS itself called it, if it answered. */

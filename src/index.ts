@@ -1,4 +1,5 @@
 export { RecordingKeyStore } from "./recording-key-store.js";
+export { permissionNeeded, permissions, type AdministrationMethod, type KeyStoreAdministration, type Permission } from "./administration.js";
 export type {
   CallOptions,
   ConfigurationInput,
@@ -25,7 +26,7 @@ export type { KeyStoreStatus } from "./key-pairs/status.js";
 export type { TestReport, TestStep, TestStepName } from "./key-pairs/test-run.js";
 export type { Confirmation, KeyPairSpec, PeriodicKeyChange } from "./key-pairs/vocabulary.js";
 
-export { InvalidInputError, KmsError, RecordingKeyStoreError, TestFailedError, type ErrorCode } from "./errors.js";
+export { InvalidInputError, KmsError, NotPermittedError, RecordingKeyStoreError, TestFailedError, type ErrorCode } from "./errors.js";
 export { diagnosticsChannelName, type EventListener, type EventName, type RecordingKeyStoreEvents } from "./events.js";
 
 export type {

@@ -1,3 +1,4 @@
+import { administrationOf, type KeyStoreAdministration } from "./administration.js";
 import { systemClock } from "./clock.js";
 import {
   check,
@@ -123,6 +124,15 @@ export class RecordingKeyStore {
       const { limit, cursor } = check("page", query);
       return this.#keys.history({ limit, cursor }, signal);
     });
+  }
+
+  /**
+   * This key store as an administrator with these permissions may use it: for the requests of a settings page. Make one
+   * for each request, from the permissions that the user has then; others than {@link Permission} are ignored.
+   * @throws InvalidInputError if `permissions` is no list
+   */
+  administration(permissions: Iterable<string>): KeyStoreAdministration {
+    return administrationOf(this, permissions);
   }
 
   /** Wipes unwrapped private keys now, and ends what was opened with them (`ERR_KEYS_FORGOTTEN`). */

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { keyPolicyFindingCodes, recordingKeyStatements } from "../../src/index.js";
+import { keyPolicyFindingCodes, permissionNeeded, recordingKeyStatements } from "../../src/index.js";
 import { severityOf } from "../../src/kms/key-policy/findings.js";
 
 const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), "utf8");
@@ -30,6 +30,11 @@ test("docs/key-policy.md has one row for each finding, with its severity", () =>
 test("README shows the statements that the library writes", () => {
   const json = /```json\n([^`]*)```/.exec(read("README.md"))?.[1] ?? "";
   expect(JSON.parse(json)).toEqual(recordingKeyStatements({ serviceAccountId: "444455556666", organizationIds: ["org-4711"] }));
+});
+
+test("README shows which permission each method needs", () => {
+  const rows = [...read("README.md").matchAll(/^\| `(\w+)` \| `(recording:[\w:]+)` \|$/gm)].map(([, method, permission]) => [method, permission]);
+  expect(Object.fromEntries(rows)).toEqual(permissionNeeded);
 });
 
 describe.each(["package-lock.json", "bench/package-lock.json"])("%s", (file) => {
