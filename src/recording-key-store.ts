@@ -151,15 +151,9 @@ export class RecordingKeyStore {
   }
 
   /**
-<<<<<<< HEAD
-   * Refuses new work, waits for open streams (or aborts them when `signal` aborts), ends background work and wipes keys.
-   * Never closes what was injected. A stream that nobody reads to its end stays open: `AbortSignal.timeout(ms)` bounds the
-   * wait.
-=======
    * Refuses new work, waits for open streams (or aborts them when `signal` aborts), closes readers, ends background work
-   * and wipes keys.
-   * Never closes what was injected.
->>>>>>> 751d383 (openRecording: a reader for any range of a recording, which close() waits for and closes; streams release what was verified before damage)
+   * and wipes keys. Never closes what was injected. A stream that nobody reads to its end stays open:
+   * `AbortSignal.timeout(ms)` bounds the wait.
    */
   async close(options: CallOptions = {}): Promise<void> {
     const { signal } = check("call", options);
