@@ -5,9 +5,9 @@ import { basename, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { RecordingReader } from "../../src/recording/recording-reader.js";
 import { fileSource } from "../../src/sources/index.js";
-import { encrypt, lease } from "../recording/support.js";
+import { openReader } from "../recording/open-reader.js";
+import { encrypt } from "../recording/support.js";
 import { temporaryFolder } from "../stores/temporary-folder.js";
 
 const content = randomBytes(300_000);
@@ -134,7 +134,7 @@ describe("a file as a source", () => {
     const plaintext = randomBytes(50_000);
     await writeFile(file, await encrypt(plaintext));
     await using source = await fileSource(file);
-    await using reader = await RecordingReader.open(source, async () => lease());
+    await using reader = await openReader(source);
     expect(plaintext.subarray(20_000, 30_000).equals(await reader.read(20_000, 10_000))).toBe(true);
   });
 });

@@ -4,9 +4,9 @@ import { inspect } from "node:util";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
-import { RecordingReader } from "../../src/recording/recording-reader.js";
 import { httpSource, type HttpSourceOptions } from "../../src/sources/index.js";
-import { encrypt, lease } from "../recording/support.js";
+import { openReader } from "../recording/open-reader.js";
+import { encrypt } from "../recording/support.js";
 import { etagOf, everythingShown, rangeAnswer, secret, send, serve, type Handler } from "./loopback-server.js";
 
 const content = randomBytes(200_000);
@@ -58,7 +58,7 @@ describe("an HTTP server as a source", () => {
     const plaintext = randomBytes(50_000);
     const encrypted = await encrypt(plaintext);
     await using server = await serve((request, response) => send(response, rangeAnswer(request, encrypted)));
-    await using reader = await RecordingReader.open(await httpSource(server.url), async () => lease());
+    await using reader = await openReader(await httpSource(server.url));
     expect(server.requests.length).toBe(2);
     expect(plaintext.subarray(20_000, 24_000).equals(await reader.read(20_000, 4_000))).toBe(true);
     expect(server.requests.length).toBe(3);

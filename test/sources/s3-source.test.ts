@@ -5,9 +5,9 @@ import { inspect } from "node:util";
 import { S3Client } from "@aws-sdk/client-s3";
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
-import { RecordingReader } from "../../src/recording/recording-reader.js";
 import { s3Source, type S3SourceOptions } from "../../src/sources/s3.js";
-import { encrypt, lease } from "../recording/support.js";
+import { openReader } from "../recording/open-reader.js";
+import { encrypt } from "../recording/support.js";
 import { etagOf, everythingShown, rangeAnswer, secret, send, serve, type Handler } from "./loopback-server.js";
 
 const content = randomBytes(200_000);
@@ -69,7 +69,7 @@ describe("an object in S3 as a source, under the real S3Client", () => {
   it("is read by a recording's reader: one request to open, one for the last segment, one per read", async () => {
     const plaintext = randomBytes(50_000);
     await using server = await serve(bucket(await encrypt(plaintext)));
-    await using reader = await RecordingReader.open(await s3Source(optionsFor(server)), async () => lease());
+    await using reader = await openReader(await s3Source(optionsFor(server)));
     expect(plaintext.subarray(20_000, 24_000).equals(await reader.read(20_000, 4_000))).toBe(true);
     expect(server.requests.length).toBe(3);
   });

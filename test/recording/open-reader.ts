@@ -1,0 +1,8 @@
+import type { RandomAccessSource } from "../../src/recording/random-access-source.js";
+import { SegmentReader, type RecordingReader } from "../../src/recording/recording-reader.js";
+import { lease } from "./support.js";
+
+/** A reader of what `encrypt` of ./support.js has made. */
+export function openReader(source: RandomAccessSource): Promise<RecordingReader> {
+  return SegmentReader.open(source, { checkNames: () => undefined, open: async () => ({ lease: lease(), keyPairId: "pair-1" }) });
+}
