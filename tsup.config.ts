@@ -1,4 +1,5 @@
 import { defineConfig } from "tsup";
+import { compileWorkerCode } from "./scripts/worker-code.js";
 
 const library = {
   index: "src/index.ts",
@@ -13,6 +14,7 @@ export default defineConfig({
   entry: { ...library, cli: "src/cli/bin.ts" },
   format: ["esm", "cjs"],
   target: "node20",
+  define: { RECORDING_KEYSTORE_WORKER: JSON.stringify(compileWorkerCode()) },
   dts: { entry: library },
   clean: true,
   sourcemap: true,

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+import { compileWorkerCode } from "./scripts/worker-code.js";
 
 const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url));
 const report = process.env["VITEST_REPORT"];
@@ -16,6 +17,7 @@ export default defineConfig({
       { find: /^recording-keystore\/testing$/, replacement: source("testing/index.ts") },
     ],
   },
+  define: { RECORDING_KEYSTORE_WORKER: JSON.stringify(compileWorkerCode()) },
   test: {
     include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
     testTimeout: 60_000,

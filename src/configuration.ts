@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { checkInput } from "./checked-input.js";
 import type { Clock } from "./clock.js";
+import type { FileProgress } from "./files/progress.js";
 import { kmsAliasArnProblem } from "./kms/arn.js";
 import { contextKeyNameRule, defaultContextKeyName, organizationIdRule } from "./kms/context-keys.js";
 import type { KmsProvider } from "./kms/kms-provider.js";
@@ -83,6 +84,23 @@ export interface EncryptOptions extends RecordingName, CallOptions {
 
 export interface DecryptOptions extends RecordingName, CallOptions {}
 
+/** How a file is made out of another. */
+export interface FileOptions {
+  /** Whether an output file that exists may be replaced, in one step and only by a whole one. Default false. */
+  overwrite?: boolean;
+  /**
+   * Threads that work at once: 1 is the calling one, 2 to 64 are started for the file, and 0, the default, lets the file's
+   * size and the number of cores decide. The result says how many took part.
+   */
+  threads?: number;
+  /** Told about every 100 ms, and once at the end, how far it is. What it throws is ignored. */
+  onProgress?: (progress: FileProgress) => void;
+}
+
+export interface EncryptFileOptions extends EncryptOptions, FileOptions {}
+
+export interface DecryptFileOptions extends DecryptOptions, FileOptions {}
+
 const ms = (max: number) => z.number().min(0).max(max);
 const anyObject = <T extends object>(methods: readonly (keyof T & string)[]) =>
   z.custom<T>((value) => typeof value === "object" && value !== null && methods.every((name) => typeof (value as Record<string, unknown>)[name] === "function"), {
@@ -141,6 +159,11 @@ const schemas = {
   decrypt: z.strictObject({ recordingId: text(1_024), asset: text(128).default("main"), signal }),
   page: z.strictObject({ limit: z.int().min(1).max(1_000).default(50), cursor: z.string().optional(), signal }),
   call: z.strictObject({ signal }),
+  file: z.strictObject({
+    overwrite: z.boolean().default(false),
+    threads: z.int().min(0).max(64).default(0),
+    onProgress: z.custom<(progress: FileProgress) => void>((value) => typeof value === "function", { message: "must be a function" }).optional(),
+  }),
 } as const;
 
 type Schemas = typeof schemas;

@@ -30,6 +30,9 @@ export type ErrorCode =
   | "ERR_SOURCE_CHANGED"
   | "ERR_SOURCE_UNSUITABLE"
   | "ERR_KEYS_FORGOTTEN"
+  | "ERR_FILE_EXISTS"
+  | "ERR_FILE_CHANGED"
+  | "ERR_FILE_IO"
   | "ERR_CLOSED";
 
 export interface ErrorOptionsWithCause {

@@ -3,8 +3,11 @@ export { permissionNeeded, permissions, type AdministrationMethod, type KeyStore
 export type {
   CallOptions,
   ConfigurationInput,
+  DecryptFileOptions,
   DecryptOptions,
+  EncryptFileOptions,
   EncryptOptions,
+  FileOptions,
   RecordingKeyStoreOptions,
   RecordingName,
 } from "./configuration.js";
@@ -19,6 +22,8 @@ export type {
 } from "./recording/bodies.js";
 export { bytesSource, type RandomAccessSource } from "./recording/random-access-source.js";
 export type { RangeOptions, ReadOptions, RecordingReader } from "./recording/recording-reader.js";
+export type { FileProgress } from "./files/progress.js";
+export type { DecryptedFile, EncryptedFile } from "./files/recording-files.js";
 
 export type { KeyStoreConfiguration } from "./key-pairs/rotation.js";
 export type { KeyPairInfo, KeyPairPage } from "./key-pairs/history.js";

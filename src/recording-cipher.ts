@@ -1,9 +1,13 @@
 import { Readable } from "node:stream";
 import type { check } from "./configuration.js";
 import { RecordingKeyStoreError } from "./errors.js";
+import type { FileRequest } from "./files/file-work.js";
+import { decryptFile, encryptFile, type DecryptedFile, type EncryptedFile } from "./files/recording-files.js";
 import type { EncryptionKey, KeyManager } from "./key-pairs/key-manager.js";
 import { newDataKey } from "./key-pairs/data-keys.js";
 import { decryptBody, encryptBody, type DecryptedRecording, type EncryptedRecording, type RecordingInput } from "./recording/bodies.js";
+import type { OpenHeader } from "./recording/decrypt.js";
+import type { EncryptRequest } from "./recording/encrypt.js";
 import { encodeHeader, type RecordingHeader } from "./recording/header.js";
 import type { RandomAccessSource } from "./recording/random-access-source.js";
 import { SegmentReader, type OpenRequest } from "./recording/recording-reader.js";
@@ -11,6 +15,7 @@ import { encryptedSize, segmentOverhead } from "./recording/sizes.js";
 
 type CheckedEncrypt = ReturnType<typeof check<"encrypt">>;
 type CheckedDecrypt = ReturnType<typeof check<"decrypt">>;
+type EncryptionFacts = Omit<EncryptedRecording<Uint8Array>, "body">;
 
 /** Brings keys and recording format together: which key goes into a header, and which header opens with which key. */
 export class RecordingCipher {
@@ -27,28 +32,47 @@ export class RecordingCipher {
   async encrypt<I extends RecordingInput>(recording: I, options: CheckedEncrypt, signal: AbortSignal): Promise<EncryptedRecording<I>> {
     // A source may fail while the key is fetched; the engine reports that later, but Node wants a listener now.
     if (recording instanceof Readable) recording.on("error", () => undefined);
+    const { seal, facts } = await this.#seal(options, signal);
+    return { ...(await encryptBody(recording, { ...seal, signal })), ...facts };
+  }
+
+  encryptFile(file: FileRequest, options: CheckedEncrypt): Promise<EncryptedFile> {
+    return encryptFile(file, () => this.#seal(options, file.signal));
+  }
+
+  async #seal(options: CheckedEncrypt, signal: AbortSignal): Promise<{ seal: EncryptRequest; facts: EncryptionFacts }> {
     const key = await this.#keys.encryptionKey(signal);
     const dataKey = newDataKey();
     const header = this.#header(key, key.pair.wrappingKey.wrap(dataKey), options);
-    const body = await encryptBody(recording, { header, dataKey, segmentLength: options.segmentSize + segmentOverhead, signal });
     const { keyPairId } = key.pair.birth;
-    return { ...body, keyPairId, usedLastKnownKey: key.usedLastKnownKey, keyAtRisk: key.keyAtRisk, confirmation: key.confirmation };
+    return {
+      seal: { header, dataKey, segmentLength: options.segmentSize + segmentOverhead },
+      facts: { keyPairId, usedLastKnownKey: key.usedLastKnownKey, keyAtRisk: key.keyAtRisk, confirmation: key.confirmation },
+    };
   }
 
   async decrypt<I extends RecordingInput>(encrypted: I, options: CheckedDecrypt, signal: AbortSignal): Promise<DecryptedRecording<I>> {
+    const opening = this.#opening(options, signal);
+    const { header, ...body } = await decryptBody(encrypted, { open: opening.open, signal });
+    return { ...body, ...opening.factsOf(header) } as unknown as DecryptedRecording<I>;
+  }
+
+  decryptFile(file: FileRequest, options: CheckedDecrypt): Promise<DecryptedFile> {
+    const { open, factsOf } = this.#opening(options, file.signal);
+    return decryptFile(file, open, factsOf);
+  }
+
+  /** How one recording is opened, and what is known of it then. */
+  #opening(options: CheckedDecrypt, signal: AbortSignal) {
     let keyPairId = "";
-    const opened = await decryptBody(encrypted, {
-      open: async (header) => {
-        this.#checkNames(header, options);
-        const { lease, keyPairId: openedBy } = await this.#keys.lease(header.recipients, signal);
-        keyPairId = openedBy;
-        return lease;
-      },
-      signal,
-    });
-    const { header, ...body } = opened;
-    const { confirmation, publicMetadata } = header;
-    return { ...body, keyPairId, confirmation, ...(publicMetadata ? { publicMetadata } : {}) } as unknown as DecryptedRecording<I>;
+    const open: OpenHeader = async (header) => {
+      this.#checkNames(header, options);
+      const { lease, keyPairId: openedBy } = await this.#keys.lease(header.recipients, signal);
+      keyPairId = openedBy;
+      return lease;
+    };
+    const factsOf = ({ confirmation, publicMetadata }: RecordingHeader) => ({ keyPairId, confirmation, ...(publicMetadata ? { publicMetadata } : {}) });
+    return { open, factsOf };
   }
 
   open(source: RandomAccessSource, options: CheckedDecrypt, signal: AbortSignal, run: OpenRequest["run"]): Promise<SegmentReader> {

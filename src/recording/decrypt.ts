@@ -149,6 +149,11 @@ export class RecordingDecryptor {
     this.#failed(this.#failure.error);
   }
 
+  /** For those who read the segments by themselves. They end with {@link destroy}. */
+  get keys(): LeasedFloe {
+    return this.#keys;
+  }
+
   /** Whether the last segment was there, and nothing behind it. Only salvage ever ends without. */
   get complete(): boolean {
     return this.#complete;

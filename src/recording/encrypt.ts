@@ -1,6 +1,6 @@
 import { wipe } from "../encoding/secrets.js";
 import { ChunkQueue } from "./chunk-queue.js";
-import { FloeEncryptor } from "./floe.js";
+import { FloeEncryptor, type FloeSegments } from "./floe.js";
 import { segmentOverhead, type StreamTotals } from "./sizes.js";
 
 export interface EncryptRequest {
@@ -28,6 +28,16 @@ export class RecordingEncryptor {
     wipe(dataKey);
     this.#capacity = segmentLength - segmentOverhead;
     this.#start = [header, this.#floe.header];
+  }
+
+  /** For those who lay the segments out by themselves: what stands before the first one. */
+  takePreamble(): Buffer {
+    return Buffer.concat(this.#count(this.#begin()));
+  }
+
+  /** Segments at any position, behind the preamble. */
+  get segments(): FloeSegments {
+    return this.#floe.segments;
   }
 
   /** @param owned - whether the chunk stays unchanged after this call; otherwise what must be kept of it is copied */

@@ -82,8 +82,18 @@ function derive(key: Uint8Array, { parameters, iv, aad }: Derivation, purpose: s
   return derived;
 }
 
+/** Which message segments belong to; no secret. */
+export interface FloeMessage {
+  /** Associated data of the whole message. */
+  readonly aad: Uint8Array;
+  /** The FLOE header, 74 bytes, checked by whoever derived the message key. */
+  readonly header: Uint8Array;
+  readonly parameters: FloeParameters;
+}
+
 /** Encrypts and decrypts the segments of one message at any position. Several threads may each have their own. */
 export class FloeSegments {
+  readonly message: FloeMessage;
   readonly #segmentLength: number;
   readonly #derivation: Derivation;
   readonly #messageKey: Buffer;
@@ -96,18 +106,17 @@ export class FloeSegments {
   #drewIvs = false;
   #closed = false;
 
-  /**
-   * @param messageKey - {@link messageKeyLength} bytes, left to its owner
-   * @param header - the FLOE header, of which only the IV is looked at: whoever derived the message key has checked it
-   */
-  constructor(messageKey: Uint8Array, aad: Uint8Array, header: Uint8Array, { segmentLength, rotationMask = defaultRotationMask }: FloeParameters) {
+  /** @param messageKey - {@link messageKeyLength} bytes, left to its owner */
+  constructor(messageKey: Uint8Array, message: FloeMessage) {
+    const { segmentLength, rotationMask = defaultRotationMask } = message.parameters;
+    this.message = message;
     this.#segmentLength = segmentLength;
-    this.#derivation = { parameters: encodeParameters(segmentLength), iv: ivOf(header), aad };
+    this.#derivation = { parameters: encodeParameters(segmentLength), iv: ivOf(message.header), aad: message.aad };
     this.#messageKey = copySecret(messageKey);
     this.#keySpan = 2 ** rotationMask;
   }
 
-  /** For another thread; it is wiped with this object's own, or before, by whoever owns `target`. */
+  /** Copies the message key for another thread. Whoever owns `target` wipes it. */
   copyMessageKey(target: Uint8Array): void {
     if (this.#closed) throw new RangeError("FLOE: no keys any more");
     target.set(this.#messageKey);
@@ -221,7 +230,7 @@ export class FloeEncryptor {
     const derivation = { parameters: encodeParameters(parameters.segmentLength), iv: randomBytes(floeIvLength), aad };
     const { messageKey, headerTag } = begin(key, derivation);
     this.header = Buffer.concat([derivation.parameters, derivation.iv, headerTag]);
-    this.segments = new FloeSegments(messageKey, aad, this.header, parameters);
+    this.segments = new FloeSegments(messageKey, { aad, header: this.header, parameters });
     wipe(messageKey);
   }
 
@@ -252,7 +261,7 @@ export class FloeDecryptor {
     const bytes = Buffer.from(header);
     const derivation = { parameters: encodeParameters(parameters.segmentLength), iv: ivOf(bytes), aad };
     const { messageKey, headerTag } = begin(key, derivation);
-    this.segments = new FloeSegments(messageKey, aad, bytes, parameters);
+    this.segments = new FloeSegments(messageKey, { aad, header: bytes, parameters });
     wipe(messageKey);
     const fits = bytes.length === floeHeaderLength && bytes.subarray(0, 10).equals(derivation.parameters);
     if (fits && timingSafeEqual(bytes.subarray(10 + floeIvLength), headerTag)) return;

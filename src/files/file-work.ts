@@ -1,0 +1,88 @@
+import { resolve } from "node:path";
+import { InvalidInputError } from "../errors.js";
+import { InputFile } from "./input-file.js";
+import type { SegmentKeys } from "./lane.js";
+import type { FileLayout } from "./layout.js";
+import { LocalLane } from "./local-lane.js";
+import { checkTarget, OutputFile } from "./output-file.js";
+import { Progress, type FileProgress } from "./progress.js";
+import { Pump } from "./pump.js";
+import { Threads } from "./threads.js";
+
+export interface FileRequest {
+  readonly inputPath: string;
+  readonly outputPath: string;
+  readonly overwrite: boolean;
+  /** 0 for automatic. */
+  readonly threads: number;
+  readonly onProgress?: ((progress: FileProgress) => unknown) | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** What is to be made of an open input file. */
+export interface FilePlan<T> {
+  readonly layout: FileLayout;
+  /** Written before the segments. */
+  readonly preamble: Buffer;
+  readonly keys: SegmentKeys;
+  /** Wipes the keys. */
+  readonly destroy: () => void;
+  /** What the caller is told at the end. */
+  readonly facts: T;
+}
+
+export interface FileTotals {
+  readonly inputSize: number;
+  readonly outputSize: number;
+  readonly threads: number;
+}
+
+/**
+ * From one file to another: the target gets its name when all of it is there, verified and on disk. Nothing is asked of
+ * anybody before both paths have been checked.
+ */
+export async function workOnFile<T>(request: FileRequest, secret: boolean, plan: (input: InputFile) => Promise<FilePlan<T>>): Promise<T & FileTotals> {
+  checkPath("inputPath", request.inputPath);
+  checkPath("outputPath", request.outputPath);
+  const input = await InputFile.open(resolve(request.inputPath));
+  try {
+    await checkTarget(request.outputPath, request.overwrite, input.identity);
+    request.signal.throwIfAborted();
+    const made = await plan(input);
+    try {
+      const output = await OutputFile.create(resolve(request.outputPath), { secret, overwrite: request.overwrite });
+      try {
+        return await fill(output, input, made, request);
+      } finally {
+        await output.discard();
+      }
+    } finally {
+      made.destroy();
+    }
+  } finally {
+    await input.close();
+  }
+}
+
+async function fill<T>(output: OutputFile, input: InputFile, { layout, preamble, keys, facts }: FilePlan<T>, { threads: wanted, onProgress, signal }: FileRequest): Promise<T & FileTotals> {
+  const job = { input, output, layout, keys };
+  const progress = new Progress(input.size, onProgress);
+  const pump = new Pump(layout, new LocalLane(job), signal, (bytes) => progress.add(bytes));
+  const threads = new Threads();
+  try {
+    await output.write([preamble], 0);
+    threads.start(wanted, job, await keys.use((floe) => floe.message), pump);
+    await pump.run();
+  } finally {
+    await threads.end();
+  }
+  await input.checkUnchanged();
+  signal.throwIfAborted();
+  await output.publish();
+  progress.finish();
+  return { ...facts, inputSize: input.size, outputSize: layout.target.end, threads: threads.count };
+}
+
+function checkPath(field: string, path: unknown): void {
+  if (typeof path !== "string" || path === "" || path.includes("\0")) throw new InvalidInputError(field, "must be the path of a file", path);
+}

@@ -1,0 +1,30 @@
+import type { FloeMessage } from "../recording/floe.js";
+import type { FileLayout, SegmentRange } from "./layout.js";
+
+/** What a worker thread is given when it starts: no secret. */
+export interface WorkerJob {
+  /** File descriptors belong to the process: no thread opens a path again, which might be another file by then. */
+  readonly input: number;
+  readonly output: number;
+  readonly layout: FileLayout;
+  readonly message: FloeMessage;
+}
+
+export interface WorkerOrder {
+  readonly id: number;
+  readonly range: SegmentRange;
+  /** The message key, in memory that both threads see: wiped by whoever lent it as soon as the answer is there. */
+  readonly messageKey: SharedArrayBuffer;
+}
+
+/** Errors lose their class and their fields on the way between threads. */
+export type WorkerFailure =
+  | { readonly kind: "recording"; readonly code: string; readonly message: string }
+  | { readonly kind: "file"; readonly doing: "read" | "write"; readonly code: string; readonly message: string; readonly syscall: string }
+  | { readonly kind: "changed" }
+  | { readonly kind: "other"; readonly message: string };
+
+export interface WorkerAnswer {
+  readonly id: number;
+  readonly failure?: WorkerFailure;
+}
