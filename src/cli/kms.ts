@@ -1,8 +1,8 @@
-import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
-import { InMemoryKms, type KmsPrincipalInit } from "../testing/kms/index.js";
+import { InMemoryKms } from "../testing/kms/index.js";
 import { UsageError, type Command } from "./command.js";
 import { watchForTheEnd } from "./lifetime.js";
+import { readPrincipals } from "./principals-file.js";
 
 /** `recording-keystore kms`: an in-memory KMS for test suites in any language. */
 export const kmsCommand: Command = {
@@ -45,26 +45,4 @@ function readPort(text: string): number {
   const port = Number(text);
   if (!/^\d+$/.test(text) || port > 65_535) throw new UsageError(`--port: not a port number: ${text}`);
   return port;
-}
-
-async function readPrincipals(file: string): Promise<KmsPrincipalInit[]> {
-  const refuse = (why: string) => new UsageError(`--principals ${file}: ${why}`);
-  let json: unknown;
-  try {
-    json = JSON.parse(await readFile(file, "utf8"));
-  } catch (error) {
-    throw refuse(error instanceof Error ? error.message : String(error));
-  }
-  const principals: unknown = typeof json === "object" && json !== null && "principals" in json ? json.principals : undefined;
-  if (!Array.isArray(principals) || !principals.every(isPrincipal)) {
-    throw refuse('must hold {"principals":[{"accessKeyId","arn","identityPolicy"?}]}');
-  }
-  return principals;
-}
-
-function isPrincipal(value: unknown): value is KmsPrincipalInit & { accessKeyId: string } {
-  if (typeof value !== "object" || value === null) return false;
-  const { accessKeyId, arn, identityPolicy } = value as Record<string, unknown>;
-  const policyFits = ["string", "object", "undefined"].includes(typeof identityPolicy) && identityPolicy !== null;
-  return typeof accessKeyId === "string" && typeof arn === "string" && policyFits;
 }

@@ -38,6 +38,8 @@ const cases: Case[] = [
 
   { name: "no JSON", policy: '{ "Version": ', findings: [["POLICY_MALFORMED", undefined, /Syntax errors.*JSON/]] },
   { name: "quotes of a word processor", policy: "{ “Version”: 1 }", findings: [["POLICY_MALFORMED", undefined, /typographic quotes/]] },
+  { name: "a character that KMS does not take", policy: but({ Sid: "Aufnahmen für \u{1f399}" }), findings: [["POLICY_MALFORMED", undefined, /U\+1F399/]] },
+  { name: "the same, escaped", policy: JSON.stringify(but({ Sid: "x" })).replace('"x"', '"\\ud83c\\udf99 ü"'), findings: [] },
   { name: "statements without their policy", policy: recordingKeyStatements(options), findings: [["POLICY_MALFORMED", undefined, /policy must be an object/]] },
   { name: "no Effect", policy: but({ Effect: undefined }), findings: [["POLICY_MALFORMED", undefined, /Effect/]] },
   { name: "an operator that does not exist", policy: under({ StringEqual: { [organizationKey]: "org-1" } }), findings: [["POLICY_MALFORMED", undefined, /StringEqual\./]] },

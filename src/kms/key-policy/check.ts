@@ -114,9 +114,15 @@ function callersOf(policy: PolicyDocument, grant: CheckedGrant, needed: readonly
   return [served ?? anyRole];
 }
 
+/** All that `PutKeyPolicy` takes; others may stand in a policy as JSON escapes. */
+const notTaken = /[^\t\n\r\x20-\xff]/u;
+
 function read(text: string): PolicyDocument | Notice {
   try {
-    return parsePolicy(text, "key");
+    const policy = parsePolicy(text, "key");
+    const character = notTaken.exec(text)?.[0].codePointAt(0);
+    if (character === undefined) return policy;
+    return { code: "POLICY_MALFORMED", detail: `It holds the character U+${character.toString(16).toUpperCase().padStart(4, "0")}, and only those up to U+00FF are taken.` };
   } catch (error) {
     if (!(error instanceof PolicyProblem)) throw error;
     const { cause, message } = error;

@@ -1,0 +1,18 @@
+/**
+ * Changes the code in small ways and sees whether a test notices.
+ *
+ * @type {import("@stryker-mutator/api/core").PartialStrykerOptions}
+ */
+export default {
+  testRunner: "vitest",
+  coverageAnalysis: "perTest",
+  concurrency: 1,
+  timeoutMS: 5_000,
+  // A second run tries only what has changed since the first.
+  incremental: true,
+  ignorePatterns: ["dist", "reports", "coverage", "docs", "bench", "examples/assets"],
+  reporters: ["progress-append-only", "clear-text", "json"],
+  clearTextReporter: { allowColor: false, logTests: false, reportTests: false },
+  thresholds: { high: 95, low: 85, break: 85 },
+  tempDirName: ".stryker-tmp",
+};

@@ -1,0 +1,33 @@
+import { readFile } from "node:fs/promises";
+import { KmsPrincipals, type KmsPrincipalInit } from "../testing/kms/principals.js";
+import { UsageError } from "./command.js";
+
+/** @throws UsageError naming the file and what is wrong with it */
+export async function readPrincipals(file: string): Promise<KmsPrincipalInit[]> {
+  const refuse = (error: unknown) => new UsageError(`--principals ${file}: ${error instanceof Error ? error.message : String(error)}`);
+  const text = await readFile(file, "utf8").catch((error: unknown) => {
+    throw refuse(error);
+  });
+  try {
+    return parsePrincipals(text);
+  } catch (error) {
+    throw refuse(error);
+  }
+}
+
+/** Reads `{"principals":[…]}`; every entry is one that an in-memory KMS takes. @throws Error saying what is wrong */
+export function parsePrincipals(text: string): KmsPrincipalInit[] {
+  const json: unknown = JSON.parse(text);
+  const principals: unknown = typeof json === "object" && json !== null && "principals" in json ? json.principals : undefined;
+  if (!Array.isArray(principals) || !principals.every(isPrincipal)) throw new Error('must hold {"principals":[{"accessKeyId","arn","identityPolicy"?}]}');
+  const known = new KmsPrincipals();
+  for (const principal of principals) known.add(principal);
+  return principals;
+}
+
+function isPrincipal(value: unknown): value is KmsPrincipalInit & { accessKeyId: string } {
+  if (typeof value !== "object" || value === null) return false;
+  const { accessKeyId, arn, identityPolicy } = value as Record<string, unknown>;
+  const policyFits = ["string", "object", "undefined"].includes(typeof identityPolicy) && identityPolicy !== null;
+  return typeof accessKeyId === "string" && typeof arn === "string" && policyFits;
+}
