@@ -8,6 +8,5 @@ export const subjects: Readonly<Record<string, () => Promise<Subject>>> = {
   memory: async () => (await import("./memory.js")).memory,
   eventloop: async () => (await import("./event-loop.js")).eventLoop,
   random: async () => (await import("./random-access.js")).randomAccess,
-  live: async () => (await import("./live-recordings.js")).liveRecordings,
   peers: async () => (await import("./peers.js")).peers,
 };

@@ -63,6 +63,39 @@ export interface RecordingKeyStoreOptions {
   clock?: Clock;
 }
 
+/** What an organization may have of its own: whatever a `RecordingKeyStore` takes but its id and its clock. */
+export type OrganizationOptions = Partial<Omit<RecordingKeyStoreOptions, "organizationId" | "clock">>;
+
+/** Looks up what an organization has of its own. Throws for one that is unknown; `signal` aborts at `organizationTimeout`. */
+export type OrganizationLookup = (organizationId: string, options: { signal: AbortSignal }) => OrganizationOptions | Promise<OrganizationOptions>;
+
+/**
+ * Options of the `RecordingKeyStores` constructor: those of a `RecordingKeyStore`, which hold for every organization that
+ * has no other of its own, and what bounds all organizations of the process together. Times are in milliseconds.
+ */
+export interface RecordingKeyStoresOptions extends Omit<RecordingKeyStoreOptions, "organizationId" | "homeRegion"> {
+  /** Needed unless `organization` gives every organization its own. */
+  homeRegion?: string;
+  /** What an organization has of its own. Asked once per organization, and again after `release()`. */
+  organization?: OrganizationLookup;
+  /** How long `organization` may take: 0 to 600,000, default 30,000. */
+  organizationTimeout?: number;
+  /**
+   * How many key stores are kept while nobody holds them, from 1, default 10,000. The least recently used go first. One
+   * with open work, in trouble, or with listeners of its own is kept beyond that.
+   */
+  keptKeyStores?: number;
+  /** How many unwrapped private keys are in memory at a time, over all organizations: from 0, default 1,000. */
+  keptPrivateKeys?: number;
+  /**
+   * How many KMS calls are under way at a time in one Region, over all organizations: 2 to 100,000, default 50, which is
+   * how many sockets the AWS SDK opens to a host.
+   */
+  kmsCallsPerRegion?: number;
+  /** How often the one timer looks for due confirmations and changes of key: 10 to 60,000, default 1,000. */
+  upkeepEvery?: number;
+}
+
 export interface CallOptions {
   signal?: AbortSignal;
 }
@@ -114,26 +147,39 @@ const signal = z.custom<AbortSignal>((value) => value instanceof AbortSignal, { 
 const region = z.string().regex(/^[a-z]{2,3}(-[a-z]+)+-\d{1,2}$/, { message: "must be an AWS Region, such as eu-west-1" });
 const kmsKeys = z.array(z.string()).min(1).max(1_000);
 
+const keyStoreOptions = z.strictObject({
+  organizationId: z.string().regex(organizationIdRule.pattern, { message: organizationIdRule.message }),
+  homeRegion: region,
+  kms: anyObject<KmsProvider>(["describeKey", "encrypt", "decrypt", "generateDataKeyPair"]),
+  store: anyObject<KeyPairStore>(["readHead", "swapHead", "createKeyPair", "readKeyPair", "listKeyPairs"]),
+  trustedKmsKeys: kmsKeys.optional(),
+  embeddedKeys: kmsKeys.optional(),
+  decryptRegions: z.array(region).max(32).default([]),
+  lastConfirmed: anyObject<LastConfirmedStore>(["load", "save"]).optional(),
+  requireConfirmedKey: z.boolean().default(false),
+  maxLastConfirmedAge: z.number().positive().optional(),
+  privateKeyTtl: ms(300_000).default(60_000),
+  confirmEvery: z.number().min(1_000).default(900_000),
+  confirmTimeout: ms(60_000).default(500),
+  headTtl: ms(3_600_000).default(60_000),
+  background: z.boolean().default(true),
+  selfContained: z.boolean().default(true),
+  clock: anyObject<Clock>(["now", "monotonic"]).optional(),
+});
+
 const schemas = {
-  options: z.strictObject({
-    organizationId: z.string().regex(organizationIdRule.pattern, { message: organizationIdRule.message }),
-    homeRegion: region,
-    kms: anyObject<KmsProvider>(["describeKey", "encrypt", "decrypt", "generateDataKeyPair"]),
-    store: anyObject<KeyPairStore>(["readHead", "swapHead", "createKeyPair", "readKeyPair", "listKeyPairs"]),
-    trustedKmsKeys: kmsKeys.optional(),
-    embeddedKeys: kmsKeys.optional(),
-    decryptRegions: z.array(region).max(32).default([]),
-    lastConfirmed: anyObject<LastConfirmedStore>(["load", "save"]).optional(),
-    requireConfirmedKey: z.boolean().default(false),
-    maxLastConfirmedAge: z.number().positive().optional(),
-    privateKeyTtl: ms(300_000).default(60_000),
-    confirmEvery: z.number().min(1_000).default(900_000),
-    confirmTimeout: ms(60_000).default(500),
-    headTtl: ms(3_600_000).default(60_000),
-    background: z.boolean().default(true),
-    selfContained: z.boolean().default(true),
-    clock: anyObject<Clock>(["now", "monotonic"]).optional(),
-  }),
+  options: keyStoreOptions,
+  registry: keyStoreOptions
+    .omit({ organizationId: true })
+    .partial({ homeRegion: true })
+    .extend({
+      organization: z.custom<OrganizationLookup>((value) => typeof value === "function", { message: "must be a function of an organization's id" }).optional(),
+      organizationTimeout: ms(600_000).default(30_000),
+      keptKeyStores: z.int().min(1).default(10_000),
+      keptPrivateKeys: z.int().min(0).default(1_000),
+      kmsCallsPerRegion: z.int().min(2).max(100_000).default(50),
+      upkeepEvery: z.number().min(10).max(60_000).default(1_000),
+    }),
   configuration: z.strictObject({
     kmsKeyAliasArn: z.string().superRefine((arn, context) => {
       const problem = kmsAliasArnProblem(arn);

@@ -33,6 +33,7 @@ export type ErrorCode =
   | "ERR_FILE_EXISTS"
   | "ERR_FILE_CHANGED"
   | "ERR_FILE_IO"
+  | "ERR_ORGANIZATION_TIMEOUT"
   | "ERR_CLOSED";
 
 export interface ErrorOptionsWithCause {

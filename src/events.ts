@@ -29,24 +29,24 @@ export const diagnosticsChannelName = "recording-keystore:event";
 
 const channel = diagnosticsChannel.channel(diagnosticsChannelName);
 
-/** Typed listeners of one key store. A listener that throws disturbs neither encryption nor other listeners. */
-export class EventHub {
-  readonly #organizationId: string;
+/** Typed listeners. One that throws disturbs neither encryption nor other listeners. */
+export class Listeners<Events extends { [N in EventName]: unknown }> {
   readonly #listeners = new Map<EventName, Set<(event: never) => void>>();
 
-  constructor(organizationId: string) {
-    this.#organizationId = organizationId;
+  get any(): boolean {
+    for (const { size } of this.#listeners.values()) if (size > 0) return true;
+    return false;
   }
 
   /** @returns a function that removes the listener */
-  on<N extends EventName>(name: N, listener: EventListener<N>): () => void {
+  on<N extends EventName>(name: N, listener: (event: Events[N]) => void): () => void {
     let listeners = this.#listeners.get(name);
     if (!listeners) this.#listeners.set(name, (listeners = new Set()));
     listeners.add(listener);
     return () => void listeners.delete(listener);
   }
 
-  readonly emit: EventSink = (name, event) => {
+  tell<N extends EventName>(name: N, event: Events[N]): void {
     for (const listener of [...(this.#listeners.get(name) ?? [])]) {
       try {
         (listener as (event: unknown) => void)(event);
@@ -54,6 +54,23 @@ export class EventHub {
         process.emitWarning(error instanceof Error ? error : new Error(String(error)));
       }
     }
+  }
+}
+
+/** Where the events of one key store go: to its own listeners, to its registry if it has one, and to the channel. */
+export class EventHub {
+  readonly #organizationId: string;
+  readonly #next: EventSink | undefined;
+  readonly listeners = new Listeners<RecordingKeyStoreEvents>();
+
+  constructor(organizationId: string, next?: EventSink) {
+    this.#organizationId = organizationId;
+    this.#next = next;
+  }
+
+  readonly emit: EventSink = (name, event) => {
+    this.listeners.tell(name, event);
+    this.#next?.(name, event);
     if (channel.hasSubscribers) channel.publish({ organizationId: this.#organizationId, name, event });
   };
 }

@@ -1,4 +1,5 @@
 export { RecordingKeyStore } from "./recording-key-store.js";
+export { RecordingKeyStores, type RecordingKeyStoresEvents, type RecordingKeyStoresStatus } from "./recording-key-stores.js";
 export { permissionNeeded, permissions, type AdministrationMethod, type KeyStoreAdministration, type Permission } from "./administration.js";
 export type {
   CallOptions,
@@ -8,7 +9,10 @@ export type {
   EncryptFileOptions,
   EncryptOptions,
   FileOptions,
+  OrganizationLookup,
+  OrganizationOptions,
   RecordingKeyStoreOptions,
+  RecordingKeyStoresOptions,
   RecordingName,
 } from "./configuration.js";
 export type {

@@ -20,6 +20,11 @@ export class OpenWork {
   readonly #end = unlimitedListeners(new AbortController());
   #closed = false;
 
+  /** Nothing runs, and nothing stays open. */
+  get isIdle(): boolean {
+    return this.#open.size + this.#kept.size === 0;
+  }
+
   /**
    * Runs a task under a signal that also ends with `close({ signal })`; a streamed result counts until it is done.
    * @throws RecordingKeyStoreError `ERR_CLOSED`; the signal's reason

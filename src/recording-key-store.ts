@@ -13,10 +13,10 @@ import {
   type RecordingKeyStoreOptions,
 } from "./configuration.js";
 import { TestFailedError } from "./errors.js";
-import { EventHub, type EventListener, type EventName } from "./events.js";
+import { EventHub, type EventListener, type EventName, type EventSink } from "./events.js";
 import type { FileRequest } from "./files/file-work.js";
 import type { DecryptedFile, EncryptedFile } from "./files/recording-files.js";
-import { KeyManager } from "./key-pairs/key-manager.js";
+import { KeyManager, type SharedByOrganizations } from "./key-pairs/key-manager.js";
 import { keyPairInfo, type KeyPairInfo, type KeyPairPage } from "./key-pairs/history.js";
 import type { KeyStoreStatus } from "./key-pairs/status.js";
 import type { TestReport } from "./key-pairs/test-run.js";
@@ -28,6 +28,16 @@ import { RecordingCipher } from "./recording-cipher.js";
 
 export type { ByteStreamBody };
 
+/** The registry that holds a key store. @internal */
+export interface KeyStoreHost {
+  readonly shared: SharedByOrganizations;
+  readonly emit: (organizationId: string) => EventSink;
+  /** Hands over what the key store is made of, for upkeep. */
+  readonly made: (keyStore: RecordingKeyStore, parts: { keys: KeyManager; work: OpenWork; events: EventHub }) => void;
+  /** A call begins. */
+  readonly used: (keyStore: RecordingKeyStore) => void;
+}
+
 /**
  * One organization's recordings under its own KMS key. Cheap to make: no timer, socket or thread of its own, and no work
  * before the first call.
@@ -37,13 +47,19 @@ export class RecordingKeyStore {
   readonly #keys: KeyManager;
   readonly #cipher: RecordingCipher;
   readonly #work = new OpenWork();
+  readonly #host: KeyStoreHost | undefined;
 
   /** @throws InvalidInputError naming the option and the rule */
-  constructor(options: RecordingKeyStoreOptions) {
+  constructor(options: RecordingKeyStoreOptions);
+  /** @internal */ // eslint-disable-next-line @typescript-eslint/unified-signatures -- only this one is left out of the types
+  constructor(options: RecordingKeyStoreOptions, host: KeyStoreHost);
+  constructor(options: RecordingKeyStoreOptions, host?: KeyStoreHost) {
     const checked = check("options", options);
-    this.#events = new EventHub(checked.organizationId);
-    this.#keys = new KeyManager(checked, checked.clock ?? systemClock, this.#events.emit);
+    this.#host = host;
+    this.#events = new EventHub(checked.organizationId, host?.emit(checked.organizationId));
+    this.#keys = new KeyManager(checked, checked.clock ?? systemClock, this.#events.emit, host?.shared);
     this.#cipher = new RecordingCipher(checked, this.#keys);
+    host?.made(this, { keys: this.#keys, work: this.#work, events: this.#events });
   }
 
   /**
@@ -177,7 +193,7 @@ export class RecordingKeyStore {
 
   /** @returns a function that removes the listener */
   on<N extends EventName>(name: N, listener: EventListener<N>): () => void {
-    return this.#events.on(name, listener);
+    return this.#events.listeners.on(name, listener);
   }
 
   /**
@@ -203,6 +219,10 @@ export class RecordingKeyStore {
   /** One way in for every method: refuses after close, ends with the caller's signal, and counts as open work. */
   async #call<T>(options: CallOptions | undefined, task: (signal: AbortSignal) => Promise<T>, streams = false): Promise<T> {
     const signal = typeof options === "object" && options !== null && "signal" in options ? check("call", { signal: options.signal }).signal : undefined;
-    return this.#work.run(signal, task, streams);
+    const run = (ending: AbortSignal) => {
+      this.#host?.used(this);
+      return task(ending);
+    };
+    return this.#work.run(signal, run, streams);
   }
 }

@@ -6,7 +6,7 @@ import { readHead, readHeadPair } from "./head.js";
 import { HostMemory } from "./host-memory.js";
 import type { KeyPair } from "./key-pair.js";
 import { abortable, settledWithin, withDeadline } from "../kms/waiting.js";
-import { hasPassed, momentOf, type Moment } from "./private-key-custody.js";
+import { elapsedSince, hasPassed, momentOf, type Moment } from "./private-key-custody.js";
 import { SharedHealth } from "./shared-health.js";
 import type { Confirmation } from "./vocabulary.js";
 
@@ -38,6 +38,7 @@ export class ActiveKeyPairs {
   #confirmTriedAt: Moment | undefined;
   #refreshing: Promise<void> | undefined;
   #confirming: Promise<void> | undefined;
+  #inBackground: Promise<void> | undefined;
   /** Why the pair that the store names now is not the one in use. */
   #refusal: RecordingKeyStoreError | undefined;
 
@@ -67,6 +68,29 @@ export class ActiveKeyPairs {
 
   get refusal(): RecordingKeyStoreError | undefined {
     return this.#refusal;
+  }
+
+  /** Nothing is under way, and nothing is known that another key store would not learn from host, store and KMS. */
+  get isQuiet(): boolean {
+    if (this.#refreshing || this.#confirming || this.#inBackground || this.#refusal) return false;
+    return this.#current?.confirmation !== "unconfirmed";
+  }
+
+  /** In how many milliseconds KMS is to be asked about the pair in use, or the store whether there is one. */
+  get confirmIn(): number {
+    const { times, clock } = this.#context;
+    const [interval, triedAt] = this.#current ? [this.#confirmInterval, this.#confirmTriedAt] : [times.confirmEvery, this.#headReadAt];
+    return triedAt ? interval - elapsedSince(triedAt, clock) : 0;
+  }
+
+  get #confirmInterval(): number {
+    const { health, times } = this.#context;
+    return health.trouble || this.#current?.confirmation !== "confirmed" ? Math.min(retryConfirmAfter, times.confirmEvery) : times.confirmEvery;
+  }
+
+  /** Resolves when nothing of it is under way in the background. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([this.#refreshing, this.#inBackground]);
   }
 
   /**
@@ -214,11 +238,11 @@ export class ActiveKeyPairs {
   }
 
   #confirmWhenDue(): void {
-    const { times, clock } = this.#context;
-    const interval = this.#context.health.trouble || this.#current?.confirmation !== "confirmed" ? Math.min(retryConfirmAfter, times.confirmEvery) : times.confirmEvery;
     // Jittered by up to a tenth, so that workers started together do not ask together.
-    if (this.#confirmTriedAt && !hasPassed(this.#confirmTriedAt, interval * (0.9 + 0.1 * Math.random()), clock)) return;
-    void this.#confirmInBackground().catch(() => undefined);
+    if (this.#confirmTriedAt && !hasPassed(this.#confirmTriedAt, this.#confirmInterval * (0.9 + 0.1 * Math.random()), this.#context.clock)) return;
+    this.#inBackground = this.#confirmInBackground()
+      .catch(() => undefined)
+      .finally(() => (this.#inBackground = undefined));
   }
 
   async #confirmInBackground(): Promise<void> {
@@ -260,6 +284,7 @@ export class ActiveKeyPairs {
     const { pair, confirmedAt } = recalled;
     this.#current = { pair, confirmation: "confirmed", confirmedAt };
     this.#floor = { sequence: pair.birth.sequence, digest: pair.digest };
+    this.#confirmTriedAt ??= this.#context.lastConfirmed.confirmedAt?.(this.#context.organizationId);
   }
 }
 

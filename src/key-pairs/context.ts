@@ -2,7 +2,7 @@ import type { Clock } from "../clock.js";
 import type { EventSink } from "../events.js";
 import type { KmsProvider } from "../kms/kms-provider.js";
 import type { KeyPairStore } from "../stores/key-pair-store.js";
-import type { LastConfirmedStore } from "../stores/last-confirmed-store.js";
+import type { LastConfirmedMemory } from "./confirmed-memory.js";
 import type { KeyHealth } from "./health.js";
 import type { KeyTrust } from "./key-trust.js";
 import type { KeyDecryption } from "./making.js";
@@ -22,7 +22,7 @@ export interface KeyPairContext {
   readonly homeRegion: string;
   readonly kms: KmsProvider;
   readonly store: KeyPairStore;
-  readonly lastConfirmed: LastConfirmedStore;
+  readonly lastConfirmed: LastConfirmedMemory;
   readonly trust: KeyTrust;
   readonly custody: PrivateKeyCustody;
   readonly health: KeyHealth;

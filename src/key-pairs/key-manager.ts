@@ -2,18 +2,21 @@ import type { Clock } from "../clock.js";
 import type { CheckedOptions } from "../configuration.js";
 import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
 import type { EventSink } from "../events.js";
+import type { KmsCallLimit } from "../kms/call-limit.js";
 import { decryptionInRegions, GuardedKmsProvider } from "../kms/guarded-kms-provider.js";
+import { abortable } from "../kms/waiting.js";
 import { TrustAnchor } from "../kms/trust-anchor.js";
 import { ProcessLastConfirmed, type LastConfirmedStore } from "../stores/last-confirmed-store.js";
 import type { DataKeyLease } from "../recording/data-key-lease.js";
 import { ActiveKeyPairs, type ActiveKeyPair } from "./active-key-pair.js";
+import type { ConfirmedMemory } from "./confirmed-memory.js";
 import type { KeyPairContext } from "./context.js";
 import { DataKeys, type Recipient } from "./data-keys.js";
 import { KeyHealth } from "./health.js";
 import { keyPairInfo, listHistory, type KeyPairInfo, type KeyPairPage } from "./history.js";
 import type { KeyPair } from "./key-pair.js";
 import { KeyTrust } from "./key-trust.js";
-import { sharedCustody } from "./private-key-custody.js";
+import { sharedCustody, type PrivateKeyCustody } from "./private-key-custody.js";
 import { KeyRotation, type KeyStoreConfiguration } from "./rotation.js";
 import { readStatus, type KeyStoreStatus } from "./status.js";
 import { runTest, type TestReport } from "./test-run.js";
@@ -22,6 +25,13 @@ import { runTest, type TestReport } from "./test-run.js";
 export interface EncryptionKey extends ActiveKeyPair {
   readonly usedLastKnownKey: boolean;
   readonly keyAtRisk: boolean;
+}
+
+/** What the organizations of one process share when a registry holds them. */
+export interface SharedByOrganizations {
+  readonly custody: PrivateKeyCustody;
+  readonly memory: ConfirmedMemory;
+  readonly kmsCalls: KmsCallLimit;
 }
 
 /** One organization's key pairs: the active one, its rotation, the history, and the way to data keys. */
@@ -34,20 +44,21 @@ export class KeyManager {
   readonly #dataKeys: DataKeys;
   readonly #anchor: TrustAnchor | undefined;
 
-  constructor(options: CheckedOptions, clock: Clock, emit: EventSink) {
+  constructor(options: CheckedOptions, clock: Clock, emit: EventSink, shared?: SharedByOrganizations) {
     const { organizationId, homeRegion, decryptRegions, store, trustedKmsKeys, embeddedKeys } = options;
     this.organizationId = organizationId;
     this.#options = options;
     this.#anchor = trustedKmsKeys && new TrustAnchor(trustedKmsKeys, "trustedKmsKeys");
-    const kms = new GuardedKmsProvider(options.kms);
+    const kms = new GuardedKmsProvider(shared?.kmsCalls.shareOf(options.kms) ?? options.kms);
+    const host = options.lastConfirmed ?? hostLastConfirmed(store);
     this.#context = {
       organizationId,
       homeRegion,
       kms,
       store,
-      lastConfirmed: options.lastConfirmed ?? hostLastConfirmed(store) ?? new ProcessLastConfirmed(),
+      lastConfirmed: shared?.memory.before(host) ?? host ?? new ProcessLastConfirmed(),
       trust: new KeyTrust(this.#anchor),
-      custody: sharedCustody(options.kms, clock),
+      custody: shared?.custody ?? sharedCustody(options.kms, clock),
       health: new KeyHealth(clock, emit),
       clock,
       emit,
@@ -118,6 +129,34 @@ export class KeyManager {
   async acceptRestoredStore(signal: AbortSignal): Promise<KeyStoreStatus> {
     await this.#active.acceptRestored(signal);
     return this.status(signal);
+  }
+
+  /** Nothing is under way, and nothing is known that the organization's next key store would not learn by itself. */
+  get isQuiet(): boolean {
+    return this.#active.isQuiet && !this.#rotation.isRunning && !this.#context.health.trouble;
+  }
+
+  get usesLastKnownKey(): boolean {
+    return this.#active.usesLastKnownKey;
+  }
+
+  get keyAtRisk(): boolean {
+    return this.#context.health.keyAtRisk;
+  }
+
+  /** In how many milliseconds {@link keepUp} has something to do; `undefined` if that is left to explicit calls. */
+  get upkeepIn(): number | undefined {
+    if (!this.#options.background) return undefined;
+    return Math.min(this.#active.confirmIn, this.#rotation.changeIn);
+  }
+
+  /** Confirms and changes what is due while no recording is made. What fails shows in status and events. */
+  async keepUp(signal: AbortSignal): Promise<void> {
+    await this.#active.acquire(true, signal).catch(() => undefined);
+    await abortable(this.#active.settled(), signal);
+    this.#rotation.startWhenDue();
+    this.#context.health.remind();
+    await abortable(this.#rotation.settled(), signal);
   }
 
   forgetPrivateKeys(): void {

@@ -29,8 +29,13 @@ export function momentOf(clock: Clock): Moment {
 
 /** Whether more than `ms` have passed since `moment` on either clock, or the wall clock was set back. */
 export function hasPassed(moment: Moment, ms: number, clock: Clock): boolean {
+  return elapsedSince(moment, clock) >= ms;
+}
+
+/** Milliseconds since `moment` on the clock that says more; `Infinity` if the wall clock was set back behind it. */
+export function elapsedSince(moment: Moment, clock: Clock): number {
   const wall = clock.now() - moment.wall;
-  return wall >= ms || wall < 0 || clock.monotonic() - moment.monotonic >= ms;
+  return wall < 0 ? Infinity : Math.max(wall, clock.monotonic() - moment.monotonic);
 }
 
 interface Entry extends HeldPrivateKey {
@@ -56,22 +61,31 @@ const sweepPause = 50;
  */
 export class PrivateKeyCustody {
   readonly #clock: Clock;
+  readonly #limit: number;
   readonly #held = new Map<string, Entry>();
   readonly #unwrapping = new Map<string, Promise<HeldPrivateKey>>();
   /** Counts `forget` per organization, so that an unwrap begun before it is not kept after it. */
   readonly #generations = new Map<string, number>();
+  #forgottenAll = 0;
   readonly #loans = new Set<Loan>();
   #sweeper: NodeJS.Timeout | undefined;
   /** When the sweeper will run, on the monotonic clock. */
   #sweepAt = Infinity;
 
-  constructor(clock: Clock) {
+  /** @param limit - how many private keys are kept at most; the one unwrapped first goes first */
+  constructor(clock: Clock, limit = Infinity) {
     this.#clock = clock;
+    this.#limit = limit;
+  }
+
+  /** How many private keys are kept. */
+  get size(): number {
+    return this.#held.size;
   }
 
   /** How often `forget` was called for the organization; open readers compare it with the one they began under. */
   generation(organizationId: string): number {
-    return this.#generations.get(organizationId) ?? 0;
+    return this.#forgottenAll + (this.#generations.get(organizationId) ?? 0);
   }
 
   /**
@@ -101,12 +115,20 @@ export class PrivateKeyCustody {
 
   /** Drops all keys of an organization and ends what was opened with them. */
   forget(organizationId: string): void {
-    this.#generations.set(organizationId, this.generation(organizationId) + 1);
+    this.#generations.set(organizationId, (this.#generations.get(organizationId) ?? 0) + 1);
     const prefix = prefixOf(organizationId);
     for (const map of [this.#held, this.#unwrapping]) {
       for (const name of map.keys()) if (name.startsWith(prefix)) map.delete(name);
     }
     for (const loan of this.#loans) if (loan.organizationId === organizationId) this.#end(loan, true);
+  }
+
+  /** {@link forget} for all organizations. */
+  forgetAll(): void {
+    this.#forgottenAll += 1;
+    this.#held.clear();
+    this.#unwrapping.clear();
+    for (const loan of this.#loans) this.#end(loan, true);
   }
 
   /** Watches over a loan until it is taken back; a loan whose time is over may be lent again under a new `since`. */
@@ -132,6 +154,8 @@ export class PrivateKeyCustody {
     }
     if (ttl > 0 && !hasPassed(since, ttl, this.#clock)) {
       this.#held.set(nameOf(ref), { key, since, ttl });
+      const [oldest] = this.#held.keys();
+      if (this.#held.size > this.#limit && oldest !== undefined) this.#held.delete(oldest);
       this.#sweepWithin(ttl);
     }
     return { key, since };

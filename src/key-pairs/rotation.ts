@@ -4,7 +4,7 @@ import type { KeyPairContext } from "./context.js";
 import { encodeHead, readHead, readHeadPair, storeCall, type Head } from "./head.js";
 import { storedKeyPair, untrusted, type KeyPair } from "./key-pair.js";
 import { makeKeyPair, options, unwrapPrivateKey } from "./making.js";
-import { isChangeDue } from "./schedule.js";
+import { isChangeDue, nextKeyChange } from "./schedule.js";
 import type { KeyPairSpec, PeriodicKeyChange } from "./vocabulary.js";
 
 /** What an administrator decides; each pair's birth record carries it. */
@@ -36,6 +36,17 @@ export class KeyRotation {
   constructor(context: KeyPairContext, active: ActiveKeyPairs) {
     this.#context = context;
     this.#active = active;
+  }
+
+  get isRunning(): boolean {
+    return this.#running !== undefined;
+  }
+
+  /** In how many milliseconds a change is due, or may be tried again. */
+  get changeIn(): number {
+    const birth = this.#active.current?.pair.birth;
+    const at = birth && nextKeyChange(birth);
+    return at === undefined ? Infinity : Math.max(at, this.#nextAttemptAt) - this.#context.clock.now();
   }
 
   /** Whether a change is due by the schedule of the active pair. */

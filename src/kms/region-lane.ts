@@ -1,5 +1,6 @@
 import type { KmsError } from "../errors.js";
 import { kmsFailureGroup } from "./failures.js";
+import { Slots } from "./slots.js";
 import { abortable, type Discard } from "./waiting.js";
 
 /** A call as a lane runs it. Rejects with a KmsError, or with `signal.reason` once that is aborted. */
@@ -106,41 +107,5 @@ export class RegionLane {
   #failed(failure: KmsError): void {
     if (kmsFailureGroup(failure.kind) === "unavailable") this.#failing = true;
     else this.#answered();
-  }
-}
-
-/** A bounded number of slots, handed out in the order in which they were asked for. */
-class Slots {
-  #free: number;
-  readonly #queue = new Set<() => void>();
-
-  constructor(count: number) {
-    this.#free = count;
-  }
-
-  take(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#free > 0) {
-      this.#free -= 1;
-      return Promise.resolve();
-    }
-    return new Promise((resolve, reject) => {
-      const enter = () => {
-        this.#queue.delete(enter);
-        signal?.removeEventListener("abort", leave);
-        resolve();
-      };
-      const leave = () => {
-        this.#queue.delete(enter);
-        reject(signal?.reason);
-      };
-      signal?.addEventListener("abort", leave, { once: true });
-      this.#queue.add(enter);
-    });
-  }
-
-  free(): void {
-    const [next] = this.#queue;
-    if (next) next();
-    else this.#free += 1;
   }
 }
