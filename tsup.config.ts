@@ -5,6 +5,7 @@ const library = {
   index: "src/index.ts",
   aws: "src/aws.ts",
   "stores/file": "src/stores/file.ts",
+  http: "src/http/index.ts",
   sources: "src/sources/index.ts",
   "sources/s3": "src/sources/s3.ts",
   testing: "src/testing/index.ts",

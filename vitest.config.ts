@@ -12,6 +12,7 @@ export default defineConfig({
       { find: /^recording-keystore$/, replacement: source("index.ts") },
       { find: /^recording-keystore\/aws$/, replacement: source("aws.ts") },
       { find: /^recording-keystore\/stores\/file$/, replacement: source("stores/file.ts") },
+      { find: /^recording-keystore\/http$/, replacement: source("http/index.ts") },
       { find: /^recording-keystore\/sources$/, replacement: source("sources/index.ts") },
       { find: /^recording-keystore\/sources\/s3$/, replacement: source("sources/s3.ts") },
       { find: /^recording-keystore\/testing$/, replacement: source("testing/index.ts") },

@@ -1,0 +1,95 @@
+import { InvalidInputError } from "../errors.js";
+import { decideRange } from "./byte-range.js";
+
+/** A request as every server has it. */
+export interface RangeRequest {
+  readonly method: string;
+  /** A request header by its name in lower case; several of one name are joined by `, `. */
+  header(name: string): string | undefined;
+}
+
+export interface RecordingAnswerOptions {
+  /** What the recording is, such as `audio/wav`: browsers play nothing else. */
+  readonly contentType: string;
+  /**
+   * Names this version of the plaintext, with its quotes: `"call-1"`. A recording never changes, so its id will do. With it
+   * players may ask for the rest of what they have (`If-Range`), and for news (`If-None-Match`).
+   */
+  readonly etag?: string | undefined;
+  /** Default `no-store`: what was encrypted at rest should not end up in the caches of browsers and proxies. */
+  readonly cacheControl?: string | undefined;
+  /** Further headers, such as `Content-Disposition` or `Access-Control-Allow-Origin`. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Gets what kept the recording from being sent; its client learns only that it wasn't. A client that left is no error. */
+  readonly onError?: ((error: unknown) => void) | undefined;
+}
+
+export interface AnswerHead {
+  readonly status: number;
+  readonly headers: Record<string, string>;
+  /** Which bytes of plaintext follow, if any. */
+  readonly range: { readonly start: number; readonly end: number } | undefined;
+}
+
+/** Status and headers of the answer to a request for a recording of `size` bytes, by RFC 9110, sections 13 and 14. */
+export function answerHead(request: RangeRequest, size: number, options: RecordingAnswerOptions): AnswerHead {
+  const { etag } = options;
+  const common = { ...checkedHeaders(options), "Cache-Control": options.cacheControl ?? "no-store", "X-Content-Type-Options": "nosniff" };
+  const without = (status: number, headers: Record<string, string> = {}): AnswerHead => ({ status, headers: { ...common, "Content-Length": "0", ...headers }, range: undefined });
+  const version: Record<string, string> = etag === undefined ? {} : { ETag: etag };
+
+  const { method } = request;
+  if (method !== "GET" && method !== "HEAD") return without(405, { Allow: "GET, HEAD" });
+  const ifMatch = request.header("if-match");
+  if (ifMatch !== undefined && ifMatch.trim() !== "*" && !(isStrong(etag) && entityTags(ifMatch).includes(etag))) return without(412, version);
+  const ifNoneMatch = request.header("if-none-match");
+  if (ifNoneMatch !== undefined && (ifNoneMatch.trim() === "*" || (etag !== undefined && entityTags(ifNoneMatch).map(opaque).includes(opaque(etag))))) {
+    return { status: 304, headers: { ...common, ...version }, range: undefined };
+  }
+
+  // Only GET has ranges; one with a condition that can't be met asks for the whole instead.
+  const ifRange = request.header("if-range")?.trim();
+  const partial = method === "GET" && (ifRange === undefined || (isStrong(etag) && ifRange === etag));
+  const decision = decideRange(partial ? request.header("range") : undefined, size);
+  if (decision === "unsatisfiable") return without(416, { "Content-Range": `bytes */${size}`, "Accept-Ranges": "bytes", ...version });
+  const range = decision === "whole" ? { start: 0, end: size } : decision;
+  return {
+    status: decision === "whole" ? 200 : 206,
+    headers: {
+      ...common,
+      ...version,
+      "Accept-Ranges": "bytes",
+      "Content-Type": options.contentType,
+      "Content-Length": String(range.end - range.start),
+      ...(decision === "whole" ? {} : { "Content-Range": `bytes ${range.start}-${range.end - 1}/${size}` }),
+    },
+    range: method === "GET" && range.end > range.start ? range : undefined,
+  };
+}
+
+/** Nothing of the recording can be sent: 503 when trying again may help. */
+export function failureHead(error: unknown, options: RecordingAnswerOptions): AnswerHead {
+  const retryable = (error as { retryable?: unknown } | null | undefined)?.retryable === true;
+  return { status: retryable ? 503 : 500, headers: { ...options.headers, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Content-Length": "0" }, range: undefined };
+}
+
+const ownHeaders = ["accept-ranges", "cache-control", "content-encoding", "content-length", "content-range", "content-type", "etag", "transfer-encoding", "x-content-type-options"];
+
+function checkedHeaders({ contentType, etag, cacheControl, headers = {} }: RecordingAnswerOptions): Record<string, string> {
+  if (!isHeaderValue(contentType) || !/^[^\s/;]+\/[^\s;]/.test(contentType)) throw new InvalidInputError("contentType", "must be a media type, such as audio/wav", contentType);
+  if (etag !== undefined && !/^(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/.test(etag)) throw new InvalidInputError("etag", 'must be an entity tag in its quotes, such as "call-1"', etag);
+  if (cacheControl !== undefined && !isHeaderValue(cacheControl)) throw new InvalidInputError("cacheControl", "must be a header value", cacheControl);
+  for (const [name, value] of Object.entries(headers)) {
+    if (ownHeaders.includes(name.toLowerCase())) throw new InvalidInputError("headers", "must not hold what the answer sets itself", name);
+    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name) || !isHeaderValue(value)) throw new InvalidInputError("headers", `must have valid names and values; that of ${JSON.stringify(name)} is not`);
+  }
+  return { ...headers };
+}
+
+function isHeaderValue(value: unknown): value is string {
+  return typeof value === "string" && /^[\x20-\x7e\x80-\xff\t]+$/.test(value);
+}
+
+const entityTags = (list: string): string[] => list.match(/(?:W\/)?"[^"]*"/g) ?? [];
+const opaque = (etag: string): string => etag.replace(/^W\//, "");
+const isStrong = (etag: string | undefined): etag is string => etag?.startsWith('"') === true;

@@ -1,0 +1,94 @@
+import { InvalidInputError } from "../errors.js";
+import { ByteSource, type RecordingStream } from "../recording/byte-source.js";
+import { answerHead, failureHead, type AnswerHead, type RangeRequest, type RecordingAnswerOptions } from "./answer-head.js";
+
+/** What this needs of an open recording, by its shape. */
+export interface SeekableRecording {
+  /** Length of the plaintext in bytes. */
+  readonly size: number;
+  /** The plaintext from byte `start` to before byte `end`. */
+  stream(range: { start: number; end: number; signal: AbortSignal }): RecordingStream;
+}
+
+export interface RecordingAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** What follows the headers; `undefined` if nothing does. */
+  readonly body: AnswerBody | undefined;
+}
+
+/** As many bytes as `Content-Length` says, or an error: then the connection must be cut, or what came would pass for whole. */
+export interface AnswerBody {
+  /** The next chunk, never empty; `undefined` at the end. */
+  next(): Promise<Uint8Array | undefined>;
+  /** Ends the reading of the recording. For every body that is not read to its end. */
+  cancel(reason?: unknown): void;
+}
+
+/**
+ * The answer to a request for a recording, for any kind of server: {@link sendRecording} and {@link recordingResponse} are made
+ * of it. Waits for the first bytes, so that a recording that can't be read just now (KMS refuses, the source is away) has a
+ * status of its own: 503 when trying again may help, else 500.
+ * @param signal - aborts when the client leaves
+ * @throws InvalidInputError; `signal.reason`
+ */
+export async function answerRecordingRequest(
+  request: RangeRequest,
+  recording: SeekableRecording,
+  options: RecordingAnswerOptions,
+  signal: AbortSignal,
+): Promise<RecordingAnswer> {
+  if (typeof (recording as Partial<SeekableRecording> | null | undefined)?.stream !== "function" || !Number.isSafeInteger(recording.size)) {
+    throw new InvalidInputError("recording", "must be open: with a size, and stream({ start, end, signal })", recording);
+  }
+  const { range, ...head }: AnswerHead = answerHead(request, recording.size, options);
+  if (!range) return { ...head, body: undefined };
+  const body = new RangeBody(() => recording.stream({ ...range, signal }), range.end - range.start);
+  try {
+    signal.throwIfAborted();
+    signal.addEventListener("abort", () => body.cancel(signal.reason), { once: true });
+    await body.begin();
+    return { ...head, body };
+  } catch (error) {
+    body.cancel(error);
+    signal.throwIfAborted();
+    options.onError?.(error);
+    const { status, headers } = failureHead(error, options);
+    return { status, headers, body: undefined };
+  }
+}
+
+class RangeBody implements AnswerBody {
+  readonly #open: () => RecordingStream;
+  #source: ByteSource | undefined;
+  #first: Uint8Array | undefined;
+  /** Bytes still owed. */
+  #rest: number;
+
+  constructor(open: () => RecordingStream, length: number) {
+    this.#open = open;
+    this.#rest = length;
+  }
+
+  async begin(): Promise<void> {
+    this.#source = new ByteSource(this.#open(), "recording.stream");
+    this.#first = await this.#pull();
+  }
+
+  async next(): Promise<Uint8Array | undefined> {
+    const first = this.#first;
+    this.#first = undefined;
+    return first ?? this.#pull();
+  }
+
+  cancel(reason?: unknown): void {
+    this.#source?.cancel(reason);
+  }
+
+  async #pull(): Promise<Uint8Array | undefined> {
+    const chunk = await this.#source?.next();
+    this.#rest -= chunk?.length ?? 0;
+    if (this.#rest < 0 || (!chunk && this.#rest > 0)) throw new InvalidInputError("recording.stream", "must give exactly the range it was asked for");
+    return chunk;
+  }
+}
