@@ -85,6 +85,19 @@ const limits: Case[] = [
   { name: "several mistakes are told together", call: () => ["Decrypt", { KeyId: "", CiphertextBlob: new Uint8Array(6145) }], error: ["ValidationException", "2 validation errors detected: Value at 'ciphertextBlob' failed to satisfy constraint: Member must have length less than or equal to 6144; Value '' at 'keyId' failed to satisfy constraint: Member must have length greater than or equal to 1"] },
 ];
 
+/** Beside "*" and the forms that the other tests use. */
+const principals: Case[] = [
+  ...["bob", "arn:aws:iam::*:root", "arn:aws:iam::111122223333:role/*", "arn:aws:s3:::bucket", "arn:aws:iam::111122223333:group/admins"].map((AWS): Case => ({
+    name: `a policy for ${AWS}`, call: (w) => ["PutKeyPolicy", { KeyId: w.key, Policy: policyFor({ AWS: [`arn:aws:iam::${customer}:root`, AWS] }) }],
+    error: ["MalformedPolicyDocumentException", "Policy contains a statement with one or more invalid principals."],
+  })),
+  ...["111122223333", "arn:aws:iam::111122223333:role/path/name", "arn:aws:sts::111122223333:assumed-role/name/session"].map((AWS): Case => ({
+    name: `a policy for ${AWS}`, call: (w) => ["PutKeyPolicy", { KeyId: w.key, Policy: policyFor({ AWS: [`arn:aws:iam::${customer}:root`, AWS] }) }],
+    output: (o) => expect(o).toEqual({}),
+  })),
+];
+const policyFor = (Principal: object) => JSON.stringify({ Version: "2012-10-17", Statement: [{ Effect: "Allow", Principal, Action: "kms:*", Resource: "*" }] });
+
 const notModelled: Case[] = [
   ...["Decrypt", "GenerateDataKey", "GenerateDataKeyPair", "GenerateRandom"].map((operation): Case => ({
     name: `${operation} for an enclave`, call: (w) => [operation, { KeyId: w.key, KeySpec: "AES_256", KeyPairSpec: "RSA_2048", Recipient: { KeyEncryptionAlgorithm: "RSAES_OAEP_SHA_256" } }],
@@ -139,4 +152,4 @@ const tagging: Case[] = [
   }, region: home, call: () => ["CreateKey", { Tags: [{ TagKey: "a", TagValue: "b" }] }], error: ["AccessDeniedException", `User: arn:aws:iam::${customer}:user/erin is not authorized to perform: kms:TagResource on resource: * with an explicit deny in an identity-based policy`] },
 ];
 
-export const inputCases: readonly Case[] = [...dryRuns, ...paging, ...limits, ...notModelled, ...grants, ...tagging];
+export const inputCases: readonly Case[] = [...dryRuns, ...paging, ...limits, ...principals, ...notModelled, ...grants, ...tagging];
