@@ -35,8 +35,7 @@ export class Progress {
 
   #tell(doneBytes: number): void {
     try {
-      const result = this.#report?.({ doneBytes, totalBytes: this.#totalBytes });
-      if (result instanceof Promise) result.catch(() => undefined);
+      Promise.resolve(this.#report?.({ doneBytes, totalBytes: this.#totalBytes })).catch(() => undefined);
     } catch {
       // The recording matters more than whoever watches it.
     }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { build } from "tsup";
+import { compileWorkerCode } from "../../scripts/worker-code.js";
 
 /** Compiles the worker once into one file: starting it then costs no more than starting Node. */
 export async function compileWorker(entry: URL, outDir: string): Promise<string> {
@@ -14,6 +15,7 @@ export async function compileWorker(entry: URL, outDir: string): Promise<string>
     outDir,
     format: ["cjs"],
     target: "node20",
+    define: { RECORDING_KEYSTORE_WORKER: JSON.stringify(compileWorkerCode()) },
     noExternal: [/./], // there is no node_modules where it runs
     outExtension: () => ({ js: ".cjs" }),
   });

@@ -1,6 +1,6 @@
 // What every JavaScript consumer does with the package, however it came by it.
 const assert = require("node:assert/strict");
-const { mkdtempSync, rmSync } = require("node:fs");
+const { mkdtempSync, readFileSync, rmSync, writeFileSync } = require("node:fs");
 const os = require("node:os");
 const path = require("node:path");
 const { Readable } = require("node:stream");
@@ -36,6 +36,8 @@ module.exports = async function scenario({ root, aws, file, testing, sdk }, { ma
       const opened = await keyStore.decryptRecording(streamed.body, { recordingId: "call-2" });
       assert.ok(recording.equals(Buffer.concat(await opened.body.toArray())));
 
+      if (store instanceof file.FileKeyPairStore) await throughFiles(keyStore, directory);
+
       keyStore.forgetPrivateKeys();
       kms.faults.outage();
       await keyStore.encryptRecording(recording, { recordingId: "call-3" });
@@ -50,3 +52,17 @@ module.exports = async function scenario({ root, aws, file, testing, sdk }, { ma
     rmSync(directory, { recursive: true, force: true });
   }
 };
+
+/** From file to file, by threads whose code has to be found in whatever became of the package. */
+async function throughFiles(keyStore, directory) {
+  const [plain, encrypted, again] = ["plain", "encrypted", "again"].map((name) => path.join(directory, name));
+  let threads = 1;
+  // The file is made longer until it takes longer than a thread takes to start.
+  for (let size = 2 ** 25; threads < 2 && size <= 2 ** 29; size *= 2) {
+    writeFileSync(plain, Buffer.alloc(size, "recording"));
+    ({ threads } = await keyStore.encryptFile(plain, encrypted, { recordingId: "call-4", threads: 2, overwrite: true }));
+  }
+  assert.equal(threads, 2);
+  await keyStore.decryptFile(encrypted, again, { recordingId: "call-4", threads: 2 });
+  assert.ok(readFileSync(plain).equals(readFileSync(again)));
+}
