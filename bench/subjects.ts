@@ -7,6 +7,7 @@ export const subjects: Readonly<Record<string, () => Promise<Subject>>> = {
   small: async () => (await import("./small-recordings.js")).smallRecordings,
   memory: async () => (await import("./memory.js")).memory,
   eventloop: async () => (await import("./event-loop.js")).eventLoop,
+  organizations: async () => (await import("./organizations.js")).organizations,
   random: async () => (await import("./random-access.js")).randomAccess,
   peers: async () => (await import("./peers.js")).peers,
 };

@@ -29,7 +29,6 @@ export async function configured(options: Partial<RecordingKeyStoreOptions> = {}
   return parts;
 }
 
-
 /** The same store with some methods of a test's own. */
 export function overridden(store: KeyPairStore, methods: Partial<KeyPairStore>): KeyPairStore {
   return new Proxy(store, {
