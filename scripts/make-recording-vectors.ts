@@ -18,6 +18,8 @@ interface Case {
   confirmation?: 1 | 2;
   publicMetadata?: string;
   unknownField?: boolean;
+  /** Canonical JSON. */
+  metadata?: string;
 }
 
 const segmentLength = 4_096;
@@ -29,6 +31,9 @@ const cases: Case[] = [
   { name: "two segments and an empty last one", spec: "X25519", plaintextSize: 2 * capacity, emptyLast: true },
   { name: "two segments and one byte, made while KMS could not be asked", spec: "X25519", plaintextSize: 2 * capacity + 1, confirmation: 2 },
   { name: "two wrapped data keys, and a later version's field", spec: "X25519", plaintextSize: 100, secondRecipient: true, unknownField: true },
+  { name: "metadata", spec: "X25519", plaintextSize: capacity + 1, metadata: '{"from":"+49 30 1234567","participants":["Ada","Grace"],"€":"😀"}' },
+  { name: "metadata of exactly 256 bytes, with public metadata, of an empty recording", spec: "X25519", plaintextSize: 0, publicMetadata: '{"codec":"opus"}', metadata: `{"note":"${"n".repeat(245)}"}` },
+  { name: "metadata beyond one block of padding", spec: "X25519", plaintextSize: 10, metadata: `{"note":"${"n".repeat(246)}"}` },
   { name: "RSA", spec: "RSA_2048", plaintextSize: 5_000 },
 ];
 
@@ -69,15 +74,19 @@ const kmsKeyArn = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56e
 
 /** Magic, version, length, fields, and the padding that belongs behind field 9. `misplaced` bytes go in as they are. */
 function headerOf(fields: readonly Field[], misplaced: Buffer = Buffer.alloc(0)): Buffer {
+  const section = Buffer.from(fields.find(({ tag }) => tag === 8)?.value ?? [0, 0, 0, 0]).readUInt32BE(0);
   const before = Buffer.concat([encodeFields(fields.filter(({ tag }) => tag < 10)), misplaced]);
   const after = encodeFields(fields.filter(({ tag }) => tag > 10));
-  const unpadded = 12 + before.length + 4 + after.length + 74 + 16;
+  const unpadded = 12 + before.length + 4 + after.length + section + 74 + 16;
   const padding = encodeFields([{ tag: 10, critical: false, value: Buffer.alloc((32 - (unpadded % 32)) % 32) }]);
   const body = Buffer.concat([before, padding, after]);
   return Buffer.concat([Buffer.from("RKSREC"), u16(1), u32(body.length), body]);
 }
 
-function make({ name, spec, plaintextSize, emptyLast = false, selfContained = false, secondRecipient = false, confirmation = 1, publicMetadata, unknownField = false }: Case) {
+const metadataLabel = Buffer.from("recording-keystore metadata v1");
+const padded = (json: string) => Buffer.concat([Buffer.from(json), Buffer.alloc((256 - (Buffer.byteLength(json) % 256)) % 256, " ")]);
+
+function make({ name, spec, plaintextSize, emptyLast = false, selfContained = false, secondRecipient = false, confirmation = 1, publicMetadata, unknownField = false, metadata }: Case) {
   const pair = keyPair(spec);
   const dataKey = randomBytes(32);
   const birth = birthRecordOf(spec, 1);
@@ -98,15 +107,18 @@ function make({ name, spec, plaintextSize, emptyLast = false, selfContained = fa
     { tag: 5, critical: true, value: u32(segmentLength) },
     { tag: 6, critical: false, value: Uint8Array.of(confirmation) },
     ...(publicMetadata === undefined ? [] : [{ tag: 7, critical: false, value: Buffer.from(publicMetadata) }]),
+    ...(metadata === undefined ? [] : [{ tag: 8, critical: true, value: u32(74 + 32 + padded(metadata).length) }]),
     ...(unknownField ? [{ tag: 500, critical: false, value: Buffer.from("of a later version") }] : []),
   ];
   const header = headerOf(fields);
   const parameters = { ENC_SEG_LEN: segmentLength, AEAD_ROTATION_MASK: 20, RND: (length: number) => randomBytes(length) };
-  const recording = Buffer.concat([header, encryptAll(parameters, dataKey, header, plaintextOf(plaintextSize), emptyLast)]);
+  const section = metadata === undefined ? Buffer.alloc(0) : encryptAll({ ...parameters, ENC_SEG_LEN: 65_568 }, dataKey, Buffer.concat([header, metadataLabel]), padded(metadata));
+  const recording = Buffer.concat([header, section, encryptAll(parameters, dataKey, header, plaintextOf(plaintextSize), emptyLast)]);
   const digest = birthRecordDigest(birthRecord).toString("base64url");
   return {
     fields,
     header,
+    section,
     recording,
     json: {
       name,
@@ -117,6 +129,7 @@ function make({ name, spec, plaintextSize, emptyLast = false, selfContained = fa
       publicKey: hex(pair.publicKey),
       dataKey: hex(dataKey),
       header: hex(header),
+      ...(metadata === undefined ? {} : { metadata, metadataSection: hex(section) }),
       recording: recording.toString("base64"),
     },
   };
@@ -148,9 +161,34 @@ const refused: [name: string, code: string, recording: Buffer][] = [
   ["a last segment cut short", "ERR_RECORDING_TRUNCATED", recording.subarray(0, -1)],
   ["a byte behind the last segment", "ERR_RECORDING_TAMPERED", Buffer.concat([recording, Buffer.from([0])])],
 ];
+const [withMetadata] = made.slice(6);
+if (!withMetadata?.json.metadata) throw new Error("the case whose metadata is spoilt below is missing");
+const sealed = withMetadata.recording;
+const payload = withMetadata.header.length + withMetadata.section.length;
+const metadataOf = (section: Buffer, rest: Buffer = sealed.subarray(payload)) => Buffer.concat([withMetadata.header, section, rest]);
+const sectionChanged = (at: number) => Buffer.concat([withMetadata.section.subarray(0, at), Buffer.from([withMetadata.section.readUInt8(at) ^ 1]), withMetadata.section.subarray(at + 1)]);
+const resealed = (json: string, label = metadataLabel) =>
+  encryptAll({ ENC_SEG_LEN: 65_568, AEAD_ROTATION_MASK: 20, RND: (length: number) => randomBytes(length) }, Buffer.from(withMetadata.json.dataKey, "hex"), Buffer.concat([withMetadata.header, label]), Buffer.from(json));
+const refusedMetadata: [name: string, code: string, recording: Buffer][] = [
+  ["a changed header tag of the metadata", "ERR_RECORDING_TAMPERED", metadataOf(sectionChanged(60))],
+  ["changed metadata", "ERR_RECORDING_TAMPERED", metadataOf(sectionChanged(100))],
+  ["another length in the metadata's segment", "ERR_RECORDING_TAMPERED", metadataOf(sectionChanged(77))],
+  ["metadata removed", "ERR_RECORDING_TAMPERED", metadataOf(Buffer.alloc(0))],
+  ["metadata doubled", "ERR_RECORDING_TAMPERED", metadataOf(Buffer.concat([withMetadata.section, withMetadata.section]))],
+  ["the payload's beginning in the metadata's place", "ERR_RECORDING_TAMPERED", metadataOf(sealed.subarray(payload, payload + withMetadata.section.length))],
+  ["metadata sealed without its label", "ERR_RECORDING_TAMPERED", metadataOf(resealed(padded('{"a":1}').toString(), Buffer.alloc(0)))],
+  ["metadata in the payload's place", "ERR_RECORDING_TAMPERED", metadataOf(withMetadata.section, withMetadata.section)],
+  ["metadata cut short", "ERR_RECORDING_TRUNCATED", sealed.subarray(0, payload - 1)],
+  ["metadata with white space", "ERR_FORMAT_INVALID", metadataOf(resealed(padded('{"a": 1}').toString()))],
+  ["metadata not padded with spaces", "ERR_FORMAT_INVALID", metadataOf(resealed(`{"a":1}${"\0".repeat(249)}`))],
+  ["a length of metadata that is no multiple of 256", "ERR_FORMAT_INVALID", Buffer.concat([headerOf([...withMetadata.fields.filter(({ tag }) => tag < 8), { tag: 8, critical: true, value: u32(74 + 32 + 255) }]), sealed.subarray(withMetadata.header.length)])],
+];
 const document = {
   about: "Recordings of docs/FORMAT.md, version 1. Byte i of every plaintext is (31 i + 7) mod 251. Recordings are base64, everything else is hex. The private keys are for these vectors only.",
   recordings: made.map(({ json }) => json),
-  refused: refused.map(([name, code, bytes]) => ({ name, code, dataKey: whole.json.dataKey, recording: bytes.toString("base64") })),
+  refused: [
+    ...refused.map(([name, code, bytes]) => ({ name, code, dataKey: whole.json.dataKey, recording: bytes.toString("base64") })),
+    ...refusedMetadata.map(([name, code, bytes]) => ({ name, code, dataKey: withMetadata.json.dataKey, recording: bytes.toString("base64") })),
+  ],
 };
 writeFileSync(new URL("../test/vectors/recordings.json", import.meta.url), `${JSON.stringify(document, null, 1)}\n`);

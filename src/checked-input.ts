@@ -13,7 +13,8 @@ export function checkInput<S extends z.ZodType>(schema: S, input: unknown): z.ou
   if (issue.code === "unrecognized_keys") throw new InvalidInputError(issue.keys[0] ?? "input", "is not a known option");
   const field = issue.path.join(".") || "input";
   const given = issue.path.reduce<unknown>((value, key) => (typeof value === "object" && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined), input);
-  throw new InvalidInputError(field, given === undefined ? "is required" : ruleOf(issue), given);
+  const secret = issue.code === "custom" && issue.params?.["secret"] === true;
+  throw new InvalidInputError(field, given === undefined ? "is required" : ruleOf(issue), secret ? undefined : given);
 }
 
 function ruleOf(issue: z.core.$ZodIssue): string {

@@ -111,6 +111,11 @@ export interface RecordingName {
 export interface EncryptOptions extends RecordingName, CallOptions {
   /** Authenticated, but readable by anyone who has the file: not for personal data. A JSON object, at most 8 KiB. */
   publicMetadata?: Readonly<Record<string, unknown>>;
+  /**
+   * Encrypted with the recording, and readable without its audio by whoever may open it: phone numbers, participants, a
+   * channel map. A JSON object, at most 64 KiB; of its length only the next multiple of 256 bytes shows.
+   */
+  metadata?: Readonly<Record<string, unknown>>;
   /** Bytes of recording per segment: 4,096 to 16,777,216, default 65,536. A smaller one loses less in a crash. */
   segmentSize?: number;
 }
@@ -143,6 +148,9 @@ const text = (maxBytes: number) =>
   z.string().refine((value) => value.length > 0 && value.isWellFormed() && Buffer.byteLength(value) <= maxBytes && !/[\p{Cc}]/u.test(value), {
     message: `must be 1 to ${maxBytes} bytes of well-formed UTF-8 without control characters`,
   });
+/** @param params - `secret`: not even a wrong value may show in an error */
+const jsonObject = (params: { secret?: true }) =>
+  z.custom<Readonly<Record<string, unknown>>>((value) => typeof value === "object" && value !== null && !Array.isArray(value), { message: "must be a JSON object", params });
 const signal = z.custom<AbortSignal>((value) => value instanceof AbortSignal, { message: "must be an AbortSignal" }).optional();
 const region = z.string().regex(/^[a-z]{2,3}(-[a-z]+)+-\d{1,2}$/, { message: "must be an AWS Region, such as eu-west-1" });
 const kmsKeys = z.array(z.string()).min(1).max(1_000);
@@ -196,9 +204,8 @@ const schemas = {
   encrypt: z.strictObject({
     recordingId: text(1_024),
     asset: text(128).default("main"),
-    publicMetadata: z
-      .custom<Readonly<Record<string, unknown>>>((value) => typeof value === "object" && value !== null && !Array.isArray(value), { message: "must be a JSON object" })
-      .optional(),
+    publicMetadata: jsonObject({}).optional(),
+    metadata: jsonObject({ secret: true }).optional(),
     segmentSize: z.int().min(4_096).max(16_777_216).default(65_536),
     signal,
   }),

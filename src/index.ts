@@ -24,6 +24,8 @@ export type {
   Streamed,
   StreamTotals,
 } from "./recording/bodies.js";
+export type { SalvagedRecording, SalvageTotals } from "./recording/salvage.js";
+export type { RecordingMetadata } from "./recording-cipher.js";
 export { bytesSource, type RandomAccessSource } from "./recording/random-access-source.js";
 export type { RangeOptions, ReadOptions, RecordingReader } from "./recording/recording-reader.js";
 export type { FileProgress } from "./files/progress.js";

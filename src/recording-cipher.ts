@@ -1,21 +1,28 @@
 import { Readable } from "node:stream";
 import type { check } from "./configuration.js";
+import { wipe } from "./encoding/secrets.js";
 import { RecordingKeyStoreError } from "./errors.js";
 import type { FileRequest } from "./files/file-work.js";
 import { decryptFile, encryptFile, type DecryptedFile, type EncryptedFile } from "./files/recording-files.js";
-import type { EncryptionKey, KeyManager } from "./key-pairs/key-manager.js";
 import { newDataKey } from "./key-pairs/data-keys.js";
+import type { EncryptionKey, KeyManager } from "./key-pairs/key-manager.js";
 import { decryptBody, encryptBody, type DecryptedRecording, type EncryptedRecording, type RecordingInput } from "./recording/bodies.js";
 import type { OpenHeader } from "./recording/decrypt.js";
 import type { EncryptRequest } from "./recording/encrypt.js";
-import { encodeHeader, type RecordingHeader } from "./recording/header.js";
+import { encodeHeader, type OpenedHeader, type RecordingHeader } from "./recording/header.js";
+import { encodeMetadata, metadataSectionLength } from "./recording/metadata.js";
 import type { RandomAccessSource } from "./recording/random-access-source.js";
+import { readMetadata } from "./recording/read-metadata.js";
 import { SegmentReader, type OpenRequest } from "./recording/recording-reader.js";
+import { salvageBody, type SalvagedRecording } from "./recording/salvage.js";
 import { encryptedSize, segmentOverhead } from "./recording/sizes.js";
 
 type CheckedEncrypt = ReturnType<typeof check<"encrypt">>;
 type CheckedDecrypt = ReturnType<typeof check<"decrypt">>;
 type EncryptionFacts = Omit<EncryptedRecording<Uint8Array>, "body">;
+
+/** What is known of a recording without its content. */
+export type RecordingMetadata = Omit<DecryptedRecording<Uint8Array>, "body">;
 
 /** Brings keys and recording format together: which key goes into a header, and which header opens with which key. */
 export class RecordingCipher {
@@ -40,21 +47,28 @@ export class RecordingCipher {
     return encryptFile(file, () => this.#seal(options, file.signal));
   }
 
+  /** Bad metadata is found before a key is asked for. */
   async #seal(options: CheckedEncrypt, signal: AbortSignal): Promise<{ seal: EncryptRequest; facts: EncryptionFacts }> {
-    const key = await this.#keys.encryptionKey(signal);
+    const metadata = options.metadata && encodeMetadata(options.metadata);
     const dataKey = newDataKey();
-    const header = this.#header(key, key.pair.wrappingKey.wrap(dataKey), options);
-    const { keyPairId } = key.pair.birth;
-    return {
-      seal: { header, dataKey, segmentLength: options.segmentSize + segmentOverhead },
-      facts: { keyPairId, usedLastKnownKey: key.usedLastKnownKey, keyAtRisk: key.keyAtRisk, confirmation: key.confirmation },
-    };
+    try {
+      const key = await this.#keys.encryptionKey(signal);
+      const header = this.#header(key, key.pair.wrappingKey.wrap(dataKey), options, metadata);
+      const { keyPairId } = key.pair.birth;
+      return {
+        seal: { header, dataKey, segmentLength: options.segmentSize + segmentOverhead, metadata },
+        facts: { keyPairId, usedLastKnownKey: key.usedLastKnownKey, keyAtRisk: key.keyAtRisk, confirmation: key.confirmation },
+      };
+    } catch (error) {
+      wipe(dataKey, metadata);
+      throw error;
+    }
   }
 
   async decrypt<I extends RecordingInput>(encrypted: I, options: CheckedDecrypt, signal: AbortSignal): Promise<DecryptedRecording<I>> {
-    const opening = this.#opening(options, signal);
-    const { header, ...body } = await decryptBody(encrypted, { open: opening.open, signal });
-    return { ...body, ...opening.factsOf(header) } as unknown as DecryptedRecording<I>;
+    const { open, factsOf } = this.#opening(options, signal);
+    const { header, ...body } = await decryptBody(encrypted, { open, signal });
+    return { ...body, ...factsOf(header) } as unknown as DecryptedRecording<I>;
   }
 
   decryptFile(file: FileRequest, options: CheckedDecrypt): Promise<DecryptedFile> {
@@ -62,17 +76,34 @@ export class RecordingCipher {
     return decryptFile(file, open, factsOf);
   }
 
+  async salvage<I extends RecordingInput>(encrypted: I, options: CheckedDecrypt, signal: AbortSignal): Promise<SalvagedRecording<I>> {
+    const { open, factsOf } = this.#opening(options, signal);
+    const { header, ...body } = await salvageBody(encrypted, { open, signal });
+    return { ...body, ...factsOf(header) } as unknown as SalvagedRecording<I>;
+  }
+
+  async readMetadata(encrypted: RecordingInput | RandomAccessSource, options: CheckedDecrypt, signal: AbortSignal): Promise<RecordingMetadata> {
+    const { open, checkNames, factsOf } = this.#opening(options, signal);
+    return factsOf(await readMetadata(encrypted, { open, checkNames, signal }));
+  }
+
   /** How one recording is opened, and what is known of it then. */
   #opening(options: CheckedDecrypt, signal: AbortSignal) {
     let keyPairId = "";
+    const checkNames = (header: RecordingHeader) => this.#checkNames(header, options);
     const open: OpenHeader = async (header) => {
-      this.#checkNames(header, options);
+      checkNames(header);
       const { lease, keyPairId: openedBy } = await this.#keys.lease(header.recipients, signal);
       keyPairId = openedBy;
       return lease;
     };
-    const factsOf = ({ confirmation, publicMetadata }: RecordingHeader) => ({ keyPairId, confirmation, ...(publicMetadata ? { publicMetadata } : {}) });
-    return { open, factsOf };
+    const factsOf = ({ confirmation, publicMetadata, metadata }: OpenedHeader): RecordingMetadata => ({
+      keyPairId,
+      confirmation,
+      ...(publicMetadata ? { publicMetadata } : {}),
+      ...(metadata ? { metadata } : {}),
+    });
+    return { open, checkNames, factsOf };
   }
 
   open(source: RandomAccessSource, options: CheckedDecrypt, signal: AbortSignal, run: OpenRequest["run"]): Promise<SegmentReader> {
@@ -85,14 +116,12 @@ export class RecordingCipher {
   }
 
   async encryptedSize(plaintextSize: number, options: CheckedEncrypt, signal: AbortSignal): Promise<number> {
-    const key = await this.#keys.encryptionKey(signal);
-    const dataKey = newDataKey();
-    const header = this.#header(key, key.pair.wrappingKey.wrap(dataKey), options);
-    dataKey.fill(0);
-    return encryptedSize(plaintextSize, { headerLength: header.length, segmentLength: options.segmentSize + segmentOverhead });
+    const { header, dataKey, metadata, segmentLength } = (await this.#seal(options, signal)).seal;
+    wipe(dataKey, metadata);
+    return encryptedSize(plaintextSize, { headerLength: header.length + (metadata ? metadataSectionLength(metadata) : 0), segmentLength });
   }
 
-  #header({ pair, confirmation }: EncryptionKey, wrappedDataKey: Buffer, options: CheckedEncrypt): Buffer {
+  #header({ pair, confirmation }: EncryptionKey, wrappedDataKey: Buffer, options: CheckedEncrypt, metadata: Buffer | undefined): Buffer {
     const { kmsKeyArn, ciphertext: wrappedPrivateKey } = pair.wrapping;
     return encodeHeader({
       organizationId: this.#organizationId,
@@ -102,6 +131,7 @@ export class RecordingCipher {
       segmentLength: options.segmentSize + segmentOverhead,
       confirmation,
       ...(options.publicMetadata ? { publicMetadata: options.publicMetadata } : {}),
+      ...(metadata ? { metadataLength: metadataSectionLength(metadata) } : {}),
     });
   }
 

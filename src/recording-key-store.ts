@@ -24,7 +24,8 @@ import { OpenWork } from "./open-work.js";
 import type { ByteStreamBody, DecryptedRecording, EncryptedRecording, RecordingInput } from "./recording/bodies.js";
 import type { RandomAccessSource } from "./recording/random-access-source.js";
 import type { RecordingReader } from "./recording/recording-reader.js";
-import { RecordingCipher } from "./recording-cipher.js";
+import type { SalvagedRecording } from "./recording/salvage.js";
+import { RecordingCipher, type RecordingMetadata } from "./recording-cipher.js";
 
 export type { ByteStreamBody };
 
@@ -152,6 +153,25 @@ export class RecordingKeyStore {
       const { overwrite, threads, onProgress, ...rest } = { ...options };
       return task({ inputPath, outputPath, ...check("file", { overwrite, threads, onProgress }), signal }, rest);
     });
+  }
+
+  /**
+   * Decrypts what is left of a recording that was cut short or damaged: its verified beginning, in whole segments. Says with
+   * `complete` whether that is all of it (a stream by `done`), and claims nothing about what is missing.
+   * @throws where not even what comes before the first segment is whole, and otherwise as {@link decryptRecording}, but for
+   * damage behind that
+   */
+  salvageRecording<I extends RecordingInput>(encrypted: I, options: DecryptOptions): Promise<SalvagedRecording<I>> {
+    return this.#call(options, (signal) => this.#cipher.salvage(encrypted, check("decrypt", options), signal), true);
+  }
+
+  /**
+   * What was encrypted with a recording as `metadata`, and its public metadata, authenticated. Decrypts no audio and reads
+   * none but what lies in the first bytes anyway; a stream is cancelled when it has given enough.
+   * @throws as {@link decryptRecording}, but for damage behind the metadata
+   */
+  readMetadata(encrypted: RecordingInput | RandomAccessSource, options: DecryptOptions): Promise<RecordingMetadata> {
+    return this.#call(options, (signal) => this.#cipher.readMetadata(encrypted, check("decrypt", options), signal));
   }
 
   /** Size in bytes that a recording will have once encrypted with the active pair and these options. */

@@ -5,7 +5,9 @@ import { ByteSource, isStream, type ByteStream, type RecordingStream } from "./b
 import { RecordingDecryptor, type OpenHeader } from "./decrypt.js";
 import { bytesReader, openStream } from "./opening.js";
 import { RecordingEncryptor, type EncryptRequest } from "./encrypt.js";
-import type { RecordingHeader } from "./header.js";
+import type { OpenedHeader } from "./header.js";
+import { metadataSectionLength } from "./metadata.js";
+import type { Metadata } from "./metadata-json.js";
 import { encryptedSize, plaintextSizeOf, type StreamTotals } from "./sizes.js";
 import { streamed, type ByteStreamBody } from "./streamed-body.js";
 
@@ -37,7 +39,9 @@ export type EncryptedRecording<I extends RecordingInput> = Streamed<I> & {
 export type DecryptedRecording<I extends RecordingInput> = Streamed<I> & {
   readonly body: BodyOf<I>;
   readonly keyPairId: string;
-  readonly publicMetadata?: Readonly<Record<string, unknown>>;
+  readonly publicMetadata?: Metadata;
+  /** What was encrypted with the recording. */
+  readonly metadata?: Metadata;
   /** How far the key was vouched for when the recording was made. */
   readonly confirmation: "confirmed" | "unconfirmed";
 };
@@ -57,7 +61,7 @@ export async function encryptBody<I extends RecordingInput>(input: I, request: E
     if (!isStream(input, "recording")) return { body: encryptBytes(input, request) } as unknown as Body<I>;
     return encryptStream(input, request) as unknown as Body<I>;
   } finally {
-    wipe(request.dataKey); // FLOE has derived its own keys from it
+    wipe(request.dataKey, request.metadata); // FLOE has derived its own keys from it
   }
 }
 
@@ -83,17 +87,18 @@ function encryptStream(input: RecordingStream, request: EncryptRequest & { signa
 export async function decryptBody<I extends RecordingInput>(
   input: I,
   { open, signal }: { open: OpenHeader; signal?: AbortSignal },
-): Promise<Body<I> & { readonly header: RecordingHeader }> {
+): Promise<Body<I> & { readonly header: OpenedHeader }> {
   if (!isStream(input, "encrypted")) {
     const { header, body } = await decryptBytes(input, open, signal);
-    return { header, body } as unknown as Body<I> & { header: RecordingHeader };
+    return { header, body } as unknown as Body<I> & { header: OpenedHeader };
   }
   const { decryptor, ...body } = await openStream(input, { open, signal, salvage: false }, (whole) => whole.totals());
-  return { ...body, header: decryptor.header } as unknown as Body<I> & { header: RecordingHeader };
+  return { ...body, header: decryptor.header } as unknown as Body<I> & { header: OpenedHeader };
 }
 
 function encryptBytes(input: Uint8Array, request: EncryptRequest & { signal?: AbortSignal }): Buffer {
-  const size = encryptedSize(input.length, { headerLength: request.header.length, segmentLength: request.segmentLength });
+  const metadataLength = request.metadata ? metadataSectionLength(request.metadata) : 0;
+  const size = encryptedSize(input.length, { headerLength: request.header.length + metadataLength, segmentLength: request.segmentLength });
   const encryptor = new RecordingEncryptor(request);
   // One result, filled segment by segment: collecting first and joining later costs a second copy of everything.
   const body = Buffer.allocUnsafeSlow(size);
@@ -113,7 +118,7 @@ function encryptBytes(input: Uint8Array, request: EncryptRequest & { signal?: Ab
   return body;
 }
 
-async function decryptBytes(input: Uint8Array, open: OpenHeader, signal: AbortSignal | undefined): Promise<{ header: RecordingHeader; body: Buffer }> {
+async function decryptBytes(input: Uint8Array, open: OpenHeader, signal: AbortSignal | undefined): Promise<{ header: OpenedHeader; body: Buffer }> {
   const decryptor = await RecordingDecryptor.open(bytesReader(input), { open, signal, salvage: false });
   let body = Buffer.alloc(0);
   try {

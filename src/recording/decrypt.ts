@@ -3,8 +3,10 @@ import { RecordingKeyStoreError } from "../errors.js";
 import type { ByteReader } from "./byte-source.js";
 import type { DataKeyLease } from "./data-key-lease.js";
 import { aeadIvLength, isInnerSegment, tagLength, tampered, type FloeDecryptor } from "./floe.js";
-import { checkMagic, decodeHeader, headerLengthOf, headerPrefixLength, type RecordingHeader } from "./header.js";
+import { checkMagic, decodeHeader, headerLengthOf, headerPrefixLength, type OpenedHeader, type RecordingHeader } from "./header.js";
 import { LeasedFloe } from "./leased-floe.js";
+import { openMetadata } from "./metadata.js";
+import type { Metadata } from "./metadata-json.js";
 import { floeHeaderLength, segmentOverhead, type StreamTotals } from "./sizes.js";
 
 /** Finds the data key for a header, after checking that it is the recording the caller expects. */
@@ -22,8 +24,8 @@ const maxBatchBytes = 1_048_576;
 
 /** An encrypted recording read up to its first segment, whose header has been authenticated. */
 export class RecordingDecryptor {
-  readonly header: RecordingHeader;
-  /** Of the encoded header, bytes. */
+  readonly header: OpenedHeader;
+  /** Of the encoded header and the encrypted metadata, bytes. */
   readonly headerLength: number;
   readonly #reader: ByteReader;
   readonly #keys: LeasedFloe;
@@ -34,10 +36,11 @@ export class RecordingDecryptor {
   #failed: (error: unknown) => void = () => undefined;
   #last = false;
   #complete = false;
+  #damage: RecordingKeyStoreError | undefined;
   #plaintextSize = 0;
   #encryptedSize: number;
 
-  private constructor(init: { header: RecordingHeader; reader: ByteReader; keys: LeasedFloe; request: DecryptRequest; headerLength: number }) {
+  private constructor(init: { header: OpenedHeader; reader: ByteReader; keys: LeasedFloe; request: DecryptRequest; headerLength: number }) {
     this.header = init.header;
     this.#reader = init.reader;
     this.#keys = init.keys;
@@ -54,10 +57,23 @@ export class RecordingDecryptor {
     const rest = await exactly(reader, headerLengthOf(prefix) - headerPrefixLength);
     const bytes = Buffer.concat([prefix, rest]);
     const header = decodeHeader(bytes);
+    const section = await exactly(reader, header.metadataLength ?? 0);
     const floeHeader = await exactly(reader, floeHeaderLength);
     const message = { header: bytes, floeHeader, segmentLength: header.segmentLength };
-    const keys = await LeasedFloe.open(await request.open(header), message, request.signal);
-    const decryptor = new RecordingDecryptor({ header, reader, keys, request, headerLength: bytes.length });
+    let metadata: Metadata | undefined;
+    let damage: RecordingKeyStoreError | undefined;
+    const keys = await LeasedFloe.open(await request.open(header), message, request.signal, (dataKey) => {
+      if (section.length === 0) return;
+      try {
+        metadata = openMetadata(section, bytes, dataKey);
+      } catch (error) {
+        if (!request.salvage || !isDamage(error)) throw error;
+        damage = error; // the payload opens without it
+      }
+    });
+    const headerLength = bytes.length + section.length;
+    const decryptor = new RecordingDecryptor({ header: metadata ? { ...header, metadata } : header, reader, keys, request, headerLength });
+    decryptor.#damage = damage;
     keys.onEnd((forgotten) => {
       if (forgotten) decryptor.#fail(forgotten);
     });
@@ -78,7 +94,7 @@ export class RecordingDecryptor {
     } catch (error) {
       this.#throwFailure();
       if (!this.#request.salvage || !isDamage(error)) throw error;
-      this.destroy();
+      this.#endAt(error);
       return undefined;
     }
   }
@@ -102,7 +118,7 @@ export class RecordingDecryptor {
         this.#openNext(floe, batch);
       } catch (error) {
         // What was verified before it is released first.
-        if (this.#request.salvage && isDamage(error)) this.destroy();
+        if (this.#request.salvage && isDamage(error)) this.#endAt(error);
         else this.#failure = { error };
         break;
       }
@@ -132,11 +148,20 @@ export class RecordingDecryptor {
   }
 
   async #checkEnd(last: readonly Buffer[]): Promise<void> {
-    this.#complete = (await this.#reader.fill(1)) === 0;
+    const whole = (await this.#reader.fill(1)) === 0;
+    this.#complete = whole && !this.#damage;
     this.destroy();
-    if (this.#complete || this.#request.salvage) return;
+    if (whole) return;
+    const error = tampered("bytes follow the recording's last segment");
+    if (this.#request.salvage) return this.#endAt(error);
     wipe(...last);
-    throw tampered("bytes follow the recording's last segment");
+    throw error;
+  }
+
+  /** Salvage: what came before is all there is. */
+  #endAt(error: RecordingKeyStoreError): void {
+    this.#damage ??= error;
+    this.destroy();
   }
 
   #throwFailure(): void {
@@ -154,9 +179,14 @@ export class RecordingDecryptor {
     return this.#keys;
   }
 
-  /** Whether the last segment was there, and nothing behind it. Only salvage ever ends without. */
+  /** Whether everything was there and verified, and nothing behind it. Only salvage ever ends without. */
   get complete(): boolean {
     return this.#complete;
+  }
+
+  /** Why it is not complete: what would have been thrown but for salvage. */
+  get damage(): RecordingKeyStoreError | undefined {
+    return this.#damage;
   }
 
   totals(): StreamTotals {
@@ -172,7 +202,7 @@ export class RecordingDecryptor {
 }
 
 /** Of the recording itself, as against the keys, the source or the signal. */
-function isDamage(error: unknown): boolean {
+function isDamage(error: unknown): error is RecordingKeyStoreError {
   return error instanceof RecordingKeyStoreError && (error.code === "ERR_RECORDING_TAMPERED" || error.code === "ERR_RECORDING_TRUNCATED");
 }
 

@@ -1,6 +1,7 @@
 import { wipe } from "../encoding/secrets.js";
 import { ChunkQueue } from "./chunk-queue.js";
 import { FloeEncryptor, type FloeSegments } from "./floe.js";
+import { sealMetadata } from "./metadata.js";
 import { segmentOverhead, type StreamTotals } from "./sizes.js";
 
 export interface EncryptRequest {
@@ -9,6 +10,8 @@ export interface EncryptRequest {
   /** 32 bytes. Wiped as soon as FLOE has derived its keys from it. */
   readonly dataKey: Buffer;
   readonly segmentLength: number;
+  /** What `encodeMetadata` made, whose length the header tells. Wiped as soon as it is sealed. */
+  readonly metadata?: Buffer | undefined;
 }
 
 /**
@@ -23,11 +26,12 @@ export class RecordingEncryptor {
   #plaintextSize = 0;
   #encryptedSize = 0;
 
-  constructor({ header, dataKey, segmentLength }: EncryptRequest) {
+  constructor({ header, dataKey, segmentLength, metadata }: EncryptRequest) {
     this.#floe = new FloeEncryptor(dataKey, header, { segmentLength });
-    wipe(dataKey);
+    const section = metadata ? [sealMetadata(metadata, header, dataKey)] : [];
+    wipe(dataKey, metadata);
     this.#capacity = segmentLength - segmentOverhead;
-    this.#start = [header, this.#floe.header];
+    this.#start = [header, ...section, this.#floe.header];
   }
 
   /** For those who lay the segments out by themselves: what stands before the first one. */

@@ -1,6 +1,7 @@
 import { decodeFields, encodeFields, fieldPrefixLength, type Field } from "../encoding/fields.js";
 import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
-import { canonicalJson } from "./canonical-json.js";
+import { isMetadataSectionLength } from "./metadata.js";
+import { decodeJsonObject, encodeJsonObject, type Metadata } from "./metadata-json.js";
 import { floeHeaderLength, maxSegmentLength, minSegmentLength } from "./sizes.js";
 
 /** One wrapped data key, and what is needed to find or unwrap the private half that opens it. */
@@ -23,7 +24,14 @@ export interface RecordingHeader {
   /** Length of an encrypted segment in bytes. */
   readonly segmentLength: number;
   readonly confirmation: "confirmed" | "unconfirmed";
-  readonly publicMetadata?: Readonly<Record<string, unknown>>;
+  readonly publicMetadata?: Metadata;
+  /** Length in bytes of the encrypted metadata between header and payload, if there is any. */
+  readonly metadataLength?: number;
+}
+
+/** A header, and the encrypted metadata that belongs to it. */
+export interface OpenedHeader extends RecordingHeader {
+  readonly metadata?: Metadata;
 }
 
 const magic = Buffer.from("RKSREC", "latin1");
@@ -36,9 +44,9 @@ const maxRecipients = 8;
 const maxPublicMetadata = 8_192;
 const confirmations = ["confirmed", "unconfirmed"] as const;
 
-const tags = { organizationId: 1, recordingId: 2, asset: 3, recipients: 4, segmentLength: 5, confirmation: 6, publicMetadata: 7, padding: 10 } as const;
+const tags = { organizationId: 1, recordingId: 2, asset: 3, recipients: 4, segmentLength: 5, confirmation: 6, publicMetadata: 7, metadataLength: 8, padding: 10 } as const;
 const notCritical: readonly string[] = ["confirmation", "publicMetadata", "padding"];
-/** Tags 8 and 9 are kept for encrypted metadata and for a recorder's signature. */
+/** Tag 9 is kept for a recorder's signature. */
 const criticality = new Map<number, boolean>(Object.entries(tags).map(([name, tag]) => [tag, !notCritical.includes(name)]));
 const recipientTags = { birthRecord: 1, wrappedDataKey: 2, kmsKeyArn: 3, wrappedPrivateKey: 4 } as const;
 const recipientCriticality = new Map<number, boolean>([
@@ -50,18 +58,18 @@ const recipientCriticality = new Map<number, boolean>([
 
 /** @throws InvalidInputError when public metadata is not JSON or makes the header longer than 32 KiB */
 export function encodeHeader(header: RecordingHeader): Buffer {
-  const segmentLength = Buffer.alloc(4);
-  segmentLength.writeUInt32BE(header.segmentLength);
   const fields: Field[] = [
     { tag: tags.organizationId, critical: true, value: Buffer.from(header.organizationId) },
     { tag: tags.recordingId, critical: true, value: Buffer.from(header.recordingId) },
     { tag: tags.asset, critical: true, value: Buffer.from(header.asset) },
     { tag: tags.recipients, critical: true, value: Buffer.concat(header.recipients.map(encodeRecipient)) },
-    { tag: tags.segmentLength, critical: true, value: segmentLength },
+    { tag: tags.segmentLength, critical: true, value: u32(header.segmentLength) },
     { tag: tags.confirmation, critical: false, value: Uint8Array.of(confirmations.indexOf(header.confirmation) + 1) },
   ];
-  if (header.publicMetadata) fields.push({ tag: tags.publicMetadata, critical: false, value: encodeMetadata(header.publicMetadata) });
-  fields.push({ tag: tags.padding, critical: false, value: Buffer.alloc(paddingFor(headerPrefixLength + encodeFields(fields).length)) });
+  if (header.publicMetadata) fields.push({ tag: tags.publicMetadata, critical: false, value: encodeJsonObject("publicMetadata", header.publicMetadata, maxPublicMetadata) });
+  if (header.metadataLength !== undefined) fields.push({ tag: tags.metadataLength, critical: true, value: u32(header.metadataLength) });
+  const unpadded = headerPrefixLength + encodeFields(fields).length + fieldPrefixLength;
+  fields.push({ tag: tags.padding, critical: false, value: Buffer.alloc(paddingBehind(unpadded + (header.metadataLength ?? 0))) });
   const body = encodeFields(fields);
   if (headerPrefixLength + body.length > maxHeaderLength) throw new InvalidInputError("publicMetadata", `makes the recording's header longer than ${maxHeaderLength} bytes`);
   const prefix = Buffer.alloc(headerPrefixLength);
@@ -76,9 +84,9 @@ const alignment = 32;
 /** A segment's length field and IV. */
 const beforeSegmentCiphertext = 4 + 12;
 
-/** How many zero bytes, in a field of their own, bring the first ciphertext and so every one after it to the alignment. */
-function paddingFor(length: number): number {
-  return (alignment - ((length + fieldPrefixLength + floeHeaderLength + beforeSegmentCiphertext) % alignment)) % alignment;
+/** How many bytes more before the FLOE header bring the first ciphertext, and so every one after it, to the alignment. */
+function paddingBehind(length: number): number {
+  return (alignment - ((length + floeHeaderLength + beforeSegmentCiphertext) % alignment)) % alignment;
 }
 
 /** @throws RecordingKeyStoreError `ERR_FORMAT_INVALID` if what is there of the first bytes is no recording's beginning */
@@ -107,10 +115,12 @@ export function decodeHeader(bytes: Buffer): RecordingHeader {
   if (segmentLength < minSegmentLength || segmentLength > maxSegmentLength) throw invalid(`its segment length ${segmentLength} is out of range`);
   const confirmation = confirmations[integer(required(fields, tags.confirmation, "recording header"), 1) - 1];
   if (!confirmation) throw invalid("its confirmation is not known");
-  const metadata = fields.get(tags.publicMetadata);
+  const publicMetadata = fields.get(tags.publicMetadata);
+  const metadataLength = fields.get(tags.metadataLength);
   const padding = required(fields, tags.padding, "recording header");
-  const aligned = (bytes.length + floeHeaderLength + beforeSegmentCiphertext) % alignment === 0;
-  if (!aligned || padding.length >= alignment || padding.some((byte) => byte !== 0)) throw invalid("its padding is not the zero bytes that align what follows");
+  const sectionLength = metadataLength ? integer(metadataLength, 4) : 0;
+  if (metadataLength && !isMetadataSectionLength(sectionLength)) throw invalid(`its metadata's length ${sectionLength} is out of range`);
+  if (paddingBehind(bytes.length + sectionLength) !== 0 || padding.length >= alignment || padding.some((byte) => byte !== 0)) throw invalid("its padding is not the zero bytes that align what follows");
   return {
     organizationId: name(fields, tags.organizationId),
     recordingId: name(fields, tags.recordingId),
@@ -118,7 +128,8 @@ export function decodeHeader(bytes: Buffer): RecordingHeader {
     recipients: decodeRecipients(required(fields, tags.recipients, "recording header")),
     segmentLength,
     confirmation,
-    ...(metadata ? { publicMetadata: decodeMetadata(metadata) } : {}),
+    ...(publicMetadata ? { publicMetadata: decodePublicMetadata(publicMetadata) } : {}),
+    ...(metadataLength ? { metadataLength: sectionLength } : {}),
   };
 }
 
@@ -160,30 +171,10 @@ function decodeRecipients(bytes: Buffer): HeaderRecipient[] {
   return recipients;
 }
 
-function encodeMetadata(metadata: Readonly<Record<string, unknown>>): Buffer {
-  let text: string;
-  try {
-    // Through JSON once, so that dates and the like are what a reader will see.
-    text = canonicalJson(JSON.parse(JSON.stringify(metadata)));
-  } catch {
-    throw new InvalidInputError("publicMetadata", "must be JSON: no cycles, no BigInt, no lone surrogates, nested at most 100 deep");
-  }
-  const bytes = Buffer.from(text);
-  if (!text.startsWith("{")) throw new InvalidInputError("publicMetadata", "must be a JSON object");
-  if (bytes.length > maxPublicMetadata) throw new InvalidInputError("publicMetadata", `must be at most ${maxPublicMetadata} bytes of JSON`);
-  return bytes;
-}
-
-function decodeMetadata(bytes: Buffer): Record<string, unknown> {
-  const text = utf8(bytes);
-  try {
-    const value: unknown = JSON.parse(text);
-    // Beginning with a brace and being canonical, it is an object.
-    if (text.startsWith("{") && bytes.length <= maxPublicMetadata && canonicalJson(value) === text) return value as Record<string, unknown>;
-  } catch {
-    // reported below, without the content
-  }
-  throw invalid(`its public metadata is not a canonical JSON object of at most ${maxPublicMetadata} bytes`);
+function decodePublicMetadata(bytes: Buffer): Metadata {
+  const metadata = bytes.length <= maxPublicMetadata ? decodeJsonObject(bytes) : undefined;
+  if (!metadata) throw invalid(`its public metadata is not a canonical JSON object of at most ${maxPublicMetadata} bytes`);
+  return metadata;
 }
 
 function required(fields: Map<number, Buffer>, tag: number, what: string): Buffer {
@@ -202,6 +193,12 @@ function utf8(bytes: Buffer): string {
   } catch {
     throw invalid("a text in its header is not UTF-8");
   }
+}
+
+function u32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
 }
 
 function integer(bytes: Buffer, length: 1 | 4): number {

@@ -16,6 +16,7 @@ export class LeasedFloe {
   readonly #lease: DataKeyLease;
   readonly #message: FloeMessage;
   #floe: FloeDecryptor | undefined;
+  #first: ((dataKey: Buffer) => void) | undefined;
   #released = false;
   #forgotten: RecordingKeyStoreError | undefined;
   #ended: (forgotten?: RecordingKeyStoreError) => void = () => undefined;
@@ -26,11 +27,13 @@ export class LeasedFloe {
   }
 
   /**
-   * Takes the lease over, and releases it if this fails.
+   * Takes the lease over, and releases it if this fails. Whatever else stands under the data key is opened by `first`, once
+   * header and FLOE header have been verified.
    * @throws RecordingKeyStoreError `ERR_RECORDING_TAMPERED` if header, FLOE header and data key do not belong together
    */
-  static async open(lease: DataKeyLease, message: FloeMessage, signal?: AbortSignal): Promise<LeasedFloe> {
+  static async open(lease: DataKeyLease, message: FloeMessage, signal?: AbortSignal, first?: (dataKey: Buffer) => void): Promise<LeasedFloe> {
     const leased = new LeasedFloe(lease, message);
+    leased.#first = first;
     lease.onEnd((error) => {
       leased.#wipe();
       leased.#forgotten ??= error;
@@ -74,6 +77,8 @@ export class LeasedFloe {
       const floe = this.held ?? new FloeDecryptor(dataKey, header, floeHeader, { segmentLength });
       if (floe !== this.#floe) this.#wipe();
       this.#floe = floe;
+      this.#first?.(dataKey);
+      this.#first = undefined;
       const result = work(floe);
       if (this.#released) this.#wipe();
       return result;

@@ -2,26 +2,31 @@ import { ByteReader, ByteSource, type RecordingStream } from "./byte-source.js";
 import { RecordingDecryptor, type DecryptRequest } from "./decrypt.js";
 import { streamed, type ByteStreamBody } from "./streamed-body.js";
 
-/** Opens a streamed recording up to its first segment, and gives its plaintext the shape of its input. */
-export async function openStream<T>(
-  input: RecordingStream,
-  request: DecryptRequest,
-  totalsOf: (decryptor: RecordingDecryptor) => T,
-): Promise<{ decryptor: RecordingDecryptor; body: ByteStreamBody; done: Promise<T> }> {
+/** Opens a streamed recording up to its first segment. */
+export async function openSource(input: RecordingStream, request: DecryptRequest): Promise<{ source: ByteSource; decryptor: RecordingDecryptor }> {
   const { signal } = request;
   const source = new ByteSource(input, "encrypted");
   const onAbort = () => source.cancel(signal?.reason);
   if (signal?.aborted) onAbort();
   signal?.addEventListener("abort", onAbort, { once: true });
-  let decryptor: RecordingDecryptor;
   try {
-    decryptor = await RecordingDecryptor.open(new ByteReader(() => source.next(), source.ownsChunks), request);
+    const decryptor = await RecordingDecryptor.open(new ByteReader(() => source.next(), source.ownsChunks), request);
+    return { source, decryptor };
   } catch (error) {
     source.cancel(error);
     throw error;
   } finally {
     signal?.removeEventListener("abort", onAbort);
   }
+}
+
+/** Opens a streamed recording, and gives its plaintext the shape of its input. */
+export async function openStream<T>(
+  input: RecordingStream,
+  request: DecryptRequest,
+  totalsOf: (decryptor: RecordingDecryptor) => T,
+): Promise<{ decryptor: RecordingDecryptor; body: ByteStreamBody; done: Promise<T> }> {
+  const { source, decryptor } = await openSource(input, request);
   const next = async () => {
     const pieces = await decryptor.next();
     // What follows the damage is not read any more. A whole source has ended by itself, and may be half of a socket.
@@ -33,7 +38,7 @@ export async function openStream<T>(
     destroy: () => decryptor.destroy(),
     onFailure: (failed: (error: unknown) => void) => decryptor.onFailure(failed),
   };
-  return { decryptor, ...streamed(input, source, next, worker, signal) };
+  return { decryptor, ...streamed(input, source, next, worker, request.signal) };
 }
 
 /** One chunk, then the end. */

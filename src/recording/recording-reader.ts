@@ -5,10 +5,12 @@ import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
 import type { DataKeyLease } from "./data-key-lease.js";
 import { truncated } from "./decrypt.js";
 import { isInnerSegment, segmentParts, type FloeDecryptor } from "./floe.js";
-import { checkMagic, decodeHeader, headerLengthOf, headerPrefixLength, type RecordingHeader } from "./header.js";
-import { LeasedFloe } from "./leased-floe.js";
+import { openHead, readHead } from "./head.js";
+import type { RecordingHeader } from "./header.js";
+import type { LeasedFloe } from "./leased-floe.js";
 import { linkedSignal } from "./linked-signal.js";
-import { checkSource, readExactly, type RandomAccessSource } from "./random-access-source.js";
+import type { Metadata } from "./metadata-json.js";
+import { readExactly, type RandomAccessSource } from "./random-access-source.js";
 import { rangeStream } from "./range-stream.js";
 import { SegmentCache } from "./segment-cache.js";
 import { floeHeaderLength, plaintextSizeOf, segmentOverhead } from "./sizes.js";
@@ -35,7 +37,9 @@ export interface RecordingReader {
   readonly keyPairId: string;
   /** How far the key was vouched for when the recording was made. */
   readonly confirmation: "confirmed" | "unconfirmed";
-  readonly publicMetadata: Readonly<Record<string, unknown>> | undefined;
+  readonly publicMetadata: Metadata | undefined;
+  /** What was encrypted with the recording. */
+  readonly metadata: Metadata | undefined;
   /**
    * Up to `length` bytes of plaintext from `offset` on; fewer only at the recording's end. Fetches the segments they lie in
    * and no other (64 KiB lie in two at most), or none if they were read just before. Nothing is released unless all of it
@@ -68,14 +72,13 @@ export interface OpenRequest {
   readonly run?: <T>(task: () => Promise<T>) => Promise<T>;
 }
 
-/** Long enough for nearly every header, so that opening asks the source once for it, bytes. */
-const firstRead = 4_096;
 /** Encrypted bytes fetched and decrypted in one step of a long read or a stream; always at least one segment. */
 const maxStepBytes = 1_048_576;
 
 interface Opened {
   readonly source: RandomAccessSource;
   readonly header: RecordingHeader;
+  readonly metadata: Metadata | undefined;
   readonly keys: LeasedFloe;
   readonly keyPairId: string;
   /** Where segment 0 begins. */
@@ -105,27 +108,17 @@ export class SegmentReader implements RecordingReader {
   }
 
   /**
-   * Reads the header and the last segment, and nothing else.
+   * Reads what comes before the first segment, and the last segment, and nothing else.
    * @throws RecordingKeyStoreError `ERR_FORMAT_*`, `ERR_RECORDING_TRUNCATED`, `ERR_RECORDING_TAMPERED`; what the request and
    * the source throw; the signal's reason
    */
   static async open(source: RandomAccessSource, { checkNames, open, signal, run }: OpenRequest): Promise<SegmentReader> {
-    checkSource(source);
-    let bytes = await readExactly(source, 0, Math.min(firstRead, source.size), signal);
-    checkMagic(bytes);
-    if (bytes.length < headerPrefixLength) throw truncated();
-    const headerLength = headerLengthOf(bytes);
-    const start = headerLength + floeHeaderLength;
-    if (source.size < start) throw truncated();
-    if (bytes.length < start) bytes = Buffer.concat([bytes, await readExactly(source, bytes.length, start - bytes.length, signal)], start);
-    const headerBytes = Buffer.from(bytes.subarray(0, headerLength)); // FLOE keeps it; the source may not
-    const header = decodeHeader(headerBytes);
-    checkNames(header);
-    const size = plaintextSizeOf(source.size, { headerLength, segmentLength: header.segmentLength });
+    const head = await readHead(source, checkNames, signal);
+    const { header, start } = head;
+    const size = plaintextSizeOf(source.size, { headerLength: start - floeHeaderLength, segmentLength: header.segmentLength });
     const { lease, keyPairId } = await open(header);
-    const message = { header: headerBytes, floeHeader: Buffer.from(bytes.subarray(headerLength, start)), segmentLength: header.segmentLength };
-    const keys = await LeasedFloe.open(lease, message, signal);
-    const reader = new SegmentReader({ source, header, keys, keyPairId, start, size }, run);
+    const { keys, metadata } = await openHead(head, lease, signal);
+    const reader = new SegmentReader({ source, header, metadata, keys, keyPairId, start, size }, run);
     try {
       const last = reader.#lastPosition;
       for (const { plaintext } of await reader.#load(last, last, signal)) reader.#cache.keep(last, plaintext);
@@ -148,8 +141,12 @@ export class SegmentReader implements RecordingReader {
     return this.#opened.header.confirmation;
   }
 
-  get publicMetadata(): Readonly<Record<string, unknown>> | undefined {
+  get publicMetadata(): Metadata | undefined {
     return this.#opened.header.publicMetadata;
+  }
+
+  get metadata(): Metadata | undefined {
+    return this.#opened.metadata;
   }
 
   /** Resolves when the reader has been closed. */

@@ -1,29 +1,42 @@
-import type { BodyOf, RecordingInput } from "./bodies.js";
+import type { RecordingKeyStoreError } from "../errors.js";
+import type { BodyOf, DecryptedRecording, RecordingInput } from "./bodies.js";
 import { isStream } from "./byte-source.js";
 import { RecordingDecryptor, type OpenHeader } from "./decrypt.js";
-import type { RecordingHeader } from "./header.js";
+import type { OpenedHeader } from "./header.js";
 import { bytesReader, openStream } from "./opening.js";
 import type { StreamTotals } from "./sizes.js";
 
+/** How much of a recording was saved. Sizes are of what was verified, in bytes. */
 export interface SalvageTotals extends StreamTotals {
-  /** Whether the last segment was there, and nothing behind it. */
+  /**
+   * True only if the whole recording was there: verified to its last segment, and nothing behind it. False claims nothing
+   * about what is missing, which may be one byte, hours, or nothing but foreign bytes behind a whole recording.
+   */
   readonly complete: boolean;
+  /** Why it is not complete: what `decryptRecording` would have thrown. Whoever can write to the file can choose this. */
+  readonly damage?: RecordingKeyStoreError;
 }
 
-export interface SalvagedBody<I extends RecordingInput> {
-  readonly header: RecordingHeader;
-  /** An authentic beginning of the recording, in whole segments. */
-  readonly body: BodyOf<I>;
-  /** How much that was. Nothing is claimed about what is missing. Never an unhandled rejection. */
-  readonly done: Promise<SalvageTotals>;
-}
+/** Of bytes the totals are known at once, of a stream when it has ended. */
+type Totals<I extends RecordingInput> = I extends Uint8Array
+  ? SalvageTotals
+  : {
+      /** Settles with the body. Never an unhandled rejection. */
+      readonly done: Promise<SalvageTotals>;
+    };
+
+/** An authentic beginning of a recording, in whole segments, and no claim about the rest. */
+export type SalvagedRecording<I extends RecordingInput> = Totals<I> & Omit<DecryptedRecording<Uint8Array>, "body"> & { readonly body: BodyOf<I> };
+
+export type SalvagedBody<I extends RecordingInput> = Totals<I> & { readonly header: OpenedHeader; readonly body: BodyOf<I> };
 
 /**
  * Decrypts what is left of a recording: ends, instead of failing, at the first segment that is missing, cut short or does
- * not verify. Of a recording followed by foreign bytes (a preallocated file) it gives everything, and still `complete: false`.
+ * not verify. Of a recording followed by foreign bytes (a preallocated file) it gives everything, and still `complete: false`;
+ * likewise of one whose encrypted metadata alone is damaged.
  *
- * @throws RecordingKeyStoreError where not even the header is whole, and whatever `open` throws; failures of the source and
- * of the keys are failures here too
+ * @throws RecordingKeyStoreError where the header or what else comes before the first segment is not whole, and whatever
+ * `open` throws; failures of the source and of the keys are failures here too
  */
 export async function salvageBody<I extends RecordingInput>(input: I, { open, signal }: { open: OpenHeader; signal?: AbortSignal }): Promise<SalvagedBody<I>> {
   const request = { open, signal, salvage: true };
@@ -38,9 +51,10 @@ export async function salvageBody<I extends RecordingInput>(input: I, { open, si
   } finally {
     decryptor.destroy();
   }
-  return { header: decryptor.header, body: Buffer.concat(segments), done: Promise.resolve(totalsOf(decryptor)) } as unknown as SalvagedBody<I>;
+  return { header: decryptor.header, body: Buffer.concat(segments), ...totalsOf(decryptor) } as unknown as SalvagedBody<I>;
 }
 
 function totalsOf(decryptor: RecordingDecryptor): SalvageTotals {
-  return { ...decryptor.totals(), complete: decryptor.complete };
+  const { complete, damage } = decryptor;
+  return { ...decryptor.totals(), complete, ...(damage ? { damage } : {}) };
 }

@@ -15,7 +15,7 @@ export const defaultSegmentLength = 65_536 + segmentOverhead;
 export const minSegmentLength = 4_096;
 export const maxSegmentLength = 16_777_216 + segmentOverhead;
 
-/** Length in bytes of an encrypted recording with a header of `headerLength` bytes. */
+/** Length in bytes of an encrypted recording whose header and encrypted metadata together have `headerLength` bytes. */
 export function encryptedSize(plaintextSize: number, { headerLength, segmentLength }: { headerLength: number; segmentLength: number }): number {
   if (!Number.isSafeInteger(plaintextSize) || plaintextSize < 0) throw new InvalidInputError("plaintextSize", "must be a whole number of bytes", plaintextSize);
   const segments = Math.max(1, Math.ceil(plaintextSize / (segmentLength - segmentOverhead)));

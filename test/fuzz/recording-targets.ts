@@ -4,7 +4,7 @@ import { decryptBody } from "../../src/recording/bodies.js";
 import { decodeHeader, encodeHeader } from "../../src/recording/header.js";
 import { bytesSource } from "../../src/recording/random-access-source.js";
 import { SegmentReader } from "../../src/recording/recording-reader.js";
-import { salvageBody } from "../../src/recording/salvage.js";
+import { salvageBody, type SalvageTotals } from "../../src/recording/salvage.js";
 import { decryptAll } from "../recording/floe-oracle.js";
 import { lease } from "../recording/support.js";
 import { promise, refusable, type FuzzTarget } from "./fuzzer.js";
@@ -76,10 +76,11 @@ async function checkReader(bytes: Buffer, expected: Buffer | undefined, random: 
 async function checkSalvage(bytes: Buffer, expected: Buffer | undefined, random: Random): Promise<void> {
   const input = random.chance(0.5) ? bytes : (Readable.from([bytes]) as never);
   const salvaged = await refusable(codes, async () => {
-    const { body, done } = await salvageBody(input, { open });
+    const result = await salvageBody(input, { open });
+    const { body } = result;
     const pieces: Buffer[] = [];
     for await (const piece of body instanceof Uint8Array ? [body] : (body as AsyncIterable<Buffer>)) pieces.push(Buffer.from(piece));
-    return { body: Buffer.concat(pieces), ...(await done) };
+    return { body: Buffer.concat(pieces), ...("done" in result ? await (result.done as Promise<SalvageTotals>) : result) };
   });
   promise(salvaged !== undefined || !expected, "salvage refuses a whole recording");
   if (!salvaged) return;

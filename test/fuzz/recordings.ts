@@ -81,7 +81,7 @@ function headerOf(fieldBytes: Buffer): Buffer {
 /** Whether it holds fields, not critical, that decoding leaves out. */
 export function hasUnknownFields(header: Buffer): boolean {
   return rawFields(header.subarray(prefixLength)).some(({ tag, value }) => {
-    if (tag !== 0x8004) return (tag & 0x7fff) > 7 && tag !== paddingTag;
+    if (tag !== 0x8004) return (tag & 0x7fff) > 8 && tag !== paddingTag;
     return recipientsIn(value).some((recipient) => rawFields(recipient).some((field) => (field.tag & 0x7fff) > 4));
   });
 }

@@ -3,8 +3,8 @@ import { Readable } from "node:stream";
 import { ReadableStream } from "node:stream/web";
 import { describe, expect, it } from "vitest";
 import { RecordingKeyStoreError } from "../../src/errors.js";
-import { salvageBody } from "../../src/recording/salvage.js";
-import { capacity, chunks, collect, encrypt, header, lease, segmentLength } from "./support.js";
+import { salvageBody, type SalvageTotals } from "../../src/recording/salvage.js";
+import { capacity, chunks, collect, encrypt, encryptWithMetadata, header, lease, segmentLength } from "./support.js";
 
 const plaintext = randomBytes(3 * capacity + 500);
 const headerBytes = header();
@@ -13,26 +13,37 @@ const encrypted = await encrypt(plaintext, headerBytes);
 const damaged = Buffer.from(encrypted);
 damaged[start + 2 * segmentLength + 99]! ^= 1;
 
-/** What is left of a recording, and how much of it must come back. */
-const remains: [what: string, bytes: Buffer, size: number, complete: boolean][] = [
-  ["a whole one", encrypted, plaintext.length, true],
-  ["nothing but the headers", encrypted.subarray(0, start), 0, false],
-  ["half a segment", encrypted.subarray(0, start + segmentLength / 2), 0, false],
-  ["a segment", encrypted.subarray(0, start + segmentLength), capacity, false],
-  ["two segments and a few bytes", encrypted.subarray(0, start + 2 * segmentLength + 3), 2 * capacity, false],
-  ["all but the last byte", encrypted.subarray(0, -1), 3 * capacity, false],
-  ["a changed third segment", damaged, 2 * capacity, false],
-  ["a whole one in a preallocated file", Buffer.concat([encrypted, Buffer.alloc(10_000)]), plaintext.length, false],
-  ["three segments in a preallocated file", Buffer.concat([encrypted.subarray(0, start + 3 * segmentLength), Buffer.alloc(10_000)]), 3 * capacity, false],
+const whole = await encryptWithMetadata(plaintext, { from: "+49 30 1234567" });
+const lostMetadata = Buffer.from(whole.encrypted);
+lostMetadata[whole.headerBytes.length + 90]! ^= 1;
+const cut = "ERR_RECORDING_TRUNCATED";
+const changed = "ERR_RECORDING_TAMPERED";
+
+/** What is left of a recording, how much of it must come back, and what decryption would have said. */
+const remains: [what: string, bytes: Buffer, size: number, damage: string | undefined][] = [
+  ["a whole one", encrypted, plaintext.length, undefined],
+  ["nothing but the headers", encrypted.subarray(0, start), 0, cut],
+  ["half a segment", encrypted.subarray(0, start + segmentLength / 2), 0, cut],
+  ["a segment", encrypted.subarray(0, start + segmentLength), capacity, cut],
+  ["two segments and a few bytes", encrypted.subarray(0, start + 2 * segmentLength + 3), 2 * capacity, cut],
+  ["all but the last byte", encrypted.subarray(0, -1), 3 * capacity, cut],
+  ["a changed third segment", damaged, 2 * capacity, changed],
+  ["a whole one in a preallocated file", Buffer.concat([encrypted, Buffer.alloc(10_000)]), plaintext.length, changed],
+  ["three segments in a preallocated file", Buffer.concat([encrypted.subarray(0, start + 3 * segmentLength), Buffer.alloc(10_000)]), 3 * capacity, changed],
+  ["one with metadata, cut short", whole.encrypted.subarray(0, whole.start + segmentLength + 5), capacity, cut],
+  ["a whole one with changed metadata", lostMetadata, plaintext.length, changed],
 ];
 
 describe("salvage", () => {
-  it.each(remains)("of %s", async (_what, bytes, size, complete) => {
+  it.each(remains)("of %s", async (_what, bytes, size, damage) => {
     for (const input of [bytes, Readable.from(chunks(bytes, 1_000)), ReadableStream.from(chunks(bytes, 5_000)), Readable.from([bytes])]) {
       const state = { released: 0, renewed: 0, valid: true };
-      const { body, done } = await salvageBody(input as Readable, { open: async () => lease(state) });
-      expect((await collect(body)).equals(plaintext.subarray(0, size))).toBe(true);
-      expect(await done).toMatchObject({ plaintextSize: size, complete });
+      const salvaged = await salvageBody(input as Readable, { open: async () => lease(state) });
+      expect((await collect(salvaged.body)).equals(plaintext.subarray(0, size))).toBe(true);
+      const totals = input === bytes ? (salvaged as unknown as SalvageTotals) : await salvaged.done;
+      expect(totals).toMatchObject({ plaintextSize: size, complete: damage === undefined });
+      expect(totals.damage?.code).toBe(damage);
+      expect("metadata" in salvaged.header).toBe(bytes.includes(whole.section));
       expect(state.released).toBe(1);
     }
   });

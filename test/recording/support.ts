@@ -4,6 +4,7 @@ import { encryptBody, decryptBody, type RecordingInput } from "../../src/recordi
 import type { RecordingKeyStoreError } from "../../src/errors.js";
 import type { DataKeyLease } from "../../src/recording/data-key-lease.js";
 import { encodeHeader } from "../../src/recording/header.js";
+import { encodeMetadata, metadataSectionLength } from "../../src/recording/metadata.js";
 
 export const dataKey = randomBytes(32);
 export const segmentLength = 4_096;
@@ -54,9 +55,19 @@ export function lease(state: LeaseState = { released: 0, renewed: 0, valid: true
   };
 }
 
-export async function encrypt(plaintext: Uint8Array, headerBytes = header()): Promise<Buffer> {
-  const { body } = await encryptBody(plaintext, { header: headerBytes, dataKey: Buffer.from(dataKey), segmentLength });
+/** @param metadata - sealed between header and payload; the header must tell its length */
+export async function encrypt(plaintext: Uint8Array, headerBytes = header(), metadata?: Record<string, unknown>): Promise<Buffer> {
+  const { body } = await encryptBody(plaintext, { header: headerBytes, dataKey: Buffer.from(dataKey), segmentLength, metadata: metadata && encodeMetadata(metadata) });
   return Buffer.from(body);
+}
+
+/** A recording with metadata, and where its parts begin. */
+export async function encryptWithMetadata(plaintext: Uint8Array, metadata: Record<string, unknown>, more: Parameters<typeof header>[0] = {}) {
+  const metadataLength = metadataSectionLength(encodeMetadata(metadata));
+  const headerBytes = header({ ...more, metadataLength });
+  const encrypted = await encrypt(plaintext, headerBytes, metadata);
+  const payload = headerBytes.length + metadataLength;
+  return { encrypted, headerBytes, section: encrypted.subarray(headerBytes.length, payload), payload, start: payload + 74 };
 }
 
 export async function decrypt(encrypted: RecordingInput): Promise<Buffer> {

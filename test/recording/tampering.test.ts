@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { capacity, encrypt, header, released, segmentLength } from "./support.js";
+import { capacity, encryptWithMetadata, header, released, segmentLength } from "./support.js";
 
 const plaintext = randomBytes(2 * capacity + 100);
-const headerBytes = header({ publicMetadata: { codec: "opus" } });
-const start = headerBytes.length + 74;
+const make = (content: Uint8Array) => encryptWithMetadata(content, { from: "+49 30 1234567" }, { publicMetadata: { codec: "opus" }, recipients: [{ birthRecord: Buffer.from("birth"), wrappedDataKey: Buffer.alloc(80, 7) }] });
+const { encrypted, headerBytes, section, payload, start } = await make(plaintext);
 const codes = /^ERR_(RECORDING_TAMPERED|RECORDING_TRUNCATED|FORMAT_INVALID|FORMAT_TOO_NEW)$/;
 
 /** Rejected with a code of the list, and nothing released but whole verified segments from the beginning. */
@@ -22,13 +22,11 @@ const flip = (bytes: Buffer, bit: number) => {
 };
 
 describe("a changed recording is rejected", () => {
-  it("at every bit of the headers", async () => {
-    const encrypted = await encrypt(plaintext, headerBytes);
+  it("at every bit of the headers and the metadata", async () => {
     for (let bit = 0; bit < start * 8; bit += 1) await expectRejected(flip(encrypted, bit), `header bit ${bit}`);
   });
 
   it("at 2,000 random bits of the segments", async () => {
-    const encrypted = await encrypt(plaintext, headerBytes);
     for (let round = 0; round < 2_000; round += 1) {
       const bit = start * 8 + Math.floor(Math.random() * (encrypted.length - start) * 8);
       await expectRejected(flip(encrypted, bit), `bit ${bit}`);
@@ -36,7 +34,6 @@ describe("a changed recording is rejected", () => {
   });
 
   it("when cut anywhere near a boundary, or within the header", async () => {
-    const encrypted = await encrypt(plaintext, headerBytes);
     const cuts = new Set<number>();
     for (let length = 0; length < start + 40; length += 1) cuts.add(length);
     for (let boundary = start; boundary <= encrypted.length; boundary += segmentLength) for (const off of [-1, 0, 1]) cuts.add(boundary + off);
@@ -45,8 +42,10 @@ describe("a changed recording is rejected", () => {
   });
 
   it("when segments are swapped, doubled, dropped, spliced or followed by anything", async () => {
-    const encrypted = await encrypt(plaintext, headerBytes);
-    const other = await encrypt(randomBytes(plaintext.length), headerBytes);
+    const { encrypted: other, section: otherSection } = await make(randomBytes(plaintext.length)); // same header, same key
+    const foreign = await encryptWithMetadata(plaintext, { from: "+49 30 1234567" }, { recordingId: "recording-2" });
+    const short = await make(randomBytes(256));
+    expect(short.encrypted.length - short.payload).toBe(section.length);
     const part = (bytes: Buffer, index: number) => bytes.subarray(start + index * segmentLength, Math.min(bytes.length, start + (index + 1) * segmentLength));
     const head = encrypted.subarray(0, start);
     const [a, b, c] = [part(encrypted, 0), part(encrypted, 1), part(encrypted, 2)];
@@ -59,8 +58,18 @@ describe("a changed recording is rejected", () => {
       "last doubled": [head, a, b, c, c],
       "spliced segment": [head, part(other, 0), b, c],
       "spliced last": [head, a, b, part(other, 2)],
-      "other FLOE header": [encrypted.subarray(0, headerBytes.length), other.subarray(headerBytes.length, start), a, b, c],
+      "other FLOE header": [encrypted.subarray(0, payload), other.subarray(payload, start), a, b, c],
       "other header": [header(), encrypted.subarray(headerBytes.length)],
+      "other header without metadata": [header(), encrypted.subarray(payload)],
+      "metadata removed": [headerBytes, encrypted.subarray(payload)],
+      "metadata doubled": [headerBytes, section, encrypted.subarray(headerBytes.length)],
+      "metadata of another recording": [headerBytes, foreign.section, encrypted.subarray(payload)],
+      "metadata's FLOE header of another sealing": [headerBytes, otherSection.subarray(0, 74), section.subarray(74), encrypted.subarray(payload)],
+      "metadata's segment of another sealing": [headerBytes, section.subarray(0, 74), otherSection.subarray(74), encrypted.subarray(payload)],
+      "metadata replaced by payload": [headerBytes, encrypted.subarray(payload, payload + section.length), encrypted.subarray(payload)],
+      "metadata replaced by a payload of its own length": [headerBytes, short.encrypted.subarray(short.payload), encrypted.subarray(payload)],
+      "payload replaced by metadata": [headerBytes, section, section],
+      "metadata behind the payload": [headerBytes, encrypted.subarray(payload), section],
       "one byte behind": [encrypted, Buffer.from([0])],
       "a recording behind": [encrypted, encrypted],
       "inner said to be last": [head, a, Buffer.concat([lengthField(segmentLength), b.subarray(4)])],

@@ -20,6 +20,8 @@ interface Vector {
   publicKey: string;
   dataKey: string;
   header: string;
+  metadata?: string;
+  metadataSection?: string;
   recording: string;
 }
 const { recordings, refused } = JSON.parse(readFileSync(new URL("../vectors/recordings.json", import.meta.url), "utf8")) as {
@@ -46,7 +48,8 @@ describe.each(recordings)("test vector: $name", (vector) => {
     const key = importUnwrappingKey(birth.spec, hex(vector.privateKey));
     expect(key.publicKey.equals(hex(vector.publicKey))).toBe(true);
     for (const input of [recording, Readable.from([recording])]) {
-      const { body } = await decryptBody(input as Readable, { open: async () => lease(key.unwrap(recipient!.wrappedDataKey)) });
+      const { body, header: opened } = await decryptBody(input as Readable, { open: async () => lease(key.unwrap(recipient!.wrappedDataKey)) });
+      expect(opened.metadata && JSON.stringify(opened.metadata)).toBe(vector.metadata);
       expect((await collect(body)).equals(plaintext)).toBe(true);
     }
     if (!vector.name.includes("later version")) expect(encodeHeader(header).equals(hex(vector.header))).toBe(true);
@@ -66,7 +69,13 @@ describe.each(recordings)("test vector: $name", (vector) => {
         : privateDecrypt({ key: createPrivateKey({ key: hex(vector.privateKey), format: "der", type: "pkcs8" }), padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: "sha256" }, wrapped);
     expect(Buffer.from(dataKey).toString("hex")).toBe(vector.dataKey);
     const parameters = { ENC_SEG_LEN: fields.get(5)!.readUInt32BE(0), AEAD_ROTATION_MASK: 20, RND: () => Buffer.alloc(0) };
-    expect(decryptAll(parameters, dataKey, header, recording.subarray(length)).equals(plaintext)).toBe(true);
+    const payload = length + (fields.get(8)?.readUInt32BE(0) ?? 0);
+    expect(decryptAll(parameters, dataKey, header, recording.subarray(payload)).equals(plaintext)).toBe(true);
+    if (vector.metadata === undefined) return;
+    const section = recording.subarray(length, payload);
+    expect(section.toString("hex")).toBe(vector.metadataSection);
+    const aad = Buffer.concat([header, Buffer.from("recording-keystore metadata v1")]);
+    expect(decryptAll({ ...parameters, ENC_SEG_LEN: 65_568 }, dataKey, aad, section).toString().trimEnd()).toBe(vector.metadata);
   });
 });
 

@@ -1,0 +1,51 @@
+import type { RecordingInput } from "./bodies.js";
+import { isStream } from "./byte-source.js";
+import { RecordingDecryptor, type OpenHeader } from "./decrypt.js";
+import { openHead, readHead } from "./head.js";
+import type { OpenedHeader, RecordingHeader } from "./header.js";
+import { bytesReader, openSource } from "./opening.js";
+import type { RandomAccessSource } from "./random-access-source.js";
+
+/** How a recording's metadata is read. */
+export interface MetadataRequest {
+  /** Whether it is the recording that the caller expects; throws if not. */
+  readonly checkNames: (header: RecordingHeader) => void;
+  /** Called when the names have been checked. */
+  readonly open: OpenHeader;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Header and encrypted metadata of a recording, authenticated, without a byte of its payload decrypted. A stream is read as
+ * far as needed and then cancelled.
+ */
+export async function readMetadata(input: RecordingInput | RandomAccessSource, { checkNames, open, signal }: MetadataRequest): Promise<OpenedHeader> {
+  if (isSource(input)) {
+    const head = await readHead(input, checkNames, signal);
+    const { keys, metadata } = await openHead(head, await open(head.header), signal);
+    keys.destroy();
+    return metadata ? { ...head.header, metadata } : head.header;
+  }
+  const request = {
+    open: async (header: RecordingHeader) => {
+      checkNames(header);
+      return open(header);
+    },
+    signal,
+    salvage: false,
+  };
+  if (!isStream(input, "encrypted")) return headerOf(await RecordingDecryptor.open(bytesReader(input), request));
+  const { source, decryptor } = await openSource(input, request);
+  source.cancel(undefined);
+  return headerOf(decryptor);
+}
+
+function headerOf(decryptor: RecordingDecryptor): OpenedHeader {
+  decryptor.destroy();
+  return decryptor.header;
+}
+
+/** By its shape; whatever can be iterated is a stream. */
+function isSource(input: RecordingInput | RandomAccessSource): input is RandomAccessSource {
+  return typeof input === "object" && input !== null && "size" in input && "read" in input && !(Symbol.asyncIterator in input);
+}
