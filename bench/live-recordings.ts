@@ -1,17 +1,17 @@
 /*
  * What a recording costs while it is being made: memory of one process that has 10,000 open at once, just begun and with
- * half a segment held. `tsx bench/live-recordings.ts` prints the rows by itself.
+ * half a segment held. `live-recordings.ts SHAPE BYTES` measures one combination and reports it to who started it.
  */
-import { spawnSync } from "node:child_process";
 import { Readable } from "node:stream";
 import { setImmediate as turn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { createTestKeyStore } from "../src/testing/index.js";
+import { byScale, bytesShown, KiB } from "./shared/measure.js";
+import { answerOf } from "./shared/processes.js";
+import type { Row, Scale, Subject } from "./shared/subject.js";
 
-const recordings = 10_000;
-const KiB = 1_024;
 /** 20 ms of 16 kHz speech, bytes: how telephony hands it over. */
 const chunkLength = 640;
 
@@ -51,7 +51,7 @@ async function footprint(): Promise<Footprint> {
   return { heap: heapUsed, external, resident: rss };
 }
 
-async function measure(shape: Shape, segmentSize: number): Promise<[begun: Footprint, held: Footprint]> {
+async function measure(shape: Shape, segmentSize: number, recordings: number): Promise<[begun: Footprint, held: Footprint]> {
   const { keyStore } = await createTestKeyStore();
   const open = async () => {
     const { source, push } = liveSource(shape);
@@ -79,26 +79,29 @@ async function measure(shape: Shape, segmentSize: number): Promise<[begun: Footp
   return [since(begun), since(held)];
 }
 
-/** Rows of a Markdown table: what | figure | against | promised. Each combination is measured in a process of its own. */
-export function liveRecordings(): string[] {
-  const rows: string[] = [];
+async function run(scale: Scale): Promise<Row[]> {
+  const recordings = byScale(scale, { quick: 100, default: 10_000, full: 10_000 });
+  const rows: Row[] = [];
   for (const shape of ["Readable", "async iterable"] as const) {
     for (const segmentSize of [65_536, 4_096]) {
-      const child = spawnSync(process.execPath, ["--import", "tsx", fileURLToPath(import.meta.url), shape, String(segmentSize)], { encoding: "utf8" });
-      if (child.status !== 0) throw new Error(`the run of live recordings failed: ${child.stderr}`);
-      const [begun, held] = JSON.parse(child.stdout) as [Footprint, Footprint];
+      const [begun, held] = (await answerOf(new URL(import.meta.url), [shape, String(segmentSize), String(recordings)], process.execArgv)) as [Footprint, Footprint];
       const shown = ({ heap, external, resident }: Footprint) => `${(resident / KiB).toFixed(1)} KiB (heap ${(heap / KiB).toFixed(1)}, buffers ${(external / KiB).toFixed(1)})`;
-      const what = `live recording, ${shape}, segments of ${segmentSize / KiB} KiB, one of ${recordings}`;
-      rows.push(`| ${what}, begun | ${shown(begun)} resident | | |`);
-      rows.push(`| ${what}, half a segment held | ${shown(held)} resident | ${segmentSize / 2 / KiB} KiB of sound held | |`);
+      const what = `${shape}, segments of ${bytesShown(segmentSize)}`;
+      rows.push({ what: `${what}, begun`, figure: shown(begun) });
+      rows.push({ what: `${what}, half a segment held`, figure: shown(held), against: `${bytesShown(segmentSize / 2)} of sound held` });
     }
   }
   return rows;
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [, , shape, segmentSize] = process.argv;
-  if (shape === "Readable" || shape === "async iterable") console.log(JSON.stringify(await measure(shape, Number(segmentSize))));
-  else for (const row of liveRecordings()) console.log(row);
-  process.exit(); // ten thousand recordings never end
+export const liveRecordings: Subject = {
+  title: "Live recordings",
+  about: "Resident memory of each of 10,000 recordings that are being encrypted in one process, chunks of 20 ms of speech arriving for all of them in turn; each kind of source in a process of its own, measured once.",
+  run,
+};
+
+if (process.send && process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [, , shape, segmentSize, recordings] = process.argv;
+  const footprints = await measure(shape as Shape, Number(segmentSize), Number(recordings));
+  process.send(footprints, () => process.exit()); // ten thousand recordings never end
 }

@@ -11,9 +11,7 @@ import { below, type Row, type Scale, type Subject } from "./shared/subject.js";
 type Way = "encrypt" | "decrypt";
 
 async function peakOf(way: Way, size: number, shared: { endpoint: string; folder: string }): Promise<number> {
-  // Without the bench's own flags: memory as users' processes have it.
-  const flags = process.execArgv.filter((flag) => flag !== "--expose-gc");
-  return Number(await answerOf(new URL("memory-process.ts", import.meta.url), [way, String(size), shared.endpoint, shared.folder], flags)) / MiB;
+  return Number(await answerOf(new URL("memory-process.ts", import.meta.url), [way, String(size), shared.endpoint, shared.folder], process.execArgv)) / MiB;
 }
 
 async function run(scale: Scale): Promise<Row[]> {

@@ -1,18 +1,18 @@
 /* 64 KiB anywhere in a long recording: reads per second, and what each fetches. */
-import { randomBytes, randomInt } from "node:crypto";
-import { mkdtemp, open, rm, writeFile, type FileHandle } from "node:fs/promises";
+import { randomInt } from "node:crypto";
+import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { encryptBody } from "../src/recording/bodies.js";
-import { encodeHeader } from "../src/recording/header.js";
-import { bytesSource, type RandomAccessSource } from "../src/recording/random-access-source.js";
-import { SegmentReader } from "../src/recording/recording-reader.js";
+import { bytesSource, type RandomAccessSource } from "../src/index.js";
 import { defaultSegmentLength as segmentLength } from "../src/recording/sizes.js";
+import { fileSource } from "../src/sources/index.js";
 import { floorDecrypt } from "./shared/floor.js";
+import { benchKeyStore } from "./shared/key-store.js";
 import { byScale, bytesShown, GiB, interleaved, KiB, MiB, perSecond, speedRatios, spread } from "./shared/measure.js";
 import { plaintext } from "./shared/streams.js";
 import { counted, type Row, type Scale, type Subject } from "./shared/subject.js";
 
+const recordingId = "recording-1";
 const readLength = 64 * KiB;
 
 /** Counts what is fetched from a source, in segments begun. */
@@ -33,37 +33,13 @@ class CountingSource implements RandomAccessSource {
   }
 }
 
-function fileSource(handle: FileHandle, size: number): RandomAccessSource {
-  return {
-    size,
-    read: async (offset, length) => {
-      const bytes = Buffer.allocUnsafeSlow(length);
-      const { bytesRead } = await handle.read(bytes, 0, length, offset);
-      return bytes.subarray(0, bytesRead);
-    },
-  };
-}
-
-async function encryptedOf(size: number): Promise<{ body: Uint8Array; openReader: (source: RandomAccessSource) => Promise<SegmentReader> }> {
-  const dataKey = randomBytes(32);
-  const recipients = [{ birthRecord: randomBytes(300), wrappedDataKey: randomBytes(80) }];
-  const header = encodeHeader({ organizationId: "org-1", recordingId: "recording-1", asset: "main", recipients, segmentLength, confirmation: "confirmed" });
-  const { body } = await encryptBody(plaintext(size), { header, dataKey: Buffer.from(dataKey), segmentLength });
-  const lease = { dataKey: async () => Buffer.from(dataKey), valid: () => true, onEnd: () => undefined, release: () => undefined };
-  return { body, openReader: (source) => SegmentReader.open(source, { checkNames: () => undefined, open: async () => ({ lease, keyPairId: "" }) }) };
-}
-
-async function inFolder(body: Uint8Array, task: (handle: FileHandle) => Promise<Row[]>): Promise<Row[]> {
+/** The recording as a file, for as long as the task takes. */
+async function inFile(body: Uint8Array, task: (file: string) => Promise<Row[]>): Promise<Row[]> {
   const folder = await mkdtemp(path.join(os.tmpdir(), "recording-keystore-bench-"));
   try {
     const file = path.join(folder, "recording");
     await writeFile(file, body);
-    const handle = await open(file, "r");
-    try {
-      return await task(handle);
-    } finally {
-      await handle.close();
-    }
+    return await task(file);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -73,10 +49,12 @@ async function run(scale: Scale): Promise<Row[]> {
   const size = byScale(scale, { quick: 4 * MiB, default: GiB, full: GiB });
   const reads = byScale(scale, { quick: 50, default: 2_000, full: 10_000 });
   const rounds = byScale(scale, { quick: 1, default: 7, full: 15 });
-  const { body, openReader } = await encryptedOf(size);
-  return inFolder(body, async (handle) => {
-    const places = { memory: new CountingSource(bytesSource(body)), file: new CountingSource(fileSource(handle, body.length)) };
-    const readers = { memory: await openReader(places.memory), file: await openReader(places.file) };
+  const { keyStore } = await benchKeyStore();
+  const { body } = await keyStore.encryptRecording(plaintext(size), { recordingId });
+  return inFile(body, async (file) => {
+    const [source, handle] = [await fileSource(file), await open(file)];
+    const places = { memory: new CountingSource(bytesSource(body)), file: new CountingSource(source) };
+    const readers = { memory: await keyStore.openRecording(places.memory, { recordingId }), file: await keyStore.openRecording(places.file, { recordingId }) };
     const segments: number[] = [];
     const somewhere = () => randomInt(size - readLength + 1);
     const readAround = (place: keyof typeof places) => async () => {

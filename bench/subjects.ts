@@ -9,5 +9,6 @@ export const subjects: Readonly<Record<string, () => Promise<Subject>>> = {
   eventloop: async () => (await import("./event-loop.js")).eventLoop,
   organizations: async () => (await import("./organizations.js")).organizations,
   random: async () => (await import("./random-access.js")).randomAccess,
+  live: async () => (await import("./live-recordings.js")).liveRecordings,
   peers: async () => (await import("./peers.js")).peers,
 };

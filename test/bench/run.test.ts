@@ -10,7 +10,7 @@ const bench = (...args: string[]) => spawnSync(process.execPath, ["--import", "t
 describe("npm run bench", () => {
   it("runs every subject but the peers, keeps the promises that are counts, and writes nothing when quick", () => {
     const before = existsSync(page) ? readFileSync(page, "utf8") : "";
-    const own = ["streamed", "bytes", "small", "memory", "eventloop", "random"];
+    const own = ["streamed", "bytes", "small", "memory", "eventloop", "random", "live"];
     const { status, stdout, stderr } = bench("--quick", ...own);
     expect(status, stderr).toBe(0);
     for (const name of own) expect(stdout).toMatch(new RegExp(`\\(${name}\\)\n\n\\| what \\|.*\n.*\n\\| .*\\d`));

@@ -41,7 +41,7 @@ describe("faults", () => {
   test.each(Object.entries(shown))("%s shows as such, and heals", async (kind, error) => {
     const fault = world.kms.faults.inject(kind as FaultKind);
     expect(await encrypt()).toMatchObject({ ok: false, ...error });
-    expect(fault.hits).toBe(kind === "missing-credentials" ? 0 : 1);
+    expect(fault.hits).toBe(1);
     world.kms.faults.heal();
     expect(await encrypt()).toMatchObject({ ok: true });
   });
@@ -72,6 +72,37 @@ describe("faults", () => {
   test.each(patterns)("%s", async (_name, options, outcomes) => {
     world.kms.faults.throttling(options);
     for (const ok of outcomes) expect((await encrypt()).ok).toBe(ok);
+  });
+
+  test.each(Object.keys(shown))("%s, twice", async (kind) => {
+    world.kms.faults.inject(kind as FaultKind, { times: 2 });
+    for (const ok of [false, false, true]) expect((await encrypt()).ok).toBe(ok);
+  });
+
+  const mistakes: [said: RegExp, kind: string, options: object][] = [
+    [/no fault "outage"; the kinds are connection-refused/, "outage", {}],
+    [/no fault "toString"/, "toString", {}],
+    [/no option "operations"; its options are operation, /, "hang", { operations: "Decrypt" }],
+    [/no option "constructor"/, "hang", { constructor: 1 }],
+    [/operation must be an operation of KMS, or a list of them, and is "decrypt"/, "hang", { operation: "decrypt" }],
+    [/operation must be .* and is \["Decrypt","Encrpyt"\]/, "hang", { operation: ["Decrypt", "Encrpyt"] }],
+    [/keyId must be/, "hang", { keyId: "" }],
+    [/region must be/, "hang", { region: 1 }],
+    [/times must be a whole number from 1, and is 0/, "hang", { times: 0 }],
+    [/oneIn must be a whole number from 1/, "hang", { oneIn: 1.5 }],
+    [/forMs must be milliseconds/, "hang", { forMs: -1 }],
+    [/abovePerSecond must be/, "hang", { abovePerSecond: "10" }],
+    [/latency needs ms/, "latency", {}],
+  ];
+  test.each(mistakes)("refuses a fault that would not do what its author thinks: %s", (said, kind, options) => {
+    expect(() => world.kms.faults.inject(kind as FaultKind, options)).toThrow(said);
+    expect(world.kms.faults.active()).toEqual([]);
+  });
+
+  test("takes every option", async () => {
+    const every: FaultOptions = { operation: ["Encrypt", "Sign"], keyId: world.keyId, region: home, accessKeyId: world.callers.alice, times: 3, forMs: 1_000, oneIn: 2, abovePerSecond: 0, ms: 1 };
+    const fault = world.kms.faults.inject("throttling", every);
+    expect([(await encrypt()).ok, (await encrypt()).ok, fault.hits]).toEqual([false, true, 1]);
   });
 
   test("a rate allows again in the next second", async () => {

@@ -143,6 +143,18 @@ describe("production", () => {
   });
 });
 
+test("a test's own mistakes show where they are made", () => {
+  const kms = new InMemoryKms();
+  const mistakes: [() => unknown, string][] = [
+    [() => kms.createKey({ accountId: "123" }), 'accountId must be 12 digits, and is "123"'],
+    [() => kms.createKey({ region: "eu-west" }), 'region must be a Region such as "us-east-1", and is "eu-west"'],
+    [() => kms.disableKey("alias/x"), "Not the ARN of a KMS key or alias: alias/x"],
+    [() => kms.restore({} as never), "restore takes what snapshot() of an in-memory KMS gave"],
+  ];
+  for (const [mistake, said] of mistakes) expect(mistake).toThrow(new TypeError(said));
+  expect(kms.createKey({ region: "us-gov-west-1" })).toMatch(/^arn:aws-us-gov:/);
+});
+
 test("nothing that is inspected or serialized shows key material", () => {
   const { kms } = makeWorld();
   const shown = inspect([kms, kms.snapshot(), kms.requestHandler, kms.faults], { depth: 9, showHidden: true }) + JSON.stringify([kms, kms.snapshot()]);

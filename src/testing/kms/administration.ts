@@ -36,6 +36,8 @@ export class KmsAdministration {
   /** Makes a key, and gives its ARN. */
   createKey(options: CreateKeyOptions = {}): string {
     const { accountId = defaultAccountId, region = "us-east-1", policy, tags = {} } = options;
+    if (!/^\d{12}$/.test(accountId)) throw new TypeError(`accountId must be 12 digits, and is ${JSON.stringify(accountId)}`);
+    if (!/^[a-z]+(?:-[a-z]+)+-\d+$/.test(region)) throw new TypeError(`region must be a Region such as "us-east-1", and is ${JSON.stringify(region)}`);
     const output = this.#run("CreateKey", { accountId, region }, {
       Policy: policyText(policy),
       BypassPolicyLockoutSafetyCheck: true,

@@ -1,5 +1,6 @@
 import type { Clock } from "../../clock.js";
 import { faultOutcomes, type FaultKind, type FaultOutcome } from "./fault-kinds.js";
+import { checkFault } from "./fault-options.js";
 
 /** What a fault hits, and for how long. Everything, until it is removed, unless told otherwise. */
 export interface FaultScope {
@@ -54,8 +55,12 @@ export class KmsFaults {
     this.#means = means;
   }
 
-  /** Any kind of fault; the methods below are shorter names for the usual ones. */
+  /**
+   * Any kind of fault; the methods below are shorter names for the usual ones. Throws a TypeError for a kind, option or
+   * operation that there is not: a fault that never hits would leave a test green.
+   */
   inject(kind: FaultKind, options: FaultOptions = {}): Fault {
+    checkFault(kind, options);
     const fault = new ActiveFault(kind, options, this.#clock, () => this.#active.delete(fault));
     this.#active.add(fault);
     return fault;
@@ -110,7 +115,8 @@ export class KmsFaults {
   takesCredentialsOf(accessKeyId: string): boolean {
     return [...this.#active].some((fault) => {
       const { operation, region, keyId, accessKeyId: only = accessKeyId } = fault.options;
-      return !fault.isOver && fault.kind === "missing-credentials" && operation === undefined && region === undefined && keyId === undefined && only === accessKeyId;
+      const concerns = fault.kind === "missing-credentials" && operation === undefined && region === undefined && keyId === undefined && only === accessKeyId;
+      return concerns && !fault.isOver && fault.hit();
     });
   }
 

@@ -6,7 +6,7 @@ import { KmsJournal } from "./journal.js";
 import { KmsPrincipals, type KmsPrincipal, type KmsPrincipalInit } from "./principals.js";
 import { credentialsError, KmsRequestHandler } from "./request-handler.js";
 import { KmsService, type KmsAnswer } from "./service.js";
-import { KmsState, type KmsSnapshot } from "./state.js";
+import { KmsSnapshot, KmsState } from "./state.js";
 import type { KmsHttpRequest } from "./wire.js";
 
 export interface InMemoryKmsOptions {
@@ -80,6 +80,7 @@ export class InMemoryKms extends KmsAdministration {
 
   /** Back to a snapshot of this or another in-memory KMS. */
   restore(snapshot: KmsSnapshot): void {
+    if (!(snapshot instanceof KmsSnapshot)) throw new TypeError("restore takes what snapshot() of an in-memory KMS gave");
     this.#state.restore(snapshot);
   }
 
