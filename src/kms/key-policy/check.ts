@@ -60,7 +60,7 @@ function noticesOf(given: string | object, grant: CheckedGrant, keyPairSpec: "X2
   if (bytes > maxKeyPolicyBytes) return [{ code: "POLICY_TOO_LARGE", detail: String(bytes) }];
   const policy = read(text);
   if (!("statements" in policy)) return [policy];
-  const notices: Notice[] = [];
+  const notices: Notice[] = memberTwice(text).map((name) => ({ code: "MEMBER_TWICE", detail: name }));
   const needed = requiredCalls(grant, keyPairSpec);
   for (const caller of callersOf(policy, grant, needed, key)) {
     if (!caller.exact || grant.servicePrincipalArns) notices.push(...noticesOfCaller(policy, grant, needed, caller, key));
@@ -95,7 +95,10 @@ function useful(grant: CheckedGrant, needed: readonly ServiceCall[], asked: (cal
   const [organizationId = ""] = grant.organizationIds;
   const dataKeyPair = dataKeyPairCall(grant, organizationId, "RSA_2048");
   const { action } = dataKeyPair;
-  if (!needed.some((call) => call.action === action) && asked(dataKeyPair).allowed === "no") notices.push({ code: "RSA_KEY_PAIRS_DENIED", action });
+  if (needed.some((call) => call.action === action)) return notices;
+  const rsa = asked(dataKeyPair);
+  if (rsa.allowed === "no") notices.push({ code: "RSA_KEY_PAIRS_DENIED", action });
+  if (rsa.allowed === "unknown") notices.push(...reasonsOfDoubt(rsa, dataKeyPair));
   return notices;
 }
 
@@ -118,17 +121,32 @@ function callersOf(policy: PolicyDocument, grant: CheckedGrant, needed: readonly
 const notTaken = /[^\t\n\r\x20-\xff]/u;
 
 function read(text: string): PolicyDocument | Notice {
+  const foreign = notTaken.exec(text);
+  if (foreign) {
+    const line = text.slice(0, foreign.index).split("\n").length;
+    const codePoint = foreign[0].codePointAt(0)?.toString(16).toUpperCase().padStart(4, "0") ?? "";
+    return { code: "POLICY_MALFORMED", detail: `it holds the character U+${codePoint} in line ${line}, and only those up to U+00FF are taken; typographic quotes and invisible characters come from word processors.` };
+  }
   try {
-    const policy = parsePolicy(text, "key");
-    const character = notTaken.exec(text)?.[0].codePointAt(0);
-    if (character === undefined) return policy;
-    return { code: "POLICY_MALFORMED", detail: `It holds the character U+${character.toString(16).toUpperCase().padStart(4, "0")}, and only those up to U+00FF are taken.` };
+    return parsePolicy(text, "key");
   } catch (error) {
     if (!(error instanceof PolicyProblem)) throw error;
     const { cause, message } = error;
-    const quotes = cause !== undefined && /[\u201c-\u201e]/.test(text) ? " It has typographic quotes." : "";
-    return { code: "POLICY_MALFORMED", detail: `${message}${cause instanceof Error ? ` ${cause.message}.` : ""}${quotes}` };
+    return { code: "POLICY_MALFORMED", detail: `${message}${cause instanceof Error ? ` ${cause.message}.` : ""}` };
   }
+}
+
+/** Name of the first member that an object has twice, if any: `JSON.parse` keeps the last one without a word. */
+function memberTwice(text: string): string[] {
+  const counts = new Map<string, number>();
+  const count = (name: string, by: number) => counts.set(name, (counts.get(name) ?? 0) + by);
+  for (const [, name = ""] of text.matchAll(/("(?:[^"\\]|\\.)*")\s*(?=:)|"(?:[^"\\]|\\.)*"/g)) if (name !== "") count(JSON.parse(name) as string, 1);
+  JSON.parse(text, function (this: unknown, name, value: unknown) {
+    if (!Array.isArray(this)) count(name, -1);
+    return value;
+  });
+  // Whatever was within the one that was lost follows it here.
+  return [...counts].flatMap(([name, times]) => (times > 0 ? [name] : [])).slice(0, 1);
 }
 
 function textOf(given: string | object): string {

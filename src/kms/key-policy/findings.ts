@@ -66,6 +66,11 @@ const texts = {
     message: ({ where, actions }) => `${where} does not allow ${actions} to the recording service.`,
     whatToDo: ({ actions, condition }) => `Add ${actions} to the statement that has the condition ${condition}.`,
   },
+  ELEMENT_MISSING: {
+    severity: "error",
+    message: ({ where, detail }) => `${where} has no ${detail} and therefore no effect, although AWS KMS takes it.`,
+    whatToDo: () => "Write it as recordingKeyStatements() does: with Action and Resource.",
+  },
   RESOURCE_WRONG: {
     severity: "error",
     message: ({ where, actions, detail }) => `${where} allows ${actions} only for the Resource ${detail}, which is not this key: key policies know their key by its key ARN, never by an alias.`,
@@ -105,6 +110,11 @@ const texts = {
     severity: "warning",
     message: ({ where, actions, detail }) => `Whether ${where} lets ${actions} through or not depends on ${detail}, which the policy alone does not tell.`,
     whatToDo: () => "Make sure that it holds for the recording service's calls, by a test of the configuration, or leave it out.",
+  },
+  MEMBER_TWICE: {
+    severity: "warning",
+    message: ({ detail }) => `${detail} stands twice in one JSON object: only one of them counts, and here that was the last.`,
+    whatToDo: () => "Join them into one: several values are a list, several conditions are several lines of one Condition.",
   },
   ONE_PRINCIPAL_ONLY: {
     severity: "warning",

@@ -19,7 +19,7 @@ export function reasonsOfDenial(verdict: Verdict, call: ServiceCall, grant: Chec
   if (denials.length > 0) return denials.map((view) => ({ code: "DENIED", place: placeOf(view), action: call.action, detail: howItDenies(view) }));
   const allows = verdict.statements.filter(({ statement }) => statement.effect === "Allow");
   const forService = allows.filter(({ principal }) => principal !== "none");
-  const closest = forService.filter(({ action }) => action);
+  const closest = forService.filter(({ action, statement }) => action || statement.actions.names.length === 0);
   if (closest.length > 0) return closest.flatMap((view) => faultsOf(view, call, grant));
   if (forService.length > 0) {
     // The statement to which the action belongs is the one with the condition.
@@ -48,6 +48,8 @@ export function shown({ operator, key, values }: Pick<Condition, "operator" | "k
 
 function faultsOf(view: StatementView, call: ServiceCall, grant: CheckedGrant): Notice[] {
   const place = placeOf(view);
+  const missing = (["Action", "Resource"] as const).filter((member) => (member === "Action" ? view.statement.actions : view.statement.resources).names.length === 0);
+  if (missing.length > 0) return [{ code: "ELEMENT_MISSING", place, action: call.action, detail: listed(missing) }];
   const faults: Notice[] = view.conditions.filter(({ holds }) => holds === "no").map(({ condition }) => ({ ...conditionFault(condition, call, grant), place, action: call.action }));
   if (view.resource !== "no") return faults;
   return [...faults, { code: "RESOURCE_WRONG", place, action: call.action, detail: listed(view.statement.resources.names) }];

@@ -20,6 +20,7 @@ export interface PolicyStatement {
 /** `Action` or `NotAction`, `Resource` or `NotResource`. */
 export interface Selection {
   readonly not: boolean;
+  /** Empty in a key policy's statement that has neither form. */
   readonly names: readonly string[];
   readonly selects: (text: string) => boolean;
 }
@@ -58,18 +59,22 @@ function readStatement(json: unknown, kind: PolicyKind): PolicyStatement {
     ...(typeof sid === "string" && { sid }),
     effect,
     ...(kind === "key" && { principals: readPrincipals(statement) }),
-    actions: readSelection(statement, "Action", "ignore-case"),
-    resources: readSelection(statement, "Resource", "exact"),
+    actions: readSelection(statement, "Action", kind),
+    resources: readSelection(statement, "Resource", kind),
     conditions: readConditions(statement["Condition"]),
   };
 }
 
-function readSelection(statement: Record<string, unknown>, member: "Action" | "Resource", letterCase: "exact" | "ignore-case"): Selection {
+function readSelection(statement: Record<string, unknown>, member: "Action" | "Resource", kind: PolicyKind): Selection {
+  // KMS takes a key policy with such a statement, which then has no effect (PutKeyPolicy, API reference).
+  if (kind === "key" && statement[member] === undefined && statement[`Not${member}`] === undefined) return nothing;
   const { not, name, value } = oneOf(statement, member);
   const names = strings(value, name);
-  const patterns = names.map((text) => wildcard(text, letterCase));
+  const patterns = names.map((text) => wildcard(text, member === "Action" ? "ignore-case" : "exact"));
   return { not, names, selects: (text) => patterns.some((matches) => matches(text)) !== not };
 }
+
+const nothing: Selection = { not: false, names: [], selects: () => false };
 
 function readPrincipals(statement: Record<string, unknown>): NonNullable<PolicyStatement["principals"]> {
   const { not, name, value } = oneOf(statement, "Principal");

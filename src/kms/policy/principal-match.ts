@@ -22,6 +22,7 @@ export function matchPrincipal(principals: NonNullable<PolicyStatement["principa
 /** True for the principal's own ARN, and for the role behind a session. */
 export function isPrincipal(arn: string, caller: PolicyCaller): boolean {
   if (arn === caller.arn) return true;
+  if (!caller.arn.includes(":assumed-role/")) return false;
   const session = /^arn:([^:]+):sts::(\d{12}):assumed-role\/([^/]+)\//.exec(caller.arn);
   if (!session) return false;
   const role = /^arn:([^:]+):iam::(\d{12}):role\/(?:.*\/)?([^/]+)$/.exec(arn);
@@ -38,7 +39,8 @@ function namesAccount(names: readonly string[], caller: PolicyCaller): boolean {
 }
 
 function isAccount(name: string, accountId: string): boolean {
-  return name === accountId || /^arn:[^:]+:iam::(\d{12}):root$/.exec(name)?.[1] === accountId;
+  if (name.length === accountId.length) return name === accountId;
+  return name.endsWith(`::${accountId}:root`) && /^arn:[^:]+:iam:/.test(name);
 }
 
 /** What conditions see as `aws:PrincipalArn`: of a session it is its role's. */
