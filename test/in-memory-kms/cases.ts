@@ -317,6 +317,7 @@ const metadata: Case[] = [
     return ["GetKeyPolicy", { KeyId: w.key, PolicyName: "default" }];
   }, output: (o) => expect(o).toEqual({ PolicyName: "default", Policy: expect.stringMatching(/^\{.*\} {2}$/s) as string }) },
   { name: "a policy that is none", call: (w) => ["PutKeyPolicy", { KeyId: w.key, Policy: "{" }], error: ["MalformedPolicyDocumentException"] },
+  { name: "a policy with a wildcard within a principal", call: (w) => ["PutKeyPolicy", { KeyId: w.key, Policy: JSON.stringify({ Version: "2012-10-17", Statement: [{ Effect: "Allow", Principal: { AWS: "arn:aws:iam::111122223333:role/*" }, Action: "kms:*", Resource: "*" }] }) }], error: ["MalformedPolicyDocumentException", "Policy contains a statement with one or more invalid principals."] },
   { name: "a policy that locks its author out", call: (w) => ["PutKeyPolicy", { KeyId: w.key, Policy: JSON.stringify({ Version: "2012-10-17", Statement: [] }) }], error: ["MalformedPolicyDocumentException", "The new key policy will not allow you to update the key policy in the future."] },
 ];
 

@@ -43,6 +43,8 @@ const rules: Rule[] = [
   { name: "NotAction", statements: [{ Effect: "Allow", Principal: serviceAccount, NotAction: "kms:Decrypt", Resource: "*" }], as: "service", allowed: true },
   { name: "NotAction names the action", statements: [{ Effect: "Allow", Principal: serviceAccount, NotAction: ["kms:Enc*"], Resource: "*" }], as: "service", allowed: false },
   { name: "another key as resource", statements: [{ ...allow(serviceAccount), Resource: "arn:aws:kms:us-east-1:111122223333:key/other" }], as: "service", allowed: false },
+  { name: "a statement without Resource is taken, and has no effect", statements: [{ ...allow(serviceAccount), Resource: undefined }], as: "service", allowed: false },
+  { name: "a Deny without Action neither", statements: [allow(serviceAccount), { ...deny(everyone), Action: undefined }], as: "service", allowed: true },
   { name: "Deny wins", statements: [allow(serviceAccount), deny(everyone)], as: "service", allowed: false },
   { name: "Deny wins over the administrator's IAM", statements: [deny({ AWS: `arn:aws:iam::${customer}:user/alice` })], as: "alice", allowed: false },
   { name: "Deny of another action", statements: [deny(everyone, { Action: "kms:Decrypt" })], as: "alice", allowed: true },

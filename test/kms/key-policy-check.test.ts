@@ -32,6 +32,7 @@ const cases: Case[] = [
   { name: "the account by its number", policy: but({ Principal: { AWS: service } }), findings: [] },
   { name: "several ids", policy: under({ StringEquals: { [organizationKey]: ["org-0", "org-1"] } }), findings: [] },
   { name: "condition keys and actions in other letter case", policy: but({ Action: ["KMS:encrypt", "kms:DECRYPT", "kms:generatedatakey*"], Condition: { StringEquals: { "KMS:encryptioncontext:GENESYS-cloud-organization-ID": "org-1" } } }), findings: [] },
+  { name: "a context key of one's own, in another letter case", policy: under({ StringEquals: { "kms:EncryptionContext:tenantid": "org-1" } }), with: { contextKeyName: "TenantId" }, findings: [] },
   { name: "a Deny of whatever does not carry the id", policy: policyOf(account, { ...recordings, Condition: undefined }, describeKey, { Effect: "Deny", Principal: "*", Action: ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*"], Resource: "*", Condition: { StringNotEquals: { [organizationKey]: "org-1" } } }), findings: [] },
   { name: "the reference policy as it stands", policy: pasted(), findings: [["DESCRIBE_KEY_DENIED", undefined, /carries no encryption context/]] },
   { name: "no DescribeKey at all", policy: policyOf(account, recordings), findings: [["DESCRIBE_KEY_DENIED", undefined, /is denied\. Recordings/]] },
@@ -89,6 +90,9 @@ const cases: Case[] = [
 
   { name: "denied", policy: policyOf(account, recordings, describeKey, { Sid: "No", Effect: "Deny", Principal: { AWS: service }, Action: "kms:Dec*", Resource: "*" }), findings: [["DENIED", 4, /denies kms:Decrypt/]] },
   { name: "denied to all but the owner, by NotPrincipal", policy: policyOf(account, recordings, describeKey, { Effect: "Deny", NotPrincipal: { AWS: `arn:aws:iam::${owner}:root` }, Action: "kms:*", Resource: "*" }), findings: [["DENIED", 4, /NotPrincipal/]] },
+  { name: "denied to all but the service's account, whose roles NotPrincipal does not spare", policy: policyOf(account, recordings, describeKey, { Effect: "Deny", NotPrincipal: { AWS: [`arn:aws:iam::${owner}:root`, service] }, Action: "kms:Encrypt", Resource: "*" }), findings: [["DENIED", 4]] },
+  { name: "denied to all but the service's role", policy: policyOf(account, recordings, describeKey, { Effect: "Deny", NotPrincipal: { AWS: [`arn:aws:iam::${owner}:root`, service, role] }, Action: "kms:Encrypt", Resource: "*" }), with: { serviceAccountId: undefined as never, servicePrincipalArns: [role] }, findings: [] },
+  { name: "RSA key pairs to an AWS organization", policy: policyOf(account, { ...recordings, Action: ["kms:Encrypt", "kms:Decrypt"] }, describeKey, { ...recordings, Sid: "Rsa", Action: "kms:GenerateDataKeyPair*", Condition: { StringEquals: { [organizationKey]: "org-1", "aws:PrincipalOrgID": "o-1" } } }), findings: [["CANNOT_TELL", 4, /kms:GenerateDataKeyPairWithoutPlaintext/]] },
   { name: "denied outside a network", policy: policyOf(account, recordings, describeKey, { Effect: "Deny", Principal: "*", Action: "kms:*", Resource: "*", Condition: { StringNotEquals: { "aws:SourceVpce": "vpce-1" } } }), findings: [["CANNOT_TELL", 4, /aws:SourceVpce = "vpce-1"/]] },
   { name: "allowed to an AWS organization", policy: under({ StringEquals: { [organizationKey]: "org-1", "aws:PrincipalOrgID": "o-1" } }), findings: [["CANNOT_TELL", 2, /aws:PrincipalOrgID/]] },
   { name: "one role of the account", policy: policyOf(account, ...[recordings, describeKey].map((each) => ({ ...each, Principal: { AWS: role } }))), findings: [["ONE_PRINCIPAL_ONLY", undefined, /role\/recording/]] },
