@@ -43,6 +43,7 @@ export function parsePolicy(text: string, kind: PolicyKind): PolicyDocument {
   if (policy["Version"] !== undefined && policy["Version"] !== "2012-10-17" && policy["Version"] !== "2008-10-17") {
     throw new PolicyProblem("The policy has an unknown Version.");
   }
+  optionalText(policy, "Id");
   const list = Array.isArray(policy["Statement"]) ? (policy["Statement"] as unknown[]) : [policy["Statement"]];
   return { statements: list.map((statement) => readStatement(statement, kind)) };
 }
@@ -54,9 +55,9 @@ function readStatement(json: unknown, kind: PolicyKind): PolicyStatement {
   onlyMembers(statement, members, "Statement");
   const effect = statement["Effect"];
   if (effect !== "Allow" && effect !== "Deny") throw new PolicyProblem("A statement needs an Effect of Allow or Deny.");
-  const sid = statement["Sid"];
+  const sid = optionalText(statement, "Sid");
   return {
-    ...(typeof sid === "string" && { sid }),
+    ...(sid !== undefined && { sid }),
     effect,
     ...(kind === "key" && { principals: readPrincipals(statement) }),
     actions: readSelection(statement, "Action", kind),
@@ -82,7 +83,7 @@ function readPrincipals(statement: Record<string, unknown>): NonNullable<PolicyS
   const kinds = record(value, name);
   onlyMembers(kinds, ["AWS", "Service", "Federated", "CanonicalUser"], name);
   // Principals of other kinds are legal, and never the caller here.
-  const names = kinds["AWS"] === undefined ? [] : strings(kinds["AWS"], name);
+  const { AWS: names = [] } = Object.fromEntries(Object.entries(kinds).map(([kind, given]) => [kind, strings(given, name)]));
   if (!names.every((principal) => principalForm.test(principal))) throw new PolicyProblem("Policy contains a statement with one or more invalid principals.");
   return { not, names };
 }
@@ -122,6 +123,12 @@ function strings(json: unknown, what: string): string[] {
   const list: unknown[] = Array.isArray(json) ? json : [json];
   if (list.length === 0 || !list.every((item) => typeof item === "string")) throw new PolicyProblem(`${what} must be strings.`);
   return list;
+}
+
+function optionalText(json: Record<string, unknown>, member: string): string | undefined {
+  const value = json[member];
+  if (value !== undefined && typeof value !== "string") throw new PolicyProblem(`${member} must be a string.`);
+  return value;
 }
 
 function scalars(json: unknown, what: string): string[] {
