@@ -84,12 +84,15 @@ function readPrincipals(statement: Record<string, unknown>): NonNullable<PolicyS
   onlyMembers(kinds, ["AWS", "Service", "Federated", "CanonicalUser"], name);
   // Principals of other kinds are legal, and never the caller here.
   const { AWS: names = [] } = Object.fromEntries(Object.entries(kinds).map(([kind, given]) => [kind, strings(given, name)]));
-  if (!names.every((principal) => principalForm.test(principal))) throw new PolicyProblem("Policy contains a statement with one or more invalid principals.");
+  if (!names.every((principal) => principalForm.test(principal) || deletedPrincipal.test(principal))) throw new PolicyProblem("Policy contains a statement with one or more invalid principals.");
   return { not, names };
 }
 
-/** Everyone, an account, an account's principal (no wildcard may stand for a part of it), or the id that is left of a deleted one. */
-const principalForm = /^(?:\*|\d{12}|A[A-Z0-9]{15,}|arn:aws(?:-[a-z]+)*:(?:iam|sts)::\d{12}:(?:root|(?:user|role|assumed-role|federated-user)\/[^*?]+))$/;
+/** The id that is left in a policy of a principal that was deleted. It names nobody, and no new policy may have one. */
+export const deletedPrincipal = /^A[A-Z0-9]{15,}$/;
+
+/** Everyone, an account, or one principal of an account: no wildcard may stand for a part of it. */
+const principalForm = /^(?:\*|\d{12}|arn:aws(?:-[a-z]+)*:(?:iam|sts)::\d{12}:(?:root|(?:user|role|assumed-role|federated-user)\/[^*?]+))$/;
 
 function readConditions(json: unknown): Condition[] {
   if (json === undefined) return [];

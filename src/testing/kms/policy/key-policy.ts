@@ -3,7 +3,7 @@ import { AwsError } from "../aws-error.js";
 import type { KmsCall } from "../call.js";
 import type { KmsKey } from "../key.js";
 import { readPolicy } from "./read-policy.js";
-import { PolicyProblem, type PolicyDocument } from "../../../kms/policy/document.js";
+import { deletedPrincipal, PolicyProblem, type PolicyDocument } from "../../../kms/policy/document.js";
 
 const maxPolicyBytes = 32_768;
 
@@ -25,7 +25,7 @@ export function checkKeyPolicy(call: KmsCall, key: KmsKey, policy: string, bypas
     throw new AwsError("LimitExceededException", `The key policy is larger than ${maxPolicyBytes} bytes.`);
   }
   const document = readKeyPolicy(policy);
-  if (!document.statements.every(({ principals }) => principals?.names.every(isPossiblePrincipal) ?? true)) {
+  if (document.statements.some(({ principals }) => principals?.names.some((name) => deletedPrincipal.test(name)))) {
     throw new AwsError("MalformedPolicyDocumentException", "Policy contains a statement with one or more invalid principals.");
   }
   if (!bypassLockoutCheck && !call.couldPutPolicy(key, policy)) {
@@ -40,9 +40,4 @@ function readKeyPolicy(policy: string): PolicyDocument {
     if (error instanceof PolicyProblem) throw new AwsError("MalformedPolicyDocumentException", error.message);
     throw error;
   }
-}
-
-/** Everyone, an account, or the ARN of one principal: AWS takes no wildcard in it. Whether it exists is not looked at. */
-function isPossiblePrincipal(name: string): boolean {
-  return name === "*" || /^(?:\d{12}|arn:aws[\w-]*:(?:iam|sts)::\d{12}:(?:root|(?:user|role|assumed-role|federated-user)\/[^*?]+))$/.test(name);
 }
