@@ -20,6 +20,10 @@ export class OpenWork {
   readonly #end = unlimitedListeners(new AbortController());
   #closed = false;
 
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
   /** Nothing runs, and nothing stays open. */
   get isIdle(): boolean {
     return this.#open.size + this.#kept.size === 0;

@@ -86,7 +86,8 @@ export class RecordingKeyStores {
 
   /**
    * The organization's key store: always the same one for as long as anybody holds it. It may be held for long or asked for
-   * each time; both cost nothing, and what was let go while idle goes on where it was.
+   * each time; both cost nothing, and what was let go while idle goes on where it was. After its own `close` there is
+   * another.
    * @throws InvalidInputError; whatever `organization` throws; `ERR_ORGANIZATION_TIMEOUT`; `ERR_CLOSED`; the signal's reason
    */
   async for(organizationId: string, options?: CallOptions): Promise<RecordingKeyStore> {
@@ -94,7 +95,7 @@ export class RecordingKeyStores {
     this.#checkOpen();
     signal?.throwIfAborted();
     const known = this.#residents.get(organizationId);
-    if (known) {
+    if (known && !this.#partsOf(known).work.isClosed) {
       this.#residents.keep(organizationId, known);
       return known;
     }

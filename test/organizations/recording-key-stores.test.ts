@@ -30,6 +30,18 @@ describe("an organization's key store", () => {
     await stores.close();
   });
 
+  it("that its user has closed makes room for another", async () => {
+    const { stores, configure, encrypt } = world();
+    await configure("org-1");
+    const first = await stores.for("org-1");
+    await first.close();
+    expect(await encrypt("org-1")).toMatchObject({ confirmation: "confirmed" });
+    expect(await stores.for("org-1")).not.toBe(first);
+    await expect(first.encryptRecording(audio, { recordingId: "r" })).rejects.toMatchObject({ code: "ERR_CLOSED" });
+    expect(await stores.for("org-1")).not.toBe(first);
+    await stores.close();
+  });
+
   it("is closed by release(), and made anew with what the look-up says then; what was confirmed is remembered", async () => {
     let trusted = [accountId];
     const { stores, configure, encrypt, kms } = world({ organization: () => ({ trustedKmsKeys: trusted }) });
