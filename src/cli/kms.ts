@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { requireRegion } from "../testing/kms/arn.js";
 import { InMemoryKms } from "../testing/kms/index.js";
 import { UsageError, type Command } from "./command.js";
 import { watchForTheEnd } from "./lifetime.js";
@@ -28,6 +29,7 @@ Prints the URL when it listens. Ends on SIGTERM, on SIGINT, and when its parent 
         "allow-in-production": { type: "boolean", default: false },
       },
     });
+    for (const region of values.region ?? []) readRegion(region);
     const kms = new InMemoryKms({
       allowInProduction: values["allow-in-production"],
       ...(values.principals !== undefined && { principals: await readPrincipals(values.principals) }),
@@ -45,4 +47,12 @@ function readPort(text: string): number {
   const port = Number(text);
   if (!/^\d+$/.test(text) || port > 65_535) throw new UsageError(`--port: not a port number: ${text}`);
   return port;
+}
+
+function readRegion(text: string): void {
+  try {
+    requireRegion(text);
+  } catch {
+    throw new UsageError(`--region: not a Region: ${text}`);
+  }
 }

@@ -92,6 +92,7 @@ describe("recording-keystore kms", () => {
     [["kms", "--prot", "1"], /--prot/],
     [["kms", "--port", "many"], /--port: not a port number/],
     [["kms", "--principals", "no-such-file.json"], /--principals no-such-file\.json/],
+    [["kms", "--region", "eu-west"], /--region: not a Region: eu-west/],
     [["kms", "extra"], /extra/],
     [["kns"], /Unknown command: kns/],
   ];

@@ -1,4 +1,4 @@
-import { DecryptCommand, EncryptCommand, GenerateDataKeyPairCommand, KMSClient } from "@aws-sdk/client-kms";
+import { DecryptCommand, EncryptCommand, GenerateDataKeyPairCommand, KMSClient, ListKeysCommand } from "@aws-sdk/client-kms";
 import { HttpResponse } from "@smithy/protocol-http";
 import { mockClient } from "aws-sdk-client-mock";
 import fc from "fast-check";
@@ -143,11 +143,25 @@ describe("production", () => {
   });
 });
 
+test("an endpoint can be closed twice, and its Regions are those given", async () => {
+  const kms = new InMemoryKms({ regions: ["eu-west-1"] });
+  const endpoint = await kms.listen();
+  const list = async (region: string) => {
+    const client = new KMSClient({ region, endpoint: endpoint.url, credentials: { accessKeyId: "A", secretAccessKey: "x" } });
+    return client.send(new ListKeysCommand({})).finally(() => client.destroy());
+  };
+  await expect(list("eu-west-1")).resolves.toMatchObject({ Keys: [] });
+  await expect(list("eu-west-2")).rejects.toMatchObject({ name: "InvalidSignatureException" });
+  await Promise.all([endpoint.close(), endpoint.close()]);
+  await endpoint.close();
+});
+
 test("a test's own mistakes show where they are made", () => {
   const kms = new InMemoryKms();
   const mistakes: [() => unknown, string][] = [
     [() => kms.createKey({ accountId: "123" }), 'accountId must be 12 digits, and is "123"'],
     [() => kms.createKey({ region: "eu-west" }), 'region must be a Region such as "us-east-1", and is "eu-west"'],
+    [() => new InMemoryKms({ regions: ["us-east-1", "eu"] }), 'region must be a Region such as "us-east-1", and is "eu"'],
     [() => kms.disableKey("alias/x"), "Not the ARN of a KMS key or alias: alias/x"],
     [() => kms.restore({} as never), "restore takes what snapshot() of an in-memory KMS gave"],
   ];

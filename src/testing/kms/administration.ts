@@ -1,4 +1,4 @@
-import { parseKmsArn } from "./arn.js";
+import { parseKmsArn, requireRegion } from "./arn.js";
 import { KmsCall } from "./call.js";
 import { operations } from "./operations/index.js";
 import { administratorOf, defaultAccountId } from "./principals.js";
@@ -37,7 +37,7 @@ export class KmsAdministration {
   createKey(options: CreateKeyOptions = {}): string {
     const { accountId = defaultAccountId, region = "us-east-1", policy, tags = {} } = options;
     if (!/^\d{12}$/.test(accountId)) throw new TypeError(`accountId must be 12 digits, and is ${JSON.stringify(accountId)}`);
-    if (!/^[a-z]+(?:-[a-z]+)+-\d+$/.test(region)) throw new TypeError(`region must be a Region such as "us-east-1", and is ${JSON.stringify(region)}`);
+    requireRegion(region);
     const output = this.#run("CreateKey", { accountId, region }, {
       Policy: policyText(policy),
       BypassPolicyLockoutSafetyCheck: true,

@@ -17,6 +17,12 @@ export function partitionOf(region: string): string {
   return "aws";
 }
 
+/** Throws for what cannot be the name of a Region; whether AWS has it is not looked at. */
+export function requireRegion(region: unknown): void {
+  if (typeof region === "string" && /^[a-z]+(?:-[a-z]+)+-\d+$/.test(region)) return;
+  throw new TypeError(`region must be a Region such as "us-east-1", and is ${JSON.stringify(region)}`);
+}
+
 export function keyArn(region: string, accountId: string, keyId: string): string {
   return `arn:${partitionOf(region)}:kms:${region}:${accountId}:key/${keyId}`;
 }

@@ -9,7 +9,7 @@ export interface KmsEndpoint {
   /** `http://127.0.0.1:…`; serves every Region. */
   readonly url: string;
   readonly port: number;
-  /** Stops listening and drops open connections. */
+  /** Stops listening and drops open connections. Again is no harm. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -27,7 +27,8 @@ export async function listen(answer: (request: KmsHttpRequest) => Promise<KmsAns
     server.listen(port, loopback, resolve);
   });
   const { port: actualPort } = server.address() as AddressInfo;
-  const end = () => close(server);
+  let closed: Promise<void> | undefined;
+  const end = () => (closed ??= close(server));
   return { url: `http://${loopback}:${actualPort}`, port: actualPort, close: end, [Symbol.asyncDispose]: end };
 }
 

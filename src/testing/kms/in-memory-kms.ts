@@ -1,5 +1,6 @@
 import { systemClock, type Clock } from "../../clock.js";
 import { KmsAdministration } from "./administration.js";
+import { requireRegion } from "./arn.js";
 import { KmsFaults } from "./faults.js";
 import { listen, type KmsEndpoint } from "./http-endpoint.js";
 import { KmsJournal } from "./journal.js";
@@ -52,6 +53,7 @@ export class InMemoryKms extends KmsAdministration {
 
   constructor(options: InMemoryKmsOptions = {}) {
     refuseProduction(options.allowInProduction ?? false);
+    [options.regions ?? []].flat().forEach(requireRegion);
     const clock = options.clock ?? systemClock;
     const state = new KmsState(clock);
     super(state);
@@ -59,7 +61,7 @@ export class InMemoryKms extends KmsAdministration {
     this.faults = new KmsFaults(clock, (keyId, keyArn) => means(state, keyId, keyArn));
     this.journal = new KmsJournal(options.journalLimit);
     for (const principal of options.principals ?? []) this.#principals.add(principal);
-    this.#service = new KmsService({ state, principals: this.#principals, faults: this.faults, journal: this.journal, regions: options.regions });
+    this.#service = new KmsService({ state, principals: this.#principals, faults: this.faults, journal: this.journal, regions: options.regions && [options.regions].flat() });
     this.requestHandler = new KmsRequestHandler((request) => this.handle(request));
   }
 
@@ -102,7 +104,7 @@ export class InMemoryKms extends KmsAdministration {
 
 function refuseProduction(allowed: boolean): void {
   if (process.env["NODE_ENV"] !== "production" || allowed) return;
-  throw new Error("The in-memory KMS is for tests: its keys are gone with the process. Set allowInProduction to use it although NODE_ENV is production.");
+  throw new Error("The in-memory KMS is for tests: its keys are gone with the process. Set allowInProduction (--allow-in-production) to use it although NODE_ENV is production.");
 }
 
 /** Whether a key id, in any form, means this key; an alias name in whatever account. */
