@@ -75,53 +75,74 @@ describe("recording headers", () => {
   it("skip what they do not know, unless it is critical", () => {
     expect(decodeHeader(raw({ 100: { critical: false, value: Buffer.from("later") } }))).toEqual(decodeHeader(raw()));
     expect(() => decodeHeader(raw({ 100: { critical: true, value: Buffer.from("later") } }))).toThrow(expect.objectContaining({ code: "ERR_FORMAT_TOO_NEW" }));
-    expect(() => decodeHeader(raw({}, { version: 2 }))).toThrow(expect.objectContaining({ code: "ERR_FORMAT_TOO_NEW" }));
+    expect(() => decodeHeader(raw({}, { version: 2 }))).toThrow(expect.objectContaining({ code: "ERR_FORMAT_TOO_NEW", message: expect.stringMatching(/version 2; .* version 1/) }));
   });
 
-  const refused: Record<string, Buffer> = {
-    "another magic": raw({}, { magic: "RKSREX" }),
-    "no organization": raw({ 1: undefined }),
-    "no asset": raw({ 3: undefined }),
-    "no wrapped data key": raw({ 4: { value: Buffer.alloc(0) } }),
-    "nine wrapped data keys": raw({ 4: { value: recipients(...Array.from({ length: 9 }, () => [[1, "b"], [2, "w"]] as const)) } }),
-    "a wrapped data key cut short": raw({ 4: { value: recipients([[1, "b"], [2, "w"]]).subarray(0, -1) } }),
-    "half a length of a wrapped data key": raw({ 4: { value: Buffer.concat([recipients([[1, "b"], [2, "w"]]), Buffer.from([0])]) } }),
-    "a recipient without birth record": raw({ 4: { value: recipients([[2, "w"]]) } }),
-    "an ARN without wrapped private half": raw({ 4: { value: recipients([[1, "b"], [2, "w"], [3, "arn"]]) } }),
-    "a wrapped private half without ARN": raw({ 4: { value: recipients([[1, "b"], [2, "w"], [4, "key"]]) } }),
-    "a segment length of 4,095": raw({ 5: { value: u32(4_095) } }),
-    "a segment length of 16 MiB and 33": raw({ 5: { value: u32(16_777_249) } }),
-    "a segment length of three bytes": raw({ 5: { value: u32(4_096).subarray(1) } }),
-    "confirmation 0": raw({ 6: { critical: false, value: Uint8Array.of(0) } }),
-    "confirmation 3": raw({ 6: { critical: false, value: Uint8Array.of(3) } }),
-    "critical confirmation": raw({ 6: { critical: true, value: Uint8Array.of(1) } }),
-    "organization not critical": raw({ 1: { critical: false, value: Buffer.from("org") } }),
-    "text that is not UTF-8": raw({ 2: { value: Uint8Array.of(0xc3, 0x28) } }),
-    "metadata that is an array": raw(json("[1]")),
-    "metadata with white space": raw(json('{"a": 1}')),
-    "metadata out of order": raw(json('{"b":1,"a":2}')),
-    "metadata with a doubled member": raw(json('{"a":1,"a":1}')),
-    "metadata with another form of a number": raw(json('{"a":1.0}')),
-    "metadata with a lone surrogate": raw(json('{"a":"\\ud800"}')),
-    "metadata too long": raw(json(`{"a":"${"x".repeat(8_192)}"}`)),
-    "metadata nested too deep": raw(json(`{"a":${"[".repeat(2_000)}${"]".repeat(2_000)}}`)),
-    "a byte behind": Buffer.concat([raw(), Buffer.from([0])]),
-    "nothing": Buffer.alloc(0),
+  const refused: Record<string, [header: Buffer, rule: RegExp]> = {
+    "another magic": [raw({}, { magic: "RKSREX" }), /not an encrypted recording/],
+    "no organization": [raw({ 1: undefined }), /recording header: field 1 is missing/],
+    "no asset": [raw({ 3: undefined }), /recording header: field 3 is missing/],
+    "no wrapped data key": [raw({ 4: { value: Buffer.alloc(0) } }), /no wrapped data key/],
+    "nine wrapped data keys": [raw({ 4: { value: recipients(...Array.from({ length: 9 }, () => [[1, "b"], [2, "w"]] as const)) } }), /more than 8 wrapped data keys/],
+    "a wrapped data key cut short": [raw({ 4: { value: recipients([[1, "b"], [2, "w"]]).subarray(0, -1) } }), /wrapped data key is cut short/],
+    "half a length of a wrapped data key": [raw({ 4: { value: Buffer.concat([recipients([[1, "b"], [2, "w"]]), Buffer.from([0])]) } }), /wrapped data key is cut short/],
+    "a recipient without birth record": [raw({ 4: { value: recipients([[2, "w"]]) } }), /wrapped data key: field 1 is missing/],
+    "an ARN without wrapped private half": [raw({ 4: { value: recipients([[1, "b"], [2, "w"], [3, "arn"]]) } }), /without its KMS key ARN, or the reverse/],
+    "a wrapped private half without ARN": [raw({ 4: { value: recipients([[1, "b"], [2, "w"], [4, "key"]]) } }), /without its KMS key ARN, or the reverse/],
+    "a segment length of 4,095": [raw({ 5: { value: u32(4_095) } }), /segment length 4095/],
+    "a segment length of 16 MiB and 33": [raw({ 5: { value: u32(16_777_249) } }), /segment length 16777249/],
+    "a segment length of three bytes": [raw({ 5: { value: u32(4_096).subarray(1) } }), /number .* wrong length/],
+    "confirmation 0": [raw({ 6: { critical: false, value: Uint8Array.of(0) } }), /confirmation is not known/],
+    "confirmation 3": [raw({ 6: { critical: false, value: Uint8Array.of(3) } }), /confirmation is not known/],
+    "critical confirmation": [raw({ 6: { critical: true, value: Uint8Array.of(1) } }), /field 6 has the wrong critical bit/],
+    "organization not critical": [raw({ 1: { critical: false, value: Buffer.from("org") } }), /field 1 has the wrong critical bit/],
+    "text that is not UTF-8": [raw({ 2: { value: Uint8Array.of(0xc3, 0x28) } }), /not UTF-8/],
+    "metadata that is an array": [raw(json("[1]")), /public metadata is not a canonical JSON object/],
+    "metadata with white space": [raw(json('{"a": 1}')), /public metadata is not a canonical JSON object/],
+    "metadata out of order": [raw(json('{"b":1,"a":2}')), /public metadata is not a canonical JSON object/],
+    "metadata with a doubled member": [raw(json('{"a":1,"a":1}')), /public metadata is not a canonical JSON object/],
+    "metadata with another form of a number": [raw(json('{"a":1.0}')), /public metadata is not a canonical JSON object/],
+    "metadata with a lone surrogate": [raw(json('{"a":"\\ud800"}')), /public metadata is not a canonical JSON object/],
+    "metadata too long": [raw(json(`{"a":"${"x".repeat(8_192)}"}`)), /public metadata is not a canonical JSON object/],
+    "metadata nested too deep": [raw(json(`{"a":${"[".repeat(2_000)}${"]".repeat(2_000)}}`)), /public metadata is not a canonical JSON object/],
+    "a byte behind": [Buffer.concat([raw(), Buffer.from([0])]), /cut short/],
+    "nothing": [Buffer.alloc(0), /cut short/],
+    "an empty wrapped data key at the end": [raw({ 4: { value: Buffer.concat([recipients([[1, "b"], [2, "w"]]), Buffer.alloc(2)]) } }), /wrapped data key: field 1 is missing/],
+    "a length beyond 32 KiB": [Buffer.concat([raw().subarray(0, 8), u32(32_757), raw().subarray(12)]), /claims 32769 bytes; at most 32768/],
+    "no segment length": [raw({ 5: undefined }), /recording header: field 5 is missing/],
+    "no recipients": [raw({ 4: undefined }), /recording header: field 4 is missing/],
+    "no confirmation": [raw({ 6: undefined }), /recording header: field 6 is missing/],
+    "no padding": [withoutPadding(), /recording header: field 10 is missing/],
   };
-  it.each(Object.entries(refused))("are refused with %s", (_what, header) => {
-    expect(() => decodeHeader(header)).toThrow(expect.objectContaining({ code: "ERR_FORMAT_INVALID" }));
+  it.each(Object.entries(refused))("are refused with %s", (_what, [header, rule]) => {
+    expect(() => decodeHeader(header)).toThrow(expect.objectContaining({ code: "ERR_FORMAT_INVALID", message: expect.stringMatching(rule) }));
   });
 
   it.each([
-    ["a cycle", Object.assign(((value: Record<string, unknown>) => (value["self"] = value))({}))],
-    ["a BigInt", { a: 1n }],
-    ["a lone surrogate", { a: "\ud800" }],
-    ["a lone surrogate for a name", { "\udfff": 1 }],
-    ["9,000 bytes", { a: "x".repeat(9_000) }],
-    ["200 levels", JSON.parse(`{"a":${"[".repeat(200)}${"]".repeat(200)}}`)],
-  ])("refuse public metadata with %s", (_what, publicMetadata: Record<string, unknown>) => {
+    ["the shortest segments", raw({ 5: { value: u32(4_096) } }), { segmentLength: 4_096 }],
+    ["the longest segments", raw({ 5: { value: u32(16_777_248) } }), { segmentLength: 16_777_248 }],
+    ["a byte order mark, which belongs to the name", raw({ 2: t("\ufeffrec") }), { recordingId: "\ufeffrec" }],
+  ])("are taken with %s", (_what, header, expected) => expect(decodeHeader(header)).toMatchObject(expected));
+
+  it("of up to 32 KiB are made, and none longer", () => {
+    const long = (length: number) => encodeHeader({ organizationId: "o", recordingId: "r", asset: "main", recipients: [{ birthRecord: Buffer.alloc(length), wrappedDataKey: Buffer.alloc(1) }], segmentLength: 4_096, confirmation: "confirmed" });
+    let length = 32_500;
+    while (long(length).length <= 32_768 - 32) length += 1;
+    expect(long(length).length).toBe(32_742); // the longest whose ciphertext is aligned
+    expect(() => long(length + 32)).toThrow(expect.objectContaining({ field: "publicMetadata", rule: expect.stringMatching(/longer than 32768 bytes/) }));
+  });
+
+  it.each([
+    ["a number instead of members", Object.assign({}, { toJSON: () => 1 }), /JSON object/],
+    ["a cycle", Object.assign(((value: Record<string, unknown>) => (value["self"] = value))({})), /must be JSON/],
+    ["a BigInt", { a: 1n }, /BigInt/],
+    ["a lone surrogate", { a: "\ud800" }, /lone surrogates/],
+    ["a lone surrogate for a name", { "\udfff": 1 }, /lone surrogates/],
+    ["9,000 bytes", { a: "x".repeat(9_000) }, /at most 8192 bytes/],
+    ["200 levels", JSON.parse(`{"a":${"[".repeat(200)}${"]".repeat(200)}}`), /100 deep/],
+  ])("refuse public metadata with %s", (_what, publicMetadata: Record<string, unknown>, rule) => {
     const header = { organizationId: "o", recordingId: "r", asset: "main", recipients: [], segmentLength: 4_096, confirmation: "confirmed" } as const;
-    expect(() => encodeHeader({ ...header, publicMetadata })).toThrow(expect.objectContaining({ code: "ERR_INVALID_INPUT", field: "publicMetadata" }));
+    expect(() => encodeHeader({ ...header, publicMetadata })).toThrow(expect.objectContaining({ code: "ERR_INVALID_INPUT", field: "publicMetadata", rule: expect.stringMatching(rule) }));
   });
 });
 
@@ -144,6 +165,18 @@ it("refuses padding of another length, or of anything but zeros", () => {
     if (length > 0 || value.length > 0) expect(() => decodeHeader(raw({ 10: { critical: false, value } }))).toThrow(expect.objectContaining({ code: "ERR_FORMAT_INVALID" }));
   }
 });
+
+it("refuses a whole block of padding where none is needed", () => {
+  const full = Array.from({ length: 32 }, (_, index) => raw({ 2: t("r".repeat(index + 1)), 10: { critical: false, value: Buffer.alloc(32) } })).find((header) => (header.length + 74 + 16) % 32 === 0);
+  expect(() => decodeHeader(full!)).toThrow(expect.objectContaining({ code: "ERR_FORMAT_INVALID", message: expect.stringMatching(/padding/) }));
+});
+
+/** A header whose last field, the padding, was taken away. */
+function withoutPadding(): Buffer {
+  const header = raw();
+  const body = header.subarray(12, header.lastIndexOf(Buffer.from([0, 10])));
+  return Buffer.concat([header.subarray(0, 8), u32(body.length), body]);
+}
 
 /** Numbers of a header's fields, also those of fields within recipients, by walking them. */
 function tagsOf(header: Buffer): number[] {
