@@ -7,7 +7,7 @@ export default {
   testRunner: "vitest",
   coverageAnalysis: "perTest",
   concurrency: 1,
-  timeoutMS: 5_000,
+  timeoutMS: 3_000,
   // A second run tries only what has changed since the first.
   incremental: true,
   ignorePatterns: ["dist", "reports", "coverage", "docs", "bench", "examples/assets"],

@@ -3,8 +3,9 @@ import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { kmsKeyAliasArn, open } from "../key-store/rotation-worker.js";
+import { open } from "../key-store/rotation-worker.js";
 import { temporaryFolder } from "../stores/temporary-folder.js";
+import { kmsKeyAliasArn } from "../support/kms-known-to-all.js";
 import { compileWorker, WorkerProcess } from "../support/worker-process.js";
 import { audio } from "./support.js";
 

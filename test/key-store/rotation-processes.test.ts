@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { temporaryFolder } from "../stores/temporary-folder.js";
+import { kmsKeyAliasArn } from "../support/kms-known-to-all.js";
 import { compileWorker, WorkerProcess } from "../support/worker-process.js";
-import { kmsKeyAliasArn, open } from "./rotation-worker.js";
+import { open } from "./rotation-worker.js";
 
 const day = 86_400_000;
 
