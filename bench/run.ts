@@ -14,7 +14,8 @@ const page = new URL("../docs/benchmarks.md", import.meta.url);
 /** Each subject has a process of its own: no heap layout or compiled code of one is another's. */
 async function measured(name: string, scale: Scale): Promise<Outcome> {
   const args = ["--child", name, ...(scale === "default" ? [] : [`--${scale}`])];
-  return (await answerOf(new URL(import.meta.url), args, process.execArgv)) as Outcome;
+  // For those who count what is reachable; none collects between what it times.
+  return (await answerOf(new URL(import.meta.url), args, [...process.execArgv, "--expose-gc"])) as Outcome;
 }
 
 async function runSubject(name: string, scale: Scale): Promise<void> {

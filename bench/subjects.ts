@@ -10,5 +10,6 @@ export const subjects: Readonly<Record<string, () => Promise<Subject>>> = {
   organizations: async () => (await import("./organizations.js")).organizations,
   random: async () => (await import("./random-access.js")).randomAccess,
   live: async () => (await import("./live-recordings.js")).liveRecordings,
+  inmemory: async () => (await import("./in-memory-kms.js")).inMemoryKms,
   peers: async () => (await import("./peers.js")).peers,
 };
