@@ -1,10 +1,15 @@
 // Compiled as an ES module and as CommonJS, with and without `lib: dom`, against the declarations in the tarball.
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
 import { Readable } from "node:stream";
 import { KMSClient } from "@aws-sdk/client-kms";
-import { KmsError, RecordingKeyStore, RecordingKeyStoreError, type ErrorCode, type KeyStoreStatus, type TestReport } from "recording-keystore";
+import { S3Client } from "@aws-sdk/client-s3";
+import { bytesSource, KmsError, RecordingKeyStore, RecordingKeyStoreError, type ErrorCode, type KeyStoreStatus, type TestReport } from "recording-keystore";
 import { AwsKmsProvider } from "recording-keystore/aws";
 import { FileKeyPairStore } from "recording-keystore/stores/file";
+import { answerRecordingRequest, recordingResponse, sendRecording, type SeekableRecording } from "recording-keystore/http";
+import { fileSource, httpSource, type FetchLike } from "recording-keystore/sources";
+import { s3Source } from "recording-keystore/sources/s3";
 import { InMemoryKms, MemoryKeyPairStore, TestClock } from "recording-keystore/testing";
 
 const account = "000000000000";
@@ -61,6 +66,19 @@ async function main(): Promise<void> {
   }
   const inIterable = await keyStore.encryptRecording(generate(), { recordingId: "iterable", signal: new AbortController().signal });
   await inIterable.body.cancel();
+
+  // Open recordings, sources and servers fit together; the global fetch and a real S3Client fit their sources.
+  const fetchLike: FetchLike = fetch;
+  await assert.rejects(httpSource("http://127.0.0.1:1/", { fetch: fetchLike, attempts: 1, deadline: 5_000 }), { code: "ERR_SOURCE_UNAVAILABLE" });
+  await assert.rejects(s3Source({ client: new S3Client({ region: homeRegion }), bucket: "", key: "k" }), { code: "ERR_INVALID_INPUT" });
+  await assert.rejects(fileSource("missing"), { code: "ERR_SOURCE_NOT_FOUND" });
+  const open = await keyStore.openRecording(bytesSource(bytes), { recordingId: "bytes" });
+  const seekable: SeekableRecording = open;
+  const response: Response = await recordingResponse(seekable, new Request("http://recordings/", { headers: { range: "bytes=1-" } }), { contentType: "audio/wav" });
+  assert.deepEqual([response.status, ...new Uint8Array(await response.arrayBuffer())], [206, 2, 3]);
+  createServer((request, answer) => void sendRecording(open, request, answer, { contentType: "audio/wav" }));
+  assert.equal(typeof answerRecordingRequest, "function");
+  await open.close();
 
   const status: KeyStoreStatus = await keyStore.status();
   assert.equal(status.usedLastKnownKey, false);
