@@ -59,6 +59,7 @@ interface Server {
 }
 
 async function fetchPart(server: Server, range: Range, known: Version | undefined, signal: AbortSignal): Promise<{ version: Version; bytes: Buffer }> {
+  const { fetch, maxRedirects } = server; // called on its own: where fetch is picky, it is no method
   const { url, headers } = await server.target();
   const visited = [url];
   const networkFailed = (error: unknown) =>
@@ -76,7 +77,7 @@ async function fetchPart(server: Server, range: Range, known: Version | undefine
       signal,
     } as const;
     try {
-      return await server.fetch(current.href, init);
+      return await fetch(current.href, init);
     } catch (error) {
       throw networkFailed(error);
     }
@@ -85,7 +86,7 @@ async function fetchPart(server: Server, range: Range, known: Version | undefine
   let answer = await request(url);
   while (redirects.includes(answer.status)) {
     discardBody(answer.body);
-    if (visited.length > server.maxRedirects) throw sourceError("ERR_SOURCE_UNSUITABLE", `${url.origin} redirects more than ${server.maxRedirects} times`);
+    if (visited.length > maxRedirects) throw sourceError("ERR_SOURCE_UNSUITABLE", `${url.origin} redirects more than ${maxRedirects} times`);
     visited.push(redirected(last(visited), answer.headers.get("location")));
     answer = await request(last(visited));
   }
