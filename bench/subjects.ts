@@ -4,6 +4,7 @@ import type { Subject } from "./shared/subject.js";
 export const subjects: Readonly<Record<string, () => Promise<Subject>>> = {
   streamed: async () => (await import("./streamed.js")).streamed,
   bytes: async () => (await import("./bytes.js")).bytes,
+  files: async () => (await import("./files.js")).files,
   small: async () => (await import("./small-recordings.js")).smallRecordings,
   memory: async () => (await import("./memory.js")).memory,
   eventloop: async () => (await import("./event-loop.js")).eventLoop,
