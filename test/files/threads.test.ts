@@ -57,6 +57,14 @@ describe("files over threads", () => {
       expect(await readdir(at.folder)).toEqual(["in"]);
     });
 
+    it("of two failures the one at the lower position is told, whichever is met first", async () => {
+      // The full last segment ends one range, and what follows it is a range of its own, much too short for a segment.
+      const bytes = Buffer.concat([await encrypted(2_048 * capacity), Buffer.alloc(5)]);
+      await writeFile(path("in"), bytes);
+      expect((await released(bytes, MiB)).error?.code).toBe("ERR_RECORDING_TAMPERED");
+      await expect(throughLanes("decrypt", path("in"), path("out"), { workers })).rejects.toMatchObject({ code: "ERR_RECORDING_TAMPERED" });
+    });
+
     it("an abort in the middle ends it with its reason, and nothing is left", async () => {
       await writeFile(path("in"), audio(30 * MiB));
       const controller = new AbortController();
