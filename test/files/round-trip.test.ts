@@ -45,17 +45,18 @@ describe("files, beside recordings in memory", () => {
   it.each([0, 1, 2, 4])("are the same through the key store with threads: %i", async (threads) => {
     const { keyStore } = await createTestKeyStore();
     const publicMetadata = { queue: "support" };
+    const metadata = { from: "+49 30 1234567" };
     for (const [size, segmentSize] of [[0, 65_536], [1, 4_096], [65_536, 65_536], [24 * MiB + 7, 65_536], [24 * MiB, 16 * MiB]] as const) {
       const plaintext = audio(size);
       await writeFile(path("plain"), plaintext);
-      const encrypted = await keyStore.encryptFile(path("plain"), path("encrypted"), { recordingId: "r", asset: "screen", publicMetadata, segmentSize, threads, overwrite: true });
+      const encrypted = await keyStore.encryptFile(path("plain"), path("encrypted"), { recordingId: "r", asset: "screen", publicMetadata, metadata, segmentSize, threads, overwrite: true });
       const bytes = await readFile(path("encrypted"));
       expect(encrypted).toMatchObject({ plaintextSize: size, encryptedSize: bytes.length, usedLastKnownKey: false, keyAtRisk: false, confirmation: "confirmed" });
       expect(encrypted.threads).toBeLessThanOrEqual(Math.max(1, threads));
       const inMemory = await keyStore.decryptRecording(bytes, { recordingId: "r", asset: "screen" });
       expect(plaintext.equals(inMemory.body)).toBe(true);
       const decrypted = await keyStore.decryptFile(path("encrypted"), path("again"), { recordingId: "r", asset: "screen", threads, overwrite: true });
-      expect(decrypted).toMatchObject({ plaintextSize: size, encryptedSize: bytes.length, keyPairId: encrypted.keyPairId, publicMetadata, confirmation: "confirmed" });
+      expect(decrypted).toMatchObject({ plaintextSize: size, encryptedSize: bytes.length, keyPairId: encrypted.keyPairId, publicMetadata, metadata, confirmation: "confirmed" });
       expect((await readFile(path("again"))).equals(plaintext)).toBe(true);
     }
     await keyStore.close();
