@@ -36,6 +36,19 @@ describe("metadata", () => {
     for (const input of [encrypted, Readable.from([encrypted]), bytesSource(encrypted)]) expect(await keyStore.readMetadata(input as Uint8Array, options)).toEqual(facts);
   });
 
+  it("goes with files, too", async () => {
+    const { keyStore } = await configured();
+    const folder = await mkdtemp(join(tmpdir(), "metadata-"));
+    const [plain, sealed, again] = ["plain", "sealed", "again"].map((name) => join(folder, name)) as [string, string, string];
+    await writeFile(plain, audio);
+    const { encryptedSize } = await keyStore.encryptFile(plain, sealed, encryption);
+    expect(encryptedSize).toBe(await keyStore.encryptedSize(audio.length, encryption));
+    expect(await keyStore.decryptFile(sealed, again, options)).toMatchObject({ metadata });
+    expect((await readFile(again)).equals(audio)).toBe(true);
+    expect(await keyStore.readMetadata(createReadStream(sealed), options)).toMatchObject({ metadata });
+    await rm(folder, { recursive: true });
+  });
+
   it("is absent where none was given", async () => {
     const { keyStore } = await configured();
     const { body, keyPairId } = await keyStore.encryptRecording(audio, options);

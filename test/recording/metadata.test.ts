@@ -8,6 +8,7 @@ import { InvalidInputError } from "../../src/errors.js";
 import { decryptBody, encryptBody } from "../../src/recording/bodies.js";
 import { canonicalJson } from "../../src/recording/canonical-json.js";
 import { encodeMetadata, metadataSectionLength, openMetadata } from "../../src/recording/metadata.js";
+import { RecordingEncryptor } from "../../src/recording/encrypt.js";
 import { bytesSource, type RandomAccessSource } from "../../src/recording/random-access-source.js";
 import { readMetadata } from "../../src/recording/read-metadata.js";
 import { SegmentReader } from "../../src/recording/recording-reader.js";
@@ -187,8 +188,11 @@ describe("readMetadata", () => {
   it("wipes the data key, and the text once it is sealed", async () => {
     const metadata = encodeMetadata({ secret: "+49 30 1234567" });
     const headerBytes = header({ metadataLength: metadataSectionLength(metadata) });
-    await encryptBody(randomBytes(10), { header: headerBytes, dataKey: Buffer.from(dataKey), segmentLength, metadata });
+    new RecordingEncryptor({ header: headerBytes, dataKey: Buffer.from(dataKey), segmentLength, metadata }).destroy();
     expect(metadata.equals(Buffer.alloc(256))).toBe(true);
+    const unused = encodeMetadata({ secret: "+49 30 1234567" });
+    await encryptBody(7 as never, { header: headerBytes, dataKey: Buffer.from(dataKey), segmentLength, metadata: unused }).catch(() => undefined);
+    expect(unused.equals(Buffer.alloc(256))).toBe(true);
     const state: LeaseState = { released: 0, renewed: 0, valid: true };
     const { encrypted } = await encryptWithMetadata(randomBytes(10), { a: 1 });
     await readMetadata(encrypted, { ...request, open: async () => lease(state) });
