@@ -7,7 +7,7 @@ export default defineConfig({
   test: {
     ...base.test,
     include: ["**/*.test.ts"],
-    exclude: ["**/*processes.test.ts", "**/outage-10000.test.ts", "**/test/{package,in-memory-kms,stores,kms,fuzz}/**"],
+    exclude: ["**/*processes.test.ts", "**/outage-10000.test.ts", "**/test/{package,in-memory-kms,stores,kms,fuzz,files,sources}/**"],
     testTimeout: 20_000,
     hookTimeout: 20_000,
     reporters: [],

@@ -9,11 +9,13 @@ import { decryptAll } from "../recording/floe-oracle.js";
 import { lease } from "../recording/support.js";
 import { promise, refusable, type FuzzTarget } from "./fuzzer.js";
 import type { Random } from "./random.js";
-import { dataKey, hasUnknownFields, mutateHeader, mutateRecording, sound, takeApart } from "./recordings.js";
+import { dataKey, hasUnknownFields, metadataAad, metadataParameters, mutateHeader, mutateRecording, sound, takeApart } from "./recordings.js";
 
 const formatCodes: readonly ErrorCode[] = ["ERR_FORMAT_INVALID", "ERR_FORMAT_TOO_NEW"];
 const codes: readonly ErrorCode[] = [...formatCodes, "ERR_RECORDING_TAMPERED", "ERR_RECORDING_TRUNCATED"];
 const open = async () => ({ ...lease(), dataKey: async () => Buffer.from(dataKey) });
+
+const noRandom = () => Buffer.alloc(0);
 
 /** What the transcription of the specification makes of it; `undefined` if it refuses, or the header is none. */
 async function expectedOf(recording: Buffer): Promise<Buffer | undefined> {
@@ -21,7 +23,8 @@ async function expectedOf(recording: Buffer): Promise<Buffer | undefined> {
   const header = parts && (await refusable(formatCodes, () => decodeHeader(parts.header)));
   if (!parts || !header) return undefined;
   try {
-    return decryptAll({ ENC_SEG_LEN: parts.segmentLength, AEAD_ROTATION_MASK: 20, RND: () => Buffer.alloc(0) }, dataKey, parts.header, parts.payload);
+    if (header.metadataLength !== undefined) decryptAll({ ...metadataParameters, RND: noRandom }, dataKey, metadataAad(parts.header), parts.metadata);
+    return decryptAll({ ENC_SEG_LEN: parts.segmentLength, AEAD_ROTATION_MASK: 20, RND: noRandom }, dataKey, parts.header, parts.payload);
   } catch {
     return undefined;
   }

@@ -3,7 +3,7 @@ import { encodeBirthRecord } from "../../src/key-pairs/birth-record.js";
 import { encodeHeader, type HeaderRecipient } from "../../src/recording/header.js";
 import { encryptAll } from "../recording/floe-oracle.js";
 import { mutateBytes } from "./byte-mutations.js";
-import { joinFields, mutateFields, rawFields } from "./field-mutations.js";
+import { joinFields, mutateFields, rawFields, type RawField } from "./field-mutations.js";
 import { Random } from "./random.js";
 
 /** All recordings of the fuzzer are beginnings of this one, under this one key: what is released must be one, too. */
@@ -12,6 +12,7 @@ export const dataKey = Buffer.alloc(32, 7);
 
 const floeHeaderLength = 74;
 const segmentLengthTag = 0x8005;
+const metadataLengthTag = 0x8008;
 const paddingTag = 10;
 const prefixLength = 12;
 
@@ -37,30 +38,53 @@ export const headers: readonly Buffer[] = [
   encodeHeader({ ...names, recipients: [recipient], segmentLength: 4_096 }),
   encodeHeader({ ...names, recipients: [embedded, recipient], segmentLength: 4_128, publicMetadata: { codec: "opus", channels: [1, 2, { left: "agent" }] } }),
   encodeHeader({ ...names, recipients: Array.from({ length: 8 }, () => recipient), segmentLength: 16_777_248, confirmation: "unconfirmed" }),
+  encodeHeader({ ...names, recipients: [recipient], segmentLength: 4_096, metadataLength: 106 + 512 }),
 ];
 const plaintextSizes = [0, 1, 100, 4_064, 8_128, 12_692] as const;
 
 export interface TakenApart {
   readonly header: Buffer;
   readonly segmentLength: number;
+  /** The encrypted metadata; empty if there is none. */
+  readonly metadata: Buffer;
   readonly payload: Buffer;
 }
 
-/** Finds header, segment length and payload without the code under test; `undefined` where there is none. */
+function numberIn(fields: readonly RawField[], tag: number): number | undefined {
+  const value = fields.find((field) => field.tag === tag)?.value;
+  return value?.length === 4 ? value.readUInt32BE(0) : undefined;
+}
+
+/** Finds the parts of a recording without the code under test; `undefined` where they are not. */
 export function takeApart(recording: Buffer): TakenApart | undefined {
   if (recording.length < prefixLength) return undefined;
   const length = prefixLength + recording.readUInt32BE(8);
   const header = recording.subarray(0, length);
-  const field = rawFields(header.subarray(prefixLength)).find(({ tag }) => tag === segmentLengthTag);
-  if (header.length < length || field?.value.length !== 4) return undefined;
-  return { header, segmentLength: field.value.readUInt32BE(0), payload: recording.subarray(length) };
+  const fields = rawFields(header.subarray(prefixLength));
+  const segmentLength = numberIn(fields, segmentLengthTag);
+  if (header.length < length || segmentLength === undefined) return undefined;
+  const start = length + (numberIn(fields, metadataLengthTag) ?? 0);
+  return { header, segmentLength, metadata: recording.subarray(length, start), payload: recording.subarray(start) };
 }
 
-/** A valid FLOE message of that much sound under a header, by the oracle. */
+/** How metadata is encrypted: one segment, whatever those of the payload are. */
+export const metadataParameters = { ENC_SEG_LEN: 65_568, AEAD_ROTATION_MASK: 20 };
+export const metadataAad = (header: Buffer) => Buffer.concat([header, Buffer.from("recording-keystore metadata v1")]);
+/** FLOE header, length, IV and tag. */
+const metadataOverhead = floeHeaderLength + 32;
+
+/** Valid metadata of the length that the header claims, if it can have that. */
+function sealMetadata(header: Buffer, random: Random): Buffer {
+  const length = (numberIn(rawFields(header.subarray(prefixLength)), metadataLengthTag) ?? 0) - metadataOverhead;
+  if (length < 256 || length > 65_536) return Buffer.alloc(0);
+  return encryptAll({ ...metadataParameters, RND: (bytes) => random.bytes(bytes) }, dataKey, metadataAad(header), Buffer.from(`{"a":"${"x".repeat(length - 8)}"}`));
+}
+
+/** A valid recording of that much sound under a header, by the oracle. */
 function seal(header: Buffer, size: number, random: Random): Buffer {
   const claimed = takeApart(header)?.segmentLength ?? 0;
   const parameters = { ENC_SEG_LEN: claimed > 100 ? claimed : 4_096, AEAD_ROTATION_MASK: 20, RND: (length: number) => random.bytes(length) };
-  return Buffer.concat([header, encryptAll(parameters, dataKey, header, sound.subarray(0, size), random.chance(0.3))]);
+  return Buffer.concat([header, sealMetadata(header, random), encryptAll(parameters, dataKey, header, sound.subarray(0, size), random.chance(0.3))]);
 }
 
 const seeds = headers.flatMap((header, which) => plaintextSizes.map((size) => seal(header, size, new Random("seed", which, size))));
@@ -68,7 +92,7 @@ const seeds = headers.flatMap((header, which) => plaintextSizes.map((size) => se
 /** A header of these fields with a length and a padding that fit: what stands between is not judged by them. */
 function headerOf(fieldBytes: Buffer): Buffer {
   const fields = rawFields(fieldBytes).filter(({ tag }) => tag !== paddingTag);
-  const length = prefixLength + joinFields(fields).length + 4 + floeHeaderLength + 16;
+  const length = prefixLength + joinFields(fields).length + 4 + (numberIn(fields, metadataLengthTag) ?? 0) + floeHeaderLength + 16;
   const padding = Buffer.alloc((32 - (length % 32)) % 32);
   const behind = fields.findIndex(({ tag }) => (tag & 0x7fff) > paddingTag);
   fields.splice(behind < 0 ? fields.length : behind, 0, { tag: paddingTag, claimed: padding.length, value: padding });
@@ -115,7 +139,7 @@ export function mutateHeader(random: Random): Buffer {
 
 /** Segments dropped, doubled, swapped, cut, of another recording, or with another length field. */
 function mutateSegments(recording: Buffer, random: Random): Buffer {
-  const { header, segmentLength, payload } = takeApart(recording) as TakenApart;
+  const { header, segmentLength, metadata, payload } = takeApart(recording) as TakenApart;
   const segments: Buffer[] = [];
   for (let offset = floeHeaderLength; offset < payload.length; offset += segmentLength) segments.push(Buffer.from(payload.subarray(offset, offset + segmentLength)));
   const at = random.below(segments.length);
@@ -140,7 +164,7 @@ function mutateSegments(recording: Buffer, random: Random): Buffer {
     default:
       segment.writeUInt32BE(random.pick([0, 31, 32, 33, segment.length, segment.length - 1, segment.length + 1, segmentLength, 0x80000000, 0xffffffff]), 0);
   }
-  return Buffer.concat([header, random.chance(0.9) ? payload.subarray(0, floeHeaderLength) : other.subarray(0, floeHeaderLength), ...segments]);
+  return Buffer.concat([header, metadata, random.chance(0.9) ? payload.subarray(0, floeHeaderLength) : other.subarray(0, floeHeaderLength), ...segments]);
 }
 
 /** A recording, changed as bytes, as fields or as segments; or whole again around a changed header, by one who has the key. */
@@ -150,10 +174,10 @@ export function mutateRecording(random: Random): Buffer {
     case 0:
       return mutateBytes(seed, random);
     case 1:
-      return Buffer.concat([mutateHeader(random), (takeApart(seed) as TakenApart).payload]);
+      return Buffer.concat([mutateHeader(random), seed.subarray((takeApart(seed) as TakenApart).header.length)]);
     case 2: {
-      const { header, payload } = takeApart(seed) as TakenApart;
-      const start = header.length + floeHeaderLength;
+      const { header, metadata, payload } = takeApart(seed) as TakenApart;
+      const start = header.length + metadata.length + floeHeaderLength;
       return Buffer.concat([mutateBytes(seed.subarray(0, start), random), payload.subarray(floeHeaderLength)]);
     }
     case 3:
