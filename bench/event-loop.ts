@@ -32,6 +32,8 @@ async function* inTurns(source: Readable): AsyncGenerator {
 async function delayOf(bytes: number, task: () => Promise<unknown>): Promise<Delay> {
   const histogram = monitorEventLoopDelay({ resolution });
   histogram.enable();
+  // Its first interval is not recorded: what kept the loop from the start on would not be seen.
+  await new Promise((resolve) => setTimeout(resolve, 10));
   const time = await seconds(task);
   // What kept the loop until the end is recorded in its next turns.
   await new Promise((resolve) => setTimeout(resolve, 10));

@@ -12,6 +12,7 @@ import type { EncryptRequest } from "./recording/encrypt.js";
 import { encodeHeader, type OpenedHeader, type RecordingHeader } from "./recording/header.js";
 import { encodeMetadata, metadataSectionLength } from "./recording/metadata.js";
 import type { RandomAccessSource } from "./recording/random-access-source.js";
+import { loopTurn } from "./recording/loop-turn.js";
 import { readMetadata } from "./recording/read-metadata.js";
 import { SegmentReader, type OpenRequest } from "./recording/recording-reader.js";
 import { salvageBody, type SalvagedRecording } from "./recording/salvage.js";
@@ -39,6 +40,7 @@ export class RecordingCipher {
   async encrypt<I extends RecordingInput>(recording: I, options: CheckedEncrypt, signal: AbortSignal): Promise<EncryptedRecording<I>> {
     // A source may fail while the key is fetched; the engine reports that later, but Node wants a listener now.
     if (recording instanceof Readable) recording.on("error", () => undefined);
+    await loopTurn();
     const { seal, facts } = await this.#seal(options, signal);
     return { ...(await encryptBody(recording, { ...seal, signal })), ...facts };
   }
@@ -66,6 +68,7 @@ export class RecordingCipher {
   }
 
   async decrypt<I extends RecordingInput>(encrypted: I, options: CheckedDecrypt, signal: AbortSignal): Promise<DecryptedRecording<I>> {
+    await loopTurn();
     const { open, factsOf } = this.#opening(options, signal);
     const { header, ...body } = await decryptBody(encrypted, { open, signal });
     return { ...body, ...factsOf(header) } as unknown as DecryptedRecording<I>;

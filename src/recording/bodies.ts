@@ -9,6 +9,7 @@ import type { OpenedHeader } from "./header.js";
 import { metadataSectionLength } from "./metadata.js";
 import type { Metadata } from "./metadata-json.js";
 import { encryptedSize, plaintextSizeOf, type StreamTotals } from "./sizes.js";
+import { loopTurn } from "./loop-turn.js";
 import { streamed, type ByteStreamBody } from "./streamed-body.js";
 
 /** A recording, encrypted or not: bytes, or a stream of them. */
@@ -48,7 +49,7 @@ export type DecryptedRecording<I extends RecordingInput> = Streamed<I> & {
 
 type Body<I extends RecordingInput> = Streamed<I> & { readonly body: BodyOf<I> };
 
-/** Of one chunk, however long, so much is encrypted before the event loop has its turn, bytes. */
+/** Of one chunk, however long, so much is encrypted in one step, bytes. */
 const maxStep = 1_048_576;
 
 /**
@@ -58,7 +59,7 @@ const maxStep = 1_048_576;
 export async function encryptBody<I extends RecordingInput>(input: I, request: EncryptRequest & { signal?: AbortSignal }): Promise<Body<I>> {
   try {
     request.signal?.throwIfAborted();
-    if (!isStream(input, "recording")) return { body: encryptBytes(input, request) } as unknown as Body<I>;
+    if (!isStream(input, "recording")) return { body: await encryptBytes(input, request) } as unknown as Body<I>;
     return encryptStream(input, request) as unknown as Body<I>;
   } finally {
     wipe(request.dataKey, request.metadata); // FLOE has derived its own keys from it
@@ -96,7 +97,7 @@ export async function decryptBody<I extends RecordingInput>(
   return { ...body, header: decryptor.header } as unknown as Body<I> & { header: OpenedHeader };
 }
 
-function encryptBytes(input: Uint8Array, request: EncryptRequest & { signal?: AbortSignal }): Buffer {
+async function encryptBytes(input: Uint8Array, request: EncryptRequest & { signal?: AbortSignal }): Promise<Buffer> {
   const metadataLength = request.metadata ? metadataSectionLength(request.metadata) : 0;
   const size = encryptedSize(input.length, { headerLength: request.header.length + metadataLength, segmentLength: request.segmentLength });
   const encryptor = new RecordingEncryptor(request);
@@ -110,7 +111,11 @@ function encryptBytes(input: Uint8Array, request: EncryptRequest & { signal?: Ab
     }
   };
   try {
-    for (let offset = 0; offset < input.length; offset += maxStep) fill(encryptor.push(input.subarray(offset, offset + maxStep), true));
+    for (let offset = 0; offset < input.length; offset += maxStep) {
+      await loopTurn();
+      request.signal?.throwIfAborted();
+      fill(encryptor.push(input.subarray(offset, offset + maxStep), true));
+    }
     fill(encryptor.end());
   } finally {
     encryptor.destroy();
@@ -129,6 +134,8 @@ async function decryptBytes(input: Uint8Array, open: OpenHeader, signal: AbortSi
         body.set(segment, filled);
         filled += segment.length;
       }
+      await loopTurn();
+      signal?.throwIfAborted();
     }
   } catch (error) {
     body.fill(0);

@@ -9,6 +9,7 @@ import { openHead, readHead } from "./head.js";
 import type { RecordingHeader } from "./header.js";
 import type { LeasedFloe } from "./leased-floe.js";
 import { linkedSignal } from "./linked-signal.js";
+import { loopTurn } from "./loop-turn.js";
 import type { Metadata } from "./metadata-json.js";
 import { readExactly, type RandomAccessSource } from "./random-access-source.js";
 import { rangeStream } from "./range-stream.js";
@@ -243,6 +244,7 @@ export class SegmentReader implements RecordingReader {
     let last = first;
     const most = Math.max(1, Math.floor(stepBytes / segmentLength));
     while (last < wanted && last - first + 1 < most && !this.#cache.get(last + 1)) last += 1;
+    await loopTurn();
     const segments = await this.#load(first, last, signal);
     return segments.map(({ plaintext }, index) => {
       const begin = (first + index) * capacity;

@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
 import { ReadableStream } from "node:stream/web";
 import type { ByteSource, RecordingStream } from "./byte-source.js";
+import { loopTurn } from "./loop-turn.js";
 
 export type ByteStreamBody = Readable | ReadableStream<Uint8Array>;
 
@@ -34,8 +35,12 @@ export function streamed<T>(input: RecordingStream, source: ByteSource, produce:
   done.catch(() => undefined);
   const next: NextPieces = async () => {
     try {
-      for (let pieces = await produce(); pieces; pieces = await produce()) if (pieces.some(({ length }) => length > 0)) return pieces;
-      return undefined;
+      for (;;) {
+        const turn = loopTurn();
+        if (turn) await turn;
+        const pieces = await produce();
+        if (!pieces || pieces.some(({ length }) => length > 0)) return pieces;
+      }
     } catch (reason) {
       finish({ reason });
       throw reason;
