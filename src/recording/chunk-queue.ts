@@ -35,6 +35,8 @@ export class ChunkQueue {
 
   /** The first `length` bytes, or fewer if there are no more, in one buffer; a copy only where they lie in several. */
   take(length: number): Buffer {
+    const whole = this.#takeWithin(length);
+    if (whole) return whole;
     const [first, ...more] = this.takePieces(length);
     if (!first) return Buffer.alloc(0);
     return more.length === 0 ? first : Buffer.concat([first, ...more]);
@@ -42,6 +44,8 @@ export class ChunkQueue {
 
   /** The first `length` bytes, in as many pieces as they came. */
   takePieces(length: number): Buffer[] {
+    const whole = this.#takeWithin(length);
+    if (whole) return [whole];
     const pieces: Buffer[] = [];
     let left = Math.min(length, this.#length);
     this.#length -= left;
@@ -67,6 +71,17 @@ export class ChunkQueue {
       this.#start += length;
       this.#length -= length;
     } else this.takePieces(length);
+  }
+
+  /** The short way: bytes in the midst of the first chunk, with nothing to be cleared away. */
+  #takeWithin(length: number): Buffer | undefined {
+    const first = this.#chunks[0];
+    const end = this.#start + length;
+    if (!first || length === 0 || end >= first.length) return undefined;
+    const bytes = first.subarray(this.#start, end);
+    this.#start = end;
+    this.#length -= length;
+    return bytes;
   }
 
   /** The first 4 bytes as a number, big-endian; `undefined` if there are fewer. */

@@ -22,6 +22,8 @@ const notLast = 0xffffffff;
 /** 2^20 segments share one AEAD key. Only known-answer tests use another value. */
 const defaultRotationMask = 20;
 const maxSegments = 2 ** 40;
+/** Without it Node takes tags of 4 bytes, too. */
+const gcmOptions = { authTagLength: tagLength } as const;
 /** How many random IVs are drawn at once. */
 const ivsDrawn = 32;
 
@@ -135,7 +137,7 @@ export class FloeSegments {
     prefix.writeUInt32BE(last ? size + segmentOverhead : notLast, 0);
     const iv = this.#nextIv();
     prefix.set(iv, 4);
-    const cipher = createCipheriv("aes-256-gcm", this.#keyFor(position), iv, { authTagLength: tagLength });
+    const cipher = createCipheriv("aes-256-gcm", this.#keyFor(position), iv, gcmOptions);
     cipher.setAAD(this.#aadFor(position, last));
     const pieces = [prefix, ...parts.map((part) => cipher.update(part))];
     cipher.final();
@@ -154,10 +156,11 @@ export class FloeSegments {
     for (const piece of ciphertext) length += piece.length;
     const lengthFits = last ? length <= this.#segmentLength : length === this.#segmentLength;
     if (!lengthFits || lengthField !== (last ? length : notLast)) throw tampered(`segment ${position} has the wrong length`);
-    const decipher = createDecipheriv("aes-256-gcm", this.#keyFor(position), iv, { authTagLength: tagLength });
+    const decipher = createDecipheriv("aes-256-gcm", this.#keyFor(position), iv, gcmOptions);
     decipher.setAAD(this.#aadFor(position, last));
     decipher.setAuthTag(tag);
-    const plaintext = ciphertext.map((piece) => decipher.update(piece));
+    const plaintext: Buffer[] = [];
+    for (const piece of ciphertext) plaintext.push(decipher.update(piece));
     try {
       decipher.final();
     } catch {
