@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { InvalidInputError } from "../errors.js";
 import { InputFile } from "./input-file.js";
 import type { SegmentKeys } from "./lane.js";
-import type { FileLayout } from "./layout.js";
+import type { SegmentLayout } from "../recording/segment-layout.js";
 import { LocalLane } from "./local-lane.js";
 import { checkTarget, OutputFile } from "./output-file.js";
 import { Progress, type FileProgress } from "./progress.js";
@@ -21,7 +21,7 @@ export interface FileRequest {
 
 /** What is to be made of an open input file. */
 export interface FilePlan<T> {
-  readonly layout: FileLayout;
+  readonly layout: SegmentLayout;
   /** Written before the segments. */
   readonly preamble: Buffer;
   readonly keys: SegmentKeys;

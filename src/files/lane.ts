@@ -1,6 +1,6 @@
 import type { FloeSegments } from "../recording/floe.js";
 import type { InputFile } from "./input-file.js";
-import type { FileLayout, SegmentRange } from "./layout.js";
+import type { SegmentLayout, SegmentRange } from "../recording/segment-layout.js";
 import type { OutputFile } from "./output-file.js";
 
 /** Something that takes ranges of segments from the input file to the output file: this thread, or another one. */
@@ -26,6 +26,6 @@ export interface SegmentKeys {
 export interface FileJob {
   readonly input: InputFile;
   readonly output: OutputFile;
-  readonly layout: FileLayout;
+  readonly layout: SegmentLayout;
   readonly keys: SegmentKeys;
 }

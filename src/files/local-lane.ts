@@ -1,6 +1,6 @@
 import type { FileJob, Lane } from "./lane.js";
-import { sourceBytes, targetOffset, type SegmentRange } from "./layout.js";
-import { transform } from "./transform.js";
+import { sourceBytes, targetOffset, type SegmentRange } from "../recording/segment-layout.js";
+import { transformSegments } from "../recording/transform-segments.js";
 
 const mebibyte = 1_048_576;
 
@@ -23,7 +23,7 @@ export class LocalLane implements Lane {
     const buffer = this.#spare.pop() ?? Buffer.allocUnsafeSlow(range.count * layout.source.segment);
     const bytes = buffer.length < length ? Buffer.allocUnsafeSlow(length) : buffer.subarray(0, length);
     await input.read(bytes, offset);
-    const pieces = await keys.use((floe) => transform(floe, layout, range, bytes));
+    const pieces = await keys.use((floe) => transformSegments(floe, layout, range, bytes));
     this.#spare.push(buffer);
     await output.write(pieces, targetOffset(layout, range.first));
   }

@@ -1,12 +1,12 @@
 import { LaneLost, type Lane } from "./lane.js";
-import { segmentsIn, sourceBytes, type FileLayout, type SegmentRange } from "./layout.js";
+import { segmentsIn, sourceBytes, type SegmentLayout, type SegmentRange } from "../recording/segment-layout.js";
 
 /**
  * Hands the segments of a file to lanes, range by range, until all are done. Lanes may join on the way. After the first
  * failure nothing more is handed out, and what is under way is waited for: nobody writes any more when `run` settles.
  */
 export class Pump {
-  readonly #layout: FileLayout;
+  readonly #layout: SegmentLayout;
   readonly #signal: AbortSignal;
   readonly #onDone: (bytes: number) => void;
   readonly #own: Lane;
@@ -20,7 +20,7 @@ export class Pump {
    * @param own - works while there is no other lane
    * @param onDone - told how many bytes of the source are done
    */
-  constructor(layout: FileLayout, own: Lane, signal: AbortSignal, onDone: (bytes: number) => void) {
+  constructor(layout: SegmentLayout, own: Lane, signal: AbortSignal, onDone: (bytes: number) => void) {
     this.#layout = layout;
     this.#own = own;
     this.#signal = signal;

@@ -6,7 +6,7 @@ import type { RecordingHeader } from "../recording/header.js";
 import type { StreamTotals } from "../recording/sizes.js";
 import { workOnFile, type FileRequest } from "./file-work.js";
 import type { InputFile } from "./input-file.js";
-import { decryptionLayout, encryptionLayout } from "./layout.js";
+import { decryptionLayout, encryptionLayout } from "../recording/segment-layout.js";
 
 interface Threaded {
   /** How many threads took part; 1 when the calling one did it all. */

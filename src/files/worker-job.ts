@@ -1,12 +1,12 @@
 import type { FloeMessage } from "../recording/floe.js";
-import type { FileLayout, SegmentRange } from "./layout.js";
+import type { SegmentLayout, SegmentRange } from "../recording/segment-layout.js";
 
 /** What a worker thread is given when it starts: no secret. */
 export interface WorkerJob {
   /** File descriptors belong to the process: no thread opens a path again, which might be another file by then. */
   readonly input: number;
   readonly output: number;
-  readonly layout: FileLayout;
+  readonly layout: SegmentLayout;
   readonly message: FloeMessage;
 }
 

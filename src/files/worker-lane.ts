@@ -4,7 +4,7 @@ import { RecordingKeyStoreError, type ErrorCode } from "../errors.js";
 import { messageKeyLength, type FloeMessage, type FloeSegments } from "../recording/floe.js";
 import { fileChanged, fileFailure } from "./failures.js";
 import { LaneLost, type FileJob, type Lane } from "./lane.js";
-import type { SegmentRange } from "./layout.js";
+import type { SegmentRange } from "../recording/segment-layout.js";
 import { workerCode } from "./worker-code.js";
 import type { WorkerAnswer, WorkerFailure, WorkerJob, WorkerOrder } from "./worker-job.js";
 

@@ -6,8 +6,8 @@ import { parentPort, workerData } from "node:worker_threads";
 import { RecordingKeyStoreError } from "../errors.js";
 import { FloeSegments } from "../recording/floe.js";
 import { dropBytes } from "./drop-bytes.js";
-import { segmentsIn, sourceBytes, targetOffset, type SegmentRange } from "./layout.js";
-import { transform } from "./transform.js";
+import { segmentsIn, sourceBytes, targetOffset, type SegmentRange } from "../recording/segment-layout.js";
+import { transformSegments } from "../recording/transform-segments.js";
 import type { WorkerAnswer, WorkerFailure, WorkerJob, WorkerOrder } from "./worker-job.js";
 
 /** Bytes that are read, transformed and written before the next: what stays in a core's cache. */
@@ -28,7 +28,7 @@ function run({ range, messageKey }: WorkerOrder): void {
   try {
     for (let done = 0; done < range.count; done += step) {
       const part = { first: range.first + done, count: Math.min(step, range.count - done) };
-      write(transform(floe, layout, part, read(part)), targetOffset(layout, part.first));
+      write(transformSegments(floe, layout, part, read(part)), targetOffset(layout, part.first));
     }
   } finally {
     floe.destroy();

@@ -2,14 +2,13 @@ import type { Readable } from "node:stream";
 import type { ReadableStream } from "node:stream/web";
 import { wipe } from "../encoding/secrets.js";
 import { ByteSource, isStream, type ByteStream, type RecordingStream } from "./byte-source.js";
-import { RecordingDecryptor, type OpenHeader } from "./decrypt.js";
-import { bytesReader, openStream } from "./opening.js";
+import { decryptBytes, encryptBytes } from "./bytes.js";
+import type { OpenHeader } from "./decrypt.js";
+import { openStream } from "./opening.js";
 import { RecordingEncryptor, type EncryptRequest } from "./encrypt.js";
 import type { OpenedHeader } from "./header.js";
-import { metadataSectionLength } from "./metadata.js";
 import type { Metadata } from "./metadata-json.js";
-import { encryptedSize, plaintextSizeOf, type StreamTotals } from "./sizes.js";
-import { loopTurn } from "./loop-turn.js";
+import type { StreamTotals } from "./sizes.js";
 import { streamed, type ByteStreamBody } from "./streamed-body.js";
 
 /** A recording, encrypted or not: bytes, or a stream of them. */
@@ -95,55 +94,6 @@ export async function decryptBody<I extends RecordingInput>(
   }
   const { decryptor, ...body } = await openStream(input, { open, signal, salvage: false }, (whole) => whole.totals());
   return { ...body, header: decryptor.header } as unknown as Body<I> & { header: OpenedHeader };
-}
-
-async function encryptBytes(input: Uint8Array, request: EncryptRequest & { signal?: AbortSignal }): Promise<Buffer> {
-  const metadataLength = request.metadata ? metadataSectionLength(request.metadata) : 0;
-  const size = encryptedSize(input.length, { headerLength: request.header.length + metadataLength, segmentLength: request.segmentLength });
-  const encryptor = new RecordingEncryptor(request);
-  // One result, filled segment by segment: collecting first and joining later costs a second copy of everything.
-  const body = Buffer.allocUnsafeSlow(size);
-  let filled = 0;
-  const fill = (pieces: readonly Buffer[]) => {
-    for (const piece of pieces) {
-      body.set(piece, filled);
-      filled += piece.length;
-    }
-  };
-  try {
-    for (let offset = 0; offset < input.length; offset += maxStep) {
-      await loopTurn();
-      request.signal?.throwIfAborted();
-      fill(encryptor.push(input.subarray(offset, offset + maxStep), true));
-    }
-    fill(encryptor.end());
-  } finally {
-    encryptor.destroy();
-  }
-  return body;
-}
-
-async function decryptBytes(input: Uint8Array, open: OpenHeader, signal: AbortSignal | undefined): Promise<{ header: OpenedHeader; body: Buffer }> {
-  const decryptor = await RecordingDecryptor.open(bytesReader(input), { open, signal, salvage: false });
-  let body = Buffer.alloc(0);
-  try {
-    body = Buffer.allocUnsafeSlow(plaintextSizeOf(input.length, { headerLength: decryptor.headerLength, segmentLength: decryptor.header.segmentLength }));
-    let filled = 0;
-    for (let batch = await decryptor.next(); batch; batch = await decryptor.next()) {
-      for (const segment of batch) {
-        body.set(segment, filled);
-        filled += segment.length;
-      }
-      await loopTurn();
-      signal?.throwIfAborted();
-    }
-  } catch (error) {
-    body.fill(0);
-    throw error;
-  } finally {
-    decryptor.destroy();
-  }
-  return { header: decryptor.header, body };
 }
 
 export type { ByteStream, ByteStreamBody, StreamTotals };

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import type { Lane } from "../../src/files/lane.js";
-import { encryptionLayout } from "../../src/files/layout.js";
+import { encryptionLayout } from "../../src/recording/segment-layout.js";
 import { Pump } from "../../src/files/pump.js";
 
 const layout = encryptionLayout(10 * 4_064, { preambleLength: 100, segmentLength: 4_096 });

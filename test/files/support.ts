@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach } from "vitest";
 import { InputFile } from "../../src/files/input-file.js";
 import type { FileJob, Lane, SegmentKeys } from "../../src/files/lane.js";
-import { decryptionLayout, encryptionLayout } from "../../src/files/layout.js";
+import { decryptionLayout, encryptionLayout } from "../../src/recording/segment-layout.js";
 import { LocalLane } from "../../src/files/local-lane.js";
 import { OutputFile } from "../../src/files/output-file.js";
 import { Pump } from "../../src/files/pump.js";

@@ -1,7 +1,7 @@
-import { segmentOverhead } from "../recording/sizes.js";
+import { segmentOverhead } from "./sizes.js";
 
-/** How the segments of a recording lie in a plain file and in an encrypted one. Holds no secret; threads share it. */
-export interface FileLayout {
+/** How the segments of a recording lie in its plaintext and in its encrypted form. Holds no secret; threads share it. */
+export interface SegmentLayout {
   readonly direction: "encrypt" | "decrypt";
   /** Of the whole recording, at least one. */
   readonly segments: number;
@@ -15,7 +15,7 @@ interface Side {
   readonly start: number;
   /** Length of every segment but the last. */
   readonly segment: number;
-  /** Where the last one ends: the size of the file. */
+  /** Where the last one ends: the size of the whole. */
   readonly end: number;
 }
 
@@ -31,7 +31,7 @@ export interface RecordingMeasures {
   readonly segmentLength: number;
 }
 
-export function encryptionLayout(plaintextSize: number, { preambleLength, segmentLength }: RecordingMeasures): FileLayout {
+export function encryptionLayout(plaintextSize: number, { preambleLength, segmentLength }: RecordingMeasures): SegmentLayout {
   const capacity = segmentLength - segmentOverhead;
   const segments = Math.max(1, Math.ceil(plaintextSize / capacity));
   return {
@@ -42,8 +42,8 @@ export function encryptionLayout(plaintextSize: number, { preambleLength, segmen
   };
 }
 
-/** Holds for every size of file; that the last segment is whole, and the last, shows when it is decrypted. */
-export function decryptionLayout(encryptedSize: number, { preambleLength, segmentLength }: RecordingMeasures): FileLayout {
+/** Holds for every size; that the last segment is whole, and the last, shows when it is decrypted. */
+export function decryptionLayout(encryptedSize: number, { preambleLength, segmentLength }: RecordingMeasures): SegmentLayout {
   const segments = Math.max(1, Math.ceil((encryptedSize - preambleLength) / segmentLength));
   return {
     direction: "decrypt",
@@ -54,18 +54,24 @@ export function decryptionLayout(encryptedSize: number, { preambleLength, segmen
 }
 
 /** Where a range lies in the source. */
-export function sourceBytes({ source }: FileLayout, { first, count }: SegmentRange): { offset: number; length: number } {
+export function sourceBytes({ source }: SegmentLayout, { first, count }: SegmentRange): { offset: number; length: number } {
   const offset = source.start + first * source.segment;
   return { offset, length: Math.min(offset + count * source.segment, source.end) - offset };
 }
 
 /** Where what becomes of a segment lies in the target. */
-export function targetOffset({ target }: FileLayout, segment: number): number {
+export function targetOffset({ target }: SegmentLayout, segment: number): number {
   return target.start + segment * target.segment;
 }
 
 /** How many segments make about so many bytes, at least one. */
-export function segmentsIn({ source }: FileLayout, bytes: number): number {
+export function segmentsIn({ source }: SegmentLayout, bytes: number): number {
   return Math.max(1, Math.floor(bytes / source.segment));
 }
 
+
+/** The whole recording in ranges of about so many bytes. */
+export function* rangesOf(layout: SegmentLayout, bytes: number): Generator<SegmentRange> {
+  const most = segmentsIn(layout, bytes);
+  for (let first = 0; first < layout.segments; first += most) yield { first, count: Math.min(most, layout.segments - first) };
+}

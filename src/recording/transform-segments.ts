@@ -1,10 +1,10 @@
-import { truncated } from "../recording/decrypt.js";
-import { isInnerSegment, segmentParts, tampered, type FloeSegments } from "../recording/floe.js";
-import { segmentOverhead } from "../recording/sizes.js";
-import type { FileLayout, SegmentRange } from "./layout.js";
+import { truncated } from "./decrypt.js";
+import { isInnerSegment, segmentParts, tampered, type FloeSegments } from "./floe.js";
+import { segmentOverhead } from "./sizes.js";
+import type { SegmentLayout, SegmentRange } from "./segment-layout.js";
 
 /** Encrypts or decrypts what lies in a range of the source. Plaintext comes back only for segments that verified. */
-export function transform(floe: FloeSegments, layout: FileLayout, { first, count }: SegmentRange, bytes: Buffer): Buffer[] {
+export function transformSegments(floe: FloeSegments, layout: SegmentLayout, { first, count }: SegmentRange, bytes: Buffer): Buffer[] {
   const pieces: Buffer[] = [];
   for (let index = 0; index < count; index += 1) {
     const position = first + index;
