@@ -14,7 +14,7 @@ import { encodeMetadata, metadataSectionLength } from "./recording/metadata.js";
 import type { RandomAccessSource } from "./recording/random-access-source.js";
 import { loopTurn } from "./recording/loop-turn.js";
 import { readMetadata } from "./recording/read-metadata.js";
-import { SegmentReader, type OpenRequest } from "./recording/recording-reader.js";
+import { SegmentReader, type OpenRequest } from "./recording/segment-reader.js";
 import { salvageBody, type SalvagedRecording } from "./recording/salvage.js";
 import { encryptedSize, segmentOverhead } from "./recording/sizes.js";
 

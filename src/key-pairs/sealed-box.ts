@@ -31,11 +31,26 @@ export function importX25519PublicKey(raw: Uint8Array): KeyObject {
   return createPublicKey({ key: { kty: "OKP", crv: "X25519", x: Buffer.from(raw).toString("base64url") }, format: "jwk" });
 }
 
-/** Imports a raw X25519 private key (32 bytes). JWK is ten times faster here than PKCS#8 DER. */
+/** What stands before the 32 bytes of an X25519 private key in PKCS#8 (RFC 8410, 7). */
+const pkcs8Prefix = Buffer.from("302e020100300506032b656e04220420", "hex");
+/** Node 20 takes ten times as long for PKCS#8 as for a JWK without its public half; Node 26 refuses such a JWK. */
+const importsJwk = Number.parseInt(process.versions.node, 10) < 22;
+
+/** Imports a raw X25519 private key (32 bytes). */
 export function importX25519PrivateKey(raw: Uint8Array): KeyObject {
   if (raw.length !== x25519KeyLength) throw new TypeError(`X25519 private key has ${raw.length} bytes, not ${x25519KeyLength}`);
-  const d = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength).toString("base64url");
-  return createPrivateKey({ key: { kty: "OKP", crv: "X25519", d, x: "" }, format: "jwk" });
+  if (importsJwk) {
+    const d = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength).toString("base64url");
+    return createPrivateKey({ key: { kty: "OKP", crv: "X25519", d, x: "" }, format: "jwk" });
+  }
+  const key = secretBuffer(pkcs8Prefix.length + raw.length);
+  key.set(pkcs8Prefix);
+  key.set(raw, pkcs8Prefix.length);
+  try {
+    return createPrivateKey({ key, format: "der", type: "pkcs8" });
+  } finally {
+    wipe(key);
+  }
 }
 
 /** Raw public half (32 bytes) of a private key. */

@@ -11,7 +11,7 @@ import { encodeMetadata, metadataSectionLength, openMetadata } from "../../src/r
 import { RecordingEncryptor } from "../../src/recording/encrypt.js";
 import { bytesSource, type RandomAccessSource } from "../../src/recording/random-access-source.js";
 import { readMetadata } from "../../src/recording/read-metadata.js";
-import { SegmentReader } from "../../src/recording/recording-reader.js";
+import { SegmentReader } from "../../src/recording/segment-reader.js";
 import { encryptedSize } from "../../src/recording/sizes.js";
 import { decryptAll, encryptAll } from "./floe-oracle.js";
 import { capacity, chunks, collect, dataKey, encrypt, encryptWithMetadata, header, lease, type LeaseState, segmentLength } from "./support.js";

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { RecordingKeyStoreError } from "../../src/errors.js";
 import { bytesSource, type RandomAccessSource } from "../../src/recording/random-access-source.js";
-import { SegmentReader, type OpenRequest } from "../../src/recording/recording-reader.js";
+import { SegmentReader, type OpenRequest } from "../../src/recording/segment-reader.js";
 import { encryptAll } from "./floe-oracle.js";
 import { capacity, collect, dataKey, encrypt, header, lease, type LeaseState, segmentLength } from "./support.js";
 
