@@ -1,12 +1,14 @@
 /*
  * memory-process.ts WAY BYTES ENDPOINT FOLDER: streams so many bytes through one way and reports its peak of resident
- * memory. WAY is `encrypt`, `decrypt`, or `send`, which encrypts to standard output. The KMS is another process's.
+ * memory. WAY is `encrypt`, `decrypt`, `bare`, which is the cipher alone in a stream, or `send`, which encrypts to standard
+ * output. The KMS is another process's.
  */
 import { spawn } from "node:child_process";
-import { Writable } from "node:stream";
+import { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 import { FileKeyPairStore } from "../src/stores/file.js";
+import { floorPieces } from "./shared/floor.js";
 import { clientOf, keyStoreOn } from "./shared/key-store.js";
 import { MiB } from "./shared/measure.js";
 import { plaintextSource } from "./shared/streams.js";
@@ -41,10 +43,17 @@ async function decrypted() {
   return (await keyStore.decryptRecording(sender.stdout, { recordingId })).body;
 }
 
+/** What Node itself takes for a stream of buffers that ciphers have made. */
+async function* bare(): AsyncGenerator {
+  for await (const chunk of plaintextSource(Number(bytes))) yield* floorPieces(chunk as Buffer);
+}
+
+const made = { encrypt: encrypted, decrypt: decrypted, bare: async () => Readable.from(bare(), { objectMode: false }) };
+
 if (way === "send") await pipeline(await encrypted(), process.stdout);
 else {
   const timer = setInterval(sample, 2);
-  await pipeline(way === "encrypt" ? await encrypted() : await decrypted(), sampling);
+  await pipeline(await made[way as keyof typeof made](), sampling);
   clearInterval(timer);
   sample();
   process.send?.(peak);

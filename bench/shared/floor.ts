@@ -33,6 +33,17 @@ export function floorEncrypt(bytes: number): void {
   }
 }
 
+/** What a chunk becomes, segment by segment, to be handed on. */
+export function* floorPieces(plaintext: Buffer): Generator<Buffer> {
+  for (let offset = 0; offset < plaintext.length; offset += segment) {
+    const cipher = createCipheriv("aes-256-gcm", key, randomBytes(ivLength), { authTagLength: tagLength });
+    cipher.setAAD(aad);
+    yield cipher.update(plaintext.subarray(offset, offset + segment));
+    cipher.final();
+    yield cipher.getAuthTag();
+  }
+}
+
 /** The same for decryption, of as many different bytes as a recording has: one buffer again and again would stay in cache. */
 export function floorDecrypt(bytes: number): () => void {
   const segments = Math.ceil(bytes / segment);
