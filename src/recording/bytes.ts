@@ -4,6 +4,7 @@ import type { OpenedHeader } from "./header.js";
 import { loopTurn } from "./loop-turn.js";
 import { bytesReader } from "./opening.js";
 import { decryptionLayout, encryptionLayout, rangesOf, sourceBytes, type SegmentLayout, type SegmentRange } from "./segment-layout.js";
+import { floeHeaderLength, plaintextSizeOf } from "./sizes.js";
 import { transformSegments } from "./transform-segments.js";
 
 /** Source bytes of one step: what it makes is copied while it is still in the core's cache. */
@@ -27,7 +28,10 @@ export async function decryptBytes(input: Uint8Array, open: OpenHeader, signal: 
   const decryptor = await RecordingDecryptor.open(bytesReader(input), { open, signal, salvage: false });
   try {
     const { header, keys } = decryptor;
-    const layout = decryptionLayout(input.length, { preambleLength: decryptor.totals().encryptedSize, segmentLength: header.segmentLength });
+    const preambleLength = decryptor.totals().encryptedSize;
+    const { segmentLength } = header;
+    plaintextSizeOf(input.length, { headerLength: preambleLength - floeHeaderLength, segmentLength }); // or it is cut short
+    const layout = decryptionLayout(input.length, { preambleLength, segmentLength });
     const transform = (range: SegmentRange, bytes: Buffer) => {
       const { held } = keys;
       return held ? transformSegments(held.segments, layout, range, bytes) : keys.use((floe) => transformSegments(floe.segments, layout, range, bytes), signal);

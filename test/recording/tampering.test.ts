@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { capacity, encryptWithMetadata, header, released, segmentLength } from "./support.js";
+import { capacity, decrypt, encryptWithMetadata, header, released, segmentLength } from "./support.js";
 
 const plaintext = randomBytes(2 * capacity + 100);
 const make = (content: Uint8Array) => encryptWithMetadata(content, { from: "+49 30 1234567" }, { publicMetadata: { codec: "opus" }, recipients: [{ birthRecord: Buffer.from("birth"), wrappedDataKey: Buffer.alloc(80, 7) }] });
@@ -13,6 +13,8 @@ async function expectRejected(tampered: Uint8Array, what: string): Promise<void>
   expect(error?.code, what).toMatch(codes);
   expect(out.length % capacity, what).toBe(0);
   expect(out.equals(plaintext.subarray(0, out.length)), what).toBe(true);
+  // Bytes go another way than streams.
+  await expect(decrypt(tampered), `${what}, as bytes`).rejects.toMatchObject({ code: expect.stringMatching(codes) });
 }
 
 const flip = (bytes: Buffer, bit: number) => {
@@ -39,6 +41,16 @@ describe("a changed recording is rejected", () => {
     for (let boundary = start; boundary <= encrypted.length; boundary += segmentLength) for (const off of [-1, 0, 1]) cuts.add(boundary + off);
     for (const cut of cuts) if (cut < encrypted.length) await expectRejected(encrypted.subarray(0, cut), `cut at ${cut}`);
     await expectRejected(encrypted.subarray(0, encrypted.length - 1), "the last byte");
+  });
+
+  it("as bytes, when cut in another step than the one that it begins with", async () => {
+    const long = await make(randomBytes(130 * capacity + 5)); // steps of 64 segments
+    for (const segments of [63, 64, 65, 128, 130]) {
+      for (let off = -34; off <= 40; off += 1) {
+        const cut = long.encrypted.subarray(0, long.start + segments * segmentLength + off);
+        if (cut.length < long.encrypted.length) await expect(decrypt(cut), `${segments} segments and ${off}`).rejects.toMatchObject({ code: "ERR_RECORDING_TRUNCATED" });
+      }
+    }
   });
 
   it("when segments are swapped, doubled, dropped, spliced or followed by anything", async () => {
