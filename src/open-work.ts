@@ -1,5 +1,6 @@
 import { setMaxListeners } from "node:events";
 import { RecordingKeyStoreError } from "./errors.js";
+import { linkedSignal } from "./recording/linked-signal.js";
 
 /** Something that goes on after the call that began it: a streamed body. */
 interface GoesOn {
@@ -36,13 +37,18 @@ export class OpenWork {
   async run<T>(signal: AbortSignal | undefined, task: (signal: AbortSignal) => Promise<T>, streams: boolean): Promise<T> {
     this.#refuseWhenClosed();
     signal?.throwIfAborted();
-    const both = signal ? AbortSignal.any([signal, this.#end.signal]) : this.#end.signal;
+    const { signal: both, unlink } = signal ? linkedSignal(signal, this.#end.signal) : { signal: this.#end.signal, unlink: undefined };
     const running = task(both);
     this.#count(running);
-    const result = await running;
-    const done = streams ? (result as GoesOn).done : undefined;
-    if (done) this.#count(done);
-    return result;
+    let done: Promise<unknown> | undefined;
+    try {
+      const result = await running;
+      done = streams ? (result as GoesOn).done : undefined;
+      if (done) this.#count(done);
+      return result;
+    } finally {
+      if (unlink) void (done ?? Promise.resolve()).catch(() => undefined).then(unlink);
+    }
   }
 
   /** Runs a task of something that is kept. @throws RecordingKeyStoreError `ERR_CLOSED` */

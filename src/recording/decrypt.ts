@@ -19,7 +19,7 @@ export interface DecryptRequest {
   readonly salvage: boolean;
 }
 
-/** How many encrypted bytes one pull opens at most (but always one segment), so that a fast source does not starve the event loop. */
+/** How many encrypted bytes one step opens at most (but always one segment); between steps the event loop has its turn. */
 const maxBatchBytes = 1_048_576;
 
 /** An encrypted recording read up to its first segment, whose header has been authenticated. */

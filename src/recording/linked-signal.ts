@@ -6,7 +6,7 @@ export interface LinkedSignal {
 
 /**
  * A signal that aborts with the first of several. Unlike `AbortSignal.any` it leaves nothing behind on a signal that lives
- * longer than the call: a reader serves millions of reads.
+ * longer than the call: a key store or a reader serves millions of them.
  */
 export function linkedSignal(...signals: readonly (AbortSignal | undefined)[]): LinkedSignal {
   const controller = new AbortController();

@@ -2,7 +2,7 @@ import { DecryptCommand, EncryptCommand, GenerateDataKeyPairCommand, KMSClient, 
 import { HttpResponse } from "@smithy/protocol-http";
 import { mockClient } from "aws-sdk-client-mock";
 import fc from "fast-check";
-import { createPrivateKey, createPublicKey } from "node:crypto";
+import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
 import { inspect } from "node:util";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { InMemoryKms, installInMemoryKms, TestClock } from "../../src/testing/index.js";
@@ -47,7 +47,17 @@ describe("ciphertexts", () => {
   });
 });
 
-const pairs: [spec: string, type: string, details: object][] = [
+const mlKemSpecs = ["ML_KEM_512", "ML_KEM_768", "ML_KEM_1024"];
+const nodeMakesMlKem = (() => {
+  try {
+    generateKeyPairSync("ml-kem-512" as "x25519");
+    return true;
+  } catch {
+    return false;
+  }
+})();
+
+const pairs: [spec: string, type: string | undefined, details: object, region?: string][] = [
   ["RSA_2048", "rsa", { modulusLength: 2048, publicExponent: 65537n }],
   ["RSA_3072", "rsa", { modulusLength: 3072 }],
   ["ECC_NIST_P256", "ec", { namedCurve: "prime256v1" }],
@@ -55,16 +65,26 @@ const pairs: [spec: string, type: string, details: object][] = [
   ["ECC_NIST_P521", "ec", { namedCurve: "secp521r1" }],
   ["ECC_SECG_P256K1", "ec", { namedCurve: "secp256k1" }],
   ["ECC_NIST_EDWARDS25519", "ed25519", {}],
+  ["SM2", undefined, {}, "cn-north-1"],
+  ...(nodeMakesMlKem ? mlKemSpecs.map((spec): [string, string, object] => [spec, spec.toLowerCase().replaceAll("_", "-"), {}]) : []),
 ];
 
-test.each(pairs)("data key pairs of %s are real, and their private half decrypts to itself", async (KeyPairSpec, type, details) => {
+test.each(nodeMakesMlKem ? [] : mlKemSpecs)("data key pairs of %s are refused where Node cannot make them", async (KeyPairSpec) => {
   const kms = new InMemoryKms();
-  const client = new KMSClient(kms.clientConfig(home));
-  const pair = await client.send(new GenerateDataKeyPairCommand({ KeyId: kms.createKey(), KeyPairSpec: KeyPairSpec as "RSA_2048" }));
+  const call = new GenerateDataKeyPairCommand({ KeyId: kms.createKey(), KeyPairSpec: KeyPairSpec as "RSA_2048" });
+  await expect(new KMSClient(kms.clientConfig(home)).send(call)).rejects.toMatchObject({ name: "UnsupportedOperationException", message: `This version of Node cannot make data key pairs of spec ${KeyPairSpec}.` });
+});
+
+test.each(pairs)("data key pairs of %s are real, and their private half decrypts to itself", async (KeyPairSpec, type, details, region = home) => {
+  const kms = new InMemoryKms();
+  const client = new KMSClient(kms.clientConfig(region));
+  const pair = await client.send(new GenerateDataKeyPairCommand({ KeyId: kms.createKey({ region }), KeyPairSpec: KeyPairSpec as "RSA_2048" }));
   const privateKey = createPrivateKey({ key: Buffer.from(pair.PrivateKeyPlaintext ?? []), format: "der", type: "pkcs8" });
   const publicKey = createPublicKey({ key: Buffer.from(pair.PublicKey ?? []), format: "der", type: "spki" });
   expect(createPublicKey(privateKey).equals(publicKey)).toBe(true);
   expect(publicKey).toMatchObject({ asymmetricKeyType: type, asymmetricKeyDetails: details });
+  // Node names no type for SM2 keys that it imports: the curve's object identifier, 1.2.156.10197.1.301, does.
+  if (KeyPairSpec === "SM2") expect(Buffer.from(pair.PublicKey ?? []).includes(Buffer.from("06082a811ccf5501822d", "hex"))).toBe(true);
   const { Plaintext: opened } = await client.send(new DecryptCommand({ CiphertextBlob: pair.PrivateKeyCiphertextBlob }));
   expect(opened).toEqual(pair.PrivateKeyPlaintext);
 });

@@ -11,8 +11,14 @@ interface Pair {
 
 const rsa = (modulusLength: number) => () => generate("rsa", { modulusLength, publicExponent: 0x10001 });
 const curve = (namedCurve: string) => () => generate("ec", { namedCurve });
+/** Only newer versions of Node know the type; their names for it are not in the types of the oldest. */
+const mlKem = (type: string) => () =>
+  generate(type as "x25519").catch((error: unknown) => {
+    if ((error as { code?: unknown }).code === "ERR_INVALID_ARG_VALUE") return undefined;
+    throw error;
+  });
 
-const makers: Record<string, (() => Promise<Pair>) | undefined> = {
+const makers = {
   RSA_2048: rsa(2048),
   RSA_3072: rsa(3072),
   RSA_4096: rsa(4096),
@@ -21,17 +27,20 @@ const makers: Record<string, (() => Promise<Pair>) | undefined> = {
   ECC_NIST_P521: curve("secp521r1"),
   ECC_SECG_P256K1: curve("secp256k1"),
   ECC_NIST_EDWARDS25519: () => generate("ed25519"),
-};
+  SM2: curve("SM2"),
+  ML_KEM_512: mlKem("ml-kem-512"),
+  ML_KEM_768: mlKem("ml-kem-768"),
+  ML_KEM_1024: mlKem("ml-kem-1024"),
+} as const satisfies Record<string, () => Promise<Pair | undefined>>;
 
-/** The specs of the service model; those that Node cannot make on any supported version are refused below. */
-export const keyPairSpecs = [...Object.keys(makers), "SM2", "ML_KEM_512", "ML_KEM_768", "ML_KEM_1024"];
+/** The specs of the service model. */
+export const keyPairSpecs = Object.keys(makers);
 
-/** Makes a real key pair: SPKI and PKCS#8, DER. */
-export async function makeDataKeyPair(spec: string): Promise<{ publicKey: Buffer; privateKey: Buffer }> {
-  const make = makers[spec];
-  // The service refuses SM2 outside China in the same way.
-  if (!make) throw unsupported(`The in-memory KMS cannot make data key pairs of spec ${spec}.`);
-  const pair = await make();
+/** Makes a real key pair: SPKI and PKCS#8, DER. @param region - the service has SM2 in its Chinese Regions alone */
+export async function makeDataKeyPair(spec: string, region: string): Promise<{ publicKey: Buffer; privateKey: Buffer }> {
+  if (spec === "SM2" && !region.startsWith("cn-")) throw unsupported("Data key pairs of spec SM2 are made in the Regions of China only.");
+  const pair: Pair | undefined = await makers[spec as keyof typeof makers]();
+  if (!pair) throw unsupported(`This version of Node cannot make data key pairs of spec ${spec}.`);
   return {
     publicKey: pair.publicKey.export({ type: "spki", format: "der" }),
     privateKey: pair.privateKey.export({ type: "pkcs8", format: "der" }),

@@ -72,7 +72,7 @@ function generateDataKey(call: KmsCall, input: DataKeyInput) {
 
 async function generateDataKeyPair(call: KmsCall, input: DataKeyInput & { KeyPairSpec: string }) {
   const { key, material, context } = wrappingKey(call, input);
-  const { publicKey, privateKey } = await makeDataKeyPair(input.KeyPairSpec);
+  const { publicKey, privateKey } = await makeDataKeyPair(input.KeyPairSpec, call.region);
   return {
     KeyId: key.arn,
     KeyPairSpec: input.KeyPairSpec,

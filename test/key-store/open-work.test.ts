@@ -1,0 +1,39 @@
+import { getEventListeners } from "node:events";
+import { Readable } from "node:stream";
+import { expect, it } from "vitest";
+import { OpenWork } from "../../src/open-work.js";
+import { createTestKeyStore } from "../../src/testing/index.js";
+
+it("calls leave nothing behind on a signal that lives longer than they do", async () => {
+  const { keyStore } = await createTestKeyStore();
+  const { signal } = new AbortController();
+  const options = { recordingId: "r", signal };
+  const { body } = await keyStore.encryptRecording(Buffer.from("audio"), options);
+  for (let call = 0; call < 5; call += 1) {
+    await keyStore.status({ signal });
+    await keyStore.decryptRecording(body, options);
+    const streamed = await keyStore.decryptRecording(Readable.from([body]), options);
+    expect(getEventListeners(signal, "abort").length).toBeGreaterThan(0); // it can still be aborted
+    streamed.body.resume();
+    await streamed.done;
+    await expect(keyStore.decryptRecording(Buffer.from("not one"), options)).rejects.toThrow();
+  }
+  await keyStore.close();
+  expect(getEventListeners(signal, "abort")).toEqual([]);
+});
+
+it("a call ends with its own signal and with that of close", async () => {
+  const hanging = (signal: AbortSignal) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error)));
+  const [own, closing] = [new AbortController(), new AbortController()];
+  const work = new OpenWork();
+  const first = work.run(own.signal, hanging, false);
+  const second = work.run(new AbortController().signal, hanging, false);
+  const third = work.run(undefined, hanging, false);
+  own.abort(new Error("own"));
+  await expect(first).rejects.toThrow("own");
+  const closed = work.close(closing.signal);
+  closing.abort(new Error("closing"));
+  await expect(second).rejects.toThrow("closing");
+  await expect(third).rejects.toThrow("closing");
+  await closed;
+});
