@@ -1,10 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
-import { setImmediate as turn } from "node:timers/promises";
 import { ReadableStream } from "node:stream/web";
 import { describe, expect, it } from "vitest";
 import { encryptBody, type RecordingInput } from "../../src/recording/bodies.js";
-import { capacity, dataKey, header, segmentLength } from "./support.js";
+import { atRest, capacity, dataKey, header, segmentLength } from "./support.js";
 
 interface Live {
   readonly source: RecordingInput;
@@ -40,9 +39,9 @@ async function comeOut(shape: string, chunks: readonly number[]): Promise<number
   })();
   const sizes: number[] = [];
   for (const length of chunks) {
-    await turn();
+    await atRest();
     push(randomBytes(length));
-    await turn();
+    await atRest();
     sizes.push(size);
   }
   return sizes;

@@ -6,7 +6,7 @@ import { RecordingKeyStoreError } from "../../src/errors.js";
 import { bytesSource, type RandomAccessSource } from "../../src/recording/random-access-source.js";
 import { SegmentReader, type OpenRequest } from "../../src/recording/segment-reader.js";
 import { encryptAll } from "./floe-oracle.js";
-import { capacity, collect, dataKey, encrypt, header, lease, type LeaseState, segmentLength } from "./support.js";
+import { atRest, capacity, collect, dataKey, encrypt, header, lease, type LeaseState, segmentLength } from "./support.js";
 
 const headerBytes = header();
 const start = headerBytes.length + 74;
@@ -160,7 +160,7 @@ describe("a recording open for random access", () => {
     const state: LeaseState = { released: 0, renewed: 0, valid: true };
     const streaming = (await open(source, lease(state))).stream()[Symbol.asyncIterator]();
     const parts = [(await streaming.next()).value as Uint8Array];
-    await new Promise(setImmediate);
+    await atRest();
     state.end?.();
     for (let next = await streaming.next(); !next.done; next = await streaming.next()) parts.push(next.value);
     expect(Buffer.concat(parts).equals(plaintext)).toBe(true);
@@ -264,7 +264,7 @@ describe("a recording open for random access", () => {
     };
     const streamed = (await open(hanging)).stream().getReader();
     const pending = streamed.read();
-    await new Promise(setImmediate);
+    await atRest();
     await streamed.cancel();
     expect(await pending).toMatchObject({ done: true });
     expect(stopped).toBe(true);

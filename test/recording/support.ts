@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
+import { setImmediate as turn } from "node:timers/promises";
 import { encryptBody, decryptBody, type RecordingInput } from "../../src/recording/bodies.js";
 import type { RecordingKeyStoreError } from "../../src/errors.js";
 import type { DataKeyLease } from "../../src/recording/data-key-lease.js";
@@ -20,6 +21,11 @@ export function header(more: Partial<Parameters<typeof encodeHeader>[0]> = {}): 
     confirmation: "confirmed",
     ...more,
   });
+}
+
+/** Lets everything that waits for nothing but its turn come to rest: a step may have to wait for the event loop's next turns. */
+export async function atRest(): Promise<void> {
+  for (let turns = 0; turns < 8; turns += 1) await turn();
 }
 
 export interface LeaseState {
