@@ -1,7 +1,8 @@
 /* Bytes to bytes, beside one call of node:crypto's cipher over all of them. */
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import "./shared/worker-code.js";
 import { benchKeyStore } from "./shared/key-store.js";
-import { byScale, bytesShown, interleaved, median, MiB, perSecond, repeated, speedRatios, spread } from "./shared/measure.js";
+import { byScale, bytesShown, GiB, interleaved, median, MiB, perSecond, repeated, speedRatios, spread } from "./shared/measure.js";
 import { plaintext } from "./shared/streams.js";
 import { atLeast, type Row, type Scale, type Subject } from "./shared/subject.js";
 
@@ -10,7 +11,33 @@ const algorithm = "aes-256-gcm";
 /** So often in a row, so that each way pays for its own garbage: 64 MiB of another's cost a fifth of a run to give back. */
 const inARow = 5;
 
+/** Recordings long enough for a second thread: by the calling thread alone, and by two. */
+async function overThreads(scale: Scale): Promise<Row[]> {
+  const size = byScale(scale, { quick: 8 * MiB, default: GiB, full: GiB });
+  const rounds = byScale(scale, { quick: 1, default: 7, full: 21 });
+  const { keyStore } = await benchKeyStore();
+  const audio = plaintext(size);
+  const { body } = await keyStore.encryptRecording(audio, { recordingId });
+  const took = await interleaved(rounds, {
+    encryptAlone: () => keyStore.encryptRecording(audio, { recordingId, threads: 1 }),
+    encryptByTwo: () => keyStore.encryptRecording(audio, { recordingId, threads: 2 }),
+    decryptAlone: () => keyStore.decryptRecording(body, { recordingId, threads: 1 }),
+    decryptByTwo: () => keyStore.decryptRecording(body, { recordingId, threads: 2 }),
+  });
+  await keyStore.close();
+  const speed = (seconds: number[]) => `${spread(perSecond(size / 1e9, seconds))} GB/s`;
+  const row = (name: "encrypt" | "decrypt", alone: number[], byTwo: number[]): Row => {
+    const ratios = speedRatios(byTwo, alone);
+    return { what: `${name} ${bytesShown(size)}, 2 threads`, figure: speed(byTwo), against: `${spread(ratios)} of the calling thread alone, ${speed(alone)}`, promise: atLeast(median(ratios), 1.25) };
+  };
+  return [row("encrypt", took.encryptAlone, took.encryptByTwo), row("decrypt", took.decryptAlone, took.decryptByTwo)];
+}
+
 async function run(scale: Scale): Promise<Row[]> {
+  return [...(await besideOneShot(scale)), ...(await overThreads(scale))];
+}
+
+async function besideOneShot(scale: Scale): Promise<Row[]> {
   const size = byScale(scale, { quick: MiB, default: 64 * MiB, full: 64 * MiB });
   const rounds = byScale(scale, { quick: 1, default: 7, full: 21 });
   const { keyStore } = await benchKeyStore();
@@ -42,6 +69,7 @@ async function run(scale: Scale): Promise<Row[]> {
 
 export const bytes: Subject = {
   title: "Bytes, memory to memory",
-  about: "A `Uint8Array` in, a `Uint8Array` out, as against one context of node:crypto and one `update` over the whole.",
+  about:
+    "A `Uint8Array` in, a `Uint8Array` out, by the calling thread as against one context of node:crypto and one `update` over the whole, and by `threads: 2`, whose start is counted. What a cipher gives is memory of its own each time. Node 22 and newer let go of it at once; in Node 20 it is garbage as long as the recording, which V8 collects on the way.",
   run,
 };

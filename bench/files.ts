@@ -1,21 +1,16 @@
 /*
  * From file to file, by the calling thread and by two threads, on a file system in memory: the disk is not the subject.
- * `npx tsx --expose-gc bench/files.ts [--quick|--full]` runs it by itself.
  */
 import { closeSync, createReadStream, createWriteStream, existsSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { pipeline } from "node:stream/promises";
-import { pathToFileURL } from "node:url";
-import { compileWorkerCode } from "../scripts/worker-code.js";
+import "./shared/worker-code.js";
 import { benchKeyStore } from "./shared/key-store.js";
 import { byScale, bytesShown, GiB, interleaved, median, MiB, perSecond, speedRatios, spread } from "./shared/measure.js";
 import { chunk } from "./shared/streams.js";
 import { atLeast, type Row, type Scale, type Subject } from "./shared/subject.js";
-
-// The sources run as they are here; the build puts it into the package.
-Object.assign(globalThis, { RECORDING_KEYSTORE_WORKER: compileWorkerCode() });
 
 const recordingId = "recording-1";
 const ways = ["one", "two"] as const;
@@ -93,8 +88,3 @@ export const files: Subject = {
   about: "`encryptFile` and `decryptFile` on a file system in memory, with `threads: 1` (the calling thread; the file system's calls overlap with it on Node's own threads) and with `threads: 2`, beside the same through `createReadStream` and `createWriteStream`.",
   run,
 };
-
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  const scale: Scale = process.argv.includes("--quick") ? "quick" : process.argv.includes("--full") ? "full" : "default";
-  for (const { what, figure, against = "", promise } of await files.run(scale)) console.log(`| ${what} | ${figure} | ${against} | ${promise?.rule ?? ""} |`);
-}

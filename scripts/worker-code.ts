@@ -1,10 +1,10 @@
 import { buildSync } from "esbuild";
 import { fileURLToPath } from "node:url";
 
-/** The worker thread's source, in one piece: `src/files/worker-code.ts` says what for. Readable, since it is shipped. */
+/** The worker thread's source, in one piece: `src/threads/worker-code.ts` says what for. Readable, since it is shipped. */
 export function compileWorkerCode(): string {
   const { outputFiles } = buildSync({
-    entryPoints: [fileURLToPath(new URL("../src/files/worker.ts", import.meta.url))],
+    entryPoints: [fileURLToPath(new URL("../src/threads/worker.ts", import.meta.url))],
     bundle: true,
     write: false,
     platform: "node",

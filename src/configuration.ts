@@ -108,7 +108,18 @@ export interface RecordingName {
   asset?: string;
 }
 
-export interface EncryptOptions extends RecordingName, CallOptions {
+/** How many cores work on one recording. */
+export interface ThreadOptions {
+  /**
+   * Threads that work on bytes in memory or on a file: 1 is the calling one alone, up to 64 can be asked for, and 0, the
+   * default, lets size and number of cores decide. They are started for the recording and ended with it, some 40 ms each:
+   * unasked from 256 MiB on. On bytes the calling thread is one of them; a file is left to the others. Streams are the
+   * calling thread's alone, whatever is asked for.
+   */
+  threads?: number;
+}
+
+export interface EncryptOptions extends RecordingName, CallOptions, ThreadOptions {
   /** Authenticated, but readable by anyone who has the file: not for personal data. A JSON object, at most 8 KiB. */
   publicMetadata?: Readonly<Record<string, unknown>>;
   /**
@@ -122,15 +133,13 @@ export interface EncryptOptions extends RecordingName, CallOptions {
 
 export interface DecryptOptions extends RecordingName, CallOptions {}
 
-/** How a file is made out of another. */
-export interface FileOptions {
+/** What {@link DecryptOptions} are to one recording as a whole. */
+export interface DecryptRecordingOptions extends DecryptOptions, ThreadOptions {}
+
+/** How a file is made out of another; the result says how many threads took part. */
+export interface FileOptions extends ThreadOptions {
   /** Whether an output file that exists may be replaced, in one step and only by a whole one. Default false. */
   overwrite?: boolean;
-  /**
-   * Threads that work at once: 1 is the calling one, 2 to 64 are started for the file, and 0, the default, lets the file's
-   * size and the number of cores decide. The result says how many took part.
-   */
-  threads?: number;
   /** Told about every 100 ms, and once at the end, how far it is. What it throws is ignored. */
   onProgress?: (progress: FileProgress) => void;
 }
@@ -154,6 +163,9 @@ const jsonObject = (params: { secret?: true }) =>
 const signal = z.custom<AbortSignal>((value) => value instanceof AbortSignal, { message: "must be an AbortSignal" }).optional();
 const region = z.string().regex(/^[a-z]{2,3}(-[a-z]+)+-\d{1,2}$/, { message: "must be an AWS Region, such as eu-west-1" });
 const kmsKeys = z.array(z.string()).min(1).max(1_000);
+
+const threads = z.int().min(0).max(64).default(0);
+const decryptOptions = z.strictObject({ recordingId: text(1_024), asset: text(128).default("main"), signal });
 
 const keyStoreOptions = z.strictObject({
   organizationId: z.string().regex(organizationIdRule.pattern, { message: organizationIdRule.message }),
@@ -207,14 +219,16 @@ const schemas = {
     publicMetadata: jsonObject({}).optional(),
     metadata: jsonObject({ secret: true }).optional(),
     segmentSize: z.int().min(4_096).max(16_777_216).default(65_536),
+    threads,
     signal,
   }),
-  decrypt: z.strictObject({ recordingId: text(1_024), asset: text(128).default("main"), signal }),
+  decrypt: decryptOptions,
+  decryptRecording: decryptOptions.extend({ threads }),
   page: z.strictObject({ limit: z.int().min(1).max(1_000).default(50), cursor: z.string().optional(), signal }),
   call: z.strictObject({ signal }),
   file: z.strictObject({
     overwrite: z.boolean().default(false),
-    threads: z.int().min(0).max(64).default(0),
+    threads,
     onProgress: z.custom<(progress: FileProgress) => void>((value) => typeof value === "function", { message: "must be a function" }).optional(),
   }),
 } as const;

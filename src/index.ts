@@ -6,6 +6,7 @@ export type {
   ConfigurationInput,
   DecryptFileOptions,
   DecryptOptions,
+  DecryptRecordingOptions,
   EncryptFileOptions,
   EncryptOptions,
   FileOptions,
@@ -14,6 +15,7 @@ export type {
   RecordingKeyStoreOptions,
   RecordingKeyStoresOptions,
   RecordingName,
+  ThreadOptions,
 } from "./configuration.js";
 export type {
   BodyOf,

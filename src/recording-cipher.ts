@@ -1,4 +1,5 @@
 import { Readable } from "node:stream";
+import { types } from "node:util";
 import type { check } from "./configuration.js";
 import { wipe } from "./encoding/secrets.js";
 import { RecordingKeyStoreError } from "./errors.js";
@@ -8,6 +9,7 @@ import { newDataKey } from "./key-pairs/data-keys.js";
 import type { EncryptionKey, KeyManager } from "./key-pairs/key-manager.js";
 import { decryptBody, encryptBody, type DecryptedRecording, type EncryptedRecording, type RecordingInput } from "./recording/bodies.js";
 import type { OpenHeader } from "./recording/decrypt.js";
+import type { FillBytes } from "./recording/bytes.js";
 import type { EncryptRequest } from "./recording/encrypt.js";
 import { encodeHeader, type OpenedHeader, type RecordingHeader } from "./recording/header.js";
 import { encodeMetadata, metadataSectionLength } from "./recording/metadata.js";
@@ -17,9 +19,11 @@ import { readMetadata } from "./recording/read-metadata.js";
 import { SegmentReader, type OpenRequest } from "./recording/segment-reader.js";
 import { salvageBody, type SalvagedRecording } from "./recording/salvage.js";
 import { encryptedSize, segmentOverhead } from "./recording/sizes.js";
+import { fillByThreads } from "./threads/fill-bytes.js";
 
 type CheckedEncrypt = ReturnType<typeof check<"encrypt">>;
 type CheckedDecrypt = ReturnType<typeof check<"decrypt">>;
+type CheckedDecryptRecording = ReturnType<typeof check<"decryptRecording">>;
 type EncryptionFacts = Omit<EncryptedRecording<Uint8Array>, "body">;
 
 /** What is known of a recording without its content. */
@@ -42,7 +46,7 @@ export class RecordingCipher {
     if (recording instanceof Readable) recording.on("error", () => undefined);
     await loopTurn();
     const { seal, facts } = await this.#seal(options, signal);
-    return { ...(await encryptBody(recording, { ...seal, signal })), ...facts };
+    return { ...(await encryptBody(recording, { ...seal, signal, ...byThreads(recording, options) })), ...facts };
   }
 
   encryptFile(file: FileRequest, options: CheckedEncrypt): Promise<EncryptedFile> {
@@ -67,10 +71,10 @@ export class RecordingCipher {
     }
   }
 
-  async decrypt<I extends RecordingInput>(encrypted: I, options: CheckedDecrypt, signal: AbortSignal): Promise<DecryptedRecording<I>> {
+  async decrypt<I extends RecordingInput>(encrypted: I, options: CheckedDecryptRecording, signal: AbortSignal): Promise<DecryptedRecording<I>> {
     await loopTurn();
     const { open, factsOf } = this.#opening(options, signal);
-    const { header, ...body } = await decryptBody(encrypted, { open, signal });
+    const { header, ...body } = await decryptBody(encrypted, { open, signal, ...byThreads(encrypted, options) });
     return { ...body, ...factsOf(header) } as unknown as DecryptedRecording<I>;
   }
 
@@ -147,4 +151,10 @@ export class RecordingCipher {
       throw new RecordingKeyStoreError("ERR_RECORDING_MISMATCH", `this is another recording: its ${name} is not ${JSON.stringify(expected[name])}`);
     }
   }
+}
+
+/** Bytes may be worth more than the calling thread. */
+function byThreads(recording: RecordingInput, { threads }: { threads: number }): { fill?: FillBytes } {
+  const fill = types.isUint8Array(recording) ? fillByThreads(recording.length, threads) : undefined;
+  return fill ? { fill } : {};
 }

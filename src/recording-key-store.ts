@@ -7,6 +7,7 @@ import {
   type ConfigurationInput,
   type DecryptFileOptions,
   type DecryptOptions,
+  type DecryptRecordingOptions,
   type EncryptFileOptions,
   type EncryptOptions,
   type FileOptions,
@@ -103,7 +104,8 @@ export class RecordingKeyStore {
 
   /**
    * Encrypts a recording. Bytes in, bytes out; a Node `Readable` gives a `Readable`; a `ReadableStream` or any async
-   * iterable of bytes gives a `ReadableStream`. Needs no KMS call once the key is known.
+   * iterable of bytes gives a `ReadableStream`. Needs no KMS call once the key is known. Bytes of 256 MiB and more are
+   * shared with a second thread.
    * @throws InvalidInputError, `ERR_NOT_CONFIGURED`, `ERR_KEY_PAIR_UNTRUSTED`, `ERR_KEY_UNCONFIRMED`, `ERR_KEY_TOO_OLD`
    */
   encryptRecording<I extends RecordingInput>(recording: I, options: EncryptOptions): Promise<EncryptedRecording<I>> {
@@ -116,8 +118,8 @@ export class RecordingKeyStore {
    * @throws KmsError while KMS is away (retryable); `ERR_RECORDING_MISMATCH`, `ERR_RECORDING_TAMPERED`,
    * `ERR_RECORDING_TRUNCATED`, `ERR_FORMAT_INVALID`, `ERR_FORMAT_TOO_NEW`, `ERR_KEY_PAIR_NOT_FOUND`
    */
-  decryptRecording<I extends RecordingInput>(encrypted: I, options: DecryptOptions): Promise<DecryptedRecording<I>> {
-    return this.#call(options, (signal) => this.#cipher.decrypt(encrypted, check("decrypt", options), signal), true);
+  decryptRecording<I extends RecordingInput>(encrypted: I, options: DecryptRecordingOptions): Promise<DecryptedRecording<I>> {
+    return this.#call(options, (signal) => this.#cipher.decrypt(encrypted, check("decryptRecording", options), signal), true);
   }
 
   /**

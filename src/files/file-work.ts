@@ -1,13 +1,17 @@
 import { resolve } from "node:path";
 import { InvalidInputError } from "../errors.js";
+import { fileJob } from "./file-job.js";
 import { InputFile } from "./input-file.js";
-import type { SegmentKeys } from "./lane.js";
+import type { SegmentKeys } from "../recording/leased-floe.js";
 import type { SegmentLayout } from "../recording/segment-layout.js";
 import { LocalLane } from "./local-lane.js";
 import { checkTarget, OutputFile } from "./output-file.js";
 import { Progress, type FileProgress } from "./progress.js";
-import { Pump } from "./pump.js";
-import { Threads } from "./threads.js";
+import { Pump } from "../threads/pump.js";
+import { Threads, threadsWorth } from "../threads/threads.js";
+
+/** More wait for the memory, not for the cipher. */
+const mostUnasked = 4;
 
 export interface FileRequest {
   readonly inputPath: string;
@@ -65,13 +69,15 @@ export async function workOnFile<T>(request: FileRequest, secret: boolean, plan:
 }
 
 async function fill<T>(output: OutputFile, input: InputFile, { layout, preamble, keys, facts }: FilePlan<T>, { threads: wanted, onProgress, signal }: FileRequest): Promise<T & FileTotals> {
-  const job = { input, output, layout, keys };
+  const job = fileJob({ input, output, layout, keys });
   const progress = new Progress(input.size, onProgress);
   const pump = new Pump(layout, new LocalLane(job), signal, (bytes) => progress.add(bytes));
   const threads = new Threads();
   try {
     await output.write([preamble], 0);
-    threads.start(wanted, job, await keys.use((floe) => floe.message), pump);
+    // Two threads at least, since the calling one leaves everything to them.
+    const count = wanted || threadsWorth(input.size, { most: mostUnasked, callerWorks: false });
+    if (count > 1) threads.start({ count, asked: wanted > 0 }, job, await keys.use((floe) => floe.message), pump);
     await pump.run();
   } finally {
     await threads.end();
@@ -80,7 +86,7 @@ async function fill<T>(output: OutputFile, input: InputFile, { layout, preamble,
   signal.throwIfAborted();
   await output.publish();
   progress.finish();
-  return { ...facts, inputSize: input.size, outputSize: layout.target.end, threads: threads.count };
+  return { ...facts, inputSize: input.size, outputSize: layout.target.end, threads: Math.max(1, threads.count) };
 }
 
 function checkPath(field: string, path: unknown): void {

@@ -1,4 +1,5 @@
-import type { FileJob, Lane } from "./lane.js";
+import type { Lane } from "../threads/lane.js";
+import type { FileJob } from "./file-job.js";
 import { sourceBytes, targetOffset, type SegmentRange } from "../recording/segment-layout.js";
 import { transformSegments } from "../recording/transform-segments.js";
 

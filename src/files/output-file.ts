@@ -3,7 +3,7 @@ import { lstat, open, rename, stat, unlink, type FileHandle } from "node:fs/prom
 import { basename, dirname, join } from "node:path";
 import { InvalidInputError } from "../errors.js";
 import { errnoOf, hardLinksUnsupported, linkOnce, syncFolder } from "../file-system.js";
-import { dropBytes } from "./drop-bytes.js";
+import { dropBytes } from "../drop-bytes.js";
 import { fileExists, fileFailure } from "./failures.js";
 
 /** What a killed process leaves behind is called so, and 24 hexadecimal digits and `.tmp`. */

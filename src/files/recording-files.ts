@@ -27,7 +27,7 @@ export async function encryptFile<T>(request: FileRequest, seal: () => Promise<{
     return {
       layout: encryptionLayout(size, { preambleLength: preamble.length, segmentLength: sealed.segmentLength }),
       preamble,
-      keys: { use: async (work) => work(encryptor.segments) },
+      keys: encryptor.segmentKeys,
       destroy: () => encryptor.destroy(),
       facts,
     };
@@ -43,7 +43,7 @@ export async function decryptFile<T>(request: FileRequest, open: OpenHeader, fac
     return {
       layout: decryptionLayout(input.size, { preambleLength, segmentLength: decryptor.header.segmentLength }),
       preamble: Buffer.alloc(0),
-      keys: { use: (work) => decryptor.keys.use((floe) => work(floe.segments), signal) },
+      keys: decryptor.segmentKeys,
       destroy: () => decryptor.destroy(),
       facts: factsOf(decryptor.header),
     };

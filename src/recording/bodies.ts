@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import type { ReadableStream } from "node:stream/web";
 import { wipe } from "../encoding/secrets.js";
 import { ByteSource, isStream, type ByteStream, type RecordingStream } from "./byte-source.js";
-import { decryptBytes, encryptBytes } from "./bytes.js";
+import { decryptBytes, encryptBytes, type FillBytes } from "./bytes.js";
 import type { OpenHeader } from "./decrypt.js";
 import { openStream } from "./opening.js";
 import { RecordingEncryptor, type EncryptRequest } from "./encrypt.js";
@@ -52,10 +52,10 @@ type Body<I extends RecordingInput> = Streamed<I> & { readonly body: BodyOf<I> }
 const maxStep = 1_048_576;
 
 /**
- * Encrypts bytes at once, or a stream as it is read. Chunks of a Node stream must stay as they are, as in any pipeline;
+ * Encrypts bytes at once (by `fill`, or else by the calling thread alone), or a stream as it is read. Chunks of a Node stream must stay as they are, as in any pipeline;
  * every other source may use its chunk again once it is asked for the next one.
  */
-export async function encryptBody<I extends RecordingInput>(input: I, request: EncryptRequest & { signal?: AbortSignal }): Promise<Body<I>> {
+export async function encryptBody<I extends RecordingInput>(input: I, request: EncryptRequest & { signal?: AbortSignal; fill?: FillBytes }): Promise<Body<I>> {
   try {
     request.signal?.throwIfAborted();
     if (!isStream(input, "recording")) return { body: await encryptBytes(input, request) } as unknown as Body<I>;
@@ -86,10 +86,10 @@ function encryptStream(input: RecordingStream, request: EncryptRequest & { signa
 /** Decrypts bytes at once, or a stream as it is read. Resolves when the header has been opened and authenticated. */
 export async function decryptBody<I extends RecordingInput>(
   input: I,
-  { open, signal }: { open: OpenHeader; signal?: AbortSignal },
+  { open, signal, fill }: { open: OpenHeader; signal?: AbortSignal; fill?: FillBytes },
 ): Promise<Body<I> & { readonly header: OpenedHeader }> {
   if (!isStream(input, "encrypted")) {
-    const { header, body } = await decryptBytes(input, open, signal);
+    const { header, body } = await decryptBytes(input, { open, signal, fill });
     return { header, body } as unknown as Body<I> & { header: OpenedHeader };
   }
   const { decryptor, ...body } = await openStream(input, { open, signal, salvage: false }, (whole) => whole.totals());

@@ -1,69 +1,105 @@
 import { RecordingDecryptor, type OpenHeader } from "./decrypt.js";
 import { RecordingEncryptor, type EncryptRequest } from "./encrypt.js";
+import type { FloeSegments } from "./floe.js";
 import type { OpenedHeader } from "./header.js";
+import type { SegmentKeys } from "./leased-floe.js";
 import { loopTurn } from "./loop-turn.js";
 import { bytesReader } from "./opening.js";
-import { decryptionLayout, encryptionLayout, rangesOf, sourceBytes, type SegmentLayout, type SegmentRange } from "./segment-layout.js";
+import { decryptionLayout, encryptionLayout, rangesOf, sourceBytes, targetOffset, type SegmentLayout, type SegmentRange } from "./segment-layout.js";
 import { floeHeaderLength, plaintextSizeOf } from "./sizes.js";
 import { transformSegments } from "./transform-segments.js";
 
-/** Source bytes of one step: what it makes is copied while it is still in the core's cache. */
-const stepBytes = 262_144;
+/** Source bytes of one step: what it makes is still in the core's cache when it is copied. */
+export const stepBytes = 262_144;
+
+/** One encryption or decryption in memory. */
+export interface BytesJob {
+  readonly layout: SegmentLayout;
+  readonly keys: SegmentKeys;
+  readonly source: Buffer;
+  /** As long as the layout's target; filled behind what stands before the segments. */
+  readonly target: Buffer;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Fills the target of a job. When it settles, nobody writes there any more. */
+export type FillBytes = (job: BytesJob) => Promise<void>;
+
+/** Bytes; what is smaller is collected as cheaply. */
+const worthGivingBack = 4_096;
 
 /** Encrypts a recording that lies in memory. */
-export async function encryptBytes(input: Uint8Array, request: EncryptRequest & { signal?: AbortSignal }): Promise<Buffer> {
-  const { segmentLength, signal } = request;
+export async function encryptBytes(input: Uint8Array, request: EncryptRequest & { signal?: AbortSignal; fill?: FillBytes }): Promise<Buffer> {
+  const { segmentLength, signal, fill } = request;
   const encryptor = new RecordingEncryptor(request);
   try {
     const preamble = encryptor.takePreamble();
     const layout = encryptionLayout(input.length, { preambleLength: preamble.length, segmentLength });
-    return await filled(layout, input, preamble, (range, bytes) => transformSegments(encryptor.segments, layout, range, bytes), signal);
+    return await filled(input, preamble, { layout, keys: encryptor.segmentKeys, signal }, fill);
   } finally {
     encryptor.destroy();
   }
 }
 
 /** Decrypts a recording that lies in memory. Resolves with all of it, or rejects. */
-export async function decryptBytes(input: Uint8Array, open: OpenHeader, signal: AbortSignal | undefined): Promise<{ header: OpenedHeader; body: Buffer }> {
+export async function decryptBytes(
+  input: Uint8Array,
+  { open, signal, fill }: { open: OpenHeader; signal?: AbortSignal | undefined; fill?: FillBytes | undefined },
+): Promise<{ header: OpenedHeader; body: Buffer }> {
   const decryptor = await RecordingDecryptor.open(bytesReader(input), { open, signal, salvage: false });
   try {
-    const { header, keys } = decryptor;
+    const { header } = decryptor;
     const preambleLength = decryptor.totals().encryptedSize;
     const { segmentLength } = header;
     plaintextSizeOf(input.length, { headerLength: preambleLength - floeHeaderLength, segmentLength }); // or it is cut short
     const layout = decryptionLayout(input.length, { preambleLength, segmentLength });
-    const transform = (range: SegmentRange, bytes: Buffer) => {
-      const { held } = keys;
-      return held ? transformSegments(held.segments, layout, range, bytes) : keys.use((floe) => transformSegments(floe.segments, layout, range, bytes), signal);
-    };
-    return { header, body: await filled(layout, input, undefined, transform, signal) };
+    return { header, body: await filled(input, undefined, { layout, keys: decryptor.segmentKeys, signal }, fill) };
   } finally {
     decryptor.destroy();
   }
 }
 
-type Transform = (range: SegmentRange, bytes: Buffer) => readonly Buffer[] | Promise<readonly Buffer[]>;
-
-/** One result, filled step by step: collecting first and joining later costs a second copy of everything. */
-async function filled(layout: SegmentLayout, input: Uint8Array, preamble: Buffer | undefined, transform: Transform, signal: AbortSignal | undefined): Promise<Buffer> {
+/** One result, filled range by range: collecting first and joining later costs a second copy of everything. */
+async function filled(input: Uint8Array, preamble: Buffer | undefined, work: Pick<BytesJob, "layout" | "keys" | "signal">, fill: FillBytes = fillInTurns): Promise<Buffer> {
   const source = Buffer.from(input.buffer, input.byteOffset, input.byteLength);
-  const result = Buffer.allocUnsafeSlow(layout.target.end);
-  let end = preamble?.copy(result) ?? 0;
+  const target = Buffer.allocUnsafeSlow(work.layout.target.end);
+  preamble?.copy(target);
   try {
-    for (const range of rangesOf(layout, stepBytes)) {
-      const turn = loopTurn();
-      if (turn) await turn;
-      signal?.throwIfAborted();
-      const { offset, length } = sourceBytes(layout, range);
-      const made = transform(range, source.subarray(offset, offset + length));
-      for (const piece of made instanceof Promise ? await made : made) {
-        result.set(piece, end);
-        end += piece.length;
-      }
-    }
+    await fill({ ...work, source, target });
   } catch (error) {
-    result.fill(0);
+    target.fill(0);
     throw error;
   }
-  return result;
+  return target;
+}
+
+/** By the calling thread alone, which has its turns for other things in between. */
+const fillInTurns: FillBytes = async (job) => {
+  for (const range of rangesOf(job.layout, stepBytes)) {
+    const turn = loopTurn();
+    if (turn) await turn;
+    job.signal?.throwIfAborted();
+    const { held } = job.keys;
+    if (held) fillRange(job, range, held);
+    else await job.keys.use((floe) => fillRange(job, range, floe));
+  }
+};
+
+/** What becomes of a range is copied to its place while it is still in the core's cache. */
+export function fillRange({ layout, source, target }: BytesJob, range: SegmentRange, floe: FloeSegments): void {
+  const { offset, length } = sourceBytes(layout, range);
+  let end = targetOffset(layout, range.first);
+  for (const piece of transformSegments(floe, layout, range, source.subarray(offset, offset + length))) {
+    target.set(piece, end);
+    end += piece.length;
+    giveBack(piece);
+  }
+}
+
+/**
+ * Frees a cipher's output at once, where the engine can (Node 22 and newer): the next one finds its memory warm, and there
+ * is no garbage as long as the recording. Nobody else may hold the piece.
+ */
+function giveBack({ buffer, length }: Buffer): void {
+  if (length >= worthGivingBack && length === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer?.(0);
 }

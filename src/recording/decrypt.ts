@@ -4,7 +4,7 @@ import type { ByteReader } from "./byte-source.js";
 import type { DataKeyLease } from "./data-key-lease.js";
 import { aeadIvLength, isInnerSegment, tagLength, tampered, type FloeDecryptor } from "./floe.js";
 import { checkMagic, decodeHeader, headerLengthOf, headerPrefixLength, type OpenedHeader, type RecordingHeader } from "./header.js";
-import { LeasedFloe } from "./leased-floe.js";
+import { LeasedFloe, type SegmentKeys } from "./leased-floe.js";
 import { openMetadata } from "./metadata.js";
 import type { Metadata } from "./metadata-json.js";
 import { floeHeaderLength, segmentOverhead, type StreamTotals } from "./sizes.js";
@@ -175,8 +175,15 @@ export class RecordingDecryptor {
   }
 
   /** For those who read the segments by themselves. They end with {@link destroy}. */
-  get keys(): LeasedFloe {
-    return this.#keys;
+  get segmentKeys(): SegmentKeys {
+    const keys = this.#keys;
+    const { signal } = this.#request;
+    return {
+      get held() {
+        return keys.held?.segments;
+      },
+      use: (work) => keys.use((floe) => work(floe.segments), signal),
+    };
   }
 
   /** Whether everything was there and verified, and nothing behind it. Only salvage ever ends without. */

@@ -1,6 +1,7 @@
 import { wipe } from "../encoding/secrets.js";
 import { ChunkQueue } from "./chunk-queue.js";
-import { FloeEncryptor, type FloeSegments } from "./floe.js";
+import { FloeEncryptor } from "./floe.js";
+import type { SegmentKeys } from "./leased-floe.js";
 import { sealMetadata } from "./metadata.js";
 import { segmentOverhead, type StreamTotals } from "./sizes.js";
 
@@ -39,9 +40,10 @@ export class RecordingEncryptor {
     return Buffer.concat(this.#count(this.#begin()));
   }
 
-  /** Segments at any position, behind the preamble. */
-  get segments(): FloeSegments {
-    return this.#floe.segments;
+  /** For segments at any position, behind the preamble. */
+  get segmentKeys(): SegmentKeys {
+    const { segments } = this.#floe;
+    return { held: segments, use: async (work) => work(segments) };
   }
 
   /** @param owned - whether the chunk stays unchanged after this call; otherwise what must be kept of it is copied */

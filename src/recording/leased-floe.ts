@@ -1,7 +1,7 @@
 import { wipe } from "../encoding/secrets.js";
 import type { RecordingKeyStoreError } from "../errors.js";
 import type { DataKeyLease } from "./data-key-lease.js";
-import { FloeDecryptor } from "./floe.js";
+import { FloeDecryptor, type FloeSegments } from "./floe.js";
 
 export interface FloeMessage {
   /** The whole encoded header; FLOE's associated data. */
@@ -9,6 +9,14 @@ export interface FloeMessage {
   /** The FLOE header, 74 bytes. */
   readonly floeHeader: Buffer;
   readonly segmentLength: number;
+}
+
+/** Lends the keys of a recording's segments, for one range of them at a time. */
+export interface SegmentKeys {
+  /** The keys, while nobody need be asked for them. */
+  readonly held: FloeSegments | undefined;
+  /** Runs `work` without a wait after the keys were had. Rejects when they may no longer be used. */
+  use<T>(work: (floe: FloeSegments) => T): Promise<T>;
 }
 
 /** FLOE's keys for one recording, in memory only while custody lends the data key from which they are derived. */

@@ -3,17 +3,19 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach } from "vitest";
+import type { SegmentKeys } from "../../src/recording/leased-floe.js";
 import { InputFile } from "../../src/files/input-file.js";
-import type { FileJob, Lane, SegmentKeys } from "../../src/files/lane.js";
+import { fileJob, type FileJob } from "../../src/files/file-job.js";
 import { decryptionLayout, encryptionLayout } from "../../src/recording/segment-layout.js";
 import { LocalLane } from "../../src/files/local-lane.js";
 import { OutputFile } from "../../src/files/output-file.js";
-import { Pump } from "../../src/files/pump.js";
-import { WorkerLane } from "../../src/files/worker-lane.js";
+import { Pump } from "../../src/threads/pump.js";
+import type { WorkerLane } from "../../src/threads/worker-lane.js";
 import { RecordingEncryptor } from "../../src/recording/encrypt.js";
 import { FloeDecryptor, type FloeSegments } from "../../src/recording/floe.js";
 import { headerLengthOf } from "../../src/recording/header.js";
 import { dataKey, header } from "../recording/support.js";
+import { idle, joinWorkers } from "../threads/support.js";
 
 /** A folder of the test's own, gone after it. */
 export function useFolder(): { path: (name: string) => string; readonly folder: string } {
@@ -31,9 +33,6 @@ export function useFolder(): { path: (name: string) => string; readonly folder: 
 }
 
 export const audio = (size: number) => randomBytes(size);
-
-/** A lane that never gets anything: all work goes to the others. */
-const idle: Lane = { rangeBytes: 1, depth: 0, run: () => Promise.reject(new Error("idle")) };
 
 export interface LaneOptions {
   /** 0 for the calling thread alone; otherwise that many workers, and only they. */
@@ -59,7 +58,7 @@ export async function throughLanes(direction: "encrypt" | "decrypt", inputPath: 
       const encryptor = new RecordingEncryptor({ header: header({ segmentLength }), dataKey: Buffer.from(dataKey), segmentLength });
       const preamble = encryptor.takePreamble();
       await output.write([preamble], 0);
-      floe = encryptor.segments;
+      floe = encryptor.segmentKeys.held!;
       layout = encryptionLayout(input.size, { preambleLength: preamble.length, segmentLength });
     } else {
       const bytes = await readFile(inputPath);
@@ -67,20 +66,10 @@ export async function throughLanes(direction: "encrypt" | "decrypt", inputPath: 
       floe = new FloeDecryptor(dataKey, bytes.subarray(0, length), bytes.subarray(length, length + 74), { segmentLength }).segments;
       layout = decryptionLayout(input.size, { preambleLength: length + 74, segmentLength });
     }
-    const job: FileJob = { input, output, layout, keys: { use: options.use ?? (async (work) => work(floe)) } };
+    const job = fileJob({ input, output, layout, keys: { held: options.use ? undefined : floe, use: options.use ?? (async (work) => work(floe)) } });
     const own = options.workers === 0 || options.rescue ? new LocalLane(job) : idle;
     const pump = new Pump(layout, own, options.signal ?? new AbortController().signal, (bytes) => options.onRange?.(bytes, started));
-    const joining = Array.from({ length: options.workers }, () => {
-      return new Promise<void>((joined, failed) => {
-        const lane = WorkerLane.start(job, floe.message, (ready) => {
-          pump.join(ready);
-          joined();
-        });
-        if (lane) started.push(lane);
-        else failed(new Error("no thread could be started"));
-      });
-    });
-    await Promise.all(joining);
+    await joinWorkers(options.workers, job, floe.message, pump, started);
     await pump.run();
     await input.checkUnchanged();
     await output.publish();

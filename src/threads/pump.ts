@@ -2,7 +2,7 @@ import { LaneLost, type Lane } from "./lane.js";
 import { segmentsIn, sourceBytes, type SegmentLayout, type SegmentRange } from "../recording/segment-layout.js";
 
 /**
- * Hands the segments of a file to lanes, range by range, until all are done. Lanes may join on the way. After the first
+ * Hands the segments of a recording to lanes, range by range, until all are done. Lanes may join on the way. After the first
  * failure nothing more is handed out, and what is under way is waited for: nobody writes any more when `run` settles.
  */
 export class Pump {
@@ -17,7 +17,7 @@ export class Pump {
   #failure: { readonly first: number; readonly error: unknown } | undefined;
 
   /**
-   * @param own - works while there is no other lane
+   * @param own - works while there is no other lane, and beside others if it stays with them
    * @param onDone - told how many bytes of the source are done
    */
   constructor(layout: SegmentLayout, own: Lane, signal: AbortSignal, onDone: (bytes: number) => void) {
@@ -35,7 +35,7 @@ export class Pump {
     this.#signal.throwIfAborted();
   }
 
-  /** From now on this lane works instead of the own one. */
+  /** From now on this lane works, instead of the own one unless that stays. */
   join(lane: Lane): void {
     this.#others.add(lane);
     this.#start(lane);
@@ -63,7 +63,7 @@ export class Pump {
 
   #take(lane: Lane): SegmentRange | undefined {
     if (this.#failure || this.#signal.aborted) return undefined;
-    if (lane === this.#own ? this.#others.size > 0 : !this.#others.has(lane)) return undefined;
+    if (lane === this.#own ? this.#others.size > 0 && !lane.staysWithOthers : !this.#others.has(lane)) return undefined;
     const returned = this.#returned.pop();
     if (returned) return returned;
     const first = this.#next;

@@ -2,30 +2,58 @@ import { Worker } from "node:worker_threads";
 import { wipe } from "../encoding/secrets.js";
 import { RecordingKeyStoreError, type ErrorCode } from "../errors.js";
 import { messageKeyLength, type FloeMessage, type FloeSegments } from "../recording/floe.js";
-import { fileChanged, fileFailure } from "./failures.js";
-import { LaneLost, type FileJob, type Lane } from "./lane.js";
-import type { SegmentRange } from "../recording/segment-layout.js";
+import type { SegmentKeys } from "../recording/leased-floe.js";
+import type { SegmentLayout, SegmentRange } from "../recording/segment-layout.js";
+import { LaneLost, type Lane } from "./lane.js";
 import { workerCode } from "./worker-code.js";
-import type { WorkerAnswer, WorkerFailure, WorkerJob, WorkerOrder } from "./worker-job.js";
+import type { FileDescriptors, FileTrouble, RangeMemory, WorkerAnswer, WorkerFailure, WorkerJob, WorkerOrder } from "./worker-job.js";
+
+/** How the bytes of ranges get to a thread and back. */
+export interface Medium {
+  /** Source bytes of one range: some milliseconds of work. So long keys may be used after they were had. */
+  readonly rangeBytes: number;
+  /** Files that threads read and write by themselves. */
+  readonly files?: FileDescriptors;
+  /** What went wrong with them, as the error that this thread would have thrown. */
+  fileFailure?(trouble: FileTrouble): Error;
+  /** Otherwise: puts a range's source where the thread finds it. */
+  lend?(range: SegmentRange): LentRange;
+}
+
+/** A range whose bytes lie in memory that two threads see. */
+export interface LentRange {
+  readonly memory: RangeMemory;
+  /** Brings its target home. */
+  takeHome(): void;
+  /** The memory may be used for another range. */
+  release(): void;
+}
+
+/** One encryption or decryption that several threads share. */
+export interface ThreadedJob {
+  readonly layout: SegmentLayout;
+  readonly keys: SegmentKeys;
+  readonly medium: Medium;
+}
 
 interface Pending {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** Another thread, which reads and writes by itself. It ends with the job. */
+/** Another thread. It ends with the job. */
 export class WorkerLane implements Lane {
-  /** Some milliseconds of work: so long keys may be used after they were had, and so quickly an abort is noticed. */
-  readonly rangeBytes = 4_194_304;
+  readonly rangeBytes: number;
   /** The thread never waits for this one, as long as this one gets around to answering every few milliseconds. */
   readonly depth = 3;
-  readonly #job: FileJob;
+  readonly #job: ThreadedJob;
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
   #lastId = 0;
   #lost = false;
 
-  private constructor(job: FileJob, worker: Worker) {
+  private constructor(job: ThreadedJob, worker: Worker) {
+    this.rangeBytes = job.medium.rangeBytes;
     this.#job = job;
     this.#worker = worker;
   }
@@ -34,10 +62,10 @@ export class WorkerLane implements Lane {
    * @param ready - told when the thread can work; never, if it ends before
    * @returns `undefined` where threads can't be started
    */
-  static start(job: FileJob, message: FloeMessage, ready: (lane: WorkerLane) => void): WorkerLane | undefined {
+  static start(job: ThreadedJob, message: FloeMessage, ready: (lane: WorkerLane) => void): WorkerLane | undefined {
     const code = workerCode();
     if (code === undefined) return undefined;
-    const workerData: WorkerJob = { input: job.input.handle.fd, output: job.output.handle.fd, layout: job.layout, message: unpooled(message) };
+    const workerData: WorkerJob = { files: job.medium.files, layout: job.layout, message: unpooled(message) };
     let worker: Worker;
     try {
       // Neither the environment nor what the process was told to load first is any business of this thread.
@@ -57,10 +85,13 @@ export class WorkerLane implements Lane {
 
   async run(range: SegmentRange): Promise<void> {
     const messageKey = new SharedArrayBuffer(messageKeyLength);
+    const lent = this.#job.medium.lend?.(range);
     try {
-      await this.#job.keys.use((floe) => this.#order(floe, { id: (this.#lastId += 1), range, messageKey }));
+      await this.#job.keys.use((floe) => this.#order(floe, { id: (this.#lastId += 1), range, messageKey, memory: lent?.memory }));
+      lent?.takeHome();
     } finally {
       wipe(new Uint8Array(messageKey));
+      lent?.release();
     }
   }
 
@@ -92,16 +123,12 @@ export class WorkerLane implements Lane {
   }
 
   #errorOf(failure: WorkerFailure): Error {
-    const { input, output } = this.#job;
     switch (failure.kind) {
       case "recording":
         return new RecordingKeyStoreError(failure.code as ErrorCode, failure.message);
       case "changed":
-        return fileChanged(input.path);
-      case "file": {
-        const { code, syscall, message, doing } = failure;
-        return fileFailure(`${doing} ${doing === "read" ? input.path : output.path}`, Object.assign(new Error(message), { code, syscall }));
-      }
+      case "file":
+        return this.#job.medium.fileFailure?.(failure) ?? new Error(failure.kind);
       case "other":
         return new Error(failure.message);
     }

@@ -3,11 +3,22 @@ import type { SegmentLayout, SegmentRange } from "../recording/segment-layout.js
 
 /** What a worker thread is given when it starts: no secret. */
 export interface WorkerJob {
-  /** File descriptors belong to the process: no thread opens a path again, which might be another file by then. */
-  readonly input: number;
-  readonly output: number;
   readonly layout: SegmentLayout;
   readonly message: FloeMessage;
+  /** Without them each order says where its bytes lie in memory. */
+  readonly files?: FileDescriptors | undefined;
+}
+
+/** They belong to the process: no thread opens a path again, which might be another file by then. */
+export interface FileDescriptors {
+  readonly input: number;
+  readonly output: number;
+}
+
+/** Memory that two threads see, for one range: its source from the beginning of the one, its target in the other. */
+export interface RangeMemory {
+  readonly source: SharedArrayBuffer;
+  readonly target: SharedArrayBuffer;
 }
 
 export interface WorkerOrder {
@@ -15,6 +26,7 @@ export interface WorkerOrder {
   readonly range: SegmentRange;
   /** The message key, in memory that both threads see: wiped by whoever lent it as soon as the answer is there. */
   readonly messageKey: SharedArrayBuffer;
+  readonly memory?: RangeMemory | undefined;
 }
 
 /** Errors lose their class and their fields on the way between threads. */
@@ -23,6 +35,9 @@ export type WorkerFailure =
   | { readonly kind: "file"; readonly doing: "read" | "write"; readonly code: string; readonly message: string; readonly syscall: string }
   | { readonly kind: "changed" }
   | { readonly kind: "other"; readonly message: string };
+
+/** What only files can fail with. */
+export type FileTrouble = Extract<WorkerFailure, { kind: "file" | "changed" }>;
 
 export interface WorkerAnswer {
   readonly id: number;

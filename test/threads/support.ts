@@ -1,0 +1,48 @@
+import type { FloeMessage } from "../../src/recording/floe.js";
+import type { FillBytes } from "../../src/recording/bytes.js";
+import type { Lane } from "../../src/threads/lane.js";
+import { Pump } from "../../src/threads/pump.js";
+import { SharedMemory } from "../../src/threads/shared-memory.js";
+import { WorkerLane, type ThreadedJob } from "../../src/threads/worker-lane.js";
+
+/** A lane that never gets anything: all work goes to the others. */
+export const idle: Lane = { rangeBytes: 1, depth: 0, run: () => Promise.reject(new Error("idle")) };
+
+/** Resolves when so many workers have joined, which are left in `started`. */
+export async function joinWorkers(workers: number, job: ThreadedJob, message: FloeMessage, pump: Pump, started: WorkerLane[]): Promise<void> {
+  const joining = Array.from({ length: workers }, () => {
+    return new Promise<void>((joined, failed) => {
+      const lane = WorkerLane.start(job, message, (ready) => {
+        pump.join(ready);
+        joined();
+      });
+      if (lane) started.push(lane);
+      else failed(new Error("no thread could be started"));
+    });
+  });
+  await Promise.all(joining);
+}
+
+export interface FillOptions {
+  readonly workers: number;
+  readonly onRange?: (workers: readonly WorkerLane[]) => void;
+  /** Works too; nobody, unless given. */
+  readonly own?: Lane;
+}
+
+/** Bytes in memory, by so many workers and by nobody else. */
+export function fillByWorkers({ workers, onRange, own = idle }: FillOptions): FillBytes {
+  return async (job) => {
+    const { layout, keys, signal = new AbortController().signal } = job;
+    const started: WorkerLane[] = [];
+    const pump = new Pump(layout, own, signal, () => onRange?.(started));
+    const medium = new SharedMemory(job);
+    try {
+      await joinWorkers(workers, { layout, keys, medium }, await keys.use((floe) => floe.message), pump, started);
+      await pump.run();
+    } finally {
+      await Promise.all(started.map((lane) => lane.close()));
+      medium.wipe();
+    }
+  };
+}
