@@ -7,7 +7,8 @@ export default {
   testRunner: "vitest",
   coverageAnalysis: "perTest",
   concurrency: 1,
-  timeoutMS: 3_000,
+  // Beyond half as long again as its tests take: for loops without end; what waits without end is a failure in vitest.
+  timeoutMS: 1_500,
   // A second run tries only what has changed since the first.
   incremental: true,
   ignorePatterns: ["dist", "reports", "coverage", "docs", "bench", "examples/assets"],
