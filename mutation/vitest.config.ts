@@ -1,15 +1,28 @@
 import { defineConfig } from "vitest/config";
 import base from "../vitest.config.js";
+import ShortestFirst from "./shortest-first.js";
 
-/** What is run for each mutant: the tests of recordings and key pairs, without those that start processes, take long, or are about something else. */
+/**
+ * What is run for each mutant: the tests of recordings or those of key pairs, without those that start processes (which
+ * know nothing of the mutant) and without the ten thousand encryptions per failure of test/key-store/ten-thousand. What
+ * is tried very often by `npm test` is tried less often here: test/support/effort.ts. Mutators are not left out.
+ */
 export default defineConfig({
   ...base,
   test: {
     ...base.test,
-    include: ["**/*.test.ts"],
-    exclude: ["**/*processes.test.ts", "**/outage-10000.test.ts", "**/test/{package,in-memory-kms,stores,kms,fuzz,files,sources}/**"],
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    // Seen from `dir`: test/recording, or test for key pairs.
+    include: ["*.test.ts", "{key-pairs,key-store}/*.test.ts"],
+    exclude: ["**/*processes.test.ts"],
+    env: { RECORDING_KEYSTORE_MUTATION: "1" },
+    setupFiles: ["mutation/setup.ts"],
+    runner: "mutation/runner.ts",
+    sequence: { sequencer: ShortestFirst },
+    // No test takes a second here. What waits without end is dead sooner than by Stryker's time limit, and without a new process.
+    testTimeout: 3_000,
+    hookTimeout: 3_000,
+    teardownTimeout: 500,
+    passWithNoTests: true,
     reporters: [],
     // One process state for all test files: most of the time would go into importing the same modules again.
     isolate: false,

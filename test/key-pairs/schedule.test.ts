@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { jitter, jitterWindow, nextKeyChange, slotTime } from "../../src/key-pairs/schedule.js";
 import { keyPairSpecs } from "../../src/key-pairs/vocabulary.js";
+import { effort } from "../support/effort.js";
 
 const at = (text: string) => Date.parse(`${text}Z`);
 const iso = (time: number) => new Date(time).toISOString().slice(0, 16);
@@ -56,7 +57,7 @@ describe("the next change", () => {
           expect(slot).toBe(slotTime(anchor, change, index));
         },
       ),
-      { numRuns: 60 },
+      { numRuns: effort(60, 25) },
     );
   });
 });

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { InvalidInputError, KmsError, RecordingKeyStore, RecordingKeyStoreError } from "../../src/index.js";
+import { effort } from "../support/effort.js";
 import { accountId, configured, homeRegion, kmsKeyAliasArn, organizationId, setup } from "../support/setup.js";
 
 const audio = randomBytes(200_000);
@@ -127,7 +128,7 @@ describe("encrypt and decrypt", () => {
     const { keyStore, kms, clock } = await configured();
     const { body } = await keyStore.encryptRecording(audio.subarray(0, 1_000), { recordingId: "r" });
     kms.journal.clear();
-    await Promise.all(Array.from({ length: 1_000 }, () => keyStore.decryptRecording(body, { recordingId: "r" })));
+    await Promise.all(Array.from({ length: effort(1_000, 30) }, () => keyStore.decryptRecording(body, { recordingId: "r" })));
     expect(kms.journal.count("Decrypt")).toBe(1);
     clock.advance(60_000);
     await keyStore.decryptRecording(body, { recordingId: "r" });
@@ -165,7 +166,7 @@ describe("encrypt and decrypt", () => {
     await expect(setup().keyStore.encryptRecording(audio, { recordingId: "r" })).rejects.toMatchObject({ code: "ERR_NOT_CONFIGURED" });
   });
 
-  it.each(["X25519", "RSA_2048", "RSA_3072", "RSA_4096"] as const)("works with %s", async (keyPairSpec) => {
+  it.each(effort(["X25519", "RSA_2048", "RSA_3072", "RSA_4096"] as const, ["X25519", "RSA_2048"] as const))("works with %s", async (keyPairSpec) => {
     const { keyStore } = setup();
     await keyStore.configure({ kmsKeyAliasArn, keyPairSpec });
     const { body } = await keyStore.encryptRecording(audio, { recordingId: "r" });

@@ -2,11 +2,12 @@ import { randomBytes } from "node:crypto";
 import { KMSClient, ReplicateKeyCommand } from "@aws-sdk/client-kms";
 import { describe, expect, it } from "vitest";
 import type { KeyPairStore } from "../../src/index.js";
+import { effort } from "../support/effort.js";
 import { accountId, configured, homeRegion, kmsKeyAliasArn, organizationId, setup } from "../support/setup.js";
 
 const audio = randomBytes(1_000);
 const day = 86_400_000;
-const settle = () => new Promise((resolve) => setTimeout(resolve, 150));
+const settle = () => new Promise((resolve) => setTimeout(resolve, effort(150, 50)));
 
 describe("the KMS key is rotated", () => {
   it("automatically: old material decrypts on", async () => {

@@ -4,6 +4,7 @@ import { encodeFields } from "../../src/encoding/fields.js";
 import type { RecordingKeyStoreError } from "../../src/errors.js";
 import { canonicalJson } from "../../src/recording/canonical-json.js";
 import { decodeHeader, encodeHeader, headerLengthOf, type RecordingHeader } from "../../src/recording/header.js";
+import { effort } from "../support/effort.js";
 
 const bytes = (maxLength: number) => fc.uint8Array({ minLength: 1, maxLength }).map((value) => Buffer.from(value));
 const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 20 });
@@ -53,6 +54,7 @@ describe("recording headers", () => {
         expect(encodeHeader(decoded).equals(encoded)).toBe(true);
         expect(JSON.stringify({ ...decoded, publicMetadata: undefined })).toBe(JSON.stringify({ ...header, publicMetadata: undefined }));
       }),
+      { numRuns: effort(100, 30) },
     );
   });
 
@@ -68,7 +70,7 @@ describe("recording headers", () => {
           return /^ERR_FORMAT_(INVALID|TOO_NEW)$/.test((error as RecordingKeyStoreError).code);
         }
       }),
-      { numRuns: 1_000 },
+      { numRuns: effort(1_000, 100) },
     );
   });
 

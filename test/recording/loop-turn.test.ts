@@ -3,6 +3,7 @@ import { Readable } from "node:stream";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { decryptBody, encryptBody } from "../../src/recording/bodies.js";
 import { loopTurn } from "../../src/recording/loop-turn.js";
+import { effort } from "../support/effort.js";
 import { chunks, collect, dataKey, encrypt, header, lease, segmentLength } from "./support.js";
 
 /** Every look at the clock finds it so much later, milliseconds: as if each step took that long. */
@@ -46,7 +47,7 @@ it("steps go on at once while a turn is young, and wait in order once it is old"
 });
 
 const plaintext = randomBytes(4 * 1_048_576);
-const streams = 5;
+const streams = effort(5, 2);
 const all = (one: () => Promise<unknown>) => () => Promise.all(Array.from({ length: streams }, one));
 const request = () => ({ header: header(), dataKey: Buffer.from(dataKey), segmentLength });
 const opening = { open: async () => lease() };

@@ -13,6 +13,7 @@ import { bytesSource, type RandomAccessSource } from "../../src/recording/random
 import { readMetadata } from "../../src/recording/read-metadata.js";
 import { SegmentReader } from "../../src/recording/segment-reader.js";
 import { encryptedSize } from "../../src/recording/sizes.js";
+import { effort } from "../support/effort.js";
 import { decryptAll, encryptAll } from "./floe-oracle.js";
 import { capacity, chunks, collect, dataKey, encrypt, encryptWithMetadata, header, lease, type LeaseState, segmentLength } from "./support.js";
 
@@ -44,7 +45,7 @@ describe("encrypted metadata", () => {
           expect((await readMetadata(input as Uint8Array, request)).metadata).toEqual(seen);
         }
       }),
-      { numRuns: 40 },
+      { numRuns: effort(40, 4) },
     );
   });
 

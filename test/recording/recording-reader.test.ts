@@ -6,6 +6,7 @@ import { RecordingKeyStoreError } from "../../src/errors.js";
 import { bytesSource, type RandomAccessSource } from "../../src/recording/random-access-source.js";
 import { SegmentReader, type OpenRequest } from "../../src/recording/segment-reader.js";
 import { encryptAll } from "./floe-oracle.js";
+import { effort } from "../support/effort.js";
 import { atRest, capacity, collect, dataKey, encrypt, header, lease, type LeaseState, segmentLength } from "./support.js";
 
 const headerBytes = header();
@@ -45,6 +46,7 @@ describe("a recording open for random access", () => {
         }
         await reader.close();
       }),
+      { numRuns: effort(100, 20) },
     );
   });
 
