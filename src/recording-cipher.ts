@@ -72,7 +72,6 @@ export class RecordingCipher {
   }
 
   async decrypt<I extends RecordingInput>(encrypted: I, options: CheckedDecryptRecording, signal: AbortSignal): Promise<DecryptedRecording<I>> {
-    await loopTurn();
     const { open, factsOf } = this.#opening(options, signal);
     const { header, ...body } = await decryptBody(encrypted, { open, signal, ...byThreads(encrypted, options) });
     return { ...body, ...factsOf(header) } as unknown as DecryptedRecording<I>;
@@ -100,7 +99,7 @@ export class RecordingCipher {
     const checkNames = (header: RecordingHeader) => this.#checkNames(header, options);
     const open: OpenHeader = async (header) => {
       checkNames(header);
-      const { lease, keyPairId: openedBy } = await this.#keys.lease(header.recipients, signal);
+      const { lease, keyPairId: openedBy } = await this.#lease(header, signal);
       keyPairId = openedBy;
       return lease;
     };
@@ -116,10 +115,16 @@ export class RecordingCipher {
   open(source: RandomAccessSource, options: CheckedDecrypt, signal: AbortSignal, run: OpenRequest["run"]): Promise<SegmentReader> {
     return SegmentReader.open(source, {
       checkNames: (header) => this.#checkNames(header, options),
-      open: (header) => this.#keys.lease(header.recipients, signal),
+      open: (header) => this.#lease(header, signal),
       signal,
       ...(run ? { run } : {}),
     });
+  }
+
+  /** Many may have waited for their headers at once. */
+  async #lease({ recipients }: RecordingHeader, signal: AbortSignal) {
+    await loopTurn();
+    return this.#keys.lease(recipients, signal);
   }
 
   async encryptedSize(plaintextSize: number, options: CheckedEncrypt, signal: AbortSignal): Promise<number> {
