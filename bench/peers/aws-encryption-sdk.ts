@@ -39,17 +39,17 @@ export function awsDefault(): Peer {
 }
 
 /** The fastest that it can be set to: no signature, frames of 1 MiB, raw keys, cached materials. */
-export function awsFastest(): Peer {
+export function awsFastest(chunkSize: number): Peer {
   const materials = new NodeCachingMaterialsManager({ backingMaterials: keyring(), cache: getLocalCryptographicMaterialsCache(10), maxAge: 3_600_000 });
   const suiteId = AlgorithmSuiteIdentifier.ALG_AES256_GCM_IV12_TAG16_HKDF_SHA512_COMMIT_KEY;
   const encrypted = (bytes: number) =>
-    plaintextSource(bytes).pipe(encryptStream(materials, { encryptionContext, suiteId, frameLength: MiB, plaintextLength: bytes }));
+    plaintextSource(bytes, chunkSize).pipe(encryptStream(materials, { encryptionContext, suiteId, frameLength: MiB, plaintextLength: bytes }));
   return {
     name: "AWS Encryption SDK, fastest settings",
     encrypt: (bytes) => pipeline(encrypted(bytes), discard()),
     decryption: async (bytes) => {
       const body = await collected(encrypted(bytes));
-      return () => pipeline(bytesStream(body), decryptUnsignedMessageStream(materials), discard());
+      return () => pipeline(bytesStream(body, chunkSize), decryptUnsignedMessageStream(materials), discard());
     },
   };
 }

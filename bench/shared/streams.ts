@@ -8,25 +8,25 @@ export const chunk = randomBytes(MiB);
 const highWaterMark = 4 * MiB;
 
 /** So many bytes out of memory, a chunk at a time, each the same one: nothing is allocated. */
-export function plaintextSource(bytes: number): Readable {
+export function plaintextSource(bytes: number, chunkSize = MiB): Readable {
   let left = bytes;
   return new Readable({
     highWaterMark,
     read() {
-      const next = left > 0 ? chunk.subarray(0, Math.min(left, chunk.length)) : null;
+      const next = left > 0 ? chunk.subarray(0, Math.min(left, chunkSize)) : null;
       left -= next?.length ?? 0;
       this.push(next);
     },
   });
 }
 
-/** Bytes in memory as a stream of chunks of 1 MiB, none of them copied. */
-export function bytesStream(bytes: Uint8Array): Readable {
+/** Bytes in memory as a stream of chunks, none of them copied. */
+export function bytesStream(bytes: Uint8Array, chunkSize = MiB): Readable {
   let offset = 0;
   return new Readable({
     highWaterMark,
     read() {
-      const next = bytes.subarray(offset, offset + chunk.length);
+      const next = bytes.subarray(offset, offset + chunkSize);
       offset += next.length;
       this.push(next.length > 0 ? next : null);
     },
