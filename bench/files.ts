@@ -1,12 +1,12 @@
 /*
  * From file to file, by the calling thread and by two threads, on a file system in memory: the disk is not the subject.
  */
-import { closeSync, createReadStream, createWriteStream, existsSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { closeSync, createReadStream, createWriteStream, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { pipeline } from "node:stream/promises";
 import "./shared/worker-code.js";
+import { memoryFolder } from "./shared/folder.js";
 import { benchKeyStore } from "./shared/key-store.js";
 import { byScale, bytesShown, GiB, interleaved, median, MiB, perSecond, speedRatios, spread } from "./shared/measure.js";
 import { chunk } from "./shared/streams.js";
@@ -15,17 +15,10 @@ import { atLeast, type Row, type Scale, type Subject } from "./shared/subject.js
 const recordingId = "recording-1";
 const ways = ["one", "two"] as const;
 
-/** In memory, if there is room for the plain, the encrypted and the decrypted file. */
-function roomFor(bytes: number): string {
-  const inMemory = "/dev/shm";
-  const { bavail, bsize } = existsSync(inMemory) ? statfsSync(inMemory) : { bavail: 0, bsize: 0 };
-  return mkdtempSync(join(bavail * bsize > 4 * bytes ? inMemory : tmpdir(), "recording-keystore-bench-"));
-}
-
 async function run(scale: Scale): Promise<Row[]> {
   const size = byScale(scale, { quick: 64 * MiB, default: GiB, full: 4 * GiB });
   const rounds = byScale(scale, { quick: 1, default: 5, full: 9 });
-  const folder = roomFor(size);
+  const folder = mkdtempSync(join(memoryFolder(4 * size), "recording-keystore-bench-"));
   try {
     return await rowsOf(size, rounds, (name) => join(folder, name));
   } finally {
