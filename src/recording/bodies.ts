@@ -48,8 +48,8 @@ export type DecryptedRecording<I extends RecordingInput> = Streamed<I> & {
 
 type Body<I extends RecordingInput> = Streamed<I> & { readonly body: BodyOf<I> };
 
-/** Of one chunk, however long, so much is encrypted in one step, bytes. */
-const maxStep = 1_048_576;
+/** Of one chunk, however long, so much is encrypted in one step, bytes: more is no faster, and takes more memory. */
+const maxStep = 262_144;
 
 /**
  * Encrypts bytes at once (by `fill`, or else by the calling thread alone), or a stream as it is read. Chunks of a Node stream must stay as they are, as in any pipeline;
