@@ -12,6 +12,7 @@ export const permissionNeeded = {
   test: "recording:encryptionKey:edit",
   configure: "recording:encryptionKey:edit",
   rotate: "recording:encryptionKey:edit",
+  rewrapKeyPairs: "recording:encryptionKey:edit",
 } as const satisfies Partial<Record<keyof RecordingKeyStore, Permission>>;
 
 export type AdministrationMethod = keyof typeof permissionNeeded;

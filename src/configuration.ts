@@ -225,6 +225,7 @@ const schemas = {
   decrypt: decryptOptions,
   decryptRecording: decryptOptions.extend({ threads }),
   page: z.strictObject({ limit: z.int().min(1).max(1_000).default(50), cursor: z.string().optional(), signal }),
+  orphans: z.strictObject({ dryRun: z.boolean().default(false), signal }),
   call: z.strictObject({ signal }),
   file: z.strictObject({
     overwrite: z.boolean().default(false),

@@ -35,6 +35,8 @@ export type { DecryptedFile, EncryptedFile } from "./files/recording-files.js";
 
 export type { KeyStoreConfiguration } from "./key-pairs/rotation.js";
 export type { KeyPairInfo, KeyPairPage } from "./key-pairs/history.js";
+export type { OrphanedKeyPair, OrphanReport } from "./key-pairs/orphans.js";
+export type { RewrapReport } from "./key-pairs/rewrap.js";
 export type { KeyStoreStatus } from "./key-pairs/status.js";
 export type { TestReport, TestStep, TestStepName } from "./key-pairs/test-run.js";
 export type { Confirmation, KeyPairSpec, PeriodicKeyChange } from "./key-pairs/vocabulary.js";

@@ -19,6 +19,8 @@ import type { FileRequest } from "./files/file-work.js";
 import type { DecryptedFile, EncryptedFile } from "./files/recording-files.js";
 import { KeyManager, type SharedByOrganizations } from "./key-pairs/key-manager.js";
 import { keyPairInfo, type KeyPairInfo, type KeyPairPage } from "./key-pairs/history.js";
+import type { OrphanReport } from "./key-pairs/orphans.js";
+import type { RewrapReport } from "./key-pairs/rewrap.js";
 import type { KeyStoreStatus } from "./key-pairs/status.js";
 import type { TestReport } from "./key-pairs/test-run.js";
 import { OpenWork } from "./open-work.js";
@@ -192,6 +194,28 @@ export class RecordingKeyStore {
       const { limit, cursor } = check("page", query);
       return this.#keys.history({ limit, cursor }, signal);
     });
+  }
+
+  /**
+   * Wraps the private halves of all earlier key pairs under the KMS key of the active one as well, so that the KMS keys before
+   * it are needed no more by what the store has: after the alias was pointed at another key, and {@link rotate}. The old
+   * wrappings stay. A recording that is opened with the store lost still needs the KMS key it was made under.
+   *
+   * A pair that can't be rewrapped is in the report's `failed`. May be called again at any time; it then has KMS open every
+   * wrapping once more.
+   * @throws KmsError `ERR_KMS_UNAVAILABLE`, `ERR_NOT_CONFIGURED`, `ERR_KEY_PAIR_UNTRUSTED`, `ERR_STORE_*`; what was added stays
+   */
+  rewrapKeyPairs(options?: CallOptions): Promise<RewrapReport> {
+    return this.#call(options, (signal) => this.#keys.rewrap(signal));
+  }
+
+  /**
+   * Removes key pairs that workers left in the store when they lost a race to change the key. Only on proof that a pair was
+   * never active, and only when called: nothing deletes a key pair by itself. With `dryRun` nothing is removed.
+   * @throws InvalidInputError for a store without `removeKeyPair`; `ERR_STORE_*`
+   */
+  removeOrphanedKeyPairs(options: { dryRun?: boolean } & CallOptions = {}): Promise<OrphanReport> {
+    return this.#call(options, (signal) => this.#keys.removeOrphans(check("orphans", options), signal));
   }
 
   /**

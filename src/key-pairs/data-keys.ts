@@ -3,13 +3,14 @@ import { secretBuffer, wipe } from "../encoding/secrets.js";
 import { KmsError, RecordingKeyStoreError } from "../errors.js";
 import type { TrustAnchor } from "../kms/trust-anchor.js";
 import type { DataKeyLease } from "../recording/data-key-lease.js";
-import { decodeBirthRecord, birthRecordDigest } from "./birth-record.js";
+import { birthRecordDigest, decodeBirthRecord, type BirthRecord } from "./birth-record.js";
 import type { KeyPairContext } from "./context.js";
+import { byAnyWrapping, checkAnyCovered } from "./further-wrappings.js";
 import { storeCall } from "./head.js";
 import { parseKeyPair, untrusted, type KeyPair } from "./key-pair.js";
 import { dataKeyLength, type UnwrappingKey } from "./key-wrapping.js";
 import { LeasedDataKey } from "./leased-data-key.js";
-import { options, unwrapPrivateKey, type WrappedPrivateKey } from "./making.js";
+import { options, unwrapPrivateKey } from "./making.js";
 import type { HeldPrivateKey } from "./private-key-custody.js";
 
 /** A wrapped data key as it stands in a recording's header. */
@@ -81,10 +82,7 @@ export class DataKeys {
     const ref = { organizationId, digest: source.digest };
     const unwrap = async () => {
       try {
-        const key = await unwrapPrivateKey(source);
-        if (source.publicKey && !key.publicKey.equals(source.publicKey)) {
-          throw untrusted(`key pair ${source.birth.keyPairId}: its public key is not that of its private half`);
-        }
+        const key = await source.unwrap();
         if (source.active()) health.answered(source.birth);
         return key;
       } catch (error) {
@@ -99,7 +97,7 @@ export class DataKeys {
   /** Which wrapped private half to open: the store's, and only in its absence the recording's own. */
   async #source(recipient: Recipient, signal: AbortSignal | undefined): Promise<PrivateKeySource> {
     const birth = decodeBirthRecord(recipient.birthRecord);
-    const { organizationId, decryptionUnder, trust } = this.#context;
+    const { organizationId, decryptionUnder } = this.#context;
     if (birth.organizationId !== organizationId) throw new RecordingKeyStoreError("ERR_RECORDING_MISMATCH", "the recording's key pair belongs to another organization");
     const digest = birthRecordDigest(recipient.birthRecord);
     let pair: KeyPair | undefined;
@@ -112,9 +110,9 @@ export class DataKeys {
     }
     if (pair) {
       if (!pair.digest.equals(digest)) throw new RecordingKeyStoreError("ERR_RECORDING_TAMPERED", `the recording names key pair ${birth.keyPairId} with another birth record than the store's`);
-      trust.checkForDecryption(pair);
+      await checkAnyCovered(this.#context, pair, signal);
       const isActive = () => this.#context.health.activeDigest?.equals(digest) ?? false;
-      return { ...pair, ciphertext: pair.wrapping.ciphertext, decrypt: decryptionUnder(pair.wrapping.kmsKeyArn), active: isActive };
+      return { birth, digest, unwrap: () => this.#unwrapStored(pair), active: isActive };
     }
     const { kmsKeyArn, wrappedPrivateKey } = recipient;
     if (this.#embeddedKeys && kmsKeyArn !== undefined && wrappedPrivateKey) {
@@ -122,9 +120,18 @@ export class DataKeys {
         throw untrusted(`the recording's own key is under ${kmsKeyArn}, which embeddedKeys does not cover`);
       }
       const birthRecord = Buffer.from(recipient.birthRecord);
-      return { birth, birthRecord, digest, ciphertext: wrappedPrivateKey, decrypt: decryptionUnder(kmsKeyArn), active: () => false };
+      const unwrap = () => unwrapPrivateKey({ birth, birthRecord, ciphertext: wrappedPrivateKey, decrypt: decryptionUnder(kmsKeyArn) });
+      return { birth, digest, unwrap, active: () => false };
     }
     throw storeFailure ?? new RecordingKeyStoreError("ERR_KEY_PAIR_NOT_FOUND", `the store has no key pair ${birth.keyPairId}, with which the recording was encrypted`);
+  }
+
+  #unwrapStored(pair: KeyPair): Promise<UnwrappingKey> {
+    return byAnyWrapping(this.#context, pair, async ({ kmsKeyArn, ciphertext }) => {
+      const key = await unwrapPrivateKey({ ...pair, ciphertext, decrypt: this.#context.decryptionUnder(kmsKeyArn) });
+      if (key.publicKey.equals(pair.publicKey)) return key;
+      throw untrusted(`key pair ${pair.birth.keyPairId}: its public key is not that of its private half`);
+    });
   }
 
   async #pair(keyPairId: string, digest: Buffer, signal: AbortSignal | undefined): Promise<KeyPair | undefined> {
@@ -143,10 +150,10 @@ export class DataKeys {
   }
 }
 
-interface PrivateKeySource extends WrappedPrivateKey {
+interface PrivateKeySource {
+  readonly birth: BirthRecord;
   readonly digest: Buffer;
-  /** Known from the store's record; a recording itself does not carry it. */
-  readonly publicKey?: Buffer;
+  readonly unwrap: () => Promise<UnwrappingKey>;
   /** Whether this is the pair that encrypts now, whose KMS failures `status()` reports. */
   readonly active: () => boolean;
 }

@@ -14,6 +14,10 @@ const kmsCiphertext = z.object({ kmsKeyArn: z.string().min(1), ciphertext: base6
 
 const schemas = {
   keyPair: z.object({ birthRecord: base64, publicKey: base64, attestation: kmsCiphertext, wrapping: kmsCiphertext }),
+  /** A pair's private half under a further KMS key. */
+  wrapping: z.object({ digest: base64, wrapping: kmsCiphertext }),
+  /** Of a pair that its maker knows to have lost its race: it was never active. */
+  lost: z.object({ digest: base64 }),
   head: z.object({
     organizationId: z.string(),
     keyPairId: z.string(),

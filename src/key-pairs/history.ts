@@ -44,7 +44,7 @@ export function keyPairInfo(pair: KeyPair, active: boolean): KeyPairInfo {
   };
 }
 
-/** Where a page begins: behind a place in the store's listing, with the pair of this digest the next one wanted. */
+/** Where a walk along the history begins: behind a place in the store's listing, with the pair of this digest the next one wanted. */
 interface Position {
   readonly after?: { readonly sequence: number; readonly keyPairId: string };
   readonly digest: Buffer;
@@ -53,35 +53,51 @@ interface Position {
 /**
  * The history, newest first: from the head's pair along the digests that each birth record holds of the one before. What
  * a store holds beside that chain (pairs of workers that lost a race) is not history.
+ *
+ * @param from - where to begin
+ * @param batch - how many pairs to ask the store for
+ * @throws RecordingKeyStoreError `ERR_STORE_CORRUPT` where the store has lost a pair, and what a damaged record throws
  */
+export async function* chainOfPairs(
+  { store, organizationId }: KeyPairContext,
+  from: Position,
+  batch: () => number,
+  signal?: AbortSignal,
+): AsyncGenerator<{ readonly pair: KeyPair; readonly next: Position | undefined }> {
+  let position: Position | undefined = from;
+  while (position) {
+    const { after }: Position = position;
+    const stored: readonly StoredKeyPair[] = await storeCall(signal, () => store.listKeyPairs(organizationId, { after, limit: batch() }, options(signal)));
+    if (stored.length === 0) {
+      throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", "the store has lost a key pair of the history: the chain of birth records ends before the first one");
+    }
+    for (const { document, keyPairId, sequence } of stored) {
+      const pair = parseKeyPair(document, { organizationId, what: `key pair ${keyPairId}` });
+      const found = pair.digest.equals(position.digest);
+      const wanted: Buffer | undefined = found ? pair.birth.previousDigest : position.digest;
+      const next: Position | undefined = wanted && { after: { sequence, keyPairId }, digest: wanted };
+      if (found) yield { pair, next };
+      if (!next) return;
+      position = next;
+    }
+  }
+}
+
+/** A page of the history. */
 export async function listHistory(
   context: KeyPairContext,
   { limit, cursor }: { limit: number; cursor?: string | undefined },
   signal?: AbortSignal,
 ): Promise<KeyPairPage> {
-  const { store, organizationId } = context;
   const head = await readHead(context, signal);
   if (!head) return { items: [] };
-  let position: Position | undefined = cursor === undefined ? { digest: head.digest } : decodeCursor(cursor);
   const items: KeyPairInfo[] = [];
-  while (position && items.length < limit) {
-    const after: Position["after"] = position.after;
-    const batch: readonly StoredKeyPair[] = await storeCall(signal, () => store.listKeyPairs(organizationId, { after, limit: limit - items.length }, options(signal)));
-    if (batch.length === 0) {
-      throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", "the store has lost a key pair of the history: the chain of birth records ends before the first one");
-    }
-    for (const { document, keyPairId, sequence } of batch) {
-      if (!position) break;
-      const pair = parseKeyPair(document, { organizationId, what: `key pair ${keyPairId}` });
-      let wanted: Buffer | undefined = position.digest;
-      if (pair.digest.equals(wanted)) {
-        items.push(keyPairInfo(pair, pair.digest.equals(head.digest)));
-        wanted = pair.birth.previousDigest;
-      }
-      position = wanted && { after: { sequence, keyPairId }, digest: wanted };
-    }
+  const from = cursor === undefined ? { digest: head.digest } : decodeCursor(cursor);
+  for await (const { pair, next } of chainOfPairs(context, from, () => limit - items.length, signal)) {
+    items.push(keyPairInfo(pair, pair.digest.equals(head.digest)));
+    if (items.length === limit) return { items, ...(next ? { nextCursor: encodeCursor(next) } : {}) };
   }
-  return { items, ...(position ? { nextCursor: encodeCursor(position) } : {}) };
+  return { items };
 }
 
 function encodeCursor({ after, digest }: Position): string {

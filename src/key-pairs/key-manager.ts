@@ -16,7 +16,9 @@ import { KeyHealth } from "./health.js";
 import { keyPairInfo, listHistory, type KeyPairInfo, type KeyPairPage } from "./history.js";
 import type { KeyPair } from "./key-pair.js";
 import { KeyTrust } from "./key-trust.js";
+import { removeOrphans, type OrphanReport } from "./orphans.js";
 import { sharedCustody, type PrivateKeyCustody } from "./private-key-custody.js";
+import { rewrapKeyPairs, type RewrapReport } from "./rewrap.js";
 import { KeyRotation, type KeyStoreConfiguration } from "./rotation.js";
 import { readStatus, type KeyStoreStatus } from "./status.js";
 import { runTest, type TestReport } from "./test-run.js";
@@ -124,6 +126,16 @@ export class KeyManager {
 
   history(query: { limit: number; cursor?: string | undefined }, signal: AbortSignal): Promise<KeyPairPage> {
     return listHistory(this.#context, query, signal);
+  }
+
+  /** @throws `ERR_NOT_CONFIGURED`, `ERR_KEY_PAIR_UNTRUSTED`; as {@link rewrapKeyPairs} */
+  async rewrap(signal: AbortSignal): Promise<RewrapReport> {
+    const { pair } = await this.#active.acquire(false, signal);
+    return rewrapKeyPairs(this.#context, pair, signal);
+  }
+
+  removeOrphans(request: { dryRun: boolean }, signal: AbortSignal): Promise<OrphanReport> {
+    return removeOrphans(this.#context, request, signal);
   }
 
   async acceptRestoredStore(signal: AbortSignal): Promise<KeyStoreStatus> {

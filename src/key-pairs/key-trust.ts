@@ -48,13 +48,18 @@ export class KeyTrust {
     checkOwnKeys({ birth, keyArns: [wrapping.kmsKeyArn, attestation.kmsKeyArn] });
   }
 
+  /** Whether {@link checkForDecryption} would let the pair's own KMS key be asked. */
+  coversForDecryption({ wrapping }: Pick<KeyPair, "wrapping">): boolean {
+    return !this.#anchor || this.#anchor.covers(wrapping.kmsKeyArn);
+  }
+
   /**
    * Checks the ARN under which an earlier pair is to be unwrapped. Under trust on first use any key that fits the pair's
    * own alias will do: an organization that moved to another account must still be able to open its old recordings.
    * @throws RecordingKeyStoreError `ERR_KEY_PAIR_UNTRUSTED`
    */
   checkForDecryption({ birth, wrapping }: Pick<KeyPair, "birth" | "wrapping">): void {
-    if (this.#anchor && !this.#anchor.covers(wrapping.kmsKeyArn)) {
+    if (!this.coversForDecryption({ wrapping })) {
       throw untrusted(`key pair ${birth.keyPairId} is under ${wrapping.kmsKeyArn}, which trustedKmsKeys does not cover`);
     }
     checkOwnKeys({ birth, keyArns: [wrapping.kmsKeyArn] });

@@ -4,6 +4,7 @@ import type { KeyPairContext } from "./context.js";
 import { encodeHead, readHead, readHeadPair, storeCall, type Head } from "./head.js";
 import { storedKeyPair, untrusted, type KeyPair } from "./key-pair.js";
 import { makeKeyPair, options, unwrapPrivateKey } from "./making.js";
+import { markLost } from "./orphans.js";
 import { isChangeDue, nextKeyChange } from "./schedule.js";
 import type { KeyPairSpec, PeriodicKeyChange } from "./vocabulary.js";
 
@@ -22,6 +23,8 @@ export function configurationOf({ birth }: KeyPair): KeyStoreConfiguration {
 
 /** How often a change that loses against other workers is tried again. */
 const attempts = 8;
+/** So much later at most does a worker make a due change by itself, milliseconds: most then find that another has made it. */
+const longestPatience = 10_000;
 const firstBackOff = 60_000;
 const longestBackOff = 3_600_000;
 
@@ -30,6 +33,8 @@ export class KeyRotation {
   readonly #context: KeyPairContext;
   readonly #active: ActiveKeyPairs;
   #running: Promise<void> | undefined;
+  /** A fleet meets a due change at once; each of its workers would make a pair, and all but one for nothing. */
+  readonly #patience = Math.random() * longestPatience;
   #backOff = 0;
   #nextAttemptAt = 0;
 
@@ -46,19 +51,19 @@ export class KeyRotation {
   get changeIn(): number {
     const birth = this.#active.current?.pair.birth;
     const at = birth && nextKeyChange(birth);
-    return at === undefined ? Infinity : Math.max(at, this.#nextAttemptAt) - this.#context.clock.now();
+    return at === undefined ? Infinity : Math.max(at + this.#patience, this.#nextAttemptAt) - this.#context.clock.now();
   }
 
-  /** Whether a change is due by the schedule of the active pair. */
-  isDue(): boolean {
+  /** Whether a change is due by the schedule of the active pair, and has been for `since` milliseconds. */
+  isDue(since = 0): boolean {
     const current = this.#active.current;
     if (!current) return false;
-    return isChangeDue(current.pair.birth, this.#context.clock.now());
+    return isChangeDue(current.pair.birth, this.#context.clock.now() - since);
   }
 
   /** Starts a due change in the background, unless one runs or the last one failed a short while ago. */
   startWhenDue(): void {
-    if (this.#running || !this.isDue() || this.#context.clock.now() < this.#nextAttemptAt) return;
+    if (this.#running || !this.isDue(this.#patience) || this.#context.clock.now() < this.#nextAttemptAt) return;
     this.#running = this.change({ takeAnyWinner: true })
       .then(
         () => undefined,
@@ -174,6 +179,8 @@ export class KeyRotation {
     }
     const now = await readHead(this.#context, signal);
     if (!now) throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", "the store refused to swap a head that it does not have");
-    return now.digest.equals(pair.digest) ? "won" : now;
+    if (now.digest.equals(pair.digest)) return "won";
+    await markLost(this.#context, pair, now);
+    return now;
   }
 }

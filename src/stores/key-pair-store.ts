@@ -96,6 +96,12 @@ export interface KeyPairStore {
   /** All further wrappings of a pair, by id. */
   listWrappings(organizationId: string, keyPairId: string, options?: StoreCallOptions): Promise<readonly StoredWrapping[]>;
 
+  /**
+   * Removes a pair that was never active, with its wrappings; resolves whether there was one. A pair that is removed in part
+   * reads as removed. Stores need not have it: without, what lost races leave behind stays.
+   */
+  removeKeyPair?(organizationId: string, keyPairId: string, options?: StoreCallOptions): Promise<boolean>;
+
   /** A small item shared by all workers, last writer wins: health, not truth. At most 64 KiB. */
   readStatus(organizationId: string, options?: StoreCallOptions): Promise<Uint8Array | undefined>;
   writeStatus(organizationId: string, document: Uint8Array, options?: StoreCallOptions): Promise<void>;

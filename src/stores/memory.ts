@@ -118,6 +118,15 @@ export class MemoryKeyPairStore implements KeyPairStore {
       .sort((a, b) => compareIds(a.wrappingId, b.wrappingId));
   }
 
+  async removeKeyPair(organizationId: string, keyPairId: string, options?: StoreCallOptions): Promise<boolean> {
+    checkOrganizationId(organizationId);
+    checkRecordId("keyPairId", keyPairId);
+    options?.signal?.throwIfAborted();
+    const records = this.#organizations.get(organizationId);
+    records?.wrappings.delete(keyPairId);
+    return records?.pairs.delete(keyPairId) ?? false;
+  }
+
   async readStatus(organizationId: string, options?: StoreCallOptions): Promise<Uint8Array | undefined> {
     checkOrganizationId(organizationId);
     options?.signal?.throwIfAborted();

@@ -23,6 +23,8 @@ const keyPair = encodeDocument("keyPair", { birthRecord, publicKey, attestation:
 const digest = createHash("sha256").update(birthRecord).digest();
 const documents: Readonly<Record<DocumentKind, Buffer>> = {
   keyPair,
+  wrapping: encodeDocument("wrapping", { digest, wrapping: kmsCiphertext }),
+  lost: encodeDocument("lost", { digest }),
   head: encodeDocument("head", { organizationId: "org-1", keyPairId: "pair-1", sequence: 2, digest }),
   lastConfirmed: encodeDocument("lastConfirmed", { organizationId: "org-1", keyPair, confirmedAt: 1_769_860_800_000 }),
   status: encodeDocument("status", { digest, at: 1_769_860_800_000, failure: { kind: "key-disabled", operation: "Decrypt", message: "key is disabled" } }),
@@ -77,6 +79,8 @@ export const recordTargets: readonly FuzzTarget[] = [
     },
   },
   document("keyPair"),
+  document("wrapping"),
+  document("lost"),
   document("head"),
   document("lastConfirmed"),
   document("status"),

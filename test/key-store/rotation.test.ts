@@ -179,3 +179,26 @@ describe("a multi-Region key", () => {
     await expect(open()).rejects.toMatchObject({ kind: "access-denied" }); // a refusal is never gone round
   });
 });
+
+describe("a fleet that meets a due change", () => {
+  it("makes few pairs beside the one that becomes active", async () => {
+    const { keyStoreWith, keyStore, clock, store } = setup();
+    await keyStore.configure({ kmsKeyAliasArn, periodicKeyChange: "daily" });
+    const due = (await keyStore.status()).nextKeyChange!.getTime();
+    const fleet = Array.from({ length: 12 }, () => keyStoreWith());
+    for (const worker of fleet) await worker.encryptRecording(audio, { recordingId: "r" });
+    clock.advance(due - clock.now());
+    // Every worker encrypts again and again, as recorders do; a hundred milliseconds are enough to make a pair.
+    for (let waited = 0; waited <= 10_000; waited += 100) {
+      await Promise.all(fleet.map((worker) => worker.encryptRecording(audio, { recordingId: "r" })));
+      await new Promise((resolve) => setImmediate(resolve));
+      if (waited % 1_000 === 0) await settle();
+      clock.advance(100);
+    }
+    await settle();
+    for (const worker of fleet) expect((await worker.status()).usedLastKnownKey).toBe(false);
+    expect((await keyStore.keyPairs()).items).toHaveLength(2);
+    const made = await store.listKeyPairs(organizationId, { limit: 100 });
+    expect(made.length).toBeLessThanOrEqual(2 + fleet.length / 2);
+  });
+});

@@ -153,6 +153,18 @@ export class FileKeyPairStore implements KeyPairStore {
     return readAll(ids.sort(compareIds), read, options?.signal);
   }
 
+  /** The pair goes first: what a crash leaves of its wrappings is nobody's. */
+  async removeKeyPair(organizationId: string, keyPairId: string, options?: StoreCallOptions): Promise<boolean> {
+    checkOrganizationId(organizationId);
+    checkRecordId("keyPairId", keyPairId);
+    await this.#begin(options);
+    const removed = await this.#folder.remove(this.#layout.pair(organizationId, keyPairId).path);
+    for (const wrappingId of await this.#idsIn(this.#layout.wrappingsFolder(organizationId, keyPairId))) {
+      await this.#folder.remove(this.#layout.wrapping(organizationId, keyPairId, wrappingId).path);
+    }
+    return removed;
+  }
+
   async readStatus(organizationId: string, options?: StoreCallOptions): Promise<Uint8Array | undefined> {
     checkOrganizationId(organizationId);
     await this.#begin(options);

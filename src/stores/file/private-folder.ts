@@ -93,6 +93,18 @@ export class PrivateFolder {
     });
   }
 
+  /** Removes a file, for good: `false` if there is none. */
+  async remove(path: string): Promise<boolean> {
+    try {
+      await unlink(path);
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") return false;
+      throw unavailable(`remove ${path}`, error);
+    }
+    await syncNames(dirname(path));
+    return true;
+  }
+
   async #withTemporary(
     path: string,
     bytes: Uint8Array,
