@@ -16,7 +16,7 @@ export interface StoredKeyPair {
   readonly document: Uint8Array;
 }
 
-/** A further wrapping of a pair's private half (under another KMS key). Opaque, create-only. */
+/** A further record beside a pair: its private half under another KMS key, or a mark. Opaque, create-only. */
 export interface StoredWrapping {
   /** Unique within the pair. `[A-Za-z0-9_-]`, at most 64 characters. */
   readonly wrappingId: string;
@@ -93,12 +93,14 @@ export interface KeyPairStore {
     options?: StoreCallOptions,
   ): Promise<"created" | "exists">;
 
-  /** All further wrappings of a pair, by id. */
+  /** All further wrappings of a pair, by id. They stand for one another: a damaged one may be left out if another is whole. */
   listWrappings(organizationId: string, keyPairId: string, options?: StoreCallOptions): Promise<readonly StoredWrapping[]>;
 
   /**
-   * Removes a pair that was never active, with its wrappings; resolves whether there was one. A pair that is removed in part
-   * reads as removed. Stores need not have it: without, what lost races leave behind stays.
+   * Removes a pair and its wrappings, for good; resolves with whether there was one. May be called again, also after a
+   * rejection, which may have removed all, nothing, or the pair without its wrappings; never the other way round.
+   * Optional: without it no pair is ever removed. It is called by `removeOrphanedKeyPairs()` alone, so a database's policy
+   * may withhold deletion from everybody else.
    */
   removeKeyPair?(organizationId: string, keyPairId: string, options?: StoreCallOptions): Promise<boolean>;
 

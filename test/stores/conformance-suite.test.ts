@@ -82,11 +82,31 @@ const mistakes: Record<string, () => KeyPairStore> = {
         return super.createWrapping(id, keyPairId.toLowerCase(), ...rest);
       }
     })(),
+  "removes a pair and leaves its wrappings": () =>
+    new (class extends MemoryKeyPairStore {
+      override async removeKeyPair(...[id, keyPairId, options]: Parameters<MemoryKeyPairStore["removeKeyPair"]>) {
+        const wrappings = await super.listWrappings(id, keyPairId);
+        const there = await super.removeKeyPair(id, keyPairId, options);
+        for (const wrapping of wrappings) await super.createWrapping(id, keyPairId, wrapping);
+        return there;
+      }
+    })(),
+  "says that it removed what was not there": () =>
+    new (class extends MemoryKeyPairStore {
+      override async removeKeyPair(...args: Parameters<MemoryKeyPairStore["removeKeyPair"]>) {
+        await super.removeKeyPair(...args);
+        return true;
+      }
+    })(),
 };
 
 describe("the conformance suite", () => {
   it("passes a correct store under any runner", async () => {
     expect(await failuresOf(() => new MemoryKeyPairStore())).toEqual([]);
+  });
+
+  it("passes a store that removes nothing", async () => {
+    expect(await failuresOf(() => Object.assign(new MemoryKeyPairStore(), { removeKeyPair: undefined }))).toEqual([]);
   });
 
   it.each(Object.keys(mistakes))("catches a store that %s", async (mistake) => {

@@ -73,6 +73,13 @@ describe("damaged files", () => {
     });
   });
 
+  it("of a wrapping stand in the way of no other wrapping", async () => {
+    await store.createWrapping("org", "pair", { wrappingId: "second", document: bytes("another wrapping") });
+    await writeFile(pathOf("wrappings/pair/wrapping.record"), "torn");
+    expect(await store.listWrappings("org", "pair")).toEqual([{ wrappingId: "second", document: bytes("another wrapping") }]);
+    expect(await store.createWrapping("org", "pair", { wrappingId: "wrapping", document: bytes("a wrapping") })).toBe("exists");
+  });
+
   it("stop a swap, so that no damaged head is built upon", async () => {
     await writeFile(pathOf("heads/0000000001.record"), "torn");
     await expect(store.swapHead("org", undefined, bytes("new"))).rejects.toMatchObject({ code: "ERR_STORE_CORRUPT" });

@@ -162,6 +162,35 @@ describe("a file system that fails", () => {
     expect(await store.listKeyPairs("org", { limit: 9 })).toEqual([pair]);
   });
 
+  it.each(["pair.record", "wrapping.record"])("in the middle of a removal, at %s, leaves nothing that reads as damaged, and ends when repeated", async (at) => {
+    await fillOrganization(store, "org");
+    failOn("unlink", "EIO", at);
+    await expect(store.removeKeyPair("org", "pair")).rejects.toMatchObject({ code: "ERR_STORE_UNAVAILABLE", retryable: true, cause: { code: "EIO" } });
+    disk.before = undefined;
+    const [pairs, wrappings] = [await store.listKeyPairs("org", { limit: 9 }), await store.listWrappings("org", "pair")];
+    expect(pairs.length).toBeLessThanOrEqual(wrappings.length); // a pair never stands without its mark
+    expect(await store.removeKeyPair("org", "pair")).toBe(at === "pair.record");
+    for (const each of [store, new FileKeyPairStore({ directory: folder })]) {
+      expect(await each.readKeyPair("org", "pair")).toBeUndefined();
+      expect(await each.listWrappings("org", "pair")).toEqual([]);
+    }
+    expect(await filesIn("wrappings")).toEqual([]);
+    await fillOrganization(store, "other");
+  });
+
+  it("syncs the folder of a pair before it says that it was removed, also for one that was gone", async () => {
+    await fillOrganization(store, "org");
+    const steps: string[] = [];
+    disk.before = (operation, path) => {
+      if (operation === "unlink" || operation === "sync") steps.push(`${operation} ${path.slice(`${folder}/organizations/org`.length)}`);
+    };
+    await store.removeKeyPair("org", "pair");
+    expect(steps).toEqual(["unlink /pairs/pair.record", "sync /pairs", "unlink /wrappings/pair/wrapping.record", "sync /wrappings/pair"]);
+    steps.length = 0;
+    await store.removeKeyPair("org", "pair");
+    expect(steps).toEqual(["unlink /pairs/pair.record", "sync /pairs"]);
+  });
+
   it("syncs file and folders before it acknowledges", async () => {
     const steps: string[] = [];
     disk.before = (operation, path) => {

@@ -21,6 +21,7 @@ import type {
   StoredWrapping,
 } from "../key-pair-store.js";
 import type { LastConfirmedStore } from "../last-confirmed-store.js";
+import { errnoOf } from "../../file-system.js";
 import { corrupt } from "./failures.js";
 import { FileLastConfirmedStore } from "./file-last-confirmed-store.js";
 import { frame, unframe, type Frame } from "./frame.js";
@@ -119,11 +120,17 @@ export class FileKeyPairStore implements KeyPairStore {
     checkOrganizationId(organizationId);
     checkListQuery({ after, limit });
     await this.#begin(options);
-    const page = (await this.#history(organizationId, options?.signal))
+    const behind = (await this.#history(organizationId, options?.signal))
       .filter((position) => after === undefined || compareListPositions(position, after) > 0)
-      .sort(compareListPositions)
-      .slice(0, limit);
-    return readAll(page, ({ keyPairId }) => this.#readPair(organizationId, keyPairId), options?.signal);
+      .sort(compareListPositions);
+    const page: StoredKeyPair[] = [];
+    // What is removed meanwhile is made up for: a page that is cut short by it would look like the last one.
+    for (let start = 0; start < behind.length && page.length < limit; ) {
+      const next = behind.slice(start, start + limit - page.length);
+      start += next.length;
+      page.push(...(await readAll(next, ({ keyPairId }) => this.#readPair(organizationId, keyPairId), options?.signal)));
+    }
+    return page;
   }
 
   async createWrapping(
@@ -146,22 +153,29 @@ export class FileKeyPairStore implements KeyPairStore {
     checkRecordId("keyPairId", keyPairId);
     await this.#begin(options);
     const ids = await this.#idsIn(this.#layout.wrappingsFolder(organizationId, keyPairId));
+    let damage: unknown;
     const read = async (wrappingId: string): Promise<StoredWrapping | undefined> => {
-      const found = await this.#read(this.#layout.wrapping(organizationId, keyPairId, wrappingId));
-      return found && { wrappingId, document: found.document };
+      try {
+        const found = await this.#read(this.#layout.wrapping(organizationId, keyPairId, wrappingId));
+        return found && { wrappingId, document: found.document };
+      } catch (error) {
+        if (errnoOf(error) === "ERR_STORE_UNAVAILABLE") throw error;
+        damage ??= error;
+        return undefined;
+      }
     };
-    return readAll(ids.sort(compareIds), read, options?.signal);
+    const whole = await readAll(ids.sort(compareIds), read, options?.signal);
+    if (damage !== undefined && whole.length === 0) throw damage;
+    return whole;
   }
 
-  /** The pair goes first: what a crash leaves of its wrappings is nobody's. */
   async removeKeyPair(organizationId: string, keyPairId: string, options?: StoreCallOptions): Promise<boolean> {
     checkOrganizationId(organizationId);
     checkRecordId("keyPairId", keyPairId);
     await this.#begin(options);
+    // The pair first: after a crash between the two, wrappings without a pair are found by nobody.
     const removed = await this.#folder.remove(this.#layout.pair(organizationId, keyPairId).path);
-    for (const wrappingId of await this.#idsIn(this.#layout.wrappingsFolder(organizationId, keyPairId))) {
-      await this.#folder.remove(this.#layout.wrapping(organizationId, keyPairId, wrappingId).path);
-    }
+    await this.#folder.removeFolder(this.#layout.wrappingsFolder(organizationId, keyPairId));
     return removed;
   }
 

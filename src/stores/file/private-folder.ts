@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { access, chmod, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
+import { access, chmod, mkdir, open, readdir, rename, rmdir, stat, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { InvalidInputError } from "../../errors.js";
 import { errnoOf, hardLinksUnsupported, linkOnce, syncFolder } from "../../file-system.js";
@@ -93,16 +93,34 @@ export class PrivateFolder {
     });
   }
 
-  /** Removes a file, for good: `false` if there is none. */
+  /** Removes a file, durably; `false` if there was none. */
   async remove(path: string): Promise<boolean> {
+    let removed = true;
     try {
       await unlink(path);
     } catch (error) {
-      if (errnoOf(error) === "ENOENT") return false;
-      throw unavailable(`remove ${path}`, error);
+      if (errnoOf(error) !== "ENOENT") throw unavailable(`remove ${path}`, error);
+      removed = false;
     }
-    await syncNames(dirname(path));
-    return true;
+    // Also when it was gone: whoever removed it may have crashed before that was durable.
+    try {
+      await syncFolder(dirname(path));
+    } catch (error) {
+      // Another process has removed the folder as well.
+      if (errnoOf(error) !== "ENOENT") throw unavailable(`sync the folder ${dirname(path)}`, error);
+    }
+    return removed;
+  }
+
+  /** Removes a folder of files. One in which another process is writing stays, with what that one writes. */
+  async removeFolder(folder: string): Promise<void> {
+    for (const name of await this.list(folder)) if (!name.startsWith(temporaryPrefix)) await this.remove(join(folder, name));
+    this.#prepared.delete(folder);
+    try {
+      await rmdir(folder);
+    } catch (error) {
+      if (!["ENOENT", "ENOTEMPTY", "EEXIST"].includes(errnoOf(error) ?? "")) throw unavailable(`remove ${folder}`, error);
+    }
   }
 
   async #withTemporary(

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { StoredKeyPair } from "../../stores/key-pair-store.js";
-import { assertBytes, assertInvalid, assertSame, bytes, keyPair, organizationId, type Check } from "./fixtures.js";
+import { assertBytes, assertSame, bytes, keyPair, organizationId, type Check } from "./fixtures.js";
 
 export function checkKeyPairs(check: Check): void {
   check("are found by id as they were stored", async (store, other) => {
@@ -68,44 +68,6 @@ export function checkKeyPairs(check: Check): void {
       const listed = await other.listKeyPairs(organizationId, { limit: 100 });
       assertSame(listed.map((pair) => pair.sequence), Array.from({ length: sequence }, (_, i) => sequence - i));
     }
-  });
-}
-
-/** For stores that have `removeKeyPair`; the others promise nothing about it. */
-export function checkRemoval(check: Check): void {
-  check("if it is offered: takes one pair with its wrappings, and nothing else", async (store, other) => {
-    if (!store.removeKeyPair || !other.removeKeyPair) return;
-    const [pair, twin, neighbour] = [keyPair("pair", 1, "content"), keyPair("PAIR", 1, "twin"), { ...keyPair("pair", 1, "neighbour"), organizationId: "neighbour" }];
-    for (const one of [pair, twin, neighbour]) {
-      await store.createKeyPair(one);
-      await store.createWrapping(one.organizationId, one.keyPairId, { wrappingId: "w", document: one.document });
-    }
-    await store.listKeyPairs(organizationId, { limit: 10 });
-    assert.equal(await other.removeKeyPair(organizationId, "pair"), true);
-    for (const handle of [store, other]) {
-      assert.equal(await handle.readKeyPair(organizationId, "pair"), undefined);
-      assertSame(await handle.listWrappings(organizationId, "pair"), []);
-      assertSame(await handle.listKeyPairs(organizationId, { limit: 10 }), [twin]);
-      for (const one of [twin, neighbour]) {
-        assertSame(await handle.readKeyPair(one.organizationId, one.keyPairId), one);
-        assert.equal((await handle.listWrappings(one.organizationId, one.keyPairId)).length, 1);
-      }
-    }
-    assert.equal(await store.removeKeyPair(organizationId, "pair"), false, "removed once, however often it is asked for");
-    assert.equal(await store.removeKeyPair("nobody", "pair"), false);
-    assert.equal(await store.createKeyPair(pair), "created");
-    assertSame(await other.readKeyPair(organizationId, "pair"), pair);
-  });
-
-  check("if it is offered: refuses bad ids, and removes nothing for a signal that is aborted", async (store) => {
-    if (!store.removeKeyPair) return;
-    const pair = keyPair("pair", 1, "content");
-    await store.createKeyPair(pair);
-    const reason = new Error("the caller has gone");
-    await assert.rejects(store.removeKeyPair(organizationId, "pair", { signal: AbortSignal.abort(reason) }), (error) => error === reason);
-    for (const id of ["", "../pair", "pair/", "a b"]) await assertInvalid(store.removeKeyPair(organizationId, id));
-    await assertInvalid(store.removeKeyPair("", "pair"));
-    assertSame(await store.readKeyPair(organizationId, "pair"), pair);
   });
 }
 
