@@ -80,6 +80,7 @@ describe("a recording open for random access", () => {
     source.reads.length = 0;
     const iterator = reader.stream()[Symbol.asyncIterator]();
     await iterator.next();
+    await atRest(); // the step ahead may have to wait for its turn
     expect(source.reads.map(({ length }) => length)).toEqual([32 * segmentLength, 64 * segmentLength]);
     await iterator.return?.();
     expect(source.reads.length).toBe(2);
