@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { decryptBytes, encryptBytes, type BytesJob } from "../../src/recording/bytes.js";
+import { FloeSegments } from "../../src/recording/floe.js";
 import { capacity, dataKey, encrypt, header, lease, type LeaseState, segmentLength } from "./support.js";
 
 const request = (length = segmentLength) => ({ header: header({ segmentLength: length }), dataKey: Buffer.from(dataKey), segmentLength: length });
@@ -17,6 +18,19 @@ describe("a recording in memory", () => {
     await expect(encryptBytes(randomBytes(10_000), { ...request(), fill })).rejects.toThrow("no");
     await expect(decryptBytes(await encrypt(randomBytes(10_000)), { open: async () => lease(), fill })).rejects.toThrow("no");
     expect(targets.map(zeros)).toEqual([true, true]);
+  });
+
+  it("leaves no keys behind, whether it was filled or not", async () => {
+    const destroyed = vi.spyOn(FloeSegments.prototype, "destroy");
+    const encrypted = await encryptBytes(randomBytes(10_000), request());
+    expect(destroyed).toHaveBeenCalledTimes(1);
+    await decryptBytes(encrypted, { open: async () => lease() });
+    expect(destroyed).toHaveBeenCalledTimes(2);
+    const fill = () => Promise.reject(new Error("no"));
+    await expect(encryptBytes(randomBytes(10_000), { ...request(), fill })).rejects.toThrow("no");
+    await expect(decryptBytes(encrypted, { open: async () => lease(), fill })).rejects.toThrow("no");
+    expect(destroyed).toHaveBeenCalledTimes(4);
+    destroyed.mockRestore();
   });
 
   it("keeps nothing of what was decrypted before a changed segment", async () => {

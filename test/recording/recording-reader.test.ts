@@ -146,6 +146,40 @@ describe("a recording open for random access", () => {
     await expect(open({ size: encrypted.length + 10, read })).rejects.toMatchObject({ code: "ERR_RECORDING_TRUNCATED" });
   });
 
+  it.each<[string, unknown, object]>([
+    ["null", null, { field: "source", rule: "must have size and read(offset, length, signal)" }],
+    ["a text", "recording", { field: "source", rule: "must have size and read(offset, length, signal)" }],
+    ["without read", { size: 100 }, { field: "source", rule: "must have size and read(offset, length, signal)" }],
+    ["of a negative size", { size: -1, read: async () => Buffer.alloc(1) }, { field: "source.size", rule: "must be a whole number of bytes" }],
+    ["of half a byte", { size: 0.5, read: async () => Buffer.alloc(1) }, { field: "source.size", rule: "must be a whole number of bytes" }],
+    ["that gives text", { size: 100, read: async () => "text" }, { field: "source.read", rule: "must give a Uint8Array" }],
+    ["that gives too much", { size: 100, read: async () => Buffer.alloc(101) }, { field: "source.read", rule: "must give the 100 bytes it was asked for" }],
+    ["that gives too little", { size: 100, read: async () => Buffer.alloc(99) }, { code: "ERR_RECORDING_TRUNCATED", message: "the recording is shorter than its source said" }],
+    ["of nothing", { size: 0, read: async () => Buffer.alloc(0) }, { code: "ERR_RECORDING_TRUNCATED", message: "the recording ends before its last segment" }],
+    ["that throws", { size: 100, read: () => { throw new Error("gone"); } }, { message: "gone" }],
+  ])("says what is wrong with a source %s", async (_what, source, error) => {
+    await expect(open(source as RandomAccessSource)).rejects.toMatchObject(error);
+  });
+
+  it("takes bytes of any kind for a source, and nothing else", async () => {
+    const encrypted = await encrypt(Buffer.from("audio"), headerBytes);
+    const within = new Uint8Array(encrypted.length + 20);
+    within.set(encrypted, 10);
+    expect((await (await open(bytesSource(within.subarray(10, -10)))).read(0, 5)).toString()).toBe("audio");
+    for (const other of [null, "text", new ArrayBuffer(8), [1]]) expect(() => bytesSource(other as never)).toThrow(expect.objectContaining({ field: "bytes", rule: "must be a Uint8Array" }) as Error);
+  });
+
+  it("asks a source for nothing when it is aborted before, and leaves one that hangs", async () => {
+    const source = watched(await encrypt(randomBytes(100), headerBytes));
+    await expect(SegmentReader.open(source, { ...request(), signal: AbortSignal.abort(new Error("enough")) })).rejects.toThrow("enough");
+    expect(source.reads).toEqual([]);
+    const controller = new AbortController();
+    const opening = SegmentReader.open({ size: 100, read: () => new Promise(() => undefined) }, { ...request(), signal: controller.signal });
+    controller.abort(new Error("enough"));
+    await expect(opening).rejects.toThrow("enough");
+    expect(getEventListeners(controller.signal, "abort")).toEqual([]);
+  });
+
   it("holds neither keys nor plaintext once its term has run out, and is closed when keys are forgotten", async () => {
     const source = watched(await encrypt(randomBytes(3 * capacity), headerBytes));
     const state: LeaseState = { released: 0, renewed: 0, valid: true };

@@ -87,8 +87,9 @@ describe("streams", () => {
       throw new Error("disk gone");
     };
     for (const source of [Readable.from(failing()), failing()]) {
-      const { body } = await encryptBody(source, request());
-      await expect(collect(body as Readable)).rejects.toThrow("disk gone");
+      const { body, done } = await encryptBody(source, request());
+      await expect(collect(body as Readable)).rejects.toMatchObject({ message: "disk gone" });
+      await expect(done).rejects.toMatchObject({ message: "disk gone" });
     }
     await sleep(5);
   });
@@ -325,6 +326,20 @@ describe("streams", () => {
     await withReason.body.cancel("no more");
     for (const [done, reason] of ends) await expect(done).rejects.toMatchObject(reason as object);
     await expect(withReason.done).rejects.toBe("no more");
+  });
+
+  it("give nothing any more once they are aborted, whether or not somebody reads", async () => {
+    const controller = new AbortController();
+    const aborted = { message: "enough" };
+    const node = await encryptBody(new Readable({ read: () => undefined }), request(controller.signal));
+    const web = await encryptBody(ReadableStream.from([randomBytes(10 * capacity)]), request(controller.signal));
+    const reading = web.body.getReader();
+    expect((await reading.read()).done).toBe(false);
+    node.body.on("error", () => undefined);
+    controller.abort(new Error("enough"));
+    expect([node.body.destroyed, node.body.errored?.message]).toEqual([true, "enough"]);
+    await expect(reading.read()).rejects.toMatchObject(aborted); // though more has been encrypted
+    for (const done of [node.done, web.done]) await expect(done).rejects.toMatchObject(aborted);
   });
 
   it("end with a reason that is no error, too; Node's streams take it for a message", async () => {
