@@ -62,6 +62,7 @@ describe("a decryption", () => {
     ["nothing but the headers", build(), [], cut],
     ["three bytes of a segment", build(a.subarray(0, 3)), [], cut],
     ["31 bytes of a segment", build(a.subarray(0, 31)), [], cut],
+    ["20 bytes of a segment, which claims no more", build(lengthField(a, 20).subarray(0, 20)), [], cut],
     ["an inner segment less a byte", build(a, b.subarray(0, -1)), [capacity], cut],
     ["the last segment less a byte", build(a, b, c.subarray(0, -1)), [capacity, capacity], cut],
     ["no last segment", build(a, b), [capacity, capacity], cut],

@@ -372,7 +372,7 @@ describe("a recording open for random access", () => {
     }
   });
 
-  it("has no length that a recording may not have", async () => {
+  it("is opened at any length, and not read at once where no buffer is long enough", async () => {
     const floe = new FloeEncryptor(dataKey, headerBytes, { segmentLength });
     const head = Buffer.concat([headerBytes, floe.header, Buffer.alloc(4_096)]);
     const segments = 2 ** 22; // 16 GiB
