@@ -59,7 +59,7 @@ export class ChunkQueue {
       this.#start = 0;
       gone += 1;
     }
-    if (gone > 0) this.#chunks.splice(0, gone);
+    this.#chunks.splice(0, gone);
     if (this.#chunks.length === 0) this.#open = false;
     return pieces;
   }
@@ -116,7 +116,7 @@ export class ChunkQueue {
       }
       const copied = rest.copy(this.#block, this.#blockUsed);
       const last = this.#open ? this.#chunks.pop() : undefined;
-      const start = last ? last.byteOffset - this.#block.byteOffset : this.#blockUsed;
+      const start = last ? last.byteOffset : this.#blockUsed; // the block is no part of another buffer
       this.#blockUsed += copied;
       this.#chunks.push(this.#block.subarray(start, this.#blockUsed));
       this.#open = true;

@@ -96,7 +96,7 @@ function webBody(next: NextPieces, finish: Finish): FailableBody {
       },
       async pull(controller) {
         const pieces = await next();
-        for (const piece of pieces ?? []) if (piece.length > 0) controller.enqueue(piece);
+        for (const piece of pieces ?? []) controller.enqueue(piece);
         if (pieces) return;
         controller.close();
         finish();

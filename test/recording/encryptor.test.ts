@@ -33,3 +33,17 @@ it("hands over no piece without bytes, and joins neighbours below a kilobyte", (
   expect(out.every(({ length }) => length > 0)).toBe(true);
   for (const [index, piece] of out.entries()) expect(piece.length >= 1_024 || (out[index + 1]?.length ?? 1_024) >= 1_024, `piece ${index}`).toBe(true);
 });
+
+it("joins what stands between segments to one piece, and leaves pieces of a kilobyte as they are", () => {
+  const sizes = (pieces: readonly Buffer[]) => pieces.map(({ length }) => length);
+  const start = header().length + 74;
+  const running = encryptor();
+  expect(sizes(running.push(randomBytes(2 * capacity + 1), true))).toEqual([start + 16, capacity, 16 + 16, capacity, 16]);
+  expect(sizes(running.push(randomBytes(1), true))).toEqual([]);
+  expect(sizes(running.end())).toEqual([16 + 2 + 16]);
+  for (const [size, pieces] of [[0, [32]], [1_023, [16 + 1_023 + 16]], [1_024, [16, 1_024, 16]]] as const) {
+    const short = encryptor();
+    expect(sizes(short.push(randomBytes(size), true))).toEqual([start]);
+    expect(sizes(short.end())).toEqual(pieces);
+  }
+});

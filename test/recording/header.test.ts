@@ -96,7 +96,7 @@ describe("recording headers", () => {
     "a segment length of three bytes": [raw({ 5: { value: u32(4_096).subarray(1) } }), /number .* wrong length/],
     "confirmation 0": [raw({ 6: { critical: false, value: Uint8Array.of(0) } }), /confirmation is not known/],
     "confirmation 3": [raw({ 6: { critical: false, value: Uint8Array.of(3) } }), /confirmation is not known/],
-    "critical confirmation": [raw({ 6: { critical: true, value: Uint8Array.of(1) } }), /field 6 has the wrong critical bit/],
+    "critical confirmation": [raw({ 6: { critical: true, value: Uint8Array.of(1) } }), /recording header: field 6 has the wrong critical bit/],
     "organization not critical": [raw({ 1: { critical: false, value: Buffer.from("org") } }), /field 1 has the wrong critical bit/],
     "text that is not UTF-8": [raw({ 2: { value: Uint8Array.of(0xc3, 0x28) } }), /not UTF-8/],
     "metadata that is an array": [raw(json("[1]")), /public metadata is not a canonical JSON object/],
@@ -115,6 +115,8 @@ describe("recording headers", () => {
     "no recipients": [raw({ 4: undefined }), /recording header: field 4 is missing/],
     "no confirmation": [raw({ 6: undefined }), /recording header: field 6 is missing/],
     "no padding": [withoutPadding(), /recording header: field 10 is missing/],
+    "no fields": [Buffer.concat([raw().subarray(0, 8), u32(0)]), /recording header: field 5 is missing/],
+    "a metadata section without text": [raw({ 8: { value: u32(106) } }), /metadata's length 106 is out of range/],
   };
   it.each(Object.entries(refused))("are refused with %s", (_what, [header, rule]) => {
     expect(() => decodeHeader(header)).toThrow(expect.objectContaining({ code: "ERR_FORMAT_INVALID", message: expect.stringMatching(rule) }));
@@ -123,8 +125,17 @@ describe("recording headers", () => {
   it.each([
     ["the shortest segments", raw({ 5: { value: u32(4_096) } }), { segmentLength: 4_096 }],
     ["the longest segments", raw({ 5: { value: u32(16_777_248) } }), { segmentLength: 16_777_248 }],
+    ["8,192 bytes of public metadata", raw(json(`{"a":"${"x".repeat(8_184)}"}`)), { publicMetadata: { a: "x".repeat(8_184) } }],
     ["a byte order mark, which belongs to the name", raw({ 2: t("\ufeffrec") }), { recordingId: "\ufeffrec" }],
   ])("are taken with %s", (_what, header, expected) => expect(decodeHeader(header)).toMatchObject(expected));
+
+  it("may claim 32 KiB", () => expect(headerLengthOf(Buffer.concat([raw().subarray(0, 8), u32(32_756)]))).toBe(32_768));
+
+  it("have a private half and the KMS key that opens it together, or neither", () => {
+    const common = { organizationId: "o", recordingId: "r", asset: "main", segmentLength: 4_096, confirmation: "confirmed" } as const;
+    const bare = { birthRecord: Buffer.from("b"), wrappedDataKey: Buffer.from("w") };
+    for (const half of [{ kmsKeyArn: "arn" }, { wrappedPrivateKey: Buffer.from("key") }]) expect(decodeHeader(encodeHeader({ ...common, recipients: [{ ...bare, ...half }] })).recipients).toEqual([bare]);
+  });
 
   it("of up to 32 KiB are made, and none longer", () => {
     const long = (length: number) => encodeHeader({ organizationId: "o", recordingId: "r", asset: "main", recipients: [{ birthRecord: Buffer.alloc(length), wrappedDataKey: Buffer.alloc(1) }], segmentLength: 4_096, confirmation: "confirmed" });

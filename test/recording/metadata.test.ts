@@ -3,10 +3,11 @@ import { Readable } from "node:stream";
 import { ReadableStream } from "node:stream/web";
 import { inspect } from "node:util";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { InvalidInputError } from "../../src/errors.js";
 import { decryptBody, encryptBody } from "../../src/recording/bodies.js";
 import { canonicalJson } from "../../src/recording/canonical-json.js";
+import { FloeDecryptor } from "../../src/recording/floe.js";
 import { encodeMetadata, metadataSectionLength, openMetadata } from "../../src/recording/metadata.js";
 import { RecordingEncryptor } from "../../src/recording/encrypt.js";
 import { bytesSource, type RandomAccessSource } from "../../src/recording/random-access-source.js";
@@ -114,7 +115,40 @@ describe("encrypted metadata", () => {
     const headerBytes = header({ metadataLength: 74 + 32 + 256 });
     const section = encryptAll(parameters, dataKey, Buffer.concat([headerBytes, label]), Buffer.from(text));
     const error = await Promise.resolve().then(() => openMetadata(section, headerBytes, dataKey)).catch((thrown: unknown) => thrown as Error);
-    expect(error).toMatchObject({ code: "ERR_FORMAT_INVALID" });
+    expect(error).toMatchObject({ code: "ERR_FORMAT_INVALID", message: "its metadata is not a canonical JSON object, padded with spaces" });
+  });
+
+  it("says that it was changed, wherever that was", async () => {
+    const { headerBytes, section } = await encryptWithMetadata(randomBytes(10), { a: 1 });
+    for (const at of [0, 9, 10, 42, 73, 74, 78, 90, section.length - 1]) {
+      const changed = Buffer.from(section);
+      changed[at]! ^= 1;
+      expect(() => openMetadata(changed, headerBytes, dataKey)).toThrow(expect.objectContaining({ ...tampered, message: "the recording's metadata was changed, or belongs to another recording" }) as Error);
+    }
+  });
+
+  it("is wiped wherever it lay in between", async () => {
+    const { headerBytes, section } = await encryptWithMetadata(randomBytes(10), { from: "+49 30 1234567" });
+    const made: Buffer[] = [];
+    const spies = [vi.spyOn(Buffer, "concat"), vi.spyOn(FloeDecryptor.prototype, "segment"), vi.spyOn(Buffer, "from")];
+    encodeMetadata({ from: "+49 30 1234567" });
+    openMetadata(section, headerBytes, dataKey);
+    for (const { mock } of spies) made.push(...mock.results.flatMap(({ value }) => value as Buffer));
+    for (const spy of spies) spy.mockRestore();
+    expect(made.length).toBeGreaterThan(3);
+    expect(made.filter((buffer) => Buffer.isBuffer(buffer) && buffer.includes("1234567"))).toEqual([]);
+  });
+
+  it("leaves no keys behind, also where it is refused", async () => {
+    const { headerBytes, section } = await encryptWithMetadata(randomBytes(10), { a: 1 });
+    const destroyed = vi.spyOn(FloeDecryptor.prototype, "destroy");
+    openMetadata(section, headerBytes, dataKey);
+    expect(destroyed).toHaveBeenCalledTimes(1);
+    const changed = Buffer.from(section);
+    changed[100]! ^= 1;
+    expect(() => openMetadata(changed, headerBytes, dataKey)).toThrow();
+    expect(destroyed).toHaveBeenCalledTimes(2);
+    destroyed.mockRestore();
   });
 
   it.each([0, 106, 107, 361, 363, 74 + 32 + 65_536 + 256, 0xffffffff])("is not looked for where the header says it has %i bytes", async (metadataLength) => {
@@ -152,6 +186,41 @@ describe("readMetadata", () => {
     const source: RandomAccessSource = { size: encrypted.length, read: async (offset, length) => (reads.push(offset + length), encrypted.subarray(offset, offset + length)) };
     await readMetadata(source, request);
     expect(reads).toEqual([4_096]);
+  });
+
+  it("takes for a source what has a size and can be read, but for what is also a stream", async () => {
+    const { encrypted } = await encryptWithMetadata(randomBytes(20 * capacity), { a: 1 });
+    const stream = Object.assign(Readable.from(chunks(encrypted, 500)), { size: 7 });
+    expect((await readMetadata(stream, request)).metadata).toEqual({ a: 1 });
+    const rule = "must be a Uint8Array, a Readable, a ReadableStream or an async iterable of bytes";
+    for (const input of [null, 7, "text", { size: 100 }, { read: () => undefined }]) await expect(readMetadata(input as never, request)).rejects.toMatchObject({ field: "encrypted", rule });
+  });
+
+  it("says what a recording without metadata has, by every way of opening, and gives keys back", async () => {
+    const encrypted = await encrypt(randomBytes(10), header({ publicMetadata: { codec: "opus" }, confirmation: "unconfirmed" }));
+    for (const input of [encrypted, bytesSource(encrypted), Readable.from([encrypted])]) {
+      const state: LeaseState = { released: 0, renewed: 0, valid: true };
+      const opened = await readMetadata(input as Uint8Array, { ...request, open: async () => lease(state) });
+      expect(opened).toMatchObject({ publicMetadata: { codec: "opus" }, confirmation: "unconfirmed", recordingId: "recording-1" });
+      expect(["metadata" in opened, state.released]).toEqual([false, 1]);
+    }
+  });
+
+  it("checks the names before it asks for a key, and ends with its signal", async () => {
+    const { encrypted } = await encryptWithMetadata(randomBytes(10), { a: 1 });
+    const checkNames = () => {
+      throw new Error("another recording");
+    };
+    for (const input of [encrypted, bytesSource(encrypted), Readable.from([encrypted])]) {
+      await expect(readMetadata(input as Uint8Array, { checkNames, open: () => expect.fail("a key was asked for") })).rejects.toThrow("another recording");
+    }
+    for (const hanging of [{ size: 100, read: () => new Promise<never>(() => undefined) }, new Readable({ read: () => undefined })]) {
+      const controller = new AbortController();
+      const reading = readMetadata(hanging as RandomAccessSource, { ...request, signal: controller.signal });
+      controller.abort(new Error("enough"));
+      await expect(reading).rejects.toThrow("enough");
+      if (hanging instanceof Readable) expect(hanging.destroyed).toBe(true);
+    }
   });
 
   it("reads what lies beyond the first 4 KiB once, and nothing before the names are checked", async () => {

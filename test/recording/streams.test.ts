@@ -1,12 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { Readable } from "node:stream";
+import { getEventListeners } from "node:events";
+import { Duplex, Readable } from "node:stream";
 import { ReadableStream } from "node:stream/web";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it, vi } from "vitest";
 import { RecordingKeyStoreError } from "../../src/errors.js";
 import { decryptBody, encryptBody } from "../../src/recording/bodies.js";
 import { FloeDecryptor } from "../../src/recording/floe.js";
-import { capacity, chunks, collect, dataKey, decrypt, encrypt, header, lease, type LeaseState, segmentLength } from "./support.js";
+import { encryptAll } from "./floe-oracle.js";
+import { atRest, capacity, chunks, collect, dataKey, decrypt, encrypt, header, lease, type LeaseState, segmentLength } from "./support.js";
 
 const request = (signal?: AbortSignal) => ({ header: header(), dataKey: Buffer.from(dataKey), segmentLength, ...(signal ? { signal } : {}) });
 
@@ -85,8 +87,9 @@ describe("streams", () => {
       throw new Error("disk gone");
     };
     for (const source of [Readable.from(failing()), failing()]) {
-      const { body } = await encryptBody(source, request());
-      await expect(collect(body as Readable)).rejects.toThrow("disk gone");
+      const { body, done } = await encryptBody(source, request());
+      await expect(collect(body as Readable)).rejects.toMatchObject({ message: "disk gone" });
+      await expect(done).rejects.toMatchObject({ message: "disk gone" });
     }
     await sleep(5);
   });
@@ -253,6 +256,99 @@ describe("streams", () => {
     const encrypted = await encrypt(randomBytes(10));
     for (const input of [encrypted, Readable.from([encrypted])]) await expect(decryptBody(input as Readable, { open, signal: controller.signal })).rejects.toThrow("enough");
     expect(state.released).toBe(1); // the stream had been cut off before a key was asked for
+  });
+
+  it("leave nothing behind on a signal that lives longer", async () => {
+    const { signal } = new AbortController();
+    const left = () => getEventListeners(signal, "abort").length;
+    const plaintext = randomBytes(3 * capacity);
+    const { body } = await encryptBody(Readable.from([plaintext]), request(signal));
+    expect(left()).toBe(1);
+    const encrypted = await collect(body);
+    expect(left()).toBe(0);
+    const opening = decryptBody(ReadableStream.from([encrypted]), {
+      open: async () => {
+        expect(left()).toBe(1);
+        return lease();
+      },
+      signal,
+    });
+    const opened = await opening;
+    expect(left()).toBe(1);
+    await collect(opened.body);
+    expect(left()).toBe(0);
+    const cancelled = await encryptBody(ReadableStream.from([plaintext]), request(signal));
+    await cancelled.body.cancel();
+    await expect(decryptBody(Readable.from([Buffer.from("RIFF")]), { open: async () => lease(), signal })).rejects.toMatchObject({ code: "ERR_FORMAT_INVALID" });
+    expect(left()).toBe(0);
+  });
+
+  it.each(["encryption", "decryption"])("leave the other half of a socket alone when the recording is whole: %s", async (way) => {
+    const sent = way === "encryption" ? randomBytes(100) : await encrypt(randomBytes(100));
+    const socket = new Duplex({ read: () => undefined, write: (_chunk, _encoding, callback) => callback() });
+    socket.push(sent);
+    socket.push(null);
+    const { body, done } = way === "encryption" ? await encryptBody(socket, request()) : await decryptBody(socket, { open: async () => lease() });
+    await collect(body);
+    await done;
+    await sleep(1); // the body closes itself after its end
+    expect([socket.readableEnded, socket.destroyed]).toEqual([true, false]);
+  });
+
+  it("that are web streams pull nothing before somebody reads, and hand over no empty chunk", async () => {
+    const state = { pulled: 0, stopped: false };
+    const source = { [Symbol.asyncIterator]: () => endless(state) };
+    await encryptBody(source, request());
+    await atRest();
+    expect(state.pulled).toBe(0);
+    const headerBytes = header();
+    const withEmptyLast = encryptAll({ ENC_SEG_LEN: segmentLength, AEAD_ROTATION_MASK: 20, RND: (length) => randomBytes(length) }, dataKey, headerBytes, randomBytes(2 * capacity), true);
+    const { body } = await decryptBody(ReadableStream.from([Buffer.concat([headerBytes, withEmptyLast])]), { open: async () => lease() });
+    const sizes: number[] = [];
+    for await (const { length } of body) sizes.push(length);
+    expect(sizes).toEqual([capacity, capacity]);
+  });
+
+  it("say why they ended: the reason that was given, or an AbortError", async () => {
+    const ends: [Promise<unknown>, unknown][] = [];
+    const source = () => new Readable({ read: () => undefined });
+    const web = () => new ReadableStream<Uint8Array>();
+    const destroyed = await encryptBody(source(), request());
+    destroyed.body.destroy();
+    ends.push([destroyed.done, { name: "AbortError", message: "the stream was destroyed" }]);
+    const failed = await encryptBody(source(), request());
+    failed.body.on("error", () => undefined).destroy(new Error("no more"));
+    ends.push([failed.done, { message: "no more" }]);
+    const cancelled = await encryptBody(web(), request());
+    await cancelled.body.cancel();
+    ends.push([cancelled.done, { name: "AbortError", message: "the stream was cancelled" }]);
+    const withReason = await encryptBody(web(), request());
+    await withReason.body.cancel("no more");
+    for (const [done, reason] of ends) await expect(done).rejects.toMatchObject(reason as object);
+    await expect(withReason.done).rejects.toBe("no more");
+  });
+
+  it("give nothing any more once they are aborted, whether or not somebody reads", async () => {
+    const controller = new AbortController();
+    const aborted = { message: "enough" };
+    const node = await encryptBody(new Readable({ read: () => undefined }), request(controller.signal));
+    const web = await encryptBody(ReadableStream.from([randomBytes(10 * capacity)]), request(controller.signal));
+    const reading = web.body.getReader();
+    expect((await reading.read()).done).toBe(false);
+    node.body.on("error", () => undefined);
+    controller.abort(new Error("enough"));
+    expect([node.body.destroyed, node.body.errored?.message]).toEqual([true, "enough"]);
+    await expect(reading.read()).rejects.toMatchObject(aborted); // though more has been encrypted
+    for (const done of [node.done, web.done]) await expect(done).rejects.toMatchObject(aborted);
+  });
+
+  it("end with a reason that is no error, too; Node's streams take it for a message", async () => {
+    const controller = new AbortController();
+    const node = await encryptBody(new Readable({ read: () => undefined }), request(controller.signal));
+    const web = await encryptBody(new ReadableStream<Uint8Array>(), request(controller.signal));
+    const reading = [collect(node.body), collect(web.body), node.done, web.done].map((promise) => promise.catch((reason: unknown) => reason));
+    controller.abort("enough");
+    expect(await Promise.all(reading)).toEqual([new Error("enough"), "enough", "enough", "enough"]);
   });
 
   it("take bytes in shared memory, chunks of every length, and one very long chunk", async () => {

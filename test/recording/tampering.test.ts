@@ -38,7 +38,7 @@ describe("a changed recording is rejected", () => {
 
   it("when cut anywhere near a boundary, or within the header", async () => {
     const cuts = new Set<number>();
-    for (let length = 0; length < start + 40; length += 1) cuts.add(length);
+    for (let length = 0; length < start + 40; length += effort(1, 7)) cuts.add(length);
     for (let boundary = start; boundary <= encrypted.length; boundary += segmentLength) for (const off of [-1, 0, 1]) cuts.add(boundary + off);
     for (const cut of cuts) if (cut < encrypted.length) await expectRejected(encrypted.subarray(0, cut), `cut at ${cut}`);
     await expectRejected(encrypted.subarray(0, encrypted.length - 1), "the last byte");
