@@ -1,0 +1,89 @@
+import { describe, expect, it } from "vitest";
+import { decodeDocument, encodeDocument, type DocumentKind } from "../../src/key-pairs/documents.js";
+
+const digest = Buffer.alloc(32, 7);
+const head = { organizationId: "org-1", keyPairId: "pair-1", sequence: 3, digest };
+const ciphertext = { kmsKeyArn: "arn:aws:kms:eu-west-1:111122223333:key/1", ciphertext: Buffer.from("secret") };
+const keyPair = { birthRecord: Buffer.from([1]), publicKey: Buffer.from([2]), attestation: ciphertext, wrapping: ciphertext };
+const lastConfirmed = { organizationId: "org-1", keyPair: Buffer.from("pair"), confirmedAt: 0 };
+const status = { digest, at: 0, failure: { kind: "access-denied", operation: "Decrypt", message: "no" } };
+
+const json = (value: unknown) => Buffer.from(JSON.stringify(value));
+const envelope = (kind: DocumentKind) => ({ version: 1, kind, critical: [] });
+const plainHead = { ...envelope("head"), ...head, digest: digest.toString("base64") };
+
+describe("a document in the store", () => {
+  it.each([
+    ["head", head],
+    ["keyPair", keyPair],
+    ["lastConfirmed", lastConfirmed],
+    ["status", status],
+    ["status", { digest, at: 5 }],
+  ] as const)("comes back as it was written: %s", (kind, content) => {
+    expect(decodeDocument(kind, encodeDocument(kind, content as never), "it")).toEqual(content);
+  });
+
+  it("is JSON with bytes in base64, its version, and what a reader must understand", () => {
+    expect(JSON.parse(encodeDocument("head", head).toString())).toEqual(plainHead);
+  });
+
+  it("may hold what a newer library added and older ones need not understand", () => {
+    expect(decodeDocument("head", json({ ...plainHead, hint: "x" }), "it")).toEqual(head);
+    expect(decodeDocument("head", json({ ...plainHead, critical: ["digest", "sequence"] }), "it")).toEqual(head);
+  });
+
+  it.each([
+    ["version 2", { version: 2 }],
+    ["version 0", { version: 0 }],
+    ['the critical member "quorum"', { critical: ["digest", "quorum"], quorum: 2 }],
+    ['the critical member "critical"', { critical: ["critical"] }],
+  ])("is refused, not misread, when it has %s", (what, change) => {
+    expect(() => decodeDocument("head", json({ ...plainHead, ...change }), "head")).toThrow(
+      expect.objectContaining({ code: "ERR_FORMAT_TOO_NEW", message: `head: has ${what}, which this version of the library does not know` }),
+    );
+  });
+
+  it.each([
+    ["nothing", Buffer.alloc(0)],
+    ["half of one", json(plainHead).subarray(0, -1)],
+    ["no UTF-8", Buffer.concat([json(plainHead).subarray(0, -1), Buffer.from(',"a":"\xff"}', "latin1")])],
+  ])("is not JSON: %s", (_, bytes) => {
+    expect(() => decodeDocument("head", bytes, "head")).toThrow(expect.objectContaining({ code: "ERR_STORE_CORRUPT", message: "head: is not JSON" }));
+  });
+
+  it.each([
+    ["null", null],
+    ["a list", []],
+    ["of another kind", { ...plainHead, kind: "status" }],
+    ["of no version", { ...plainHead, version: undefined }],
+    ["of half a version", { ...plainHead, version: 1.5 }],
+    ["without saying what is critical", { ...plainHead, critical: undefined }],
+    ["with something critical that has no name", { ...plainHead, critical: [7] }],
+  ])("is none of this library: %s", (_, value) => {
+    expect(() => decodeDocument("head", json(value), "head")).toThrow(expect.objectContaining({ code: "ERR_STORE_CORRUPT", message: "head: is not a document of this library" }));
+  });
+
+  const written = <K extends DocumentKind>(kind: K, content: Parameters<typeof encodeDocument<K>>[1]) => JSON.parse(encodeDocument(kind, content).toString()) as Record<string, object>;
+  it.each([
+    ["head", { ...plainHead, organizationId: undefined }, "organizationId"],
+    ["head", { ...plainHead, keyPairId: 1 }, "keyPairId"],
+    ["head", { ...plainHead, sequence: 0 }, "sequence"],
+    ["head", { ...plainHead, sequence: 1.5 }, "sequence"],
+    ["head", { ...plainHead, digest: "no base64!" }, "digest"],
+    ["keyPair", { ...written("keyPair", keyPair), birthRecord: undefined }, "birthRecord"],
+    ["keyPair", { ...written("keyPair", keyPair), publicKey: undefined }, "publicKey"],
+    ["keyPair", { ...written("keyPair", keyPair), attestation: { kmsKeyArn: "", ciphertext: "" } }, "attestation.kmsKeyArn"],
+    ["keyPair", { ...written("keyPair", keyPair), wrapping: { kmsKeyArn: "x", ciphertext: 1 } }, "wrapping.ciphertext"],
+    ["lastConfirmed", { ...written("lastConfirmed", lastConfirmed), confirmedAt: -1 }, "confirmedAt"],
+    ["lastConfirmed", { ...written("lastConfirmed", lastConfirmed), keyPair: undefined }, "keyPair"],
+    ["lastConfirmed", { ...written("lastConfirmed", lastConfirmed), organizationId: undefined }, "organizationId"],
+    ["status", { ...written("status", status), at: -1 }, "at"],
+    ["status", { ...written("status", status), digest: undefined }, "digest"],
+    ["status", { ...written("status", status), failure: { kind: "x", operation: "y" } }, "failure.message"],
+    ["status", { ...written("status", status), failure: { message: "x", operation: "y" } }, "failure.kind"],
+    ["status", { ...written("status", status), failure: { message: "x", kind: "y" } }, "failure.operation"],
+  ] as const)("%s: names what is wrong in it: %j", (kind, value, path) => {
+    const caught = expect.objectContaining({ code: "ERR_STORE_CORRUPT", message: expect.stringMatching(new RegExp(`^it: ${path.replace(".", "\\.")} \\S.*`)) as string });
+    expect(() => decodeDocument(kind, json(value), "it")).toThrow(caught);
+  });
+});
