@@ -110,6 +110,7 @@ describe("encrypted metadata", () => {
     ["text behind", `{"a":1}{}${" ".repeat(247)}`],
     ["an array", `[1]${" ".repeat(253)}`],
     ["spaces only", " ".repeat(256)],
+    ["a byte order mark", `\ufeff{"a":1}${" ".repeat(246)}`],
     ["no UTF-8", Buffer.concat([Buffer.from('{"a":"'), Buffer.from([0xc3, 0x28]), Buffer.from('"}'), Buffer.alloc(246, " ")])],
   ])("of another writer that holds %s is refused", async (_what, text) => {
     const headerBytes = header({ metadataLength: 74 + 32 + 256 });
