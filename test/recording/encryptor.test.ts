@@ -34,6 +34,16 @@ it("hands over no piece without bytes, and joins neighbours below a kilobyte", (
   for (const [index, piece] of out.entries()) expect(piece.length >= 1_024 || (out[index + 1]?.length ?? 1_024) >= 1_024, `piece ${index}`).toBe(true);
 });
 
+it("lends the keys of its segments to those who lay them out by themselves, behind what stands before the first", async () => {
+  const laidOut = encryptor();
+  const { segmentKeys } = laidOut;
+  expect(laidOut.takePreamble().length).toBe(header().length + 74);
+  expect(laidOut.takePreamble().length).toBe(0);
+  expect(laidOut.totals()).toEqual({ plaintextSize: 0, encryptedSize: header().length + 74 });
+  expect(await segmentKeys.use((floe) => floe)).toBe(segmentKeys.held);
+  expect(sizeOf(segmentKeys.held!.encrypt([Buffer.alloc(capacity)], 7, false))).toBe(segmentLength);
+});
+
 it("joins what stands between segments to one piece, and leaves pieces of a kilobyte as they are", () => {
   const sizes = (pieces: readonly Buffer[]) => pieces.map(({ length }) => length);
   const start = header().length + 74;

@@ -101,6 +101,7 @@ describe("recording headers", () => {
     "text that is not UTF-8": [raw({ 2: { value: Uint8Array.of(0xc3, 0x28) } }), /not UTF-8/],
     "metadata that is an array": [raw(json("[1]")), /public metadata is not a canonical JSON object/],
     "metadata with white space": [raw(json('{"a": 1}')), /public metadata is not a canonical JSON object/],
+    "metadata behind a byte order mark": [raw(json('\ufeff{"a":1}')), /public metadata is not a canonical JSON object/],
     "metadata out of order": [raw(json('{"b":1,"a":2}')), /public metadata is not a canonical JSON object/],
     "metadata with a doubled member": [raw(json('{"a":1,"a":1}')), /public metadata is not a canonical JSON object/],
     "metadata with another form of a number": [raw(json('{"a":1.0}')), /public metadata is not a canonical JSON object/],

@@ -63,6 +63,13 @@ describe("salvage", () => {
     expect(stopped).toBe(true);
   });
 
+  it("gives keys back when they may no longer be used, and refuses what is no recording", async () => {
+    const state = { released: 0, renewed: 0, valid: false, renew: () => Promise.reject(new Error("refused")) };
+    await expect(salvageBody(encrypted, { open: async () => lease(state) })).rejects.toThrow("refused");
+    expect(state.released).toBe(1);
+    await expect(salvageBody({} as never, { open: async () => lease() })).rejects.toMatchObject({ field: "encrypted", rule: expect.stringMatching(/^must be a Uint8Array, /) });
+  });
+
   it("is no way around keys, or failures of the source", async () => {
     const refusal = new RecordingKeyStoreError("ERR_KMS_REFUSED", "no");
     await expect(salvageBody(encrypted, { open: () => Promise.reject(refusal) })).rejects.toBe(refusal);

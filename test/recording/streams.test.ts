@@ -102,7 +102,8 @@ describe("streams", () => {
 
   it.each([["text"], [7], [null], [{}]])("refuse input that is no recording: %j", async (input) => {
     const { dataKey: key, ...rest } = request();
-    await expect(encryptBody(input as never, { ...rest, dataKey: key })).rejects.toMatchObject({ code: "ERR_INVALID_INPUT" });
+    await expect(encryptBody(input as never, { ...rest, dataKey: key })).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field: "recording" });
+    await expect(decryptBody(input as never, { open: async () => lease() })).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field: "encrypted" });
     expect(key.equals(Buffer.alloc(32))).toBe(true);
   });
 
