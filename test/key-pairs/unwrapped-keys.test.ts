@@ -216,7 +216,7 @@ describe("forgetting", () => {
 describe("while nobody asks", () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
-  const loan = (hold: number): Loan & { end: ReturnType<typeof vi.fn> } => ({ organizationId: "org-1", since: momentOf(systemClock), hold, end: vi.fn() });
+  const loan = (hold: number) => ({ organizationId: "org-1", since: momentOf(systemClock), hold, end: vi.fn<Loan["end"]>() });
 
   it("each key goes when its time is over, by one timer, which runs only when something is due", async () => {
     const { custody, open } = custodyOn(systemClock);
