@@ -34,7 +34,7 @@ export class KeyRotation {
   readonly #active: ActiveKeyPairs;
   #running: Promise<void> | undefined;
   /** A fleet meets a due change at once; each of its workers would make a pair, and all but one for nothing. */
-  readonly #patience = Math.random() * longestPatience;
+  readonly #patience = Math.floor(Math.random() * longestPatience);
   #backOff = 0;
   #nextAttemptAt = 0;
 

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import type { KeyPairStore } from "../../src/index.js";
 import { readHead, readHeadPair } from "../../src/key-pairs/head.js";
 import { KeyTrust } from "../../src/key-pairs/key-trust.js";
@@ -53,7 +53,26 @@ describe("the records of a new pair", () => {
 });
 
 describe("a due change", () => {
+  afterEach(() => void vi.restoreAllMocks());
+
+  it("is left for a while to whoever is quicker, by each worker for another while", async () => {
+    vi.spyOn(Math, "random").mockReturnValue(0.5);
+    const { clock, configured } = world();
+    const { rotation, pair } = await configured();
+    const due = nextKeyChange(pair.birth)!;
+    clock.set(due + 4_999);
+    expect([rotation.isDue(), rotation.isDue(5_000), rotation.changeIn]).toEqual([true, false, 1]);
+    rotation.startWhenDue();
+    expect(rotation.isRunning).toBe(false);
+    clock.advance(1);
+    expect([rotation.isDue(5_000), rotation.changeIn]).toEqual([true, 0]);
+    rotation.startWhenDue();
+    expect(rotation.isRunning).toBe(true);
+    await rotation.settled();
+  });
+
   it("falls due at its slot and not before; what never changes is never due", async () => {
+    vi.spyOn(Math, "random").mockReturnValue(0);
     const { clock, configured, worker } = world();
     const idle = worker();
     expect([idle.rotation.isDue(), idle.rotation.changeIn]).toEqual([false, Infinity]);
