@@ -8,19 +8,16 @@ import { WorkerLane, type ThreadedJob } from "../../src/threads/worker-lane.js";
 /** A lane that never gets anything: all work goes to the others. */
 export const idle: Lane = { rangeBytes: 1, depth: 0, run: () => Promise.reject(new Error("idle")) };
 
-/** Resolves when so many workers have joined, which are left in `started`. */
+/** Lets so many workers join, which are left in `started`. None begins before all are ready: a test may end one at once. */
 export async function joinWorkers(workers: number, job: ThreadedJob, message: FloeMessage, pump: Pump, started: WorkerLane[]): Promise<void> {
   const joining = Array.from({ length: workers }, () => {
-    return new Promise<void>((joined, failed) => {
-      const lane = WorkerLane.start(job, message, (ready) => {
-        pump.join(ready);
-        joined();
-      });
+    return new Promise<WorkerLane>((ready, failed) => {
+      const lane = WorkerLane.start(job, message, ready);
       if (lane) started.push(lane);
       else failed(new Error("no thread could be started"));
     });
   });
-  await Promise.all(joining);
+  for (const lane of await Promise.all(joining)) pump.join(lane);
 }
 
 export interface FillOptions {
