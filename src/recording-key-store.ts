@@ -212,7 +212,8 @@ export class RecordingKeyStore {
   /**
    * Removes key pairs that workers left in the store when they lost a race to change the key. Only on proof that a pair was
    * never active, and only when called: nothing deletes a key pair by itself. With `dryRun` nothing is removed.
-   * @throws InvalidInputError for a store without `removeKeyPair`; `ERR_STORE_*`
+   * @throws InvalidInputError for a store without `removeKeyPair`; `ERR_NOT_CONFIGURED`; `ERR_STORE_ROLLED_BACK` where this host
+   * has seen a newer head, and the other `ERR_STORE_*`
    */
   removeOrphanedKeyPairs(options: { dryRun?: boolean } & CallOptions = {}): Promise<OrphanReport> {
     return this.#call(options, (signal) => this.#keys.removeOrphans(check("orphans", options), signal));

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { RecordingKeyStoreError } from "../errors.js";
 
 /*
- * JSON documents as stores keep them. Every document has a version and a list of members that a reader must understand:
+ * JSON documents as stores keep them, in the one form that JSON.stringify gives them. Every document has a version and a list of members that a reader must understand:
  * a newer writer adds a member, names it in `critical`, and older readers refuse instead of misreading.
  */
 
@@ -57,12 +57,16 @@ export function encodeDocument<K extends DocumentKind>(kind: K, content: Documen
  * @throws RecordingKeyStoreError `ERR_STORE_CORRUPT` or `ERR_FORMAT_TOO_NEW`
  */
 export function decodeDocument<K extends DocumentKind>(kind: K, bytes: Uint8Array, what: string): DocumentOf<K> {
+  let text: string;
   let raw: unknown;
   try {
-    raw = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    raw = JSON.parse(text);
   } catch {
     throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", `${what}: is not JSON`);
   }
+  // Of a member that stands twice, readers in other languages would take the first.
+  if (JSON.stringify(raw) !== text) throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", `${what}: is not in canonical form: a member stands twice, or something is written in another way than JSON.stringify has it`);
   const envelope = z.object({ version: z.int(), kind: z.literal(kind), critical: z.array(z.string()) }).safeParse(raw);
   if (!envelope.success) throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", `${what}: is not a document of this library`);
   const { critical } = envelope.data;

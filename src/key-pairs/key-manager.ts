@@ -134,8 +134,10 @@ export class KeyManager {
     return rewrapKeyPairs(this.#context, pair, signal);
   }
 
-  removeOrphans(request: { dryRun: boolean }, signal: AbortSignal): Promise<OrphanReport> {
-    return removeOrphans(this.#context, request, signal);
+  /** @throws `ERR_NOT_CONFIGURED`, `ERR_STORE_ROLLED_BACK`; as {@link removeOrphans} */
+  async removeOrphans({ dryRun }: { dryRun: boolean }, signal: AbortSignal): Promise<OrphanReport> {
+    await this.#active.acquire(false, signal); // recalls what this host has seen confirmed
+    return removeOrphans(this.#context, { dryRun, checkHead: (head) => this.#active.checkFloor(head) }, signal);
   }
 
   async acceptRestoredStore(signal: AbortSignal): Promise<KeyStoreStatus> {

@@ -52,10 +52,15 @@ export async function markLost(context: KeyPairContext, pair: KeyPair, head: Hea
 /**
  * Removes what lost races have left in the store, and nothing that ever was active. Runs only when it is called.
  *
+ * @param checkHead - throws for a head that was brought back: whoever can write to the store could mark what it does not name
  * @throws InvalidInputError for a store that removes nothing; RecordingKeyStoreError for its failures: a history that can't
  * be read whole is left as it is
  */
-export async function removeOrphans(context: KeyPairContext, { dryRun }: { dryRun: boolean }, signal?: AbortSignal): Promise<OrphanReport> {
+export async function removeOrphans(
+  context: KeyPairContext,
+  { dryRun, checkHead }: { dryRun: boolean; checkHead: (head: Head) => void },
+  signal?: AbortSignal,
+): Promise<OrphanReport> {
   const { store, organizationId } = context;
   const remove = store.removeKeyPair?.bind(store);
   if (!remove && !dryRun) throw new InvalidInputError("store", "must have removeKeyPair(), or dryRun must be set");
@@ -63,6 +68,7 @@ export async function removeOrphans(context: KeyPairContext, { dryRun }: { dryRu
   const removed: OrphanedKeyPair[] = [];
   const kept: OrphanedKeyPair[] = [];
   if (!head) return { removed, kept };
+  checkHead(head);
   const history = new Set<string>();
   for await (const { pair } of chainOfPairs(context, { digest: head.digest }, () => batch, signal)) history.add(pair.birth.keyPairId);
   for await (const stored of allPairs(context, signal)) {

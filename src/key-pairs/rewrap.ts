@@ -19,7 +19,7 @@ export interface RewrapReport {
   readonly kmsKeyArn: string;
   /** How many pairs got a wrapping under it in this call. */
   readonly rewrapped: number;
-  /** How many had one before, the active pair among them; KMS has opened each just now, or unwrapped it for this process. */
+  /** How many had one before, the active pair among them; KMS has opened each just now. */
   readonly already: number;
   /** Pairs that still need another KMS key, newest first, and why. */
   readonly failed: readonly { readonly keyPairId: string; readonly sequence: number; readonly error: RecordingKeyStoreError }[];

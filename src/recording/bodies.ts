@@ -52,8 +52,8 @@ type Body<I extends RecordingInput> = Streamed<I> & { readonly body: BodyOf<I> }
 const maxStep = 262_144;
 
 /**
- * Encrypts bytes at once (by `fill`, or else by the calling thread alone), or a stream as it is read. Chunks of a Node stream must stay as they are, as in any pipeline;
- * every other source may use its chunk again once it is asked for the next one.
+ * Encrypts bytes at once (by `fill`, or else by the calling thread alone), or a stream as it is read. Chunks of a Node stream
+ * must stay as they are, as in any pipeline; every other source may use its chunk again once it is asked for the next one.
  */
 export async function encryptBody<I extends RecordingInput>(input: I, request: EncryptRequest & { signal?: AbortSignal; fill?: FillBytes }): Promise<Body<I>> {
   try {

@@ -33,6 +33,11 @@ export function loopTurn(): Promise<void> | undefined {
   return new Promise((resolve) => waiting.push(resolve));
 }
 
+/** The next turn of the event loop, however young this one is. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => immediately(resolve));
+}
+
 function goOn(): void {
   waiting.shift()?.();
   if (waiting.length > 0) immediately(goOn);

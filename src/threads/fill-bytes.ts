@@ -1,5 +1,5 @@
-import { setImmediate as turn } from "node:timers/promises";
 import { fillRange, stepBytes, type BytesJob, type FillBytes } from "../recording/bytes.js";
+import { nextTurn } from "../recording/loop-turn.js";
 import type { SegmentRange } from "../recording/segment-layout.js";
 import type { Lane } from "./lane.js";
 import { Pump } from "./pump.js";
@@ -48,7 +48,7 @@ class OwnLane implements Lane {
   }
 
   async run(range: SegmentRange): Promise<void> {
-    await turn();
+    await nextTurn();
     await this.#job.keys.use((floe) => fillRange(this.#job, range, floe));
   }
 }

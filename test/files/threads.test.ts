@@ -4,6 +4,7 @@ import type * as WorkerCode from "../../src/threads/worker-code.js";
 import { encryptBody } from "../../src/recording/bodies.js";
 import { createTestKeyStore } from "../../src/testing/index.js";
 import { capacity, dataKey, header, released, segmentLength } from "../recording/support.js";
+import { flipped, watchSharedMemory } from "../threads/support.js";
 import { audio, throughLanes, useFolder } from "./support.js";
 
 const code = vi.hoisted(() => ({ own: undefined as (() => string | undefined) | undefined }));
@@ -124,15 +125,8 @@ describe("files over threads", () => {
   });
 
   it("every copy of a key that a thread was lent is wiped, also after a failure", async () => {
-    const lent: Uint8Array[] = [];
+    const lent = watchSharedMemory();
     const seen: boolean[] = [];
-    class Watched extends SharedArrayBuffer {
-      constructor(length: number) {
-        super(length);
-        lent.push(new Uint8Array(this));
-      }
-    }
-    vi.stubGlobal("SharedArrayBuffer", Watched);
     await writeFile(path("plain"), audio(20 * MiB));
     const onRange = () => void seen.push(lent.some((key) => key.some((byte) => byte !== 0)));
     await throughLanes("encrypt", path("plain"), path("encrypted"), { workers: 2, onRange });
@@ -156,12 +150,6 @@ describe("files over threads", () => {
     await keyStore.close();
   });
 });
-
-function flipped(bytes: Buffer, offset: number): Buffer {
-  const changed = Buffer.from(bytes);
-  changed[offset]! ^= 1;
-  return changed;
-}
 
 function swapped(bytes: Buffer, one: number, other: number): Buffer {
   const changed = Buffer.from(bytes);

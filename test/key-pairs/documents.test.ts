@@ -27,6 +27,19 @@ describe("a document in the store", () => {
     expect(JSON.parse(encodeDocument("head", head).toString())).toEqual(plainHead);
   });
 
+  it.each([
+    ["a member twice", '{"version":1,"kind":"head","critical":[],"sequence":9,', JSON.stringify(plainHead).slice(1)],
+    ["spaces", " ", JSON.stringify(plainHead)],
+    ["a number written otherwise", "", JSON.stringify(plainHead).replace('"sequence":3', '"sequence":3.0')],
+    ["a character escaped without need", "", JSON.stringify(plainHead).replace("org-1", "\\u006frg-1")],
+  ])("has one form, and no other: %s", (_, before, rest) => {
+    expect(() => decodeDocument("head", Buffer.from(before + rest), "it")).toThrow(expect.objectContaining({ code: "ERR_STORE_CORRUPT", message: expect.stringContaining("it: is not in canonical form") }));
+  });
+
+  it("is no document behind a byte order mark", () => {
+    expect(() => decodeDocument("head", Buffer.from(`\ufeff${JSON.stringify(plainHead)}`), "it")).toThrow(expect.objectContaining({ code: "ERR_STORE_CORRUPT" }));
+  });
+
   it("may hold what a newer library added and older ones need not understand", () => {
     expect(decodeDocument("head", json({ ...plainHead, hint: "x" }), "it")).toEqual(head);
     expect(decodeDocument("head", json({ ...plainHead, critical: ["digest", "sequence"] }), "it")).toEqual(head);

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import type { KeyPairStore, StoredHead } from "../../src/index.js";
 import { encodeDocument } from "../../src/key-pairs/documents.js";
-import { configured, organizationId, overridden } from "../support/setup.js";
+import { configured, organizationId, overridden, setup } from "../support/setup.js";
 
 const audio = randomBytes(1_000);
 const stored = async (store: KeyPairStore) => (await store.listKeyPairs(organizationId, { limit: 100 })).map(({ keyPairId, sequence }) => ({ keyPairId, sequence }));
@@ -126,9 +126,17 @@ describe("pairs that never were active", () => {
   });
 
   it("nothing is there to remove before configuration", async () => {
-    const { keyStoreWith } = await configured();
-    const { store } = await configured();
-    const empty = overridden(store, { readHead: async () => undefined });
-    expect(await keyStoreWith({ store: empty }).removeOrphanedKeyPairs()).toEqual({ removed: [], kept: [] });
+    await expect(setup().keyStore.removeOrphanedKeyPairs()).rejects.toMatchObject({ code: "ERR_NOT_CONFIGURED" });
+  });
+
+  it("a mark on a pair that an old head does not name has nothing removed, where the newer head was seen", async () => {
+    const { keyStore, store } = await configured();
+    const { document } = (await store.readHead(organizationId)) as StoredHead;
+    const newer = await keyStore.rotate();
+    const { revision } = (await store.readHead(organizationId)) as StoredHead;
+    await store.createWrapping(organizationId, newer.keyPairId, { wrappingId: "lost", document: encodeDocument("lost", { digest: Buffer.from(newer.digest, "base64url") }) });
+    await store.swapHead(organizationId, revision, document);
+    await expect(keyStore.removeOrphanedKeyPairs()).rejects.toMatchObject({ code: "ERR_STORE_ROLLED_BACK" });
+    expect(await stored(store)).toHaveLength(2);
   });
 });

@@ -1,3 +1,4 @@
+import { vi } from "vitest";
 import type { FloeMessage } from "../../src/recording/floe.js";
 import type { FillBytes } from "../../src/recording/bytes.js";
 import type { Lane } from "../../src/threads/lane.js";
@@ -18,6 +19,25 @@ export async function joinWorkers(workers: number, job: ThreadedJob, message: Fl
     });
   });
   for (const lane of await Promise.all(joining)) pump.join(lane);
+}
+
+/** All memory that threads share from now on; until `vi.unstubAllGlobals()`. */
+export function watchSharedMemory(): Uint8Array[] {
+  const shared: Uint8Array[] = [];
+  class Watched extends SharedArrayBuffer {
+    constructor(length: number) {
+      super(length);
+      shared.push(new Uint8Array(this));
+    }
+  }
+  vi.stubGlobal("SharedArrayBuffer", Watched);
+  return shared;
+}
+
+export function flipped(bytes: Buffer, offset: number): Buffer {
+  const changed = Buffer.from(bytes);
+  changed[offset]! ^= 1;
+  return changed;
 }
 
 export interface FillOptions {
