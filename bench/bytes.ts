@@ -70,6 +70,6 @@ async function besideOneShot(scale: Scale): Promise<Row[]> {
 export const bytes: Subject = {
   title: "Bytes, memory to memory",
   about:
-    "A `Uint8Array` in, a `Uint8Array` out, by the calling thread as against one context of node:crypto and one `update` over the whole, and by `threads: 2`, whose start is counted. What a cipher gives is memory of its own each time. Node 22 and newer let go of it at once; in Node 20 it is garbage as long as the recording, which V8 collects on the way.",
+    "A `Uint8Array` in, a `Uint8Array` out, by the calling thread as against one context of node:crypto and one `update` over the whole, and by `threads: 2`, whose start is counted. What a cipher gives is memory of its own each time: it is copied to its place and given back at once, while the one call of the whole has to have as much memory as the recording is long from the kernel.",
   run,
 };

@@ -78,6 +78,6 @@ function writeChunks(path: string, size: number): void {
 
 export const files: Subject = {
   title: "File to file",
-  about: "`encryptFile` and `decryptFile` on a file system in memory, with `threads: 1` (the calling thread; the file system's calls overlap with it on Node's own threads) and with `threads: 2`, beside the same through `createReadStream` and `createWriteStream`.",
+  about: "`encryptFile` and `decryptFile` on a file system in memory, with `threads: 1` (the calling thread; the file system's calls overlap with it on Node's own threads) and with `threads: 2`, beside the same through `createReadStream` and `createWriteStream`. The calling thread gives the outputs of its ciphers back at once, and keeps about one and a half cores busy with that: on two cores, threads have little left to win, and none are started there unasked.",
   run,
 };

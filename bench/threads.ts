@@ -43,6 +43,6 @@ async function run(scale: Scale): Promise<Row[]> {
 
 export const threads: Subject = {
   title: "From which size threads pay",
-  about: "Each recording has its threads started and ended. Unasked they are from 256 MiB on.",
+  about: "Each recording has its threads started and ended. Unasked, bytes get a second one from 256 MiB on, files get 3 or 4 where there are so many cores.",
   run,
 };

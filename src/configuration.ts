@@ -113,8 +113,9 @@ export interface ThreadOptions {
   /**
    * Threads that work on bytes in memory or on a file: 1 is the calling one alone, up to 64 can be asked for, and 0, the
    * default, lets size and number of cores decide. They are started for the recording and ended with it, some 40 ms each:
-   * unasked from 256 MiB on. On bytes the calling thread is one of them; a file is left to the others. Streams are the
-   * calling thread's alone, whatever is asked for.
+   * unasked from 256 MiB on, a second one for bytes where there are two cores, 3 or 4 for files where there are so many.
+   * On bytes the calling thread is one of them; a file is left to the others. Streams are the calling thread's alone,
+   * whatever is asked for.
    */
   threads?: number;
 }

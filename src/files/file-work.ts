@@ -10,8 +10,11 @@ import { Progress, type FileProgress } from "./progress.js";
 import { Pump } from "../threads/pump.js";
 import { Threads, threadsWorth } from "../threads/threads.js";
 
-/** More wait for the memory, not for the cipher. */
-const mostUnasked = 4;
+/**
+ * Two do no more than the calling one, beside which the file system works on Node's own threads; more than four wait for
+ * the memory, not for the cipher.
+ */
+const unasked = { least: 3, most: 4, callerWorks: false };
 
 export interface FileRequest {
   readonly inputPath: string;
@@ -75,8 +78,8 @@ async function fill<T>(output: OutputFile, input: InputFile, { layout, preamble,
   const threads = new Threads();
   try {
     await output.write([preamble], 0);
-    // Two threads at least, since the calling one leaves everything to them.
-    const count = wanted || threadsWorth(input.size, { most: mostUnasked, callerWorks: false });
+    // The calling thread leaves everything to the others: one alone would be no gain.
+    const count = wanted || threadsWorth(input.size, unasked);
     if (count > 1) threads.start({ count, asked: wanted > 0 }, job, await keys.use((floe) => floe.message), pump);
     await pump.run();
   } finally {

@@ -1,5 +1,6 @@
 import type { Lane } from "../threads/lane.js";
 import type { FileJob } from "./file-job.js";
+import { giveBack } from "../recording/give-back.js";
 import { sourceBytes, targetOffset, type SegmentRange } from "../recording/segment-layout.js";
 import { transformSegments } from "../recording/transform-segments.js";
 
@@ -27,5 +28,6 @@ export class LocalLane implements Lane {
     const pieces = await keys.use((floe) => transformSegments(floe, layout, range, bytes));
     this.#spare.push(buffer);
     await output.write(pieces, targetOffset(layout, range.first));
+    giveBack(pieces);
   }
 }

@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, diffieHellman, randomBytes, type KeyObject } from "node:crypto";
+import { createPrivateKey, createPublicKey, diffieHellman, generateKeyPairSync, type JsonWebKey, type KeyObject } from "node:crypto";
 import { blake2b } from "@noble/hashes/blake2";
 import nacl from "tweetnacl";
 import { secretBuffer, wipe } from "../encoding/secrets.js";
@@ -33,16 +33,10 @@ export function importX25519PublicKey(raw: Uint8Array): KeyObject {
 
 /** What stands before the 32 bytes of an X25519 private key in PKCS#8 (RFC 8410, 7). */
 const pkcs8Prefix = Buffer.from("302e020100300506032b656e04220420", "hex");
-/** Node 20 takes ten times as long for PKCS#8 as for a JWK without its public half; Node 26 refuses such a JWK. */
-const importsJwk = Number.parseInt(process.versions.node, 10) < 22;
 
-/** Imports a raw X25519 private key (32 bytes). */
+/** Imports a raw X25519 private key (32 bytes): as PKCS#8, since a JWK would leave it in a string that nobody can wipe. */
 export function importX25519PrivateKey(raw: Uint8Array): KeyObject {
   if (raw.length !== x25519KeyLength) throw new TypeError(`X25519 private key has ${raw.length} bytes, not ${x25519KeyLength}`);
-  if (importsJwk) {
-    const d = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength).toString("base64url");
-    return createPrivateKey({ key: { kty: "OKP", crv: "X25519", d, x: "" }, format: "jwk" });
-  }
   const key = secretBuffer(pkcs8Prefix.length + raw.length);
   key.set(pkcs8Prefix);
   key.set(raw, pkcs8Prefix.length);
@@ -55,7 +49,10 @@ export function importX25519PrivateKey(raw: Uint8Array): KeyObject {
 
 /** Raw public half (32 bytes) of a private key. */
 export function x25519PublicKeyOf(privateKey: KeyObject): Buffer {
-  const { x } = createPublicKey(privateKey).export({ format: "jwk" });
+  return rawOf(createPublicKey(privateKey).export({ format: "jwk" }));
+}
+
+function rawOf({ x }: JsonWebKey): Buffer {
   if (typeof x !== "string") throw new TypeError("not an X25519 key");
   return Buffer.from(x, "base64url");
 }
@@ -63,7 +60,7 @@ export function x25519PublicKeyOf(privateKey: KeyObject): Buffer {
 /** Whether X25519 with this public key gives a shared secret at all; OpenSSL refuses the all-zero one (RFC 7748, 6.1). */
 export function isLowOrder(publicKey: KeyObject): boolean {
   try {
-    wipe(diffieHellman({ privateKey: ephemeralKey(), publicKey }));
+    wipe(diffieHellman({ privateKey: ephemeralPair().privateKey, publicKey }));
     return false;
   } catch {
     return true;
@@ -72,15 +69,14 @@ export function isLowOrder(publicKey: KeyObject): boolean {
 
 /** `crypto_box_seal`. `raw` are the 32 bytes of `publicKey`. */
 export function seal(message: Uint8Array, publicKey: KeyObject, raw: Uint8Array): Buffer {
-  const ephemeral = ephemeralKey();
-  const ephemeralPublic = x25519PublicKeyOf(ephemeral);
-  const key = boxKey(ephemeral, publicKey);
+  const ephemeral = ephemeralPair();
+  const key = boxKey(ephemeral.privateKey, publicKey);
   const padded = secretBuffer(messagePadding + message.length);
   padded.set(message, messagePadding);
   const box = new Uint8Array(padded.length);
-  lowLevel.crypto_secretbox(box, padded, padded.length, sealNonce(ephemeralPublic, raw), key);
+  lowLevel.crypto_secretbox(box, padded, padded.length, sealNonce(ephemeral.publicKey, raw), key);
   wipe(key, padded);
-  return Buffer.concat([ephemeralPublic, box.subarray(boxPadding)]);
+  return Buffer.concat([ephemeral.publicKey, box.subarray(boxPadding)]);
 }
 
 /** `crypto_box_seal_open`. `undefined` if the box was not sealed for this key or was changed. */
@@ -103,12 +99,16 @@ export function openSealed(sealed: Uint8Array, privateKey: KeyObject, raw: Uint8
   return message;
 }
 
-/** A fresh private key from 32 random bytes; clamping is X25519's own affair. */
-function ephemeralKey(): KeyObject {
-  const scalar = randomBytes(x25519KeyLength);
-  const key = importX25519PrivateKey(scalar);
-  wipe(scalar);
-  return key;
+/** Node knows JWK as encoding of one half, its types do not. */
+const generateEphemeral = generateKeyPairSync as unknown as (
+  type: "x25519",
+  options: { publicKeyEncoding: { format: "jwk" } },
+) => { publicKey: JsonWebKey; privateKey: KeyObject };
+
+/** The public half is encoded while the pair is made: Node 20 can hang for good where it is exported afterwards. */
+function ephemeralPair(): { publicKey: Buffer; privateKey: KeyObject } {
+  const { publicKey, privateKey } = generateEphemeral("x25519", { publicKeyEncoding: { format: "jwk" } });
+  return { publicKey: rawOf(publicKey), privateKey };
 }
 
 function boxKey(privateKey: KeyObject, publicKey: KeyObject): Buffer {

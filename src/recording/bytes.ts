@@ -1,6 +1,7 @@
 import { RecordingDecryptor, type OpenHeader } from "./decrypt.js";
 import { RecordingEncryptor, type EncryptRequest } from "./encrypt.js";
 import type { FloeSegments } from "./floe.js";
+import { giveBack } from "./give-back.js";
 import type { OpenedHeader } from "./header.js";
 import type { SegmentKeys } from "./leased-floe.js";
 import { loopTurn } from "./loop-turn.js";
@@ -24,9 +25,6 @@ export interface BytesJob {
 
 /** Fills the target of a job. When it settles, nobody writes there any more. */
 export type FillBytes = (job: BytesJob) => Promise<void>;
-
-/** Bytes; what is smaller is collected as cheaply. */
-const worthGivingBack = 4_096;
 
 /** Encrypts a recording that lies in memory. */
 export async function encryptBytes(input: Uint8Array, request: EncryptRequest & { signal?: AbortSignal; fill?: FillBytes }): Promise<Buffer> {
@@ -89,17 +87,10 @@ const fillInTurns: FillBytes = async (job) => {
 export function fillRange({ layout, source, target }: BytesJob, range: SegmentRange, floe: FloeSegments): void {
   const { offset, length } = sourceBytes(layout, range);
   let end = targetOffset(layout, range.first);
-  for (const piece of transformSegments(floe, layout, range, source.subarray(offset, offset + length))) {
+  const pieces = transformSegments(floe, layout, range, source.subarray(offset, offset + length));
+  for (const piece of pieces) {
     target.set(piece, end);
     end += piece.length;
-    giveBack(piece);
   }
-}
-
-/**
- * Frees a cipher's output at once, where the engine can (Node 22 and newer): the next one finds its memory warm, and there
- * is no garbage as long as the recording. Nobody else may hold the piece.
- */
-function giveBack({ buffer, length }: Buffer): void {
-  if (length >= worthGivingBack && length === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer?.(0);
+  giveBack(pieces);
 }

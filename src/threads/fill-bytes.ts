@@ -19,7 +19,7 @@ const mostUnasked = 1;
  * @returns `undefined` where the calling thread alone is as good
  */
 export function fillByThreads(bytes: number, wanted: number): FillBytes | undefined {
-  const count = wanted === 0 ? threadsWorth(bytes, { most: mostUnasked, callerWorks: true }) : wanted - 1;
+  const count = wanted === 0 ? threadsWorth(bytes, { least: 1, most: mostUnasked, callerWorks: true }) : wanted - 1;
   if (count === 0) return undefined;
   return async (job) => {
     const { layout, keys, signal = new AbortController().signal } = job;

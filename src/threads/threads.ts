@@ -12,11 +12,13 @@ let unasked = 0;
 /**
  * How many threads a job is worth beside the calling one, if nobody has said so: no more than there are cores for.
  *
+ * @param least - fewer are not worth their start
  * @param callerWorks - whether the calling thread needs a core of its own
  */
-export function threadsWorth(bytes: number, { most, callerWorks }: { most: number; callerWorks: boolean }): number {
+export function threadsWorth(bytes: number, { least, most, callerWorks }: { least: number; most: number; callerWorks: boolean }): number {
   if (bytes < worthThreads) return 0;
-  return Math.max(0, Math.min(most, availableParallelism() - unasked - (callerWorks ? 1 : 0)));
+  const count = Math.min(most, availableParallelism() - unasked - (callerWorks ? 1 : 0));
+  return count < least ? 0 : count;
 }
 
 /** The threads of one job. The calling one begins alone, and goes on alone where no others can be started. */

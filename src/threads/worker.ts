@@ -5,6 +5,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { RecordingKeyStoreError } from "../errors.js";
 import { FloeSegments } from "../recording/floe.js";
+import { giveBack } from "../recording/give-back.js";
 import { segmentsIn } from "../recording/segment-layout.js";
 import { transformSegments } from "../recording/transform-segments.js";
 import { FileEnds, MemoryEnds, StepFailure, type Ends } from "./worker-ends.js";
@@ -30,7 +31,9 @@ function run(order: WorkerOrder): void {
   try {
     for (let done = 0; done < range.count; done += step) {
       const part = { first: range.first + done, count: Math.min(step, range.count - done) };
-      ends.write(transformSegments(floe, layout, part, ends.read(part)), part);
+      const pieces = transformSegments(floe, layout, part, ends.read(part));
+      ends.write(pieces, part);
+      giveBack(pieces);
     }
   } finally {
     floe.destroy();

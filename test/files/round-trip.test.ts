@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { createTestKeyStore } from "../../src/testing/index.js";
 import { decryptBody, encryptBody } from "../../src/recording/bodies.js";
 import { FloeEncryptor } from "../../src/recording/floe.js";
+import { useFreedPieces } from "../recording/pieces.js";
 import { dataKey, decrypt, header, lease } from "../recording/support.js";
 import { audio, throughLanes, useFolder } from "./support.js";
 
@@ -10,6 +11,7 @@ const MiB = 1_048_576;
 
 describe("files, beside recordings in memory", () => {
   const { path } = useFolder();
+  const watchFreed = useFreedPieces();
 
   /** Segments, ranges of the calling thread (1 MiB) and of workers (4 MiB), steps within those (1 MiB). */
   function sizesAround(capacity: number): number[] {
@@ -60,6 +62,16 @@ describe("files, beside recordings in memory", () => {
       expect((await readFile(path("again"))).equals(plaintext)).toBe(true);
     }
     await keyStore.close();
+  });
+
+  it("keep no output of a cipher once it is written", async () => {
+    const plaintext = audio(4 * 65_536 + 5_000);
+    await writeFile(path("plain"), plaintext);
+    const freed = watchFreed();
+    await throughLanes("encrypt", path("plain"), path("encrypted"), { workers: 0, segmentLength: 65_568 });
+    await throughLanes("decrypt", path("encrypted"), path("again"), { workers: 0, segmentLength: 65_568 });
+    expect(freed.map((count) => count())).toEqual([5, 5]);
+    expect((await readFile(path("again"))).equals(plaintext)).toBe(true);
   });
 
   it("open a recording whose last segment was written empty behind a full one", async () => {

@@ -1,0 +1,45 @@
+import { randomBytes } from "node:crypto";
+import { afterEach, describe, expect, it } from "vitest";
+import { giveBack } from "../../src/recording/give-back.js";
+
+const KiB = 1_024;
+const MiB = 1_048_576;
+const prototype = ArrayBuffer.prototype as { transfer?: unknown };
+const { transfer } = prototype;
+
+describe.each([
+  ["the engine's own way", false],
+  ["a port that leads nowhere, as in Node 20", true],
+])("giving memory back by %s", (_way, withoutTransfer) => {
+  const givenBack = (pieces: readonly Buffer[]) => {
+    if (withoutTransfer) delete prototype.transfer;
+    giveBack(pieces);
+    return pieces.map(({ length }) => length === 0);
+  };
+  afterEach(() => {
+    if (transfer) prototype.transfer = transfer;
+  });
+
+  it("frees what is large and has its memory for itself, and nothing else", () => {
+    const shared = Buffer.allocUnsafeSlow(64 * KiB);
+    const pieces = [
+      Buffer.allocUnsafeSlow(4 * KiB),
+      Buffer.allocUnsafeSlow(4 * KiB - 1),
+      shared.subarray(0, 32 * KiB),
+      shared.subarray(32 * KiB),
+      Buffer.allocUnsafe(16),
+      Buffer.alloc(0),
+      Buffer.from(new SharedArrayBuffer(64 * KiB)),
+      Buffer.allocUnsafeSlow(64 * KiB),
+    ];
+    expect(givenBack(pieces)).toEqual([true, false, false, false, false, true, false, true]);
+    expect(givenBack([])).toEqual([]);
+  });
+
+  it("at once, not when the garbage collector comes by", () => {
+    const pieces = Array.from({ length: 64 }, () => randomBytes(MiB));
+    const before = process.memoryUsage().arrayBuffers;
+    givenBack(pieces);
+    expect(before - process.memoryUsage().arrayBuffers).toBeGreaterThanOrEqual(64 * MiB);
+  });
+});
