@@ -22,13 +22,16 @@ export const times: KeyPairContext["times"] = { privateKeyTtl: minute, confirmEv
 
 type Told = { [N in keyof RecordingKeyStoreEvents]: [name: N, event: RecordingKeyStoreEvents[N]] }[keyof RecordingKeyStoreEvents];
 
+/** A deadline of KMS calls, milliseconds, for RSA pairs: making one takes as long as it takes. */
+export const forRsa = { deadline: 30_000 };
+
 /** One organization on an in-memory KMS and a store in memory, and workers of it that have all parts in the open. */
-export function world() {
+export function world({ deadline = 200 } = {}) {
   const clock = new TestClock();
   const kms = new InMemoryKms({ clock });
   const keyArn = kms.createKey({ region: homeRegion, alias: "alias/recordings" });
   const store = new MemoryKeyPairStore();
-  const provider = new InMemoryKmsProvider(kms, { deadline: 200 });
+  const provider = new InMemoryKmsProvider(kms, { deadline });
 
   const worker = (more: Partial<KeyPairContext> = {}) => {
     const events: Told[] = [];
