@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
 import { bytesSource, type RandomAccessSource, type RecordingKeyStore } from "../../src/index.js";
-import { collect } from "../recording/support.js";
+import { atRest, collect } from "../recording/support.js";
 import { configured, kmsKeyAliasArn } from "../support/setup.js";
 
 const segment = 65_568;
@@ -138,6 +138,7 @@ describe("openRecording()", () => {
     const reader = await keyStore.openRecording(source, options);
     const streaming = reader.stream()[Symbol.asyncIterator]();
     await streaming.next();
+    await atRest();
     expect(source.reads.length).toBe(4); // header, last segment, first step, and the one ahead
     keyStore.forgetPrivateKeys();
     await expect(streaming.next()).rejects.toMatchObject({ code: "ERR_KEYS_FORGOTTEN" });
