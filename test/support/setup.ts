@@ -30,11 +30,10 @@ export async function configured(options: Partial<RecordingKeyStoreOptions> = {}
 }
 
 /** The same store with some methods of a test's own. */
-export function overridden(store: KeyPairStore, methods: Partial<KeyPairStore>): KeyPairStore {
+export function overridden(store: KeyPairStore, methods: { [K in keyof KeyPairStore]?: KeyPairStore[K] | undefined }): KeyPairStore {
   return new Proxy(store, {
     get(target, name) {
-      const own = (methods as Record<PropertyKey, unknown>)[name];
-      if (own !== undefined) return own;
+      if (name in methods) return (methods as Record<PropertyKey, unknown>)[name];
       const value: unknown = Reflect.get(target, name);
       return typeof value === "function" ? (value.bind(target) as unknown) : value;
     },
