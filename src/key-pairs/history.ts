@@ -44,43 +44,67 @@ export function keyPairInfo(pair: KeyPair, active: boolean): KeyPairInfo {
   };
 }
 
+/** A place in a store's listing. */
+type Place = Pick<StoredKeyPair, "sequence" | "keyPairId">;
+
 /** Where a walk along the history begins: behind a place in the store's listing, with the pair of this digest the next one wanted. */
 interface Position {
-  readonly after?: { readonly sequence: number; readonly keyPairId: string };
+  readonly after?: Place;
   readonly digest: Buffer;
+}
+
+/** The order of a store's listing: highest sequence first, then by id. */
+function isBehind(one: Place, other: Place): boolean {
+  return one.sequence < other.sequence || (one.sequence === other.sequence && one.keyPairId > other.keyPairId);
+}
+
+/**
+ * What a store holds behind a place, history or not.
+ *
+ * @param batch - how many pairs to ask the store for
+ * @throws RecordingKeyStoreError `ERR_STORE_CORRUPT` where the store lists them out of order, which might never end
+ */
+export async function* storedPairs({ store, organizationId }: KeyPairContext, from: Place | undefined, batch: () => number, signal?: AbortSignal): AsyncGenerator<StoredKeyPair> {
+  let after = from;
+  for (;;) {
+    const page: readonly StoredKeyPair[] = await storeCall(signal, () => store.listKeyPairs(organizationId, { after, limit: batch() }, options(signal)));
+    if (page.length === 0) return;
+    for (const stored of page) {
+      if (after && !isBehind(stored, after)) throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", `the store lists key pairs out of order: ${stored.keyPairId} behind ${after.keyPairId}`);
+      after = { sequence: stored.sequence, keyPairId: stored.keyPairId };
+      yield stored;
+    }
+  }
 }
 
 /**
  * The history, newest first: from the head's pair along the digests that each birth record holds of the one before. What
- * a store holds beside that chain (pairs of workers that lost a race) is not history.
+ * a store holds beside that chain (pairs of workers that lost a race) is not history, and damage of it no trouble.
  *
  * @param from - where to begin
  * @param batch - how many pairs to ask the store for
- * @throws RecordingKeyStoreError `ERR_STORE_CORRUPT` where the store has lost a pair, and what a damaged record throws
+ * @throws RecordingKeyStoreError `ERR_STORE_CORRUPT` where the store has lost a pair; where a record could not be read that
+ * may be the one, what reading it threw
  */
-export async function* chainOfPairs(
-  { store, organizationId }: KeyPairContext,
-  from: Position,
-  batch: () => number,
-  signal?: AbortSignal,
-): AsyncGenerator<{ readonly pair: KeyPair; readonly next: Position | undefined }> {
-  let position: Position | undefined = from;
-  while (position) {
-    const { after }: Position = position;
-    const stored: readonly StoredKeyPair[] = await storeCall(signal, () => store.listKeyPairs(organizationId, { after, limit: batch() }, options(signal)));
-    if (stored.length === 0) {
-      throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", "the store has lost a key pair of the history: the chain of birth records ends before the first one");
+export async function* chainOfPairs(context: KeyPairContext, from: Position, batch: () => number, signal?: AbortSignal): AsyncGenerator<{ readonly pair: KeyPair; readonly next: Position | undefined }> {
+  let { digest } = from;
+  let damage: unknown;
+  for await (const { document, keyPairId, sequence } of storedPairs(context, from.after, batch, signal)) {
+    let pair: KeyPair;
+    try {
+      pair = parseKeyPair(document, { organizationId: context.organizationId, what: `key pair ${keyPairId}` });
+    } catch (error) {
+      damage ??= error;
+      continue;
     }
-    for (const { document, keyPairId, sequence } of stored) {
-      const pair = parseKeyPair(document, { organizationId, what: `key pair ${keyPairId}` });
-      const found = pair.digest.equals(position.digest);
-      const wanted: Buffer | undefined = found ? pair.birth.previousDigest : position.digest;
-      const next: Position | undefined = wanted && { after: { sequence, keyPairId }, digest: wanted };
-      if (found) yield { pair, next };
-      if (!next) return;
-      position = next;
-    }
+    if (!pair.digest.equals(digest)) continue;
+    damage = undefined; // what there was of it lay beside the chain
+    const { previousDigest } = pair.birth;
+    yield { pair, next: previousDigest && { after: { sequence, keyPairId }, digest: previousDigest } };
+    if (!previousDigest) return;
+    digest = previousDigest;
   }
+  throw damage ?? new RecordingKeyStoreError("ERR_STORE_CORRUPT", "the store has lost a key pair of the history: the chain of birth records ends before the first one");
 }
 
 /** A page of the history. */

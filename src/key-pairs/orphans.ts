@@ -1,10 +1,10 @@
 import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
-import type { KeyPairListQuery, StoredKeyPair } from "../stores/key-pair-store.js";
+import type { StoredKeyPair } from "../stores/key-pair-store.js";
 import { birthRecordDigest } from "./birth-record.js";
 import type { KeyPairContext } from "./context.js";
 import { decodeDocument, encodeDocument } from "./documents.js";
 import { readHead, storeCall, type Head } from "./head.js";
-import { chainOfPairs } from "./history.js";
+import { chainOfPairs, storedPairs } from "./history.js";
 import type { KeyPair } from "./key-pair.js";
 import { options } from "./making.js";
 
@@ -14,6 +14,8 @@ import { options } from "./making.js";
  * removed only on proof that it was never active: the mark that its own maker left when it knew that it had lost.
  */
 
+/** How many pairs are read from the store at a time. */
+const batch = 50;
 /** Beside the wrappings of a pair, whose ids are hashes of 43 characters. */
 const markId = "lost";
 
@@ -71,7 +73,7 @@ export async function removeOrphans(
   checkHead(head);
   const history = new Set<string>();
   for await (const { pair } of chainOfPairs(context, { digest: head.digest }, () => batch, signal)) history.add(pair.birth.keyPairId);
-  for await (const stored of allPairs(context, signal)) {
+  for await (const stored of storedPairs(context, undefined, () => batch, signal)) {
     const { keyPairId, sequence } = stored;
     // One ahead of the head may be on its way to become active.
     if (sequence > head.sequence || history.has(keyPairId)) continue;
@@ -81,19 +83,6 @@ export async function removeOrphans(
     (proven ? removed : kept).push({ keyPairId, sequence });
   }
   return { removed, kept };
-}
-
-/** How many pairs are read from the store at a time. */
-const batch = 50;
-
-async function* allPairs({ store, organizationId }: KeyPairContext, signal: AbortSignal | undefined): AsyncGenerator<StoredKeyPair> {
-  let after: KeyPairListQuery["after"];
-  for (;;) {
-    const page: readonly StoredKeyPair[] = await storeCall(signal, () => store.listKeyPairs(organizationId, { after, limit: batch }, options(signal)));
-    yield* page;
-    after = page.at(-1);
-    if (!after) return;
-  }
 }
 
 async function isMarkedLost({ store, organizationId }: KeyPairContext, { keyPairId, document }: StoredKeyPair, signal: AbortSignal | undefined): Promise<boolean> {

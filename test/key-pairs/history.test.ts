@@ -98,12 +98,35 @@ describe("the history", () => {
     const { list, store, pairs } = await history(1);
     const { keyPairId } = pairs[0]!.birth;
     const stored = storedKeyPair(pairs[0]!);
-    vi.spyOn(store, "listKeyPairs").mockResolvedValue([{ ...stored, document: Buffer.from("torn") }]);
+    vi.spyOn(store, "listKeyPairs").mockImplementation(async (_organization, { after }) => (after ? [] : [{ ...stored, document: Buffer.from("torn") }]));
     await expect(list(9)).rejects.toMatchObject({ code: "ERR_STORE_CORRUPT", message: `key pair ${keyPairId}: is not JSON` });
     vi.spyOn(store, "listKeyPairs").mockRejectedValue(new Error("no route to store"));
     await expect(list(9)).rejects.toMatchObject({ code: "ERR_STORE_UNAVAILABLE", retryable: true });
     vi.spyOn(store, "readHead").mockResolvedValue({ revision: "1", document: encodeDocument("head", { organizationId: "org-2", keyPairId, sequence: 1, digest: pairs[0]!.digest }) });
     await expect(list(9)).rejects.toMatchObject({ code: "ERR_KEY_PAIR_UNTRUSTED" });
+  });
+
+  it("passes over damage beside it, and takes it for the cause only where a pair is missing", async () => {
+    const { sequences, store, pairs } = await history(3);
+    // One before and one behind the true pair of the same sequence: ids are listed in ASCII order.
+    for (const keyPairId of ["-damaged", "zz-damaged"]) await store.createKeyPair({ organizationId, keyPairId, sequence: 2, document: Buffer.from("torn") });
+    for (const limit of [1, 2, 9]) expect((await sequences(limit)).flat()).toEqual([3, 2, 1]);
+    const listKeyPairs = store.listKeyPairs.bind(store);
+    const without = (lost: string) => vi.spyOn(store, "listKeyPairs").mockImplementation(async (...args) => (await listKeyPairs(...args)).filter(({ keyPairId }) => keyPairId !== lost));
+    without(pairs[1]!.birth.keyPairId);
+    await expect(sequences(9)).rejects.toMatchObject({ code: "ERR_STORE_CORRUPT", message: "key pair -damaged: is not JSON" });
+    without(pairs[0]!.birth.keyPairId);
+    await expect(sequences(9)).rejects.toMatchObject({ code: "ERR_STORE_CORRUPT", message: "key pair zz-damaged: is not JSON" });
+  });
+
+  it.each([
+    ["the same pair again", 2],
+    ["a pair of a higher sequence", 1],
+  ])("does not go on for ever where a store lists %s", async (_what, from) => {
+    const { list, store } = await history(3);
+    const all = await store.listKeyPairs(organizationId, { limit: 9 });
+    vi.spyOn(store, "listKeyPairs").mockImplementation(async (_organization, { after }) => (after ? all.slice(from) : all.slice(2)));
+    await expect(list(9)).rejects.toMatchObject({ code: "ERR_STORE_CORRUPT", message: expect.stringMatching(/^the store lists key pairs out of order: [^ ]+ behind [^ ]+$/) });
   });
 
   it("asks the store for no more than is wanted, and hears a caller who leaves", async () => {
