@@ -215,7 +215,11 @@ describe("forgetting", () => {
 
 describe("while nobody asks", () => {
   beforeEach(() => void vi.useFakeTimers());
-  afterEach(() => void vi.useRealTimers());
+  afterEach(() => {
+    // In this order: what is restored later is the fake that was spied on.
+    vi.restoreAllMocks();
+    vi.useRealTimers();
+  });
   const loan = (hold: number) => ({ organizationId: "org-1", since: momentOf(systemClock), hold, end: vi.fn<Loan["end"]>() });
 
   it("each key goes when its time is over, by one timer, which runs only when something is due", async () => {
