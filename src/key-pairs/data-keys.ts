@@ -1,5 +1,5 @@
-import { randomBytes } from "node:crypto";
-import { secretBuffer, wipe } from "../encoding/secrets.js";
+import { randomFillSync } from "node:crypto";
+import { secretBuffer } from "../encoding/secrets.js";
 import { KmsError, RecordingKeyStoreError } from "../errors.js";
 import type { TrustAnchor } from "../kms/trust-anchor.js";
 import type { DataKeyLease } from "../recording/data-key-lease.js";
@@ -23,11 +23,7 @@ export interface Recipient {
 
 /** A fresh 256-bit data key in a buffer of its own. */
 export function newDataKey(): Buffer {
-  const dataKey = secretBuffer(dataKeyLength);
-  const random = randomBytes(dataKeyLength);
-  dataKey.set(random);
-  wipe(random);
-  return dataKey;
+  return randomFillSync(secretBuffer(dataKeyLength));
 }
 
 /** A stream may not be asked to fetch keys for every segment: the shortest time it holds a data key, milliseconds. */

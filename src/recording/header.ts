@@ -68,15 +68,16 @@ export function encodeHeader(header: RecordingHeader): Buffer {
   ];
   if (header.publicMetadata) fields.push({ tag: tags.publicMetadata, critical: false, value: encodeJsonObject("publicMetadata", header.publicMetadata, maxPublicMetadata) });
   if (header.metadataLength !== undefined) fields.push({ tag: tags.metadataLength, critical: true, value: u32(header.metadataLength) });
-  const unpadded = headerPrefixLength + encodeFields(fields).length + fieldPrefixLength;
-  fields.push({ tag: tags.padding, critical: false, value: Buffer.alloc(paddingBehind(unpadded + (header.metadataLength ?? 0))) });
-  const body = encodeFields(fields);
-  if (headerPrefixLength + body.length > maxHeaderLength) throw new InvalidInputError("publicMetadata", `makes the recording's header longer than ${maxHeaderLength} bytes`);
+  const unpadded = encodeFields(fields);
+  const padding = paddingBehind(headerPrefixLength + unpadded.length + fieldPrefixLength + (header.metadataLength ?? 0));
+  const padded = encodeFields([{ tag: tags.padding, critical: false, value: Buffer.alloc(padding) }]); // the highest tag
+  const length = unpadded.length + padded.length;
+  if (headerPrefixLength + length > maxHeaderLength) throw new InvalidInputError("publicMetadata", `makes the recording's header longer than ${maxHeaderLength} bytes`);
   const prefix = Buffer.alloc(headerPrefixLength);
   prefix.set(magic);
   prefix.writeUInt16BE(version, 6);
-  prefix.writeUInt32BE(body.length, 8);
-  return Buffer.concat([prefix, body]);
+  prefix.writeUInt32BE(length, 8);
+  return Buffer.concat([prefix, unpadded, padded]);
 }
 
 /** To what the ciphertext of every segment is aligned in the recording; AES-GCM loses a seventh of its speed without. */
