@@ -1,24 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { giveBack } from "../../src/recording/give-back.js";
 
 const KiB = 1_024;
 const MiB = 1_048_576;
-const prototype = ArrayBuffer.prototype as { transfer?: unknown };
-const { transfer } = prototype;
-
-describe.each([
-  ["the engine's own way", false],
-  ["a port that leads nowhere, as in Node 20", true],
-])("giving memory back by %s", (_way, withoutTransfer) => {
+describe("giving memory back", () => {
   const givenBack = (pieces: readonly Buffer[]) => {
-    if (withoutTransfer) delete prototype.transfer;
     giveBack(pieces);
     return pieces.map(({ length }) => length === 0);
   };
-  afterEach(() => {
-    if (transfer) prototype.transfer = transfer;
-  });
 
   it("frees what is large and has its memory for itself, and nothing else", () => {
     const shared = Buffer.allocUnsafeSlow(64 * KiB);
