@@ -51,6 +51,6 @@ async function run(scale: Scale): Promise<Row[]> {
 
 export const memory: Subject = {
   title: "Peak resident memory",
-  about: "Each figure is of a process of its own that does nothing else: one encrypts a stream that is made as it is read, the other decrypts what an encrypting process sends it through a pipe. Resident memory is looked at every 2 ms and at every MiB. A cipher's output is memory of its own each time, and V8 collects it once there are 32 MiB of it: a recording of 16 MiB ends before that. What bare node:crypto grows by is Node's own.",
+  about: "Each figure is of a process of its own that does nothing else: one encrypts a stream that is made as it is read, the other decrypts what an encrypting process sends it through a pipe. Resident memory is looked at every 2 ms and at every MiB. A cipher's output is memory of its own each time, and V8 collects it once there are 32 MiB of it: a recording of 16 MiB ends before that. What bare node:crypto grows by is Node's own, and more in Node 24 than in Node 20; a stream's reader has its output, so that nothing can be given back.",
   run,
 };
