@@ -30,14 +30,19 @@ async function rowsOf(size: number, rounds: number, path: (name: string) => stri
   const { keyStore } = await benchKeyStore();
   writeChunks(path("plain"), size);
   const delays = new Map<string, number[]>();
+  /** Seconds of all cores for each second that passed. */
+  const cores = new Map<string, number[]>();
   const byFile = (direction: "encrypt" | "decrypt", threads: number) => async () => {
     const options = { recordingId, threads, overwrite: true };
     const delay = monitorEventLoopDelay({ resolution: 1 });
+    const [before, start] = [process.cpuUsage(), performance.now()];
     delay.enable();
     if (direction === "encrypt") await keyStore.encryptFile(path("plain"), path("encrypted"), options);
     else await keyStore.decryptFile(path("encrypted"), path("again"), options);
     delay.disable();
+    const { user, system } = process.cpuUsage(before);
     const name = `${direction} ${threads}`;
+    cores.set(name, [...(cores.get(name) ?? []), (user + system) / 1e3 / (performance.now() - start)]);
     delays.set(name, [...(delays.get(name) ?? []), delay.percentile(99) / 1e6 - 1]);
   };
   await byFile("encrypt", 1)();
@@ -61,7 +66,8 @@ async function rowsOf(size: number, rounds: number, path: (name: string) => stri
     const streams = took[`${direction} streams`];
     return ways.map((way): Row => {
       const times = took[`${direction} ${way}`];
-      const speed = `${spread(perSecond(size / 1e9, times))} GB/s, p99 of the event loop's delay ${spread(delays.get(`${direction} ${way === "one" ? 1 : 2}`)?.slice(1) ?? [], 1)} ms`;
+      const ofRounds = (values: Map<string, number[]>) => spread(values.get(`${direction} ${way === "one" ? 1 : 2}`)?.slice(1) ?? [], 1);
+      const speed = `${spread(perSecond(size / 1e9, times))} GB/s, p99 of the event loop's delay ${ofRounds(delays)} ms, ${ofRounds(cores)} cores busy`;
       const beside = `${spread(speedRatios(times, streams))} of the file streams of Node`;
       if (way === "one") return { what: `${direction}File, ${bytesShown(size)}, the calling thread`, figure: speed, against: beside };
       const ratios = speedRatios(times, took[`${direction} one`]);
@@ -78,6 +84,6 @@ function writeChunks(path: string, size: number): void {
 
 export const files: Subject = {
   title: "File to file",
-  about: "`encryptFile` and `decryptFile` on a file system in memory, with `threads: 1` (the calling thread; the file system's calls overlap with it on Node's own threads) and with `threads: 2`, beside the same through `createReadStream` and `createWriteStream`. The calling thread gives the outputs of its ciphers back at once, and keeps about one and a half cores busy with that: on two cores, threads have little left to win, and none are started there unasked.",
+  about: "`encryptFile` and `decryptFile` on a file system in memory, with `threads: 1` (the calling thread; the file system's calls overlap with it on Node's own threads) and with `threads: 2`, beside the same through `createReadStream` and `createWriteStream`. The calling thread gives the outputs of its ciphers back at once, and with the file system's threads beside it keeps most of two cores busy: threads have little left to win there, and none are started unasked.",
   run,
 };

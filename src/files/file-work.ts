@@ -11,7 +11,7 @@ import { Pump } from "../threads/pump.js";
 import { Threads, threadsWorth } from "../threads/threads.js";
 
 /**
- * Two do no more than the calling one, beside which the file system works on Node's own threads; more than four wait for
+ * Two gain little over the calling one, beside which the file system works on Node's own threads; more than four wait for
  * the memory, not for the cipher.
  */
 const unasked = { least: 3, most: 4, callerWorks: false };
