@@ -84,6 +84,6 @@ function writeChunks(path: string, size: number): void {
 
 export const files: Subject = {
   title: "File to file",
-  about: "`encryptFile` and `decryptFile` on a file system in memory, with `threads: 1` (the calling thread; the file system's calls overlap with it on Node's own threads) and with `threads: 2`, beside the same through `createReadStream` and `createWriteStream`. The calling thread gives the outputs of its ciphers back at once, and with the file system's threads beside it keeps most of two cores busy: threads have little left to win there, and none are started unasked.",
+  about: "`encryptFile` and `decryptFile` on a file system in memory, with `threads: 1` (the calling thread; the file system's calls overlap with it on Node's own threads) and with `threads: 2`, beside the same through `createReadStream` and `createWriteStream`. The calling thread gives the outputs of its ciphers back at once, and with the file system's threads beside it keeps about one and a half cores busy: on two, threads have little left to win, and none are started unasked.",
   run,
 };

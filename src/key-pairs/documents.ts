@@ -2,8 +2,9 @@ import * as z from "zod";
 import { RecordingKeyStoreError } from "../errors.js";
 
 /*
- * JSON documents as stores keep them, in the one form that JSON.stringify gives them. Every document has a version and a list of members that a reader must understand:
- * a newer writer adds a member, names it in `critical`, and older readers refuse instead of misreading.
+ * JSON documents as stores keep them, in the one form that JSON.stringify gives them. Every document has a version and a
+ * list of members that a reader must understand: a newer writer adds a member, names it in `critical`, and older readers
+ * refuse instead of misreading.
  */
 
 const version = 1;

@@ -16,7 +16,12 @@ export function giveBack(pieces: readonly Buffer[]): void {
   for (const { buffer, length } of pieces) {
     if (length >= worthGivingBack && length === buffer.byteLength && buffer instanceof ArrayBuffer) whole.push(buffer);
   }
-  if (whole.length > 0) (closedPort ??= newClosedPort()).postMessage(undefined, whole);
+  if (whole.length === 0) return;
+  try {
+    (closedPort ??= newClosedPort()).postMessage(undefined, whole);
+  } catch {
+    // An economy is no reason to fail: what can't be transferred here is collected like anything else.
+  }
 }
 
 function newClosedPort(): MessagePort {

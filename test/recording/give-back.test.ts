@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { markAsUntransferable } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
 import { giveBack } from "../../src/recording/give-back.js";
 
@@ -24,6 +25,14 @@ describe("giving memory back", () => {
     ];
     expect(givenBack(pieces)).toEqual([true, false, false, false, false, true, false, true]);
     expect(givenBack([])).toEqual([]);
+  });
+
+  it("leaves to the garbage collector what can't be transferred, and fails for nothing", () => {
+    const kept = Buffer.alloc(64 * KiB, 7);
+    markAsUntransferable(kept.buffer);
+    expect(givenBack([kept])).toEqual([false]);
+    expect(kept.every((byte) => byte === 7)).toBe(true);
+    expect(givenBack([Buffer.allocUnsafeSlow(64 * KiB)])).toEqual([true]);
   });
 
   it("at once, not when the garbage collector comes by", () => {
