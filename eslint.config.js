@@ -47,6 +47,17 @@ export default defineConfig(
     },
   },
   {
+    // What the store gives is a claim: only these make a vouched pair, or the fleet's word, of it.
+    files: ["src/**"],
+    ignores: ["src/key-pairs/trust.ts", "src/key-pairs/fleet-word.ts"],
+    rules: {
+      "no-restricted-syntax": [
+        "error",
+        { selector: "TSAsExpression TSTypeReference[typeName.name=/^(VouchedKeyPair|UnconfirmedKeyPair|FleetWord)$/]", message: "Only trust vouches." },
+      ],
+    },
+  },
+  {
     files: ["test/**", "examples/**", "scripts/**", "bench/**", "src/cli/**"],
     rules: { "no-console": "off" },
   },

@@ -1,11 +1,14 @@
+import { types } from "node:util";
 import * as z from "zod";
 import { checkInput } from "./checked-input.js";
 import type { Clock } from "./clock.js";
+import { copySecret } from "./encoding/secrets.js";
 import type { FileProgress } from "./files/progress.js";
 import { kmsAliasArnProblem } from "./kms/arn.js";
 import { contextKeyNameRule, defaultContextKeyName, organizationIdRule } from "./kms/context-keys.js";
 import type { KmsProvider } from "./kms/kms-provider.js";
 import { keyPairSpecs, periodicKeyChanges, type KeyPairSpec, type PeriodicKeyChange } from "./key-pairs/vocabulary.js";
+import { shortestFleetSecret } from "./key-pairs/fleet-word.js";
 import type { KeyStoreConfiguration } from "./key-pairs/rotation.js";
 import type { KeyPairStore } from "./stores/key-pair-store.js";
 import type { LastConfirmedStore } from "./stores/last-confirmed-store.js";
@@ -18,8 +21,6 @@ export interface ConfigurationInput {
   periodicKeyChange?: PeriodicKeyChange;
   /** Default `X25519`. RSA pairs are made by KMS and are not possible with keys in custom key stores. */
   keyPairSpec?: KeyPairSpec;
-  /** Name under which the organization's id stands in the encryption context. Default `genesys-cloud-organization-id`. */
-  contextKeyName?: string;
 }
 
 /** Options of the `RecordingKeyStore` constructor. All times are in milliseconds. */
@@ -31,8 +32,10 @@ export interface RecordingKeyStoreOptions {
   kms: KmsProvider;
   store: KeyPairStore;
   /**
-   * Which KMS keys may count, whatever the store says: account ids, alias ARNs, key ARNs. Without it the first alias met
-   * is trusted on first use, which `status()` shows.
+   * Which KMS keys may count, whatever the store says. An account id covers all its keys and aliases; an alias ARN covers
+   * every key that it could point at, unless key ARNs that it could point at are listed beside it, to which it is then
+   * pinned; a key ARN covers that key (and its replicas), and lets `configure()` name any alias that could point at it.
+   * Without the option the first alias met is trusted on first use: `status()` shows it, and a warning says so.
    */
   trustedKmsKeys?: readonly string[];
   /**
@@ -42,9 +45,22 @@ export interface RecordingKeyStoreOptions {
   embeddedKeys?: readonly string[];
   /** Further Regions in which a multi-Region key may decrypt while the home Region can't be reached. */
   decryptRegions?: readonly string[];
+  /**
+   * Name under which the organization's id stands in the encryption context of every KMS call, as key policies have it.
+   * Default `genesys-cloud-organization-id`. Of a list, the first one is for new key pairs, and the others are those of
+   * pairs made earlier. A stored pair with any other name is not used.
+   */
+  contextKeyName?: string | readonly string[];
   /** Host-side memory of the last confirmed key. Default: the store's own `hostLastConfirmed()`, else this process. */
   lastConfirmed?: LastConfirmedStore;
-  /** Refuse to encrypt with a key that KMS has never confirmed on this host. Default false. */
+  /**
+   * Secret that all workers of the service share and the key pair store does not know: 32 bytes or more of random, from the
+   * service's secret manager. With it the workers vouch for the active pair to each other through the store, so that one
+   * that starts while KMS is away, or refuses, holds the last confirmed key. Of a list, the first one signs and all are
+   * accepted, so that the secret can be changed. Copied at once.
+   */
+  fleetSecret?: Uint8Array | readonly Uint8Array[];
+  /** Refuse to encrypt with a key that nobody has vouched for. Default true with a `fleetSecret`, otherwise false. */
   requireConfirmedKey?: boolean;
   /** Refuse to encrypt when the key was last confirmed longer ago than this. Default: no limit. */
   maxLastConfirmedAge?: number;
@@ -52,8 +68,13 @@ export interface RecordingKeyStoreOptions {
   privateKeyTtl?: number;
   /** How often an organization in use has its key confirmed again. Default 900,000. */
   confirmEvery?: number;
-  /** How long a process's first use waits for KMS. Default 500. */
+  /**
+   * How long a process's first use waits for KMS where host or fleet remember a vouched pair. Default 500. Where nobody
+   * does, it waits for as long as the KMS provider takes.
+   */
   confirmTimeout?: number;
+  /** How long one call to the store may take before the store counts as away: 10 to 600,000, default 5,000. */
+  storeTimeout?: number;
   /** How long the store's head is relied on before it is read again. Default 60,000. */
   headTtl?: number;
   /** False leaves rotation and confirmation to explicit calls (Lambda, cron). Default true. */
@@ -98,6 +119,26 @@ export interface RecordingKeyStoresOptions extends Omit<RecordingKeyStoreOptions
 
 export interface CallOptions {
   signal?: AbortSignal;
+}
+
+/** How {@link ConfigurationInput} is saved. */
+export interface ConfigureOptions extends CallOptions {
+  /**
+   * Make no new key pair where this configuration is that of the active, vouched pair already: for a service that configures
+   * at each start. Default false: saving makes a new pair.
+   */
+  onlyIfChanged?: boolean;
+  /**
+   * The operator's word that the store's head, for which nobody vouches, may be left behind. The history goes on from the
+   * pair that this process holds, or begins anew where it holds none. Default false.
+   */
+  newHistory?: boolean;
+}
+
+/** Of calls that can say what they would do. */
+export interface DryRunOptions extends CallOptions {
+  /** Say what would be done, and do nothing. Default false. */
+  dryRun?: boolean;
 }
 
 /** Names a recording. The same names must be given to open it. */
@@ -165,6 +206,16 @@ const signal = z.custom<AbortSignal>((value) => value instanceof AbortSignal, { 
 const region = z.string().regex(/^[a-z]{2,3}(-[a-z]+)+-\d{1,2}$/, { message: "must be an AWS Region, such as eu-west-1" });
 const kmsKeys = z.array(z.string()).min(1).max(1_000);
 
+const contextKeyName = z
+  .string()
+  .regex(contextKeyNameRule.pattern, { message: contextKeyNameRule.message })
+  .refine((name) => !contextKeyNameRule.taken.test(name), { message: contextKeyNameRule.takenMessage });
+const isSecret = (value: unknown): value is Uint8Array => types.isUint8Array(value) && value.length >= shortestFleetSecret;
+const fleetSecret = z.custom<Uint8Array | readonly Uint8Array[]>(
+  (value) => isSecret(value) || (Array.isArray(value) && value.length > 0 && value.length <= 16 && value.every(isSecret)),
+  { message: `must be a Uint8Array of at least ${shortestFleetSecret} bytes, or a list of them`, params: { secret: true } },
+);
+
 const threads = z.int().min(0).max(64).default(0);
 const decryptOptions = z.strictObject({ recordingId: text(1_024), asset: text(128).default("main"), signal });
 
@@ -176,19 +227,26 @@ const keyStoreOptions = z.strictObject({
   trustedKmsKeys: kmsKeys.optional(),
   embeddedKeys: kmsKeys.optional(),
   decryptRegions: z.array(region).max(32).default([]),
+  contextKeyName: z
+    .union([contextKeyName, z.array(contextKeyName).min(1).max(16)])
+    .default(defaultContextKeyName)
+    .transform((given) => (typeof given === "string" ? [given] : given) as [string, ...string[]]),
   lastConfirmed: anyObject<LastConfirmedStore>(["load", "save"]).optional(),
-  requireConfirmedKey: z.boolean().default(false),
+  fleetSecret: fleetSecret.transform((given) => (types.isUint8Array(given) ? [given] : given).map(copySecret)).optional(),
+  requireConfirmedKey: z.boolean().optional(),
   maxLastConfirmedAge: z.number().positive().optional(),
   privateKeyTtl: ms(300_000).default(60_000),
   confirmEvery: z.number().min(1_000).default(900_000),
   confirmTimeout: ms(60_000).default(500),
+  storeTimeout: z.number().min(10).max(600_000).default(5_000),
   headTtl: ms(3_600_000).default(60_000),
   background: z.boolean().default(true),
   selfContained: z.boolean().default(true),
   clock: anyObject<Clock>(["now", "monotonic"]).optional(),
 });
 
-const schemas = {
+/** One for each kind of input; exported so that a test can go through every option. */
+export const schemas = {
   options: keyStoreOptions,
   registry: keyStoreOptions
     .omit({ organizationId: true })
@@ -208,11 +266,6 @@ const schemas = {
     }),
     periodicKeyChange: z.enum(periodicKeyChanges).default("monthly"),
     keyPairSpec: z.enum(keyPairSpecs).default("X25519"),
-    contextKeyName: z
-      .string()
-      .regex(contextKeyNameRule.pattern, { message: contextKeyNameRule.message })
-      .refine((name) => !contextKeyNameRule.taken.test(name), { message: contextKeyNameRule.takenMessage })
-      .default(defaultContextKeyName),
   }),
   encrypt: z.strictObject({
     recordingId: text(1_024),
@@ -226,7 +279,8 @@ const schemas = {
   decrypt: decryptOptions,
   decryptRecording: decryptOptions.extend({ threads }),
   page: z.strictObject({ limit: z.int().min(1).max(1_000).default(50), cursor: z.string().optional(), signal }),
-  orphans: z.strictObject({ dryRun: z.boolean().default(false), signal }),
+  dryRun: z.strictObject({ dryRun: z.boolean().default(false), signal }),
+  configure: z.strictObject({ onlyIfChanged: z.boolean().default(false), newHistory: z.boolean().default(false), signal }),
   call: z.strictObject({ signal }),
   file: z.strictObject({
     overwrite: z.boolean().default(false),

@@ -1,12 +1,14 @@
-export { RecordingKeyStore } from "./recording-key-store.js";
+export { RecordingKeyStore, type ConfigureResult } from "./recording-key-store.js";
 export { RecordingKeyStores, type RecordingKeyStoresEvents, type RecordingKeyStoresStatus } from "./recording-key-stores.js";
 export { permissionNeeded, permissions, type AdministrationMethod, type KeyStoreAdministration, type Permission } from "./administration.js";
 export type {
   CallOptions,
   ConfigurationInput,
+  ConfigureOptions,
   DecryptFileOptions,
   DecryptOptions,
   DecryptRecordingOptions,
+  DryRunOptions,
   EncryptFileOptions,
   EncryptOptions,
   FileOptions,
@@ -38,8 +40,10 @@ export type { KeyPairInfo, KeyPairPage } from "./key-pairs/history.js";
 export type { OrphanedKeyPair, OrphanReport } from "./key-pairs/orphans.js";
 export type { RewrapReport } from "./key-pairs/rewrap.js";
 export type { KeyStoreStatus } from "./key-pairs/status.js";
+export type { StoreHeadReport } from "./key-pairs/store-head.js";
+export type { VouchedBy } from "./key-pairs/trust.js";
 export type { TestReport, TestStep, TestStepName } from "./key-pairs/test-run.js";
-export type { Confirmation, KeyPairSpec, PeriodicKeyChange } from "./key-pairs/vocabulary.js";
+export type { Confirmation, KeyPairReason, KeyPairSpec, PeriodicKeyChange } from "./key-pairs/vocabulary.js";
 
 export { InvalidInputError, KmsError, NotPermittedError, RecordingKeyStoreError, TestFailedError, type ErrorCode } from "./errors.js";
 export { diagnosticsChannelName, type EventListener, type EventName, type RecordingKeyStoreEvents } from "./events.js";

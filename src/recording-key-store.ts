@@ -1,13 +1,16 @@
 import { administrationOf, type KeyStoreAdministration } from "./administration.js";
+import { ownOptions } from "./checked-input.js";
 import { systemClock } from "./clock.js";
 import {
   check,
   checkConfiguration,
   type CallOptions,
   type ConfigurationInput,
+  type ConfigureOptions,
   type DecryptFileOptions,
   type DecryptOptions,
   type DecryptRecordingOptions,
+  type DryRunOptions,
   type EncryptFileOptions,
   type EncryptOptions,
   type FileOptions,
@@ -22,6 +25,7 @@ import { keyPairInfo, type KeyPairInfo, type KeyPairPage } from "./key-pairs/his
 import type { OrphanReport } from "./key-pairs/orphans.js";
 import type { RewrapReport } from "./key-pairs/rewrap.js";
 import type { KeyStoreStatus } from "./key-pairs/status.js";
+import type { StoreHeadReport } from "./key-pairs/store-head.js";
 import type { TestReport } from "./key-pairs/test-run.js";
 import { OpenWork } from "./open-work.js";
 import type { ByteStreamBody, DecryptedRecording, EncryptedRecording, RecordingInput } from "./recording/bodies.js";
@@ -31,6 +35,16 @@ import type { SalvagedRecording } from "./recording/salvage.js";
 import { RecordingCipher, type RecordingMetadata } from "./recording-cipher.js";
 
 export type { ByteStreamBody };
+
+/** What {@link RecordingKeyStore.configure} has done. */
+export interface ConfigureResult {
+  /** Whether a new key pair was made; false only with `onlyIfChanged`. */
+  readonly changed: boolean;
+  /** The active pair, new or not. */
+  readonly keyPair: KeyPairInfo;
+  /** What the test found; absent where nothing was changed. */
+  readonly report?: TestReport;
+}
 
 /** The registry that holds a key store. @internal */
 export interface KeyStoreHost {
@@ -76,16 +90,22 @@ export class RecordingKeyStore {
   }
 
   /**
-   * Tests, saves, and makes the first pair under the configuration. On failure everything stays as it was.
-   * @throws TestFailedError (`ERR_TEST_FAILED`) with the report, InvalidInputError, KmsError
+   * Tests, saves, and makes a new pair under the configuration. On failure everything stays as it was. Where the store's head
+   * names a pair that nobody vouches for, nothing is built upon it: {@link replaceUntrustedHead}.
+   * @throws TestFailedError (`ERR_TEST_FAILED`) with the report, InvalidInputError, KmsError, `ERR_KEY_PAIR_UNTRUSTED`,
+   * `ERR_KEY_UNCONFIRMED`, `ERR_STORE_*`
    */
-  configure(input: ConfigurationInput, options?: CallOptions): Promise<{ report: TestReport; keyPair: KeyPairInfo }> {
+  configure(input: ConfigurationInput, options?: ConfigureOptions): Promise<ConfigureResult> {
     return this.#call(options, async (signal) => {
       const configuration = checkConfiguration(input);
+      const { onlyIfChanged, newHistory } = check("configure", options);
       this.#keys.checkCovered(configuration);
+      const active = onlyIfChanged ? await this.#keys.configured(configuration, signal) : undefined;
+      if (active) return { changed: false, keyPair: active };
       const report = await this.#keys.test(configuration, signal);
       if (!report.ok) throw new TestFailedError(report);
-      return { report, keyPair: keyPairInfo(await this.#keys.change({ configuration, signal }), true) };
+      const pair = await this.#keys.change({ configuration, newHistory, signal });
+      return { changed: true, report, keyPair: keyPairInfo(pair, true) };
     });
   }
 
@@ -154,7 +174,7 @@ export class RecordingKeyStore {
 
   #onFiles<T>(inputPath: string, outputPath: string, options: FileOptions & CallOptions, task: (file: FileRequest, rest: unknown) => Promise<T>): Promise<T> {
     return this.#call(options, (signal) => {
-      const { overwrite, threads, onProgress, ...rest } = { ...options };
+      const { overwrite, threads, onProgress, ...rest } = ownOptions(options ?? {});
       return task({ inputPath, outputPath, ...check("file", { overwrite, threads, onProgress }), signal }, rest);
     });
   }
@@ -215,8 +235,8 @@ export class RecordingKeyStore {
    * @throws InvalidInputError for a store without `removeKeyPair`; `ERR_NOT_CONFIGURED`; `ERR_STORE_ROLLED_BACK` where this host
    * has seen a newer head, and the other `ERR_STORE_*`
    */
-  removeOrphanedKeyPairs(options: { dryRun?: boolean } & CallOptions = {}): Promise<OrphanReport> {
-    return this.#call(options, (signal) => this.#keys.removeOrphans(check("orphans", options), signal));
+  removeOrphanedKeyPairs(options: DryRunOptions = {}): Promise<OrphanReport> {
+    return this.#call(options, (signal) => this.#keys.removeOrphans(check("dryRun", options), signal));
   }
 
   /**
@@ -233,9 +253,26 @@ export class RecordingKeyStore {
     this.#keys.forgetPrivateKeys();
   }
 
-  /** The operator's word that the store was restored on purpose, so that an older head is taken once more. */
-  acceptRestoredStore(options?: CallOptions): Promise<KeyStoreStatus> {
-    return this.#call(options, (signal) => this.#keys.acceptRestoredStore(signal));
+  /**
+   * The operator's word that the store was restored on purpose (`ERR_STORE_ROLLED_BACK`): the pair that its head names is
+   * taken once more, if KMS vouches for it now. With `dryRun` only the report comes of it. To be called on every host that
+   * has seen the newer pair.
+   * @throws `ERR_KEY_PAIR_UNTRUSTED`, `ERR_KEY_UNCONFIRMED`, `ERR_NOT_CONFIGURED` for a store without a head, `ERR_STORE_*`;
+   * KmsError. Nothing has changed then
+   */
+  acceptRestoredStore(options: DryRunOptions = {}): Promise<StoreHeadReport> {
+    return this.#call(options, (signal) => this.#keys.acceptRestoredStore(check("dryRun", options), signal));
+  }
+
+  /**
+   * The operator's way out where the store's head names what nobody vouches for (`ERR_KEY_PAIR_UNTRUSTED`): points it at the
+   * newest pair that somebody does vouch for, the one in use or else the newest one in the store that KMS opens. Never at one
+   * that nobody vouches for; a head that KMS vouches for is left as it is. With `dryRun` only the report comes of it.
+   * @throws `ERR_KEY_UNCONFIRMED` where nobody vouches for any pair (then `configure` with `newHistory`),
+   * `ERR_STORE_CONFLICT`, `ERR_NOT_CONFIGURED`, `ERR_STORE_*`; KmsError
+   */
+  replaceUntrustedHead(options: DryRunOptions = {}): Promise<StoreHeadReport> {
+    return this.#call(options, (signal) => this.#keys.replaceUntrustedHead(check("dryRun", options), signal));
   }
 
   /** @returns a function that removes the listener */
@@ -265,7 +302,7 @@ export class RecordingKeyStore {
 
   /** One way in for every method: refuses after close, ends with the caller's signal, and counts as open work. */
   async #call<T>(options: CallOptions | undefined, task: (signal: AbortSignal) => Promise<T>, streams = false): Promise<T> {
-    const signal = typeof options === "object" && options !== null && "signal" in options ? check("call", { signal: options.signal }).signal : undefined;
+    const signal = typeof options === "object" && options !== null && Object.hasOwn(options, "signal") ? check("call", { signal: options.signal }).signal : undefined;
     const run = (ending: AbortSignal) => {
       this.#host?.used(this);
       return task(ending);

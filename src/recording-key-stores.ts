@@ -1,5 +1,8 @@
+import { types } from "node:util";
+import { ownOptions } from "./checked-input.js";
 import { systemClock, type Clock } from "./clock.js";
 import { check, type CallOptions, type OrganizationLookup, type OrganizationOptions, type RecordingKeyStoreOptions, type RecordingKeyStoresOptions } from "./configuration.js";
+import { copySecret } from "./encoding/secrets.js";
 import { InvalidInputError, RecordingKeyStoreError } from "./errors.js";
 import { Listeners, type EventHub, type EventName, type EventSink, type RecordingKeyStoreEvents } from "./events.js";
 import { ConfirmedMemory } from "./key-pairs/confirmed-memory.js";
@@ -68,11 +71,11 @@ export class RecordingKeyStores {
   /** @throws InvalidInputError naming the option and the rule */
   constructor(options: RecordingKeyStoresOptions) {
     const { organization, organizationTimeout, keptKeyStores, keptPrivateKeys, kmsCallsPerRegion, upkeepEvery, ...common } = check("registry", options);
-    this.#common = common as RecordingKeyStoresOptions;
+    this.#common = ownOptions(common) as RecordingKeyStoresOptions;
     this.#organization = organization;
     this.#organizationTimeout = organizationTimeout;
     this.#upkeepEvery = upkeepEvery;
-    this.#clock = common.clock ?? systemClock;
+    this.#clock = this.#common.clock ?? systemClock;
     this.#custody = new PrivateKeyCustody(this.#clock, keptPrivateKeys);
     this.#kmsCalls = new KmsCallLimit(kmsCallsPerRegion);
     this.#residents = new Residents(keptKeyStores, (keyStore) => this.#mayGo(keyStore));
@@ -187,7 +190,12 @@ export class RecordingKeyStores {
     }
     if (typeof own !== "object" || own === null) throw new InvalidInputError("organization", "must give an object with the organization's own options", own);
     // What is undefined was not given: it must not take the place of common options, trustedKmsKeys least of all.
-    return Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
+    const given = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined)) as OrganizationOptions;
+    // Key stores are made of it again later on, and its owner may have wiped it by then.
+    const { fleetSecret } = given;
+    const copied = (secret: unknown) => (types.isUint8Array(secret) ? copySecret(secret) : secret);
+    const secrets = Array.isArray(fleetSecret) ? fleetSecret.map(copied) : copied(fleetSecret);
+    return fleetSecret === undefined ? given : ({ ...given, fleetSecret: secrets } as OrganizationOptions);
   }
 
   #made(keyStore: RecordingKeyStore, { keys, work, events }: Omit<Parts, "upkeep">): void {

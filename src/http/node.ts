@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+import { ownOptions } from "../checked-input.js";
 import { InvalidInputError } from "../errors.js";
 import type { RecordingAnswerOptions } from "./answer-head.js";
 import { answerRecordingRequest, type AnswerBody, type SeekableRecording } from "./recording-answer.js";
@@ -21,6 +22,7 @@ export async function sendRecording(
   options: RecordingAnswerOptions,
 ): Promise<void> {
   if (response.headersSent) throw new InvalidInputError("response", "must not have been begun");
+  const own = ownOptions(options);
   const left = new AbortController();
   const onClose = () => left.abort(new Error("the client has left"));
   response.once("close", onClose);
@@ -35,7 +37,7 @@ export async function sendRecording(
       const value = request.headers[name];
       return Array.isArray(value) ? value.join(", ") : value;
     };
-    const answer = await answerRecordingRequest({ method: request.method ?? "", header }, recording, options, left.signal);
+    const answer = await answerRecordingRequest({ method: request.method ?? "", header }, recording, own, left.signal);
     body = answer.body;
     checkThere();
     // The two kinds of response have the same methods, but not for the compiler.
@@ -51,7 +53,7 @@ export async function sendRecording(
     if (left.signal.aborted) return;
     if (!response.headersSent) throw error;
     cut(response);
-    options.onError?.(error);
+    own.onError?.(error);
   } finally {
     response.off("close", onClose);
   }

@@ -1,3 +1,4 @@
+import { ownOptions } from "../checked-input.js";
 import { InvalidInputError } from "../errors.js";
 import { ByteSource, type RecordingStream } from "../recording/byte-source.js";
 import { answerHead, failureHead, type AnswerHead, type RangeRequest, type RecordingAnswerOptions } from "./answer-head.js";
@@ -41,7 +42,8 @@ export async function answerRecordingRequest(
   if (typeof (recording as Partial<SeekableRecording> | null | undefined)?.stream !== "function" || !Number.isSafeInteger(recording.size)) {
     throw new InvalidInputError("recording", "must be open: with a size, and stream({ start, end, signal })", recording);
   }
-  const { range, ...head }: AnswerHead = answerHead(request, recording.size, options);
+  const own = ownOptions(options);
+  const { range, ...head }: AnswerHead = answerHead(request, recording.size, own);
   if (!range) return { ...head, body: undefined };
   const body = new RangeBody(() => recording.stream({ ...range, signal }), range.end - range.start);
   try {
@@ -52,8 +54,8 @@ export async function answerRecordingRequest(
   } catch (error) {
     body.cancel(error);
     signal.throwIfAborted();
-    options.onError?.(error);
-    const { status, headers } = failureHead(error, options);
+    own.onError?.(error);
+    const { status, headers } = failureHead(error, own);
     return { status, headers, body: undefined };
   }
 }

@@ -1,3 +1,4 @@
+import { ownOptions } from "../checked-input.js";
 import type { RecordingAnswerOptions } from "./answer-head.js";
 import { answerRecordingRequest, type SeekableRecording } from "./recording-answer.js";
 
@@ -15,10 +16,11 @@ export interface WebRequest {
  * @throws InvalidInputError; the reason of the request's signal
  */
 export async function recordingResponse(recording: SeekableRecording, request: WebRequest, options: RecordingAnswerOptions): Promise<Response> {
+  const own = ownOptions(options);
   const cancelled = new AbortController();
   const signal = request.signal ? AbortSignal.any([request.signal, cancelled.signal]) : cancelled.signal;
   const header = (name: string) => request.headers.get(name) ?? undefined;
-  const { status, headers, body } = await answerRecordingRequest({ method: request.method, header }, recording, options, signal);
+  const { status, headers, body } = await answerRecordingRequest({ method: request.method, header }, recording, own, signal);
   if (!body) return new Response(null, { status, headers });
   const stream = new ReadableStream<Uint8Array>(
     {
@@ -28,7 +30,7 @@ export async function recordingResponse(recording: SeekableRecording, request: W
           if (chunk) controller.enqueue(chunk);
           else controller.close();
         } catch (error) {
-          if (!signal.aborted) options.onError?.(error);
+          if (!signal.aborted) own.onError?.(error);
           cancelled.abort(error);
           throw error;
         }

@@ -1,41 +1,29 @@
-import { RecordingKeyStoreError } from "../errors.js";
-import { confirmKeyPair } from "./confirmation.js";
+import { KmsError, RecordingKeyStoreError } from "../errors.js";
+import { abortable, settledWithin, within } from "../kms/waiting.js";
 import type { KeyPairContext } from "./context.js";
-import type { HeadDocument } from "./documents.js";
-import { readHead, readHeadPair } from "./head.js";
-import { HostMemory } from "./host-memory.js";
-import type { KeyPair } from "./key-pair.js";
-import { abortable, settledWithin, withDeadline } from "../kms/waiting.js";
+import { HeldKeyPair, rolledBack, type ActiveKeyPair } from "./held-key-pair.js";
+import type { ClaimedKeyPair } from "./key-pair.js";
+import { takeUpUnasked } from "./never-active.js";
 import { elapsedSince, hasPassed, momentOf, type Moment } from "./private-key-custody.js";
-import { SharedHealth } from "./shared-health.js";
-import type { Confirmation } from "./vocabulary.js";
+import { unconfirmed, type VouchedKeyPair } from "./trust.js";
+import { askAgain, newestVouched, vouchForActive, type ActivationVerdict, type Vouched } from "./vouching.js";
 
-/** The pair with which recordings are encrypted now, and how far KMS has vouched for it. */
-export interface ActiveKeyPair {
-  readonly pair: KeyPair;
-  readonly confirmation: Confirmation;
-  /** When KMS last vouched for it, wall clock; absent while unconfirmed. */
-  readonly confirmedAt?: number;
-}
-
-/** The newest pair this host has seen confirmed; a head behind it has been rolled back. */
-interface Floor {
-  readonly sequence: number;
-  readonly digest: Buffer;
+/** What a change of key builds upon: the pair that the store's head names, and the head's revision. Neither before the first. */
+export interface ChangeBase {
+  readonly revision: string | undefined;
+  readonly pair: VouchedKeyPair | undefined;
 }
 
 /**
- * Finds the active pair, has KMS confirm it, and holds on to the last confirmed one whatever KMS, the store or somebody
+ * Finds the active pair, has it vouched for, and holds on to the last confirmed one whatever KMS, the store or somebody
  * who can write to the store does.
  */
 export class ActiveKeyPairs {
-  readonly shared: SharedHealth;
   readonly #context: KeyPairContext;
-  readonly #memory: HostMemory;
-  #held: ActiveKeyPair | undefined;
-  #floor: Floor | undefined;
+  readonly #held: HeldKeyPair;
   #headReadAt: Moment | undefined;
-  #confirmTriedAt: Moment | undefined;
+  /** When a search of the store has found nothing. */
+  #searchedAt: Moment | undefined;
   #refreshing: Promise<void> | undefined;
   #confirming: Promise<void> | undefined;
   #inBackground: Promise<void> | undefined;
@@ -44,21 +32,16 @@ export class ActiveKeyPairs {
 
   constructor(context: KeyPairContext) {
     this.#context = context;
-    this.shared = new SharedHealth(context);
-    this.#memory = new HostMemory(context);
+    this.#held = new HeldKeyPair(context);
   }
 
   get current(): ActiveKeyPair | undefined {
-    return this.#held;
+    return this.#held.current;
   }
 
-  get #current(): ActiveKeyPair | undefined {
-    return this.#held;
-  }
-
-  set #current(next: ActiveKeyPair | undefined) {
-    this.#held = next;
-    this.#context.health.activeDigest = next?.pair.digest;
+  /** The pair in use, if somebody has vouched for it. */
+  get vouched(): Vouched | undefined {
+    return this.#held.vouched;
   }
 
   /** True while something other than the head's confirmed pair is in use, or KMS trouble is unresolved. */
@@ -73,19 +56,14 @@ export class ActiveKeyPairs {
   /** Nothing is under way, and nothing is known that another key store would not learn from host, store and KMS. */
   get isQuiet(): boolean {
     if (this.#refreshing || this.#confirming || this.#inBackground || this.#refusal) return false;
-    return this.#current?.confirmation !== "unconfirmed";
+    return this.current?.confirmation !== "unconfirmed";
   }
 
   /** In how many milliseconds KMS is to be asked about the pair in use, or the store whether there is one. */
   get confirmIn(): number {
     const { times, clock } = this.#context;
-    const [interval, triedAt] = this.#current ? [this.#confirmInterval, this.#confirmTriedAt] : [times.confirmEvery, this.#headReadAt];
-    return triedAt ? interval - elapsedSince(triedAt, clock) : 0;
-  }
-
-  get #confirmInterval(): number {
-    const { health, times } = this.#context;
-    return health.trouble || this.#current?.confirmation !== "confirmed" ? Math.min(retryConfirmAfter, times.confirmEvery) : times.confirmEvery;
+    const [interval, since] = this.current ? [this.#held.confirmInterval, this.#held.askedAt] : [times.confirmEvery, this.#headReadAt];
+    return since ? interval - elapsedSince(since, clock) : 0;
   }
 
   /** Resolves when nothing of it is under way in the background. */
@@ -94,15 +72,19 @@ export class ActiveKeyPairs {
   }
 
   /**
-   * The pair to encrypt with. With `background`, waits for store and KMS only on first use (at most `confirmTimeout` for
-   * KMS) or after a long pause; otherwise reads the head again when it is older than `headTtl`.
-   * @throws RecordingKeyStoreError `ERR_NOT_CONFIGURED`, `ERR_KEY_PAIR_UNTRUSTED`, `ERR_STORE_*`
+   * The pair to encrypt with. A process's first use waits for store and KMS: with `background`, at most `confirmTimeout`
+   * where host or fleet remember a vouched pair, otherwise for as long as KMS's own deadline lets it. Later on the head is
+   * read again when it is older than `headTtl`.
+   * @throws RecordingKeyStoreError `ERR_NOT_CONFIGURED`, `ERR_KEY_UNCONFIRMED`, `ERR_KEY_PAIR_UNTRUSTED`, `ERR_STORE_*`
    */
   async acquire(background: boolean, signal?: AbortSignal): Promise<ActiveKeyPair> {
     const { times, clock } = this.#context;
+    if (!this.current) await abortable(this.#held.recall(), signal);
     const readAt = this.#headReadAt;
-    if (!this.#current) {
+    if (!this.current) {
       await this.refresh(signal);
+    } else if (!this.vouched && this.#held.isConfirmDue()) {
+      await this.#reconsider(signal);
     } else if (!readAt || hasPassed(readAt, times.headTtl, clock)) {
       const refreshing = this.refresh(background ? undefined : signal);
       refreshing.catch(() => undefined); // remembered as refusal or trouble
@@ -111,47 +93,73 @@ export class ActiveKeyPairs {
       else if (idle) await abortable(settledWithin(refreshing, times.confirmTimeout), signal);
     }
     if (background) this.#confirmWhenDue();
-    if (!this.#current) throw this.#refusal ?? notConfigured();
-    return this.#current;
+    if (!this.current) throw this.#refusal ?? notConfigured();
+    return this.current;
   }
 
-  /** Reads the head, and adopts the pair it names if that may be used. One at a time. */
+  /** A pair that nobody has vouched for serves only for as long as KMS, asked again and again, can't be reached. */
+  async #reconsider(signal: AbortSignal | undefined): Promise<void> {
+    await this.refresh(signal).catch(() => signal?.throwIfAborted());
+    if (this.#held.isConfirmDue()) await this.confirm(signal); // the store is away, and KMS may not be
+  }
+
+  /** A vouched pair, after a look at the store. @throws as {@link acquire} */
+  async acquireVouched(signal?: AbortSignal): Promise<Vouched> {
+    await this.refresh(signal);
+    if (this.vouched) return this.vouched;
+    throw this.#refusal ?? unconfirmed(this.#context.health.trouble?.error ?? notConfigured());
+  }
+
+  /** What host and fleet remember; asks neither KMS nor for the head. */
+  async recall(signal?: AbortSignal): Promise<void> {
+    await abortable(this.#held.recall(), signal);
+    if (!this.current) await abortable(this.#held.recallFleet(), signal);
+  }
+
+  /** Reads the head, and takes up the pair it names if that may be used. One at a time. */
   refresh(signal?: AbortSignal): Promise<void> {
     this.#refreshing ??= this.#refresh().finally(() => (this.#refreshing = undefined));
     return abortable(this.#refreshing, signal);
   }
 
-  /** Makes the head's pair the active one: KMS has just vouched for it, or has unwrapped it for this host's own change. */
-  async adoptConfirmed(pair: KeyPair): Promise<void> {
+  /**
+   * What a change of key may build upon: nothing of it is the store's own word.
+   * @throws RecordingKeyStoreError `ERR_STORE_ROLLED_BACK`, `ERR_KEY_PAIR_UNTRUSTED`, `ERR_KEY_UNCONFIRMED`, `ERR_STORE_*`; KmsError
+   */
+  async changeBase(signal?: AbortSignal): Promise<ChangeBase> {
+    await this.recall(signal);
+    const head = await this.#context.records.readHead(signal);
+    if (!head) {
+      if (this.#held.hasFloor) throw noHead();
+      return { revision: undefined, pair: undefined };
+    }
+    const { revision } = head;
+    this.#held.checkFloor(head);
+    if (this.vouched?.pair.digest.equals(head.digest)) return { revision, pair: this.vouched.pair };
+    const verdict = await vouchForActive(this.#context, await this.#context.records.readHeadPair(head, signal), signal);
+    if (verdict.status === "confirmed") {
+      await this.adopt(verdict);
+      return { revision, pair: verdict.pair };
+    }
+    throw verdict.status === "refused" ? unconfirmed(verdict.error) : verdict.error;
+  }
+
+  /** Makes the head's pair the active one. */
+  async adopt(vouched: Vouched): Promise<void> {
     const { clock, health } = this.#context;
     // A slow answer about an earlier pair must not undo a change that was quicker.
-    if (this.#floor && pair.birth.sequence < this.#floor.sequence) return;
+    if (this.#held.isBehind(vouched.pair.birth.sequence)) return;
     this.#headReadAt = momentOf(clock);
     this.#refusal = undefined;
     health.succeeded("read-store");
-    await this.#confirmed(pair);
+    await this.#held.hold(vouched);
   }
 
-  /** KMS vouches for the pair in use. Says nothing of the store's head, which may name another. */
-  async #confirmed(pair: KeyPair): Promise<void> {
-    const { clock, emit, health } = this.#context;
-    const { keyPairId, sequence } = pair.birth;
-    const confirmedAt = clock.now();
-    const changed = !this.#current?.pair.digest.equals(pair.digest);
-    this.#current = { pair, confirmation: "confirmed", confirmedAt };
-    this.#floor = { sequence, digest: pair.digest };
-    this.#confirmTriedAt = momentOf(clock);
-    if (changed) emit("keyPairChanged", { keyPairId, sequence });
-    health.answered(pair.birth);
-    emit("keyPairConfirmed", { keyPairId, sequence });
-    await this.#memory.remember(pair, confirmedAt);
-  }
-
-  /** @throws RecordingKeyStoreError `ERR_STORE_ROLLED_BACK` for a head behind what this host has seen confirmed */
-  checkFloor(head: HeadDocument): void {
-    const floor = this.#floor;
-    if (!floor || head.sequence > floor.sequence || (head.sequence === floor.sequence && head.digest.equals(floor.digest))) return;
-    throw rolledBack(`the store's head is at key pair ${head.sequence}, and this host has seen ${floor.sequence}`);
+  /** Takes up an earlier pair than the one that was seen last, by the operator's word. */
+  async goBackTo(vouched: Vouched): Promise<void> {
+    this.#held.forgetFloor();
+    await this.adopt(vouched);
+    await this.#context.fleet.tell(vouched.pair, vouched, { force: true });
   }
 
   /** Asks KMS about the active pair now. Used by the background and by explicit confirmation; never rejects for KMS. */
@@ -160,26 +168,11 @@ export class ActiveKeyPairs {
     return abortable(this.#confirming, signal);
   }
 
-  /** Forgets that a newer head was ever seen. The operator's word after a genuine restore of the store. */
-  async acceptRestored(signal?: AbortSignal): Promise<void> {
-    await this.#recall();
-    this.#floor = undefined;
-    this.#refusal = undefined;
-    const previous = this.#current;
-    this.#current = undefined;
-    try {
-      await this.refresh(signal);
-    } catch (error) {
-      this.#current ??= previous;
-      if (previous) this.#floor = { sequence: previous.pair.birth.sequence, digest: previous.pair.digest };
-      throw error;
-    }
-  }
-
   async #refresh(): Promise<void> {
-    const { clock, health, emit } = this.#context;
-    await this.#recall();
+    const { clock, health } = this.#context;
+    await this.#held.recall();
     try {
+      if (!this.#headReadAt || !this.vouched) await this.#held.recallFleet();
       await this.#followHead();
       this.#headReadAt = momentOf(clock);
       health.succeeded("read-store");
@@ -187,114 +180,166 @@ export class ActiveKeyPairs {
       if (!(error instanceof RecordingKeyStoreError)) throw error;
       this.#headReadAt = momentOf(clock);
       if (error.code === "ERR_STORE_UNAVAILABLE") health.failed("read-store", error);
-      else if (error.code !== "ERR_NOT_CONFIGURED") {
-        if (this.#refusal?.message !== error.message) emit("keyPairUntrusted", { error }); // once, not at every look
-        this.#refusal = error;
-      }
-      if (!this.#current) throw error;
+      else if (error.code !== "ERR_NOT_CONFIGURED") this.#refuse(error);
+      if (!this.current && mayBeForged(error)) await this.#search();
+      if (!this.current) throw error;
+    }
+  }
+
+  #refuse(error: RecordingKeyStoreError): void {
+    // Once, not at every look.
+    if (error.code !== "ERR_KEY_UNCONFIRMED" && this.#refusal?.message !== error.message) this.#context.emit("keyPairUntrusted", { error });
+    this.#refusal = error;
+  }
+
+  /** Where the head can't be right and nobody remembers better, the newest pair that KMS vouches for keeps recordings going. */
+  async #search(): Promise<void> {
+    const { clock } = this.#context;
+    if (this.#searchedAt && !hasPassed(this.#searchedAt, searchAtMostEvery, clock)) return;
+    try {
+      const found = await newestVouched(this.#context, { bounded: true });
+      if (found) this.#held.holdForNow(found);
+      else this.#searchedAt = momentOf(clock);
+    } catch (error) {
+      if (!(error instanceof RecordingKeyStoreError)) throw error; // store or KMS is away: the next use searches again
     }
   }
 
   async #followHead(): Promise<void> {
-    const head = await readHead(this.#context);
-    const floor = this.#floor;
-    if (!head) {
-      if (floor) throw rolledBack("the store has no configuration any more");
-      throw notConfigured();
-    }
-    this.checkFloor(head);
-    if (this.#current?.pair.digest.equals(head.digest)) {
-      this.#refusal = undefined;
-      // Recalled from this host's earlier life, and not yet asked about in this one.
-      if (this.#confirmTriedAt === undefined) await this.#judge(this.#current.pair);
-      return;
-    }
-    const pair = await readHeadPair(this.#context, head);
-    this.#context.trust.checkActive(pair);
-    await this.#judge(pair);
+    const { records, times } = this.#context;
+    const head = await records.readHead();
+    if (!head) throw this.#held.hasFloor ? noHead() : notConfigured();
+    this.#held.checkFloor(head);
+    const held = this.current?.pair.digest.equals(head.digest) ? this.current : undefined;
+    if (held) this.#refusal = undefined;
+    // What is held on a memory's word is asked about once by each process, and on nobody's word before it serves on.
+    const asks = held?.confirmation === "unconfirmed" || !this.#headReadAt;
+    if (held && !(asks && this.#held.isConfirmDue())) return;
+    const claim = held?.pair ?? (await records.readHeadPair(head));
+    const asking = held?.confirmation === "confirmed" ? askAgain(this.#context, held.pair) : vouchForActive(this.#context, claim);
+    const verdict = this.vouched ? await within(asking, times.confirmTimeout) : await asking;
+    if (verdict) await this.#settle(claim, verdict);
+    else this.#settleLate(claim, asking);
   }
 
-  /** Confirms a pair met in the store, waiting a bounded time, and decides whether it is used. */
-  async #judge(pair: KeyPair): Promise<void> {
-    const { health, times, emit, clock, trust } = this.#context;
-    const verdict = await withDeadline(times.confirmTimeout, (signal) => confirmKeyPair(pair, this.#context.decryptionUnder, signal));
-    if (verdict?.status === "confirmed") {
-      trust.adoptIfFirst(pair.birth.kmsKeyAliasArn);
-      return this.adoptConfirmed(pair);
-    }
-    if (verdict?.status === "untrusted") throw verdict.error;
-    const error = verdict?.error ?? new RecordingKeyStoreError("ERR_KMS_UNAVAILABLE", `KMS did not answer within ${times.confirmTimeout} ms`, { retryable: true });
-    health.failed("confirm", error);
-    this.#confirmTriedAt = momentOf(clock);
-    // A pair confirmed earlier goes before one that nobody has vouched for.
-    if (this.#current?.confirmation === "confirmed") {
-      this.#refusal = undefined;
+  /** KMS is slow: what it says counts once it comes. */
+  #settleLate(claim: ClaimedKeyPair, asking: Promise<ActivationVerdict>): void {
+    const { times, clock, health } = this.#context;
+    const message = `KMS did not answer within ${times.confirmTimeout} ms`;
+    health.failed("confirm", new RecordingKeyStoreError("ERR_KMS_UNAVAILABLE", message, { retryable: true }));
+    this.#held.askedAt = momentOf(clock);
+    const settling = asking
+      .then((verdict) => this.#settleIfNamed(claim, verdict))
+      .catch((error: unknown) => (error instanceof RecordingKeyStoreError ? this.#refuse(error) : undefined));
+    this.#runInBackground(Promise.allSettled([this.#inBackground, settling]));
+  }
+
+  /** What the head named for a moment must not undo what has become of it since. */
+  async #settleIfNamed(claim: ClaimedKeyPair, verdict: ActivationVerdict): Promise<void> {
+    const head = await this.#context.records.readHead();
+    if (head?.digest.equals(claim.digest)) await this.#settle(claim, verdict);
+  }
+
+  /** Decides what a verdict on the head's pair means. */
+  async #settle(claim: ClaimedKeyPair, verdict: ActivationVerdict): Promise<void> {
+    if (verdict.status === "confirmed") {
+      await this.adopt(verdict);
+      if (verdict.vouchedBy === "kms") void this.#context.fleet.tellNew(verdict.pair, verdict); // spares the others their question
       return;
     }
-    trust.adoptIfFirst(pair.birth.kmsKeyAliasArn);
-    this.#current = { pair, confirmation: "unconfirmed" };
+    if (verdict.status === "disowned") {
+      if (this.current?.pair.digest.equals(claim.digest)) this.#held.disowned();
+      throw verdict.error;
+    }
+    const { health, emit, clock, trust } = this.#context;
+    health.failed("confirm", verdict.error);
+    this.#held.askedAt = momentOf(clock);
     this.#refusal = undefined;
-    emit("keyPairUnconfirmed", { keyPairId: pair.birth.keyPairId, sequence: pair.birth.sequence, error });
+    if (this.vouched) return; // goes before one that nobody has vouched for
+    const pair = trust.tolerate(claim, verdict);
+    if (!pair || !(await takeUpUnasked(this.#context.records, pair))) {
+      this.#held.letGo();
+      throw unconfirmed(verdict.error);
+    }
+    const { keyPairId, sequence } = pair.birth;
+    const isNews = !this.current?.pair.digest.equals(pair.digest); // once, not at every look
+    this.#held.holdUnconfirmed(pair);
+    if (isNews) emit("keyPairUnconfirmed", { keyPairId, sequence, error: verdict.error });
   }
 
   #confirmWhenDue(): void {
     // Jittered by up to a tenth, so that workers started together do not ask together.
-    if (this.#confirmTriedAt && !hasPassed(this.#confirmTriedAt, this.#confirmInterval * (0.9 + 0.1 * Math.random()), this.#context.clock)) return;
-    this.#inBackground = this.#confirmInBackground()
-      .catch(() => undefined)
-      .finally(() => (this.#inBackground = undefined));
+    if (this.#inBackground || !this.#held.isConfirmDue(earliest + (1 - earliest) * Math.random())) return;
+    this.#runInBackground(this.#confirmInBackground());
+  }
+
+  /** Waits until KMS has been asked about the pair in use, if that is due. Never rejects for KMS. */
+  async confirmDue(signal?: AbortSignal): Promise<void> {
+    if (!this.#inBackground && this.#held.isConfirmDue()) this.#runInBackground(this.#confirmInBackground());
+    await abortable(this.settled(), signal);
   }
 
   async #confirmInBackground(): Promise<void> {
-    const { clock, health } = this.#context;
-    const current = this.#current;
-    this.#confirmTriedAt = momentOf(clock);
-    // Only for what this host has had confirmed itself; and one in trouble asks for itself.
-    if (current?.confirmation === "confirmed" && !health.trouble && (await this.shared.isFresh(current.pair.digest))) return;
+    const word = await this.#context.fleet.word();
+    const heard = word !== undefined && this.#held.heed(word);
+    if (heard && !this.#held.isConfirmDue(earliest)) return; // another worker has asked for all
     await this.confirm();
   }
 
-  async #confirm(): Promise<void> {
-    const { clock, health, custody, organizationId } = this.#context;
-    const current = this.#current;
-    if (!current) return;
-    this.#confirmTriedAt = momentOf(clock);
-    const verdict = await confirmKeyPair(current.pair, this.#context.decryptionUnder);
-    if (this.#current?.pair !== current.pair) return;
-    if (verdict.status === "confirmed") {
-      await this.#confirmed(current.pair);
-      return this.shared.write(current.pair.digest);
-    }
-    if (verdict.status === "unavailable") void this.shared.write(current.pair.digest, verdict.error);
-    if (verdict.error.code === "ERR_KMS_REFUSED") custody.drop({ organizationId, digest: current.pair.digest });
-    health.failed("confirm", verdict.error);
-    if (verdict.status === "untrusted") {
-      this.#context.emit("keyPairUntrusted", { error: verdict.error });
-      if (current.confirmation === "unconfirmed") {
-        this.#current = undefined;
-        this.#refusal = verdict.error;
-      }
-    }
+  #runInBackground(work: Promise<unknown>): void {
+    const running = work.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#inBackground = running;
+    void running.then(() => {
+      if (this.#inBackground === running) this.#inBackground = undefined;
+    });
   }
 
-  /** Brings back what this host confirmed in an earlier life. */
-  async #recall(): Promise<void> {
-    const recalled = await this.#memory.recall();
-    if (!recalled) return;
-    const { pair, confirmedAt } = recalled;
-    this.#current = { pair, confirmation: "confirmed", confirmedAt };
-    this.#floor = { sequence: pair.birth.sequence, digest: pair.digest };
-    this.#confirmTriedAt ??= this.#context.lastConfirmed.confirmedAt?.(this.#context.organizationId);
+  async #confirm(): Promise<void> {
+    const { clock, health, custody, organizationId, fleet, emit } = this.#context;
+    const held = this.current;
+    if (!held) return;
+    this.#held.askedAt = momentOf(clock);
+    const verdict = await (held.confirmation === "confirmed" ? askAgain(this.#context, held.pair) : vouchForActive(this.#context, held.pair));
+    if (this.current?.pair !== held.pair) return;
+    if (verdict.status === "confirmed") {
+      await this.#held.hold(verdict);
+      // What the fleet has said is not said again, as if KMS had been asked anew.
+      return verdict.vouchedBy === "kms" ? fleet.tell(verdict.pair, verdict) : undefined;
+    }
+    health.failed("confirm", verdict.error);
+    if (verdict.status === "disowned") {
+      emit("keyPairUntrusted", { error: verdict.error });
+      this.#held.disowned();
+      if (!this.current) this.#refusal = verdict.error;
+      return;
+    }
+    if (held.confirmation === "confirmed") void fleet.tell(held.pair, { confirmedAt: held.confirmedAt, error: verdict.error });
+    if (verdict.status !== "refused") return;
+    custody.drop({ organizationId, digest: held.pair.digest });
+    if (held.confirmation === "confirmed") return;
+    this.#held.letGo();
+    this.#refusal = unconfirmed(verdict.error);
   }
 }
 
-/** How soon an unconfirmed or troubled pair is asked about again, milliseconds. */
-const retryConfirmAfter = 30_000;
+/** Shortest time between two searches of the store that find nothing, milliseconds. */
+const searchAtMostEvery = 20_000;
+/** Share of `confirmEvery` after which a worker may ask KMS again. */
+const earliest = 0.9;
+
+/** Whether what the head names may be a forgery: it can't be right, or KMS refuses, as it does for a key of one's invention. */
+function mayBeForged({ code, cause }: RecordingKeyStoreError): boolean {
+  if (code === "ERR_KEY_UNCONFIRMED") return cause instanceof KmsError && cause.code === "ERR_KMS_REFUSED";
+  return code === "ERR_KEY_PAIR_UNTRUSTED" || code === "ERR_STORE_CORRUPT" || code === "ERR_FORMAT_INVALID";
+}
+
+function noHead(): RecordingKeyStoreError {
+  return rolledBack("the store has no configuration any more");
+}
 
 function notConfigured(): RecordingKeyStoreError {
   return new RecordingKeyStoreError("ERR_NOT_CONFIGURED", "no KMS key is configured for this organization: call configure() first");
-}
-
-function rolledBack(what: string): RecordingKeyStoreError {
-  return new RecordingKeyStoreError("ERR_STORE_ROLLED_BACK", `${what}; if the store was restored on purpose, call acceptRestoredStore()`);
 }

@@ -1,12 +1,12 @@
 import type { Clock } from "../clock.js";
 import type { EventSink } from "../events.js";
-import type { KmsProvider } from "../kms/kms-provider.js";
-import type { KeyPairStore } from "../stores/key-pair-store.js";
-import type { LastConfirmedMemory } from "./confirmed-memory.js";
+import type { FleetStatus } from "./fleet-status.js";
 import type { KeyHealth } from "./health.js";
-import type { KeyTrust } from "./key-trust.js";
-import type { KeyDecryption } from "./making.js";
+import type { HostMemory } from "./host-memory.js";
+import type { KmsCalls } from "./kms-calls.js";
 import type { PrivateKeyCustody } from "./private-key-custody.js";
+import type { KeyPairRecords } from "./records.js";
+import type { Trust } from "./trust.js";
 
 /** Times, all in milliseconds. */
 export interface KeyPairTimes {
@@ -19,16 +19,16 @@ export interface KeyPairTimes {
 /** What everything about one organization's key pairs works with. Made once, by the key store's constructor. */
 export interface KeyPairContext {
   readonly organizationId: string;
-  readonly homeRegion: string;
-  readonly kms: KmsProvider;
-  readonly store: KeyPairStore;
-  readonly lastConfirmed: LastConfirmedMemory;
-  readonly trust: KeyTrust;
+  /** Name of the organization's id in the encryption context of new pairs. */
+  readonly contextKeyName: string;
+  readonly records: KeyPairRecords;
+  readonly calls: KmsCalls;
+  readonly trust: Trust;
+  readonly memory: HostMemory;
+  readonly fleet: FleetStatus;
   readonly custody: PrivateKeyCustody;
   readonly health: KeyHealth;
   readonly clock: Clock;
   readonly emit: EventSink;
   readonly times: KeyPairTimes;
-  /** `kms:Decrypt` under a key, in the home Region first and in `decryptRegions` when that can't be reached. */
-  readonly decryptionUnder: (kmsKeyArn: string) => KeyDecryption;
 }

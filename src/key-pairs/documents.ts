@@ -8,6 +8,10 @@ import { RecordingKeyStoreError } from "../errors.js";
  */
 
 const version = 1;
+/** Under which every store takes a record; of any other a store says that it is bad input, and not that the document is. */
+const recordId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
+/** What all documents have. Made once: zod compiles each schema that it meets, which takes longer than to read a document. */
+const anyEnvelope = z.object({ version: z.int(), kind: z.string(), critical: z.array(z.string()) });
 const base64 = z.base64().transform((text): Buffer => Buffer.from(text, "base64"));
 
 /** A KMS ciphertext and the ARN of the key that made it. */
@@ -17,11 +21,11 @@ const schemas = {
   keyPair: z.object({ birthRecord: base64, publicKey: base64, attestation: kmsCiphertext, wrapping: kmsCiphertext }),
   /** A pair's private half under a further KMS key. */
   wrapping: z.object({ digest: base64, wrapping: kmsCiphertext }),
-  /** Of a pair that its maker knows to have lost its race: it was never active. */
-  lost: z.object({ digest: base64 }),
+  /** Whether a pair was ever active: with a mark never, by the word of a holder of the KMS key; without one it was taken up. */
+  fate: z.object({ digest: base64, mark: kmsCiphertext.optional() }),
   head: z.object({
     organizationId: z.string(),
-    keyPairId: z.string(),
+    keyPairId: recordId,
     sequence: z.int().positive(),
     digest: base64,
   }),
@@ -31,10 +35,17 @@ const schemas = {
     confirmedAt: z.int().nonnegative(),
   }),
   status: z.object({
-    digest: base64,
+    keyPairId: recordId,
+    sequence: z.int().positive(),
+    /** The digest of birth record and public key, as the attestation has it. */
+    attested: base64,
+    /** When KMS last vouched for the pair, to whichever worker. */
+    confirmedAt: z.int().nonnegative(),
+    /** When KMS was asked last; later than `confirmedAt` where it gave no good answer. */
     at: z.int().nonnegative(),
-    /** Absent when the call succeeded. */
     failure: z.object({ kind: z.string(), operation: z.string(), message: z.string() }).optional(),
+    /** HMAC-SHA-256 under the fleet's secret over all of the above; absent where the fleet has none. */
+    mac: base64.optional(),
   }),
 } as const;
 
@@ -53,6 +64,15 @@ export function encodeDocument<K extends DocumentKind>(kind: K, content: Documen
   return Buffer.from(text);
 }
 
+/** As JSON.stringify writes it; `undefined` where that gives up, as on what is nested too deep. */
+function canonical(raw: unknown): string | undefined {
+  try {
+    return JSON.stringify(raw);
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * @param what - names the document in error messages
  * @throws RecordingKeyStoreError `ERR_STORE_CORRUPT` or `ERR_FORMAT_TOO_NEW`
@@ -67,9 +87,9 @@ export function decodeDocument<K extends DocumentKind>(kind: K, bytes: Uint8Arra
     throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", `${what}: is not JSON`);
   }
   // Of a member that stands twice, readers in other languages would take the first.
-  if (JSON.stringify(raw) !== text) throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", `${what}: is not in canonical form: a member stands twice, or something is written in another way than JSON.stringify has it`);
-  const envelope = z.object({ version: z.int(), kind: z.literal(kind), critical: z.array(z.string()) }).safeParse(raw);
-  if (!envelope.success) throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", `${what}: is not a document of this library`);
+  if (canonical(raw) !== text) throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", `${what}: is not in canonical form: a member stands twice, or something is written in another way than JSON.stringify has it`);
+  const envelope = anyEnvelope.safeParse(raw);
+  if (!envelope.success || envelope.data.kind !== kind) throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", `${what}: is not a document of this library`);
   const { critical } = envelope.data;
   const known = Object.keys(schemas[kind].shape);
   const unknown = critical.find((member) => !known.includes(member));

@@ -29,8 +29,6 @@ export class KeyHealth {
   readonly #troubles = new Map<Trouble["task"], Trouble>();
   #reminded = 0;
   #startedAt: number | undefined;
-  /** Digest of the pair in use. */
-  activeDigest: Buffer | undefined;
   #lastKmsError: { readonly at: number; readonly error: KmsError } | undefined;
 
   constructor(clock: Clock, emit: EventSink) {

@@ -1,10 +1,9 @@
-import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
+import { InvalidInputError, type RecordingKeyStoreError } from "../errors.js";
 import type { KeyPairContext } from "./context.js";
-import { readHead, storeCall } from "./head.js";
-import { parseKeyPair, type KeyPair } from "./key-pair.js";
-import type { StoredKeyPair } from "../stores/key-pair-store.js";
-import { options } from "./making.js";
-import type { KeyPairSpec, PeriodicKeyChange } from "./vocabulary.js";
+import type { ClaimedKeyPair } from "./key-pair.js";
+import type { Position } from "./records.js";
+import type { VouchedKeyPair } from "./trust.js";
+import type { KeyPairReason, KeyPairSpec, PeriodicKeyChange } from "./vocabulary.js";
 
 /** A key pair as administrators see it. Holds no key. */
 export interface KeyPairInfo {
@@ -12,6 +11,8 @@ export interface KeyPairInfo {
   /** Position in the history, from 1. */
   readonly sequence: number;
   readonly active: boolean;
+  /** Why it was made; absent for pairs of versions that did not say. */
+  readonly reason?: KeyPairReason;
   readonly spec: KeyPairSpec;
   readonly createdAt: Date;
   readonly kmsKeyAliasArn: string;
@@ -27,14 +28,17 @@ export interface KeyPairPage {
   readonly items: readonly KeyPairInfo[];
   /** Pass as `cursor` for the next page; absent on the last one. */
   readonly nextCursor?: string;
+  /** Why the pair that the store's head names is another than the active one, if it is. */
+  readonly storeError?: RecordingKeyStoreError;
 }
 
-export function keyPairInfo(pair: KeyPair, active: boolean): KeyPairInfo {
-  const { keyPairId, sequence, spec, createdAt, kmsKeyAliasArn, periodicKeyChange } = pair.birth;
+export function keyPairInfo(pair: ClaimedKeyPair, active: boolean): KeyPairInfo {
+  const { keyPairId, sequence, reason, spec, createdAt, kmsKeyAliasArn, periodicKeyChange } = pair.birth;
   return {
     keyPairId,
     sequence,
     active,
+    ...(reason ? { reason } : {}),
     spec,
     createdAt: new Date(createdAt),
     kmsKeyAliasArn,
@@ -44,84 +48,50 @@ export function keyPairInfo(pair: KeyPair, active: boolean): KeyPairInfo {
   };
 }
 
-/** A place in a store's listing. */
-type Place = Pick<StoredKeyPair, "sequence" | "keyPairId">;
+/** How many pairs are read at a time on the way to a cursor's place. */
+const batch = 50;
 
-/** Where a walk along the history begins: behind a place in the store's listing, with the pair of this digest the next one wanted. */
-interface Position {
-  readonly after?: Place;
-  readonly digest: Buffer;
-}
+/** The digests of the histories that were walked lately, so that the next page need not be walked to anew. */
+export class WalkedHistory {
+  static readonly #limit = 10_000;
+  readonly #digests = new Set<string>();
 
-/** The order of a store's listing: highest sequence first, then by id. */
-function isBehind(one: Place, other: Place): boolean {
-  return one.sequence < other.sequence || (one.sequence === other.sequence && one.keyPairId > other.keyPairId);
-}
+  has(digest: Buffer): boolean {
+    return this.#digests.has(digest.toString("base64url"));
+  }
 
-/**
- * What a store holds behind a place, history or not.
- *
- * @param batch - how many pairs to ask the store for
- * @throws RecordingKeyStoreError `ERR_STORE_CORRUPT` where the store lists them out of order, which might never end
- */
-export async function* storedPairs({ store, organizationId }: KeyPairContext, from: Place | undefined, batch: () => number, signal?: AbortSignal): AsyncGenerator<StoredKeyPair> {
-  let after = from;
-  for (;;) {
-    const page: readonly StoredKeyPair[] = await storeCall(signal, () => store.listKeyPairs(organizationId, { after, limit: batch() }, options(signal)));
-    if (page.length === 0) return;
-    for (const stored of page) {
-      if (after && !isBehind(stored, after)) throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", `the store lists key pairs out of order: ${stored.keyPairId} behind ${after.keyPairId}`);
-      after = { sequence: stored.sequence, keyPairId: stored.keyPairId };
-      yield stored;
-    }
+  add(digest: Buffer): void {
+    if (this.#digests.size >= WalkedHistory.#limit) this.#digests.clear();
+    this.#digests.add(digest.toString("base64url"));
   }
 }
 
 /**
- * The history, newest first: from the head's pair along the digests that each birth record holds of the one before. What
- * a store holds beside that chain (pairs of workers that lost a race) is not history, and damage of it no trouble.
- *
- * @param from - where to begin
- * @param batch - how many pairs to ask the store for
- * @throws RecordingKeyStoreError `ERR_STORE_CORRUPT` where the store has lost a pair; where a record could not be read that
- * may be the one, what reading it threw
+ * A page of the history that a vouched pair's birth record leads to.
+ * @throws InvalidInputError for a cursor that is none, or leads to another history; `ERR_STORE_*`
  */
-export async function* chainOfPairs(context: KeyPairContext, from: Position, batch: () => number, signal?: AbortSignal): AsyncGenerator<{ readonly pair: KeyPair; readonly next: Position | undefined }> {
-  let { digest } = from;
-  let damage: unknown;
-  for await (const { document, keyPairId, sequence } of storedPairs(context, from.after, batch, signal)) {
-    let pair: KeyPair;
-    try {
-      pair = parseKeyPair(document, { organizationId: context.organizationId, what: `key pair ${keyPairId}` });
-    } catch (error) {
-      damage ??= error;
-      continue;
-    }
-    if (!pair.digest.equals(digest)) continue;
-    damage = undefined; // what there was of it lay beside the chain
-    const { previousDigest } = pair.birth;
-    yield { pair, next: previousDigest && { after: { sequence, keyPairId }, digest: previousDigest } };
-    if (!previousDigest) return;
-    digest = previousDigest;
-  }
-  throw damage ?? new RecordingKeyStoreError("ERR_STORE_CORRUPT", "the store has lost a key pair of the history: the chain of birth records ends before the first one");
-}
-
-/** A page of the history. */
 export async function listHistory(
-  context: KeyPairContext,
+  { records }: Pick<KeyPairContext, "records">,
+  active: VouchedKeyPair,
+  walked: WalkedHistory,
   { limit, cursor }: { limit: number; cursor?: string | undefined },
   signal?: AbortSignal,
 ): Promise<KeyPairPage> {
-  const head = await readHead(context, signal);
-  if (!head) return { items: [] };
+  const from = cursor === undefined ? { digest: active.digest } : decodeCursor(cursor);
+  // A cursor may have been in anybody's hands: it must lie in this history.
+  if (cursor !== undefined && !walked.has(from.digest) && !(await leadsTo(records, active, from, signal))) throw badCursor(cursor);
   const items: KeyPairInfo[] = [];
-  const from = cursor === undefined ? { digest: head.digest } : decodeCursor(cursor);
-  for await (const { pair, next } of chainOfPairs(context, from, () => limit - items.length, signal)) {
-    items.push(keyPairInfo(pair, pair.digest.equals(head.digest)));
+  for await (const { pair, next } of records.chain(from, () => limit - items.length, signal)) {
+    items.push(keyPairInfo(pair, pair.digest.equals(active.digest)));
+    if (next) walked.add(next.digest);
     if (items.length === limit) return { items, ...(next ? { nextCursor: encodeCursor(next) } : {}) };
   }
   return { items };
+}
+
+async function leadsTo(records: KeyPairContext["records"], active: VouchedKeyPair, { digest }: Position, signal: AbortSignal | undefined): Promise<boolean> {
+  for await (const { next } of records.chain({ digest: active.digest }, () => batch, signal)) if (next?.digest.equals(digest)) return true;
+  return false;
 }
 
 function encodeCursor({ after, digest }: Position): string {
@@ -130,6 +100,10 @@ function encodeCursor({ after, digest }: Position): string {
 
 function decodeCursor(cursor: string): Position {
   const match = /^([1-9][0-9]{0,14})\.([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_-]{43})$/.exec(cursor);
-  if (!match?.[1] || !match[2] || !match[3]) throw new InvalidInputError("cursor", "must be a nextCursor of an earlier page", cursor);
+  if (!match?.[1] || !match[2] || !match[3]) throw badCursor(cursor);
   return { after: { sequence: Number(match[1]), keyPairId: match[2] }, digest: Buffer.from(match[3], "base64url") };
+}
+
+function badCursor(cursor: string): InvalidInputError {
+  return new InvalidInputError("cursor", "must be a nextCursor of an earlier page", cursor);
 }

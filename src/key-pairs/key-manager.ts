@@ -3,31 +3,38 @@ import type { CheckedOptions } from "../configuration.js";
 import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
 import type { EventSink } from "../events.js";
 import type { KmsCallLimit } from "../kms/call-limit.js";
-import { decryptionInRegions, GuardedKmsProvider } from "../kms/guarded-kms-provider.js";
-import { abortable } from "../kms/waiting.js";
+import { GuardedKmsProvider } from "../kms/guarded-kms-provider.js";
 import { TrustAnchor } from "../kms/trust-anchor.js";
-import { ProcessLastConfirmed, type LastConfirmedStore } from "../stores/last-confirmed-store.js";
+import { abortable } from "../kms/waiting.js";
 import type { DataKeyLease } from "../recording/data-key-lease.js";
-import { ActiveKeyPairs, type ActiveKeyPair } from "./active-key-pair.js";
+import { ProcessLastConfirmed, type LastConfirmedStore } from "../stores/last-confirmed-store.js";
+import { ActiveKeyPairs } from "./active-key-pair.js";
 import type { ConfirmedMemory } from "./confirmed-memory.js";
 import type { KeyPairContext } from "./context.js";
 import { DataKeys, type Recipient } from "./data-keys.js";
+import { disownedClaimsOf } from "./disowned-claims.js";
+import { FleetStatus } from "./fleet-status.js";
+import { FleetSecret } from "./fleet-word.js";
 import { KeyHealth } from "./health.js";
-import { keyPairInfo, listHistory, type KeyPairInfo, type KeyPairPage } from "./history.js";
-import type { KeyPair } from "./key-pair.js";
-import { KeyTrust } from "./key-trust.js";
+import type { ActiveKeyPair } from "./held-key-pair.js";
+import { keyPairInfo, listHistory, WalkedHistory, type KeyPairInfo, type KeyPairPage } from "./history.js";
+import { HostMemory } from "./host-memory.js";
+import { KmsCalls } from "./kms-calls.js";
 import { removeOrphans, type OrphanReport } from "./orphans.js";
 import { sharedCustody, type PrivateKeyCustody } from "./private-key-custody.js";
+import { KeyPairRecords } from "./records.js";
 import { rewrapKeyPairs, type RewrapReport } from "./rewrap.js";
-import { KeyRotation, type KeyStoreConfiguration } from "./rotation.js";
+import { configurationOf, isSameConfiguration, KeyRotation, type ChangeRequest, type KeyStoreConfiguration } from "./rotation.js";
 import { readStatus, type KeyStoreStatus } from "./status.js";
+import { acceptRestored, replaceUntrustedHead, type StoreHeadReport } from "./store-head.js";
 import { runTest, type TestReport } from "./test-run.js";
+import { Trust, unconfirmed, type VouchedKeyPair } from "./trust.js";
 
 /** The pair to encrypt with, and what the result must say about it. */
-export interface EncryptionKey extends ActiveKeyPair {
+export type EncryptionKey = ActiveKeyPair & {
   readonly usedLastKnownKey: boolean;
   readonly keyAtRisk: boolean;
-}
+};
 
 /** What the organizations of one process share when a registry holds them. */
 export interface SharedByOrganizations {
@@ -45,31 +52,40 @@ export class KeyManager {
   readonly #rotation: KeyRotation;
   readonly #dataKeys: DataKeys;
   readonly #anchor: TrustAnchor | undefined;
+  readonly #walked = new WalkedHistory();
 
   constructor(options: CheckedOptions, clock: Clock, emit: EventSink, shared?: SharedByOrganizations) {
-    const { organizationId, homeRegion, decryptRegions, store, trustedKmsKeys, embeddedKeys } = options;
+    const { organizationId, homeRegion, decryptRegions, store, trustedKmsKeys, embeddedKeys, fleetSecret, contextKeyName: contextKeyNames } = options;
     this.organizationId = organizationId;
     this.#options = options;
     this.#anchor = trustedKmsKeys && new TrustAnchor(trustedKmsKeys, "trustedKmsKeys");
-    const kms = new GuardedKmsProvider(shared?.kmsCalls.shareOf(options.kms) ?? options.kms);
+    const calls = new KmsCalls(new GuardedKmsProvider(shared?.kmsCalls.shareOf(options.kms) ?? options.kms), [homeRegion, ...decryptRegions]);
+    const requireConfirmed = options.requireConfirmedKey ?? fleetSecret !== undefined;
+    const records = new KeyPairRecords(organizationId, store, options.storeTimeout);
+    const trust = new Trust({ anchor: this.#anchor, homeRegion, contextKeyNames, calls, disowned: disownedClaimsOf(options.kms), requireConfirmed, clock });
     const host = options.lastConfirmed ?? hostLastConfirmed(store);
     this.#context = {
       organizationId,
-      homeRegion,
-      kms,
-      store,
-      lastConfirmed: shared?.memory.before(host) ?? host ?? new ProcessLastConfirmed(),
-      trust: new KeyTrust(this.#anchor),
+      contextKeyName: contextKeyNames[0],
+      records,
+      calls,
+      trust,
+      memory: new HostMemory(organizationId, shared?.memory.before(host) ?? host ?? new ProcessLastConfirmed(), trust, options.storeTimeout),
+      fleet: new FleetStatus(records, fleetSecret && new FleetSecret(fleetSecret), clock),
       custody: shared?.custody ?? sharedCustody(options.kms, clock),
       health: new KeyHealth(clock, emit),
       clock,
       emit,
       times: options,
-      decryptionUnder: (kmsKeyArn) => decryptionInRegions(kms, kmsKeyArn, [homeRegion, ...decryptRegions]),
     };
     this.#active = new ActiveKeyPairs(this.#context);
     this.#rotation = new KeyRotation(this.#context, this.#active);
-    this.#dataKeys = new DataKeys(this.#context, embeddedKeys && new TrustAnchor(embeddedKeys, "embeddedKeys"));
+    this.#dataKeys = new DataKeys({
+      ...this.#context,
+      embeddedKeys: embeddedKeys && new TrustAnchor(embeddedKeys, "embeddedKeys"),
+      active: () => this.#active.current?.pair,
+      history: () => this.#active.acquireVouched().then(({ pair }) => pair),
+    });
   }
 
   /** @throws InvalidInputError if the alias lies outside `trustedKmsKeys` */
@@ -80,34 +96,58 @@ export class KeyManager {
   }
 
   test(configuration: KeyStoreConfiguration, signal: AbortSignal): Promise<TestReport> {
-    return runTest({ ...this.#context, configuration }, signal);
+    return runTest({ ...this.#context, homeRegion: this.#options.homeRegion, configuration }, signal);
   }
 
-  change(request: { configuration?: KeyStoreConfiguration; signal: AbortSignal }): Promise<KeyPair> {
+  change(request: ChangeRequest): Promise<VouchedKeyPair> {
     return this.#rotation.change(request);
+  }
+
+  /** The active pair, if somebody vouches for it, the store's head names it, and it has this configuration already. */
+  async configured(configuration: KeyStoreConfiguration, signal: AbortSignal): Promise<KeyPairInfo | undefined> {
+    let pair: VouchedKeyPair;
+    try {
+      await this.#active.acquireVouched(signal);
+      pair = await this.#headPair(signal); // what is held is not enough: another worker may have configured something else
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof RecordingKeyStoreError) return undefined;
+      throw error;
+    }
+    const isSame = pair.birth.contextKeyName === this.#context.contextKeyName && isSameConfiguration(configurationOf(pair), configuration);
+    return isSame ? keyPairInfo(pair, true) : undefined;
   }
 
   async changeIfDue(signal: AbortSignal): Promise<{ rotated: boolean; keyPair: KeyPairInfo }> {
     const before = await this.#active.acquire(false, signal);
-    if (!this.#rotation.isDue()) return { rotated: false, keyPair: keyPairInfo(before.pair, true) };
-    const pair = await this.#rotation.change({ takeAnyWinner: true, signal });
+    if (before.confirmation === "confirmed" && !this.#rotation.isDue()) return { rotated: false, keyPair: keyPairInfo(before.pair, true) };
+    if (before.confirmation !== "confirmed") throw unconfirmed(this.#unresolved());
+    const pair = await this.#rotation.change({ scheduled: true, signal });
     return { rotated: !pair.digest.equals(before.pair.digest), keyPair: keyPairInfo(pair, true) };
   }
 
   /** @throws `ERR_NOT_CONFIGURED`, `ERR_KEY_PAIR_UNTRUSTED`, `ERR_KEY_UNCONFIRMED`, `ERR_KEY_TOO_OLD`, `ERR_STORE_*` */
   async encryptionKey(signal: AbortSignal): Promise<EncryptionKey> {
-    const { background, requireConfirmedKey, maxLastConfirmedAge } = this.#options;
+    const { background, maxLastConfirmedAge } = this.#options;
     const { health, clock } = this.#context;
-    const active = await this.#active.acquire(background, signal);
+    const tooOldSince = (key: ActiveKeyPair) => {
+      if (maxLastConfirmedAge === undefined || key.confirmation !== "confirmed") return undefined;
+      return clock.now() - key.confirmedAt > maxLastConfirmedAge ? key.confirmedAt : undefined;
+    };
+    let active = await this.#active.acquire(background, signal);
+    if (tooOldSince(active) !== undefined) {
+      await this.#active.confirmDue(signal); // after a pause KMS may only not have been asked
+      active = this.#active.current ?? active;
+    }
     if (background) this.#rotation.startWhenDue();
     health.remind();
-    if (requireConfirmedKey && active.confirmation !== "confirmed") {
-      throw new RecordingKeyStoreError("ERR_KEY_UNCONFIRMED", "KMS has never confirmed the active key pair on this host, and requireConfirmedKey is set", { retryable: true });
+    const isConfirmed = active.confirmation === "confirmed";
+    const tooOld = tooOldSince(active);
+    if (tooOld !== undefined) {
+      const since = new Date(tooOld).toISOString();
+      throw new RecordingKeyStoreError("ERR_KEY_TOO_OLD", `KMS last confirmed the key pair at ${since}, longer ago than maxLastConfirmedAge allows`, { retryable: true });
     }
-    if (maxLastConfirmedAge !== undefined && active.confirmedAt !== undefined && clock.now() - active.confirmedAt > maxLastConfirmedAge) {
-      throw new RecordingKeyStoreError("ERR_KEY_TOO_OLD", `KMS last confirmed the key pair at ${new Date(active.confirmedAt).toISOString()}, longer ago than maxLastConfirmedAge allows`, { retryable: true });
-    }
-    return { ...active, usedLastKnownKey: this.#active.usesLastKnownKey || active.confirmation === "unconfirmed", keyAtRisk: health.keyAtRisk };
+    return { ...active, usedLastKnownKey: this.#active.usesLastKnownKey || !isConfirmed, keyAtRisk: health.keyAtRisk };
   }
 
   lease(recipients: readonly Recipient[], signal: AbortSignal): Promise<{ lease: DataKeyLease; keyPairId: string }> {
@@ -124,25 +164,34 @@ export class KeyManager {
     return readStatus(this.#context, this.#active, signal);
   }
 
-  history(query: { limit: number; cursor?: string | undefined }, signal: AbortSignal): Promise<KeyPairPage> {
-    return listHistory(this.#context, query, signal);
+  /** @throws as {@link ActiveKeyPairs.acquireVouched}; as {@link listHistory} */
+  async history(query: { limit: number; cursor?: string | undefined }, signal: AbortSignal): Promise<KeyPairPage> {
+    const vouched = await this.#active.acquireVouched(signal).catch((error: unknown) => {
+      if (error instanceof RecordingKeyStoreError && error.code === "ERR_NOT_CONFIGURED") return undefined;
+      throw error;
+    });
+    if (!vouched) return { items: [] };
+    const page = await listHistory(this.#context, vouched.pair, this.#walked, query, signal);
+    const { refusal } = this.#active;
+    return refusal ? { ...page, storeError: refusal } : page;
   }
 
-  /** @throws `ERR_NOT_CONFIGURED`, `ERR_KEY_PAIR_UNTRUSTED`; as {@link rewrapKeyPairs} */
+  /** @throws `ERR_NOT_CONFIGURED`, `ERR_KEY_PAIR_UNTRUSTED`, `ERR_STORE_ROLLED_BACK`; as {@link rewrapKeyPairs} */
   async rewrap(signal: AbortSignal): Promise<RewrapReport> {
-    const { pair } = await this.#active.acquire(false, signal);
-    return rewrapKeyPairs(this.#context, pair, signal);
+    return rewrapKeyPairs(this.#context, await this.#headPair(signal), signal);
   }
 
   /** @throws `ERR_NOT_CONFIGURED`, `ERR_STORE_ROLLED_BACK`; as {@link removeOrphans} */
-  async removeOrphans({ dryRun }: { dryRun: boolean }, signal: AbortSignal): Promise<OrphanReport> {
-    await this.#active.acquire(false, signal); // recalls what this host has seen confirmed
-    return removeOrphans(this.#context, { dryRun, checkHead: (head) => this.#active.checkFloor(head) }, signal);
+  async removeOrphans(options: { dryRun: boolean }, signal: AbortSignal): Promise<OrphanReport> {
+    return removeOrphans(this.#context, await this.#headPair(signal), options, signal);
   }
 
-  async acceptRestoredStore(signal: AbortSignal): Promise<KeyStoreStatus> {
-    await this.#active.acceptRestored(signal);
-    return this.status(signal);
+  acceptRestoredStore(options: { dryRun: boolean }, signal: AbortSignal): Promise<StoreHeadReport> {
+    return acceptRestored(this.#context, this.#active, options, signal);
+  }
+
+  replaceUntrustedHead(options: { dryRun: boolean }, signal: AbortSignal): Promise<StoreHeadReport> {
+    return replaceUntrustedHead(this.#context, this.#active, options, signal);
   }
 
   /** Nothing is under way, and nothing is known that the organization's next key store would not learn by itself. */
@@ -180,6 +229,18 @@ export class KeyManager {
   async close(): Promise<void> {
     await this.#rotation.settled();
     this.forgetPrivateKeys();
+  }
+
+  /** The vouched pair that the store's head names. What is left or taken away for good depends on it. */
+  async #headPair(signal: AbortSignal): Promise<VouchedKeyPair> {
+    const { pair } = await this.#active.changeBase(signal);
+    if (!pair) throw new RecordingKeyStoreError("ERR_NOT_CONFIGURED", "no KMS key is configured for this organization: call configure() first");
+    return pair;
+  }
+
+  /** Why nobody vouches for the pair in use. */
+  #unresolved(): RecordingKeyStoreError {
+    return this.#context.health.trouble?.error ?? new RecordingKeyStoreError("ERR_KMS_UNAVAILABLE", "KMS has not been asked yet", { retryable: true });
   }
 }
 

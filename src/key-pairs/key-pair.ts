@@ -1,33 +1,54 @@
 import { createHash } from "node:crypto";
+import { birthRecordContextKey, purposeContextKey, type CiphertextPurpose } from "../kms/context-keys.js";
+import type { EncryptionContext } from "../kms/kms-provider.js";
 import { RecordingKeyStoreError } from "../errors.js";
-import type { StoredKeyPair } from "../stores/key-pair-store.js";
 import { birthRecordDigest, decodeBirthRecord, type BirthRecord } from "./birth-record.js";
-import { decodeDocument, encodeDocument, type KeyPairDocument } from "./documents.js";
 import { importWrappingKey, type WrappingKey } from "./key-wrapping.js";
 
-/** A key pair as this host reads it from a store: parsed, consistent in itself, and not yet trusted. */
-export interface KeyPair {
-  readonly birth: BirthRecord;
-  readonly birthRecord: Buffer;
-  /** SHA-256 of `birthRecord`. */
-  readonly digest: Buffer;
-  readonly publicKey: Buffer;
-  readonly wrappingKey: WrappingKey;
-  /** The digest of birth record and public key, encrypted by KMS. */
-  readonly attestation: KmsCiphertext;
-  /** The private half, encrypted by KMS. */
-  readonly wrapping: KmsCiphertext;
-}
-
+/** Something encrypted by KMS, and the ARN of the key that did it. */
 export interface KmsCiphertext {
   readonly kmsKeyArn: string;
   readonly ciphertext: Buffer;
 }
 
-/** What an attestation holds: birth record and public key under one hash, each with its length before it. */
-export function attestedDigest(birthRecord: Uint8Array, publicKey: Uint8Array): Buffer {
-  const hash = createHash("sha256").update("recording-keystore attestation v1\0");
-  for (const part of [birthRecord, publicKey]) {
+/** The parts of a pair, as its record holds them. */
+export interface KeyPairParts {
+  readonly birthRecord: Buffer;
+  readonly publicKey: Buffer;
+  /** The digest of all the rest, encrypted by KMS. */
+  readonly attestation: KmsCiphertext;
+  /** The private half, encrypted by KMS. */
+  readonly wrapping: KmsCiphertext;
+}
+
+/** A pair as somebody says it is: parsed and consistent in itself, and nobody has vouched for it. */
+export interface ClaimedKeyPair extends KeyPairParts {
+  readonly birth: BirthRecord;
+  /** SHA-256 of `birthRecord`. */
+  readonly digest: Buffer;
+  readonly wrappingKey: WrappingKey;
+}
+
+/** What a pair's private half needs to be unwrapped: its birth record makes the encryption context. */
+export type BornKeyPair = Pick<ClaimedKeyPair, "birth" | "birthRecord">;
+
+/**
+ * What an attestation holds: birth record, public key and wrapping under one hash, each with its length before it. With the
+ * wrapping left out, a pair could be brought back whose private half is garbage.
+ */
+export function attestedDigest({ birthRecord, publicKey, wrapping }: Omit<KeyPairParts, "attestation">): Buffer {
+  return digestOf("recording-keystore attestation v1\0", birthRecord, publicKey, Buffer.from(wrapping.kmsKeyArn), wrapping.ciphertext);
+}
+
+/** The whole claim under one hash: a spoilt copy of a genuine pair has another one. */
+export function claimDigest({ birthRecord, publicKey, attestation, wrapping }: KeyPairParts): string {
+  const ciphertexts = [attestation, wrapping].flatMap(({ kmsKeyArn, ciphertext }) => [Buffer.from(kmsKeyArn), ciphertext]);
+  return digestOf("recording-keystore claim v1\0", birthRecord, publicKey, ...ciphertexts).toString("base64url");
+}
+
+function digestOf(label: string, ...parts: readonly Uint8Array[]): Buffer {
+  const hash = createHash("sha256").update(label);
+  for (const part of parts) {
     const length = Buffer.alloc(4);
     length.writeUInt32BE(part.length);
     hash.update(length).update(part);
@@ -35,32 +56,40 @@ export function attestedDigest(birthRecord: Uint8Array, publicKey: Uint8Array): 
   return hash.digest();
 }
 
-export function storedKeyPair(pair: Omit<KeyPair, "wrappingKey">): StoredKeyPair {
-  const { birth, birthRecord, publicKey, attestation, wrapping } = pair;
-  const document = encodeDocument("keyPair", { birthRecord, publicKey, attestation: { ...attestation }, wrapping: { ...wrapping } });
-  return { organizationId: birth.organizationId, keyPairId: birth.keyPairId, sequence: birth.sequence, document };
+/** Context of every cryptographic call about a pair. Nothing else goes in: audit logs show it in the clear. */
+export function encryptionContextOf({ birth, birthRecord }: BornKeyPair, purpose: CiphertextPurpose): EncryptionContext {
+  return {
+    [birth.contextKeyName]: birth.organizationId,
+    [purposeContextKey]: purpose,
+    [birthRecordContextKey]: birthRecordDigest(birthRecord).toString("base64url"),
+  };
 }
 
 /**
- * Reads a pair's document. A public key that is malformed or of low order, or a record of another organization, makes
- * the pair untrusted.
- * @throws RecordingKeyStoreError `ERR_STORE_CORRUPT`, `ERR_FORMAT_TOO_NEW`, `ERR_FORMAT_INVALID`, `ERR_KEY_PAIR_UNTRUSTED`
+ * Reads the birth record of a pair that recordings may be encrypted with: by the rules of `docs/FORMAT.md`, of this
+ * organization, and not made for a test.
+ * @throws RecordingKeyStoreError `ERR_FORMAT_INVALID`, `ERR_FORMAT_TOO_NEW`, `ERR_KEY_PAIR_UNTRUSTED`
  */
-export function parseKeyPair(document: Uint8Array, expected: { organizationId: string; what: string }): KeyPair {
-  return keyPairOf(decodeDocument("keyPair", document, expected.what), expected);
-}
-
-function keyPairOf(document: KeyPairDocument, { organizationId, what }: { organizationId: string; what: string }): KeyPair {
-  const birth = decodeBirthRecord(document.birthRecord);
+export function claimedBirth(bytes: Uint8Array, { organizationId, what }: { organizationId: string; what: string }): BirthRecord {
+  const birth = decodeBirthRecord(bytes);
   if (birth.organizationId !== organizationId) throw untrusted(`${what} belongs to another organization`);
   if (birth.purpose !== "key-pair") throw untrusted(`${what} was made for a test`);
+  return birth;
+}
+
+/**
+ * Reads the parts of a pair. A public key that is malformed or of low order makes it untrusted.
+ * @throws as {@link claimedBirth}
+ */
+export function claimedKeyPair(parts: KeyPairParts, expected: { organizationId: string; what: string }): ClaimedKeyPair {
+  const birth = claimedBirth(parts.birthRecord, expected);
   let wrappingKey: WrappingKey;
   try {
-    wrappingKey = importWrappingKey(birth.spec, document.publicKey);
+    wrappingKey = importWrappingKey(birth.spec, parts.publicKey);
   } catch (cause) {
-    throw untrusted(`${what} has an unusable public key: ${(cause as Error).message}`);
+    throw untrusted(`${expected.what} has an unusable public key: ${(cause as Error).message}`);
   }
-  return { ...document, birth, digest: birthRecordDigest(document.birthRecord), wrappingKey };
+  return { ...parts, birth, digest: birthRecordDigest(parts.birthRecord), wrappingKey };
 }
 
 export function untrusted(message: string, cause?: unknown): RecordingKeyStoreError {

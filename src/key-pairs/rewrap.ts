@@ -1,15 +1,9 @@
-import { timingSafeEqual } from "node:crypto";
-import { wipe } from "../encoding/secrets.js";
 import { RecordingKeyStoreError } from "../errors.js";
-import { kmsError } from "../kms/failures.js";
 import type { KeyPairContext } from "./context.js";
-import { encryptionContextOf } from "./encryption-context.js";
-import { byAnyWrapping, furtherWrappings, storedWrapping } from "./further-wrappings.js";
-import { readHead, storeCall } from "./head.js";
-import { chainOfPairs } from "./history.js";
-import { untrusted, type KeyPair, type KmsCiphertext } from "./key-pair.js";
-import { importUnwrappingKey } from "./key-wrapping.js";
-import { options, unwrapPrivateKey } from "./making.js";
+import type { ClaimedKeyPair } from "./key-pair.js";
+import type { VouchedKeyPair } from "./trust.js";
+import { readable } from "./vouching.js";
+import { byAnyWrapping, furtherWrappings, kmsKeysOf, storedWrapping } from "./wrappings.js";
 
 /** What {@link rewrapKeyPairs} has done. */
 export interface RewrapReport {
@@ -28,31 +22,53 @@ export interface RewrapReport {
 /** How many pairs are read from the store at a time. */
 const batch = 50;
 
+type Parts = Pick<KeyPairContext, "records" | "calls" | "trust">;
+
 /**
  * Wraps the private half of every pair of the history under the KMS key of the active one, beside what it has. One pair
  * that can't be is no reason not to go on. Nothing is stored that KMS has not opened once. Several workers may do it at once.
  *
+ * @param active - the vouched pair that the store's head names: the history is what its birth record leads to
  * @throws KmsError `ERR_KMS_UNAVAILABLE` in an outage, RecordingKeyStoreError for the store's failures, the signal's reason;
  * what has been added stays, and the next call goes on from there
  */
-export async function rewrapKeyPairs(context: KeyPairContext, active: KeyPair, signal?: AbortSignal): Promise<RewrapReport> {
+export async function rewrapKeyPairs(parts: Parts, active: VouchedKeyPair, signal?: AbortSignal): Promise<RewrapReport> {
   const { kmsKeyArn } = active.wrapping;
+  const historyKeys = await kmsKeysOf(parts.records, active);
+  const tried = { ...parts, historyKeys: async () => historyKeys };
   const count = { rewrapped: 0, already: 0 };
   const failed: RewrapReport["failed"][number][] = [];
-  const head = await readHead(context, signal);
-  if (head) {
-    for await (const { pair } of chainOfPairs(context, { digest: head.digest }, () => batch, signal)) {
+  for await (const { pair, isHistory } of pairsToRewrap(parts, active, signal)) {
+    signal?.throwIfAborted();
+    try {
+      count[await rewrap(tried, pair, kmsKeyArn, signal)] += 1;
+    } catch (error) {
       signal?.throwIfAborted();
-      try {
-        count[await rewrap(context, pair, kmsKeyArn, signal)] += 1;
-      } catch (error) {
-        signal?.throwIfAborted();
-        if (!(error instanceof RecordingKeyStoreError) || isOutage(error)) throw error;
-        failed.push({ keyPairId: pair.birth.keyPairId, sequence: pair.birth.sequence, error });
-      }
+      if (!(error instanceof RecordingKeyStoreError) || isOutage(error)) throw error;
+      if (!isHistory && isForgery(error)) continue;
+      failed.push({ keyPairId: pair.birth.keyPairId, sequence: pair.birth.sequence, error });
     }
   }
   return { complete: failed.length === 0, kmsKeyArn, ...count, failed };
+}
+
+/** The history, and whatever else the store lists: where the head was brought back or turned aside, recordings need that too. */
+async function* pairsToRewrap({ records, trust }: Parts, active: VouchedKeyPair, signal: AbortSignal | undefined): AsyncGenerator<{ pair: ClaimedKeyPair; isHistory: boolean }> {
+  const history = new Set<string>();
+  for await (const { pair } of records.chain({ digest: active.digest }, () => batch, signal)) {
+    history.add(pair.birth.keyPairId);
+    yield { pair, isHistory: true };
+  }
+  for await (const stored of records.list(undefined, () => batch, signal)) {
+    if (history.has(stored.keyPairId)) continue;
+    const pair = readable(() => records.claimOf(stored));
+    if (pair && !trust.knownToBeNone(pair)) yield { pair, isHistory: false };
+  }
+}
+
+/** KMS has read what the store holds, and it is no pair of the organization's. */
+function isForgery({ code }: RecordingKeyStoreError): boolean {
+  return code === "ERR_KMS_REJECTED" || code === "ERR_KEY_PAIR_UNTRUSTED";
 }
 
 /** What stands in the way of every pair alike, and passes. */
@@ -60,68 +76,22 @@ function isOutage(error: RecordingKeyStoreError): boolean {
   return error.code === "ERR_KMS_UNAVAILABLE" || error.code === "ERR_STORE_UNAVAILABLE";
 }
 
-async function rewrap(context: KeyPairContext, pair: KeyPair, kmsKeyArn: string, signal: AbortSignal | undefined): Promise<"rewrapped" | "already"> {
-  if (pair.wrapping.kmsKeyArn === kmsKeyArn) {
-    await checkOpens(context, pair, pair.wrapping, signal);
-    return "already";
-  }
-  const known = (await furtherWrappings(context, pair, signal)).find((wrapping) => wrapping.kmsKeyArn === kmsKeyArn);
+async function rewrap(parts: Parameters<typeof byAnyWrapping>[0] & Parts, pair: ClaimedKeyPair, kmsKeyArn: string, signal: AbortSignal | undefined): Promise<"rewrapped" | "already"> {
+  const { calls, records } = parts;
+  const { keyPairId } = pair.birth;
+  const found = async () => (await furtherWrappings(parts, pair, signal)).find((wrapping) => wrapping.kmsKeyArn === kmsKeyArn);
+  const known = pair.wrapping.kmsKeyArn === kmsKeyArn ? pair.wrapping : await found();
   if (known) {
-    await checkOpens(context, pair, known, signal);
+    await calls.unwrapHalf(pair, known, signal);
     return "already";
   }
-  const made = await wrapUnder(context, pair, kmsKeyArn, signal);
-  const { store, organizationId } = context;
-  const outcome = await storeCall(signal, () => store.createWrapping(organizationId, pair.birth.keyPairId, storedWrapping(pair, made), options(signal)));
-  if (outcome === "created") return "rewrapped";
+  const made = await byAnyWrapping(parts, pair, (own) => calls.rewrap(pair, own, kmsKeyArn, signal), signal);
+  if ((await records.createWrapping(keyPairId, storedWrapping(pair, made), signal)) === "created") return "rewrapped";
   // Another worker was first, or somebody who can write to the store has put something in its place.
-  const other = (await furtherWrappings(context, pair, signal)).find((wrapping) => wrapping.kmsKeyArn === kmsKeyArn);
-  if (!other) throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", `key pair ${pair.birth.keyPairId}: the place of its wrapping under ${kmsKeyArn} is taken by something else`);
-  await checkOpens(context, pair, other, signal);
+  const other = await found();
+  if (!other) {
+    throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", `key pair ${keyPairId}: the place of its wrapping under ${kmsKeyArn} is taken by something else`);
+  }
+  await calls.unwrapHalf(pair, other, signal);
   return "already";
 }
-
-/** KMS unwraps exactly this pair's private half. */
-async function checkOpens(context: KeyPairContext, pair: KeyPair, { kmsKeyArn, ciphertext }: KmsCiphertext, signal: AbortSignal | undefined): Promise<void> {
-  const { publicKey } = await unwrapPrivateKey({ ...pair, ciphertext, decrypt: context.decryptionUnder(kmsKeyArn) }, signal);
-  if (!publicKey.equals(pair.publicKey)) throw untrusted(`key pair ${pair.birth.keyPairId}: its public key is not that of its private half`);
-}
-
-async function wrapUnder(context: KeyPairContext, pair: KeyPair, kmsKeyArn: string, signal: AbortSignal | undefined): Promise<KmsCiphertext> {
-  const { kms, decryptionUnder } = context;
-  const encryptionContext = encryptionContextOf(pair.birth, pair.birthRecord, "private-key");
-  const privateKey = await byAnyWrapping(
-    context,
-    pair,
-    async (wrapping) => {
-      const plaintext = await decryptionUnder(wrapping.kmsKeyArn)({ ciphertext: wrapping.ciphertext, encryptionContext }, signal);
-      if (isPrivateHalfOf(pair, plaintext)) return plaintext;
-      wipe(plaintext);
-      throw untrusted(`key pair ${pair.birth.keyPairId}: what KMS unwrapped is not the private half of its public key`);
-    },
-    signal,
-  );
-  try {
-    const made = await kms.encrypt({ keyId: kmsKeyArn, plaintext: privateKey, encryptionContext }, options(signal));
-    if (made.keyArn !== kmsKeyArn) {
-      throw kmsError("unexpected-answer", { operation: "Encrypt", keyId: kmsKeyArn, message: `KMS answered Encrypt for ${kmsKeyArn} with the key ${JSON.stringify(made.keyArn)}` });
-    }
-    const ciphertext = Buffer.from(made.ciphertext);
-    const opened = await decryptionUnder(kmsKeyArn)({ ciphertext, encryptionContext }, signal);
-    const same = opened.length === privateKey.length && timingSafeEqual(opened, privateKey);
-    wipe(opened);
-    if (!same) throw untrusted(`key pair ${pair.birth.keyPairId}: KMS unwrapped another private key than the one it was given`);
-    return { kmsKeyArn, ciphertext };
-  } finally {
-    wipe(privateKey);
-  }
-}
-
-function isPrivateHalfOf({ birth, publicKey }: KeyPair, plaintext: Uint8Array): boolean {
-  try {
-    return importUnwrappingKey(birth.spec, plaintext).publicKey.equals(publicKey);
-  } catch {
-    return false;
-  }
-}
-

@@ -1,24 +1,42 @@
 import { KmsError, RecordingKeyStoreError } from "../errors.js";
-import type { ActiveKeyPairs } from "./active-key-pair.js";
+import type { ActiveKeyPairs, ChangeBase } from "./active-key-pair.js";
 import type { KeyPairContext } from "./context.js";
-import { encodeHead, readHead, readHeadPair, storeCall, type Head } from "./head.js";
-import { storedKeyPair, untrusted, type KeyPair } from "./key-pair.js";
-import { makeKeyPair, options, unwrapPrivateKey } from "./making.js";
-import { markLost } from "./orphans.js";
+import type { ClaimedKeyPair } from "./key-pair.js";
+import { markNeverActive } from "./never-active.js";
 import { isChangeDue, nextKeyChange } from "./schedule.js";
-import type { KeyPairSpec, PeriodicKeyChange } from "./vocabulary.js";
+import type { VouchedKeyPair } from "./trust.js";
+import type { KeyPairReason, KeyPairSpec, PeriodicKeyChange } from "./vocabulary.js";
+import { newestVouched } from "./vouching.js";
 
 /** What an administrator decides; each pair's birth record carries it. */
 export interface KeyStoreConfiguration {
   readonly kmsKeyAliasArn: string;
   readonly periodicKeyChange: PeriodicKeyChange;
   readonly keyPairSpec: KeyPairSpec;
-  readonly contextKeyName: string;
 }
 
-export function configurationOf({ birth }: KeyPair): KeyStoreConfiguration {
-  const { kmsKeyAliasArn, periodicKeyChange, spec, contextKeyName } = birth;
-  return { kmsKeyAliasArn, periodicKeyChange, keyPairSpec: spec, contextKeyName };
+export function configurationOf({ birth }: ClaimedKeyPair): KeyStoreConfiguration {
+  const { kmsKeyAliasArn, periodicKeyChange, spec } = birth;
+  return { kmsKeyAliasArn, periodicKeyChange, keyPairSpec: spec };
+}
+
+/** Whether two configurations are one and the same. */
+export function isSameConfiguration(one: KeyStoreConfiguration, other: KeyStoreConfiguration): boolean {
+  return one.kmsKeyAliasArn === other.kmsKeyAliasArn && one.periodicKeyChange === other.periodicKeyChange && one.keyPairSpec === other.keyPairSpec;
+}
+
+/** What a change of key is asked to do. */
+export interface ChangeRequest {
+  /** New settings; without them those of the pair before go on. */
+  readonly configuration?: KeyStoreConfiguration;
+  /**
+   * A scheduled change is content with any worker's new pair; a change on demand takes another's only if it is under the KMS
+   * key to which the alias resolves now.
+   */
+  readonly scheduled?: boolean;
+  /** The operator's word that a head which nobody vouches for may be left behind. */
+  readonly newHistory?: boolean;
+  readonly signal?: AbortSignal;
 }
 
 /** How often a change that loses against other workers is tried again. */
@@ -49,22 +67,21 @@ export class KeyRotation {
 
   /** In how many milliseconds a change is due, or may be tried again. */
   get changeIn(): number {
-    const birth = this.#active.current?.pair.birth;
+    const birth = this.#active.vouched?.pair.birth;
     const at = birth && nextKeyChange(birth);
     return at === undefined ? Infinity : Math.max(at + this.#patience, this.#nextAttemptAt) - this.#context.clock.now();
   }
 
   /** Whether a change is due by the schedule of the active pair, and has been for `since` milliseconds. */
   isDue(since = 0): boolean {
-    const current = this.#active.current;
-    if (!current) return false;
-    return isChangeDue(current.pair.birth, this.#context.clock.now() - since);
+    const { vouched } = this.#active;
+    return vouched !== undefined && isChangeDue(vouched.pair.birth, this.#context.clock.now() - since);
   }
 
   /** Starts a due change in the background, unless one runs or the last one failed a short while ago. */
   startWhenDue(): void {
     if (this.#running || !this.isDue(this.#patience) || this.#context.clock.now() < this.#nextAttemptAt) return;
-    this.#running = this.change({ takeAnyWinner: true })
+    this.#running = this.change({ scheduled: true })
       .then(
         () => undefined,
         () => undefined, // in health and events already
@@ -78,13 +95,11 @@ export class KeyRotation {
   }
 
   /**
-   * Makes a new pair active, under the same configuration or a new one.
-   *
-   * @param takeAnyWinner - a scheduled change is content with any worker's new pair; a change on demand takes another's
-   * only if it is under the KMS key to which the alias resolves now
+   * Makes a new pair active, under the same configuration or a new one. What it builds upon, settings, number and digest,
+   * comes from a vouched pair.
    * @throws KmsError, RecordingKeyStoreError; the pair before stays active
    */
-  async change(request: { configuration?: KeyStoreConfiguration; takeAnyWinner?: boolean; signal?: AbortSignal }): Promise<KeyPair> {
+  async change(request: ChangeRequest): Promise<VouchedKeyPair> {
     const { health, emit, clock } = this.#context;
     try {
       const pair = await this.#change(request);
@@ -102,85 +117,94 @@ export class KeyRotation {
     }
   }
 
-  async #change({ configuration, takeAnyWinner = false, signal }: { configuration?: KeyStoreConfiguration; takeAnyWinner?: boolean; signal?: AbortSignal }): Promise<KeyPair> {
+  async #change(request: ChangeRequest): Promise<VouchedKeyPair> {
+    const { configuration, scheduled = false, signal } = request;
     for (let attempt = 1; attempt <= attempts; attempt += 1) {
-      const head = await readHead(this.#context, signal);
-      const previous = head ? await this.#trustedPair(head, configuration, signal) : undefined;
-      if (takeAnyWinner && previous && !previous.digest.equals(this.#active.current?.pair.digest ?? Buffer.alloc(0))) {
-        await this.#active.refresh(signal); // another worker was first
-        if (!this.isDue()) return this.#active.current?.pair ?? previous;
-      }
-      const settings = configuration ?? (previous && configurationOf(previous));
+      const known = this.#active.vouched?.pair.digest;
+      const base = await this.#base(request);
+      // Another worker was first.
+      if (scheduled && base.pair && known && !base.pair.digest.equals(known) && !this.isDue()) return base.pair;
+      const settings = configuration ?? (base.pair && configurationOf(base.pair));
       if (!settings) throw new RecordingKeyStoreError("ERR_NOT_CONFIGURED", "no KMS key is configured for this organization: call configure() first");
-      const pair = await this.#make(settings, head, previous, configuration !== undefined, signal);
-      const outcome = await this.#swing(pair, head, signal);
-      if (outcome === "won") {
+      const pair = await this.#make(settings, base, reasonOf(request), signal);
+      if (await this.#swing(pair, base, signal)) {
         if (configuration) this.#context.trust.adopt(configuration.kmsKeyAliasArn);
-        await this.#active.adoptConfirmed(pair);
+        const vouched = { pair, vouchedBy: "kms" as const, confirmedAt: this.#context.clock.now() };
+        await this.#active.adopt(vouched);
+        await this.#context.fleet.tellNew(pair, vouched);
         return pair;
       }
+      const { pair: winner } = await this.#base(request);
+      if (winner?.digest.equals(pair.digest)) return pair;
+      // The head was rewritten and names the pair before all the same: nobody has won.
+      if (!winner || (base.pair && winner.digest.equals(base.pair.digest))) continue;
+      await markNeverActive(this.#context, pair, winner);
       if (configuration) continue; // a losing configure() tries again: its settings must win
-      const winner = await this.#trustedPair(outcome, undefined, signal);
-      if (takeAnyWinner || winner.wrapping.kmsKeyArn === pair.wrapping.kmsKeyArn) {
-        await this.#active.refresh(signal);
-        const current = this.#active.current?.pair;
-        if (current?.digest.equals(winner.digest)) return current;
-      }
+      if (scheduled || winner.wrapping.kmsKeyArn === pair.wrapping.kmsKeyArn) return winner;
     }
     throw new RecordingKeyStoreError("ERR_STORE_CONFLICT", `other workers changed the key ${attempts} times in a row while this one tried`, { retryable: true });
   }
 
-  /** The pair a head names, when it may serve as the one before a new pair. A new configuration may leave its key behind. */
-  async #trustedPair(head: Head, configuration: KeyStoreConfiguration | undefined, signal: AbortSignal | undefined): Promise<KeyPair> {
-    this.#active.checkFloor(head);
-    const pair = await readHeadPair(this.#context, head, signal);
-    if (!configuration) this.#context.trust.checkActive(pair);
-    return pair;
+  /** What is built upon: the head's pair, or (`newHistory`) the best that is vouched for where nobody vouches for that. */
+  async #base({ newHistory = false, signal }: ChangeRequest): Promise<ChangeBase> {
+    try {
+      return await this.#active.changeBase(signal);
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!newHistory || !(error instanceof RecordingKeyStoreError) || isOutage(error)) throw error;
+      const { records } = this.#context;
+      const pair = this.#active.vouched?.pair ?? (await newestVouched(this.#context, { bounded: false }, signal))?.pair;
+      if (pair) await records.putPair(pair, signal); // the store may have lost it
+      return { revision: (await records.readRawHead(signal))?.revision, pair };
+    }
   }
 
-  async #make(settings: KeyStoreConfiguration, head: Head | undefined, previous: KeyPair | undefined, configured: boolean, signal: AbortSignal | undefined): Promise<KeyPair> {
-    const { organizationId, kms, clock, decryptionUnder, trust } = this.#context;
+  async #make(settings: KeyStoreConfiguration, { pair: previous }: ChangeBase, reason: KeyPairReason, signal: AbortSignal | undefined): Promise<VouchedKeyPair> {
+    const { organizationId, contextKeyName, calls, clock, trust } = this.#context;
     const createdAt = clock.now();
-    const pair = await makeKeyPair(
-      kms,
+    const configured = reason === "configure";
+    const made = await calls.make(
       {
         organizationId,
-        sequence: (head?.sequence ?? 0) + 1,
+        sequence: (previous?.birth.sequence ?? 0) + 1,
         spec: settings.keyPairSpec,
         createdAt,
-        ...(head ? { previousDigest: head.digest } : {}),
+        ...(previous ? { previousDigest: previous.digest } : {}),
         kmsKeyAliasArn: settings.kmsKeyAliasArn,
         periodicKeyChange: settings.periodicKeyChange,
         scheduleAnchor: configured || !previous ? createdAt : previous.birth.scheduleAnchor,
-        contextKeyName: settings.contextKeyName,
+        contextKeyName,
         purpose: "key-pair",
+        reason,
       },
       signal,
     );
-    trust.checkActive(pair, { named: configured });
-    // A policy may allow Encrypt and forbid Decrypt: nothing is encrypted for a pair that KMS has not opened once.
-    const decrypt = decryptionUnder(pair.wrapping.kmsKeyArn);
-    const { publicKey } = await unwrapPrivateKey({ ...pair, ciphertext: pair.wrapping.ciphertext, decrypt }, signal);
-    if (!publicKey.equals(pair.publicKey)) throw untrusted("KMS unwrapped another private key than the one it was given");
-    return pair;
+    return trust.vouchForNew(made, { named: configured }, signal);
   }
 
   /** Stores the pair and swings the head to it. An answer that got lost is settled by reading the head again. */
-  async #swing(pair: KeyPair, head: Head | undefined, signal: AbortSignal | undefined): Promise<"won" | Head> {
-    const { store, organizationId } = this.#context;
-    await storeCall(signal, () => store.createKeyPair(storedKeyPair(pair), options(signal)));
+  async #swing(pair: VouchedKeyPair, { revision }: ChangeBase, signal: AbortSignal | undefined): Promise<boolean> {
+    const { records } = this.#context;
+    await records.putPair(pair, signal);
     try {
-      const swapped = await storeCall(undefined, () => store.swapHead(organizationId, head?.revision, encodeHead(pair)));
-      if (swapped) return "won";
+      if (await records.swapHead(pair, revision)) return true;
     } catch (error) {
-      const now = await readHead(this.#context).catch(() => undefined);
-      if (now?.digest.equals(pair.digest)) return "won";
+      const now = await records.readHead().catch(() => undefined);
+      if (now?.digest.equals(pair.digest)) return true;
       throw error;
     }
-    const now = await readHead(this.#context, signal);
+    const now = await records.readHead(signal);
     if (!now) throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", "the store refused to swap a head that it does not have");
-    if (now.digest.equals(pair.digest)) return "won";
-    await markLost(this.#context, pair, now);
-    return now;
+    return now.digest.equals(pair.digest);
   }
+}
+
+/** What passes by itself, and says nothing of the head. */
+function isOutage({ code }: RecordingKeyStoreError): boolean {
+  return code === "ERR_KMS_UNAVAILABLE" || code === "ERR_STORE_UNAVAILABLE";
+}
+
+function reasonOf({ configuration, scheduled }: ChangeRequest): KeyPairReason {
+  if (configuration) return "configure";
+  return scheduled ? "schedule" : "on-demand";
 }

@@ -5,10 +5,10 @@ import { KmsError } from "../errors.js";
 import { isKmsKeyArn, regionOf, replicaArn } from "../kms/arn.js";
 import { diagnose, type Diagnosis } from "../kms/diagnosis.js";
 import { kmsError } from "../kms/failures.js";
-import type { KmsKeyDescription, KmsProvider } from "../kms/kms-provider.js";
-import { confirmKeyPair } from "./confirmation.js";
+import type { KmsKeyDescription } from "../kms/kms-provider.js";
+import type { ClaimedKeyPair } from "./key-pair.js";
 import { dataKeyLength, type UnwrappingKey } from "./key-wrapping.js";
-import { makeKeyPair, options, unwrapPrivateKey, type KeyDecryption } from "./making.js";
+import type { KmsCalls } from "./kms-calls.js";
 import type { KeyStoreConfiguration } from "./rotation.js";
 
 export const testStepNames = ["make-key-pair", "encrypt-test-data", "unwrap-private-key", "decrypt-and-compare", "confirm-public-key", "home-region", "describe-key"] as const;
@@ -39,10 +39,10 @@ export interface TestReport {
 export interface TestSubject {
   readonly organizationId: string;
   readonly homeRegion: string;
+  readonly contextKeyName: string;
   readonly configuration: KeyStoreConfiguration;
-  readonly kms: KmsProvider;
+  readonly calls: KmsCalls;
   readonly clock: Clock;
-  readonly decryptionUnder: (kmsKeyArn: string) => KeyDecryption;
 }
 
 /**
@@ -50,7 +50,7 @@ export interface TestSubject {
  * with the verdict also when KMS fails; rejects only on abort.
  */
 export async function runTest(subject: TestSubject, signal?: AbortSignal): Promise<TestReport> {
-  const { configuration, clock, decryptionUnder, kms, organizationId } = subject;
+  const { configuration, contextKeyName, clock, calls, organizationId } = subject;
   const startedAt = new Date(clock.now());
   const begin = clock.monotonic();
   const run = new StepRunner(clock);
@@ -61,8 +61,7 @@ export async function runTest(subject: TestSubject, signal?: AbortSignal): Promi
   try {
     const now = clock.now();
     const pair = await run.step("make-key-pair", () =>
-      makeKeyPair(
-        kms,
+      calls.make(
         {
           organizationId,
           sequence: 1,
@@ -71,7 +70,7 @@ export async function runTest(subject: TestSubject, signal?: AbortSignal): Promi
           kmsKeyAliasArn: configuration.kmsKeyAliasArn,
           periodicKeyChange: configuration.periodicKeyChange,
           scheduleAnchor: now,
-          contextKeyName: configuration.contextKeyName,
+          contextKeyName,
           purpose: "test",
         },
         signal,
@@ -79,19 +78,14 @@ export async function runTest(subject: TestSubject, signal?: AbortSignal): Promi
     );
     const keyArn = (kmsKeyArn = pair.wrapping.kmsKeyArn);
     const wrapped = await run.step("encrypt-test-data", () => pair.wrappingKey.wrap(dataKey));
-    const decrypt = decryptionUnder(keyArn);
-    const privateKey = await run.step("unwrap-private-key", () => unwrapPrivateKey({ ...pair, ciphertext: pair.wrapping.ciphertext, decrypt }, signal));
+    const privateKey = await run.step("unwrap-private-key", () => calls.unwrap(pair, pair.wrapping, signal));
     await run.step("decrypt-and-compare", () => {
       if (!opensTo(privateKey, wrapped, dataKey)) throw kmsError("unexpected-answer", { operation: "Decrypt", keyId: keyArn, message: "the test data came back changed" });
     });
-    await run.step("confirm-public-key", async () => {
-      const verdict = await confirmKeyPair(pair, decryptionUnder, signal);
-      if (verdict.status === "confirmed") return;
-      throw verdict.error instanceof KmsError ? verdict.error : kmsError("unexpected-answer", { operation: "Decrypt", keyId: keyArn, message: verdict.error.message });
-    });
+    await run.step("confirm-public-key", () => checkAttestation(calls, pair, privateKey, signal));
     await run.step("home-region", () => checkHomeRegion(subject, keyArn));
     await run.step("describe-key", async () => {
-      const description = await describe(kms, configuration.kmsKeyAliasArn, signal);
+      const description = await describe(calls, configuration.kmsKeyAliasArn, signal);
       if (!description) return run.unknown("kms:DescribeKey was not allowed or not answered; what it would have told is unknown");
       checkDescription(description);
     });
@@ -109,7 +103,7 @@ export async function runTest(subject: TestSubject, signal?: AbortSignal): Promi
     steps: run.steps,
     startedAt,
     durationMs: clock.monotonic() - begin,
-    ...(error ? { error, diagnosis: diagnose(error, { organizationId, contextKeyName: configuration.contextKeyName }) } : {}),
+    ...(error ? { error, diagnosis: diagnose(error, { organizationId, contextKeyName }) } : {}),
   };
 }
 
@@ -126,6 +120,17 @@ function opensTo(privateKey: UnwrappingKey, wrapped: Uint8Array, dataKey: Uint8A
   }
 }
 
+/** KMS must vouch for the public key by its attestation, or (where the policy forbids that) by the private half it has unwrapped. */
+async function checkAttestation(calls: KmsCalls, pair: ClaimedKeyPair, privateKey: UnwrappingKey, signal: AbortSignal | undefined): Promise<void> {
+  const fail = (message: string) => kmsError("unexpected-answer", { operation: "Decrypt", keyId: pair.attestation.kmsKeyArn, message });
+  if (!privateKey.publicKey.equals(pair.publicKey)) throw fail(`key pair ${pair.birth.keyPairId}: its public key is not that of its private half`);
+  try {
+    if (!(await calls.attests(pair, signal))) throw fail(`key pair ${pair.birth.keyPairId}: KMS attests another public key than the one stored`);
+  } catch (error) {
+    if (!(error instanceof KmsError && error.kind === "access-denied")) throw error;
+  }
+}
+
 /** The key must exist in the home Region. The pair was just unwrapped there if it is a multi-Region key. */
 function checkHomeRegion({ homeRegion, configuration }: TestSubject, kmsKeyArn: string): void {
   if (regionOf(kmsKeyArn) === homeRegion || replicaArn(kmsKeyArn, homeRegion) !== undefined) return;
@@ -136,9 +141,9 @@ function checkHomeRegion({ homeRegion, configuration }: TestSubject, kmsKeyArn: 
   });
 }
 
-async function describe(kms: KmsProvider, keyId: string, signal: AbortSignal | undefined): Promise<KmsKeyDescription | undefined> {
+async function describe(calls: KmsCalls, keyId: string, signal: AbortSignal | undefined): Promise<KmsKeyDescription | undefined> {
   try {
-    return await kms.describeKey({ keyId }, options(signal));
+    return await calls.describeKey(keyId, signal);
   } catch (error) {
     // It carries no encryption context, so the reference policy always denies it.
     if (error instanceof KmsError) return undefined;

@@ -5,5 +5,9 @@ export type KeyPairSpec = (typeof keyPairSpecs)[number];
 export const periodicKeyChanges = ["daily", "weekly", "monthly", "yearly", "never"] as const;
 export type PeriodicKeyChange = (typeof periodicKeyChanges)[number];
 
+/** Why a key pair was made: its time had come, somebody asked, or the configuration was saved. */
+export const keyPairReasons = ["schedule", "on-demand", "configure"] as const;
+export type KeyPairReason = (typeof keyPairReasons)[number];
+
 /** Whether KMS itself has vouched for a public key on this host (`confirmed`), or could not be asked yet. */
 export type Confirmation = "confirmed" | "unconfirmed";

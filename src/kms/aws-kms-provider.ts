@@ -9,6 +9,7 @@ import {
   type EncryptCommandOutput,
   type GenerateDataKeyPairWithoutPlaintextCommandOutput,
 } from "@aws-sdk/client-kms";
+import { ownOptions } from "../checked-input.js";
 import { copySecret } from "../encoding/secrets.js";
 import { InvalidInputError, KmsError } from "../errors.js";
 import { parseKmsArn } from "./arn.js";
@@ -57,7 +58,7 @@ export class AwsKmsProvider implements KmsProvider {
 
   /** @throws InvalidInputError */
   constructor(options: AwsKmsProviderOptions = {}) {
-    const { client, attemptTimeout = 2_000, deadline = 5_000, keyPairDeadline = Math.max(20_000, deadline) } = options;
+    const { client, attemptTimeout = 2_000, deadline = 5_000, keyPairDeadline = Math.max(20_000, deadline) } = ownOptions(options);
     for (const [field, value] of Object.entries({ attemptTimeout, deadline, keyPairDeadline })) {
       if (!(Number.isFinite(value) && value >= 1 && value <= 600_000)) throw new InvalidInputError(field, "must be 1 to 600,000 milliseconds", value);
     }

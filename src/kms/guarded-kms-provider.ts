@@ -1,8 +1,8 @@
 import { wipe } from "../encoding/secrets.js";
 import { KmsError, RecordingKeyStoreError } from "../errors.js";
-import { parseKmsArn, regionOf, replicaArn } from "./arn.js";
-import { kmsError, kmsFailureKinds, type KmsFailureKind } from "./failures.js";
-import type { EncryptionContext, KmsCallOptions, KmsProvider } from "./kms-provider.js";
+import { regionOf } from "./arn.js";
+import { kmsError, kmsFailureKinds } from "./failures.js";
+import type { KmsCallOptions, KmsProvider } from "./kms-provider.js";
 import { RegionLane } from "./region-lane.js";
 import { sanitizeCause } from "./sanitized-cause.js";
 import type { Discard } from "./waiting.js";
@@ -47,7 +47,7 @@ export class GuardedKmsProvider implements KmsProvider {
     const call = { operation, keyId };
     try {
       return await this.#laneOf(keyId).run({
-        run: async () => await run(), // async, so that a provider that throws instead of rejecting is caught too
+        run: async () => anAnswer(await run(), call), // async, so that a provider that throws instead of rejecting is caught too
         signal,
         failureOf: (error) => (signal?.aborted ? undefined : asKmsError(error, call)),
         shared: (failure) => sharedFailure(failure, call),
@@ -72,6 +72,13 @@ interface Call {
   readonly keyId: string;
 }
 
+/** @throws KmsError where the provider resolved with nothing that could be an answer */
+function anAnswer<T>(answer: T, call: Call): T {
+  if (typeof answer === "object" && answer !== null) return answer;
+  const message = `the KMS provider answered ${call.operation} for ${call.keyId} with nothing`;
+  throw kmsError("unexpected-answer", { ...call, message });
+}
+
 /** The error itself, the same one of another copy of the package made ours, or `unexpected-answer` for anything else. */
 function asKmsError(error: unknown, call: Call): KmsError {
   if (error instanceof KmsError) return error;
@@ -87,48 +94,4 @@ function asKmsError(error: unknown, call: Call): KmsError {
 /** The failure of a probe as it concerns a call that waited for it. */
 function sharedFailure({ kind, awsErrorName, requestId, message, cause }: KmsError, call: Call): KmsError {
   return kmsError(kind, { ...call, awsErrorName, requestId, message: `${call.operation} with ${call.keyId} was not sent while KMS does not answer: ${message}`, cause });
-}
-
-/** Failures after which another Region may know better. A refusal is the organization's word and is never gone round. */
-const regionalFailures: ReadonlySet<KmsFailureKind> = new Set(["unreachable", "timeout", "service-error"]);
-
-/**
- * `kms:Decrypt` under one key. A multi-Region key is asked in the given Regions, in order, and in a further one only when
- * the one before could not be reached; any other key only where it is. If no Region helps, the first one's failure counts.
- */
-export function decryptionInRegions(
-  kms: KmsProvider,
-  kmsKeyArn: string,
-  regions: readonly string[],
-): (request: { ciphertext: Uint8Array; encryptionContext: EncryptionContext }, signal?: AbortSignal) => Promise<Buffer> {
-  const replicas = parseKmsArn(kmsKeyArn)?.multiRegion ? regions.map((region) => replicaArn(kmsKeyArn, region)).filter((arn) => arn !== undefined) : [];
-  const keyIds = replicas.length > 0 ? [...new Set(replicas)] : [kmsKeyArn];
-  return async (request, signal) => {
-    let first: KmsError | undefined;
-    for (const keyId of keyIds) {
-      try {
-        return await decryptUnder(kms, keyId, request, signal);
-      } catch (error) {
-        if (!(error instanceof KmsError)) throw error;
-        // A further Region's refusal is a word about that Region's replica and not about the key at home.
-        first ??= error;
-        if (!regionalFailures.has(error.kind)) break;
-      }
-    }
-    throw first;
-  };
-}
-
-async function decryptUnder(
-  kms: KmsProvider,
-  keyId: string,
-  request: { ciphertext: Uint8Array; encryptionContext: EncryptionContext },
-  signal: AbortSignal | undefined,
-): Promise<Buffer> {
-  const { keyArn, plaintext } = await kms.decrypt({ ...request, keyId }, signal ? { signal } : {});
-  if (keyArn !== keyId) {
-    wipe(plaintext);
-    throw kmsError("unexpected-answer", { operation: "Decrypt", keyId, message: `the KMS provider answered Decrypt under ${keyId} with another key, ${JSON.stringify(keyArn)}` });
-  }
-  return Buffer.from(plaintext.buffer, plaintext.byteOffset, plaintext.byteLength);
 }

@@ -60,15 +60,12 @@ export async function boundedCall<T>(
   }
 }
 
-/** Runs a task that is aborted after `ms` milliseconds; `undefined` when it was. */
-export async function withDeadline<T>(ms: number, task: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
-  const deadline = new AbortController();
-  const timer = setTimeout(() => deadline.abort(), ms);
+/** What a promise resolves with in `ms` milliseconds; `undefined` when it is late. @throws what it rejects with meanwhile */
+export async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), ms)));
   try {
-    return await task(deadline.signal);
-  } catch (error) {
-    if (deadline.signal.aborted) return undefined;
-    throw error;
+    return await Promise.race([promise, late]);
   } finally {
     clearTimeout(timer);
   }
@@ -76,8 +73,5 @@ export async function withDeadline<T>(ms: number, task: (signal: AbortSignal) =>
 
 /** Waits for a promise, however it ends, but no longer than `ms` milliseconds. */
 export async function settledWithin(promise: Promise<unknown>, ms: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
-  await Promise.race([promise.then(() => undefined, () => undefined), timeout]);
-  clearTimeout(timer);
+  await within(promise, ms).catch(() => undefined);
 }

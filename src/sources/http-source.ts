@@ -1,3 +1,4 @@
+import { ownOptions } from "../checked-input.js";
 import { InvalidInputError } from "../errors.js";
 import type { RandomAccessSource } from "../recording/random-access-source.js";
 import { Again, checkPatience, type PatienceOptions } from "./attempts.js";
@@ -36,7 +37,8 @@ const redirects = [301, 302, 303, 307, 308];
  * `ERR_SOURCE_UNSUITABLE`, `ERR_SOURCE_UNAVAILABLE`; `signal.reason`; what the functions given throw
  */
 export async function httpSource(url: string | URL | (() => string | URL | Promise<string | URL>), options: HttpSourceOptions = {}): Promise<RandomAccessSource> {
-  const { fetch = globalThis.fetch, headers = {}, maxRedirects = 5, signal } = options;
+  const own = ownOptions(options);
+  const { fetch = globalThis.fetch, headers = {}, maxRedirects = 5, signal } = own;
   if (typeof fetch !== "function") throw new InvalidInputError("fetch", "must be a function", fetch);
   if (!Number.isInteger(maxRedirects) || maxRedirects < 0 || maxRedirects > 10) throw new InvalidInputError("maxRedirects", "must be a whole number from 0 to 10", maxRedirects);
   const fixedUrl = typeof url === "function" ? undefined : checkUrl(url);
@@ -49,7 +51,7 @@ export async function httpSource(url: string | URL | (() => string | URL | Promi
       headers: fixedHeaders ?? checkHeaders(await (headers as () => unknown)()),
     }),
   };
-  return openRemote((range, known, ending) => fetchPart(server, range, known, ending), checkPatience(options), signal);
+  return openRemote((range, known, ending) => fetchPart(server, range, known, ending), checkPatience(own), signal);
 }
 
 interface Server {

@@ -1,4 +1,5 @@
 import { GetObjectCommand, type GetObjectCommandOutput } from "@aws-sdk/client-s3";
+import { ownOptions } from "../checked-input.js";
 import { InvalidInputError } from "../errors.js";
 import { errorName, readMetadata } from "../kms/sanitized-cause.js";
 import type { RecordingStream } from "../recording/byte-source.js";
@@ -38,7 +39,8 @@ export interface S3SourceOptions extends PatienceOptions {
  * `ERR_SOURCE_UNAVAILABLE`; `signal.reason`
  */
 export async function s3Source(options: S3SourceOptions): Promise<RandomAccessSource> {
-  const { client, bucket, key, versionId, expectedBucketOwner, signal } = options;
+  const own = ownOptions(options);
+  const { client, bucket, key, versionId, expectedBucketOwner, signal } = own;
   if (typeof (client as Partial<S3ClientLike> | null | undefined)?.send !== "function") throw new InvalidInputError("client", "must be an S3Client", client);
   for (const [field, value] of Object.entries({ bucket, key })) {
     if (typeof value !== "string" || value === "") throw new InvalidInputError(field, "must be a name", value);
@@ -51,7 +53,7 @@ export async function s3Source(options: S3SourceOptions): Promise<RandomAccessSo
     who: `s3://${bucket}/${key}`,
     input: { Bucket: bucket, Key: key, VersionId: versionId, ExpectedBucketOwner: expectedBucketOwner },
   };
-  return openRemote((range, known, ending) => fetchPart(object, range, known, ending), checkPatience(options), signal);
+  return openRemote((range, known, ending) => fetchPart(object, range, known, ending), checkPatience(own), signal);
 }
 
 interface S3Object {

@@ -109,8 +109,9 @@ export interface KeyPairStore {
   writeStatus(organizationId: string, document: Uint8Array, options?: StoreCallOptions): Promise<void>;
 
   /**
-   * The place where this host remembers confirmed keys when the key store is given no other, for stores that live on a
-   * host's own disk. See {@link LastConfirmedStore}.
+   * The place where this host remembers confirmed keys when the key store is given no other, for stores that know one
+   * on the host's own disk. It must lie outside what writers of the store can write to, or they could choose the key
+   * under which this host records. See {@link LastConfirmedStore}.
    */
   hostLastConfirmed?(): LastConfirmedStore;
 }

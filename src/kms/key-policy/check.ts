@@ -38,7 +38,8 @@ export interface KeyPolicyReport {
  * @throws InvalidInputError for bad options; never because of the policy
  */
 export function checkKeyPolicy(policy: string | object, options: KeyPolicyCheckOptions): KeyPolicyReport {
-  const { kmsKeyArn, accountId, keyPairSpec, ...grant } = checkInput(optionsSchema, options);
+  const grant = checkInput(optionsSchema, options); // no rest of it: that would inherit from Object.prototype again
+  const { kmsKeyArn, accountId, keyPairSpec } = grant;
   checkGrantee(grant);
   const owner = kmsKeyArn === undefined ? undefined : parseKmsArn(kmsKeyArn)?.accountId;
   if (owner !== undefined && accountId !== undefined && owner !== accountId) throw new InvalidInputError("accountId", `must be that of kmsKeyArn, ${owner}`, accountId);

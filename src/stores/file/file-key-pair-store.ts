@@ -1,5 +1,3 @@
-import { createHash } from "node:crypto";
-import { hostname } from "node:os";
 import { join } from "node:path";
 import {
   checkDocument,
@@ -21,11 +19,12 @@ import type {
   StoredWrapping,
 } from "../key-pair-store.js";
 import type { LastConfirmedStore } from "../last-confirmed-store.js";
+import { ownOptions } from "../../checked-input.js";
 import { errnoOf } from "../../file-system.js";
 import { corrupt } from "./failures.js";
-import { FileLastConfirmedStore } from "./file-last-confirmed-store.js";
 import { frame, unframe, type Frame } from "./frame.js";
 import { HeadSeries } from "./head-series.js";
+import { HostLastConfirmed } from "./host-last-confirmed.js";
 import { Layout, type Place } from "./layout.js";
 import { headFileOf, idOf, idOfRecordFile, isHashName } from "./names.js";
 import { PrivateFolder } from "./private-folder.js";
@@ -38,9 +37,14 @@ export interface FileKeyPairStoreOptions {
    */
   readonly directory: string;
   /**
-   * Where {@link FileKeyPairStore.hostLastConfirmed} keeps its records: a private folder of this host. Name one if
-   * `directory` is shared with other hosts, or if the host's name changes with every start, as in a container.
-   * Default: `hosts/<hash of the host's name>` inside `directory`.
+   * Where {@link FileKeyPairStore.hostLastConfirmed} keeps its records: a private folder of this host and of this store
+   * alone. It must not be `directory` or lie inside it, also by way of links: whoever can write to the store must not
+   * be able to write there. `directory` may lie inside it: writers of the store reach nothing above their folder.
+   * Name one where the default does not outlive the process, as in most containers, or is shared between hosts.
+   *
+   * Default: `recording-keystore/<hash of the real path of directory>` inside the first path of `$STATE_DIRECTORY` (set
+   * by systemd), else inside `$XDG_STATE_HOME`, else inside `~/.local/state` (macOS: `~/Library/Application Support`,
+   * Windows: `%LOCALAPPDATA%`).
    */
   readonly hostDirectory?: string | undefined;
 }
@@ -48,7 +52,6 @@ export interface FileKeyPairStoreOptions {
 /** Listing reads so many files at once: enough to keep a disk busy, too few to run out of file handles. */
 const readsAtOnce = 16;
 const maxListedOrganizations = 1_000;
-const hostNameDigestLength = 16;
 
 /**
  * Key pairs in plain files, for one process or several at once, without locks and without a dependency.
@@ -63,16 +66,20 @@ export class FileKeyPairStore implements KeyPairStore {
   readonly #folder: PrivateFolder;
   readonly #layout: Layout;
   readonly #heads: HeadSeries;
-  readonly #hostDirectory: string | undefined;
+  readonly #host: HostLastConfirmed;
   /** Places in the history by organization and file: records never change, so each is read for it only once. */
   readonly #listed = new Map<string, Map<string, ListPosition>>();
 
-  /** Touches no file; the first call does. */
-  constructor({ directory, hostDirectory }: FileKeyPairStoreOptions) {
+  /**
+   * Touches no file; the first call does.
+   * @throws InvalidInputError `directory` is no path, or `hostDirectory` lies inside it
+   */
+  constructor(options: FileKeyPairStoreOptions) {
+    const { directory, hostDirectory } = ownOptions(options);
     this.#folder = new PrivateFolder(directory);
     this.#layout = new Layout(this.#folder.root);
     this.#heads = new HeadSeries(this.#folder, this.#layout);
-    this.#hostDirectory = hostDirectory;
+    this.#host = new HostLastConfirmed(this.#folder.root, hostDirectory);
   }
 
   async readHead(organizationId: string, options?: StoreCallOptions): Promise<StoredHead | undefined> {
@@ -204,20 +211,13 @@ export class FileKeyPairStore implements KeyPairStore {
     }
   }
 
-  /** Where this host keeps what KMS has confirmed to it; see {@link FileKeyPairStoreOptions.hostDirectory}. */
+  /**
+   * Where this host keeps what KMS has confirmed to it, outside the store: see
+   * {@link FileKeyPairStoreOptions.hostDirectory}. Its calls reject with `InvalidInputError` where that place turns out
+   * to lead into the store's folder, and with `ERR_STORE_UNAVAILABLE` where there is none or the disk does not answer.
+   */
   hostLastConfirmed(): LastConfirmedStore {
-    if (this.#hostDirectory !== undefined) return new FileLastConfirmedStore({ directory: this.#hostDirectory });
-    const host = createHash("sha256").update(hostname()).digest("hex").slice(0, hostNameDigestLength);
-    const records = new FileLastConfirmedStore({ directory: this.#layout.hostFolder(host) });
-    const checked = async <T>(call: () => Promise<T>): Promise<T> => {
-      // A private folder is no use inside one that others can write to: they could put their own in its place.
-      await this.#folder.check();
-      return call();
-    };
-    return {
-      load: (organizationId) => checked(() => records.load(organizationId)),
-      save: (organizationId, document) => checked(() => records.save(organizationId, document)),
-    };
+    return this.#host;
   }
 
   async #begin(options: StoreCallOptions | undefined): Promise<void> {

@@ -15,19 +15,12 @@ export interface Place {
  *     organizations/<organization>/pairs/<pair>.record
  *     organizations/<organization>/wrappings/<pair>/<wrapping>.record
  *     organizations/<organization>/status.record
- *     hosts/<host>/<organization>.record
  */
 export class Layout {
   readonly organizationsFolder: string;
-  readonly #root: string;
 
   constructor(root: string) {
-    this.#root = root;
     this.organizationsFolder = join(root, "organizations");
-  }
-
-  hostFolder(host: string): string {
-    return join(this.#root, "hosts", host);
   }
 
   headsFolder(organizationId: string): string {

@@ -26,9 +26,7 @@ export class PrivateFolder {
   #rootChecked = false;
 
   constructor(directory: string) {
-    if (typeof directory !== "string" || directory === "" || directory.includes("\0")) {
-      throw new InvalidInputError("directory", "must be the path of a folder", directory);
-    }
+    checkFolderPath("directory", directory);
     this.root = resolve(directory);
   }
 
@@ -190,6 +188,12 @@ export class PrivateFolder {
     } catch {
       // Tidiness never fails a write; another process may be sweeping too.
     }
+  }
+}
+
+export function checkFolderPath(field: "directory" | "hostDirectory", path: string): void {
+  if (typeof path !== "string" || path === "" || path.includes("\0")) {
+    throw new InvalidInputError(field, "must be the path of a folder", path);
   }
 }
 

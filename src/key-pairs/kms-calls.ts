@@ -1,0 +1,250 @@
+import { createHash, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
+import { types } from "node:util";
+import { secretBuffer, wipe } from "../encoding/secrets.js";
+import { KmsError } from "../errors.js";
+import { isKmsKeyArn, parseKmsArn, replicaArn, sameAccountAndRegion } from "../kms/arn.js";
+import type { CiphertextPurpose } from "../kms/context-keys.js";
+import { kmsError, type KmsFailureKind } from "../kms/failures.js";
+import type { EncryptionContext, KmsKeyDescription, KmsProvider } from "../kms/kms-provider.js";
+import { birthRecordDigest, encodeBirthRecord, type BirthRecord } from "./birth-record.js";
+import {
+  attestedDigest,
+  encryptionContextOf,
+  untrusted,
+  type BornKeyPair,
+  type ClaimedKeyPair,
+  type KeyPairParts,
+  type KmsCiphertext,
+} from "./key-pair.js";
+import { importUnwrappingKey, importWrappingKey, type UnwrappingKey, type WrappingKey } from "./key-wrapping.js";
+import { x25519KeyLength } from "./sealed-box.js";
+
+/** Everything of a new pair's birth record that its maker decides. */
+export type NewKeyPair = Omit<BirthRecord, "keyPairId">;
+
+/** Failures after which another Region may know better. A refusal is the organization's word and is never gone round. */
+const regionalFailures: ReadonlySet<KmsFailureKind> = new Set(["unreachable", "timeout", "service-error"]);
+
+/** Every question that one organization's key pairs put to KMS. Nothing else calls the provider. */
+export class KmsCalls {
+  readonly #kms: KmsProvider;
+  readonly #regions: readonly string[];
+
+  /** @param regions - the home Region, and those in which a multi-Region key may decrypt while that can't be reached */
+  constructor(kms: KmsProvider, regions: readonly string[]) {
+    this.#kms = kms;
+    this.#regions = regions;
+  }
+
+  /**
+   * Makes a key pair under the KMS key to which the alias points now: private half wrapped by KMS, and both halves
+   * attested. Nothing is stored, and nobody has vouched for it yet.
+   * @throws KmsError
+   */
+  async make(request: NewKeyPair, signal?: AbortSignal): Promise<ClaimedKeyPair> {
+    const birth: BirthRecord = { ...request, keyPairId: randomUUID() };
+    const birthRecord = encodeBirthRecord(birth);
+    const { publicKey, wrapping } = await this.#makeHalves({ birth, birthRecord }, signal);
+    const attested = attestedDigest({ birthRecord, publicKey, wrapping });
+    // The alias may be moved at any moment; both ciphertexts must be of one key.
+    const attestation = await this.#encrypt(wrapping.kmsKeyArn, attested, { birth, birthRecord }, "attestation", signal);
+    const wrappingKey = importMade(birth, publicKey);
+    return { birth, birthRecord, digest: birthRecordDigest(birthRecord), publicKey, wrappingKey, attestation, wrapping };
+  }
+
+  /** Whether KMS opens the pair's attestation to the digest of all its other parts. @throws KmsError */
+  async attests(pair: BornKeyPair & KeyPairParts, signal?: AbortSignal): Promise<boolean> {
+    return this.#holds(pair, pair.attestation, attestedDigest(pair), signal);
+  }
+
+  /**
+   * Has KMS unwrap a pair's private half. The encryption context holds the birth record's digest, so what comes back was
+   * wrapped for exactly this birth record.
+   * @throws KmsError, also of kind `unexpected-answer` when the plaintext is no private key of the pair's spec
+   */
+  async unwrap(pair: BornKeyPair, wrapping: KmsCiphertext, signal?: AbortSignal): Promise<UnwrappingKey> {
+    const plaintext = await this.#decrypt(wrapping, encryptionContextOf(pair, "private-key"), signal);
+    try {
+      return importUnwrappingKey(pair.birth.spec, plaintext);
+    } catch {
+      throw kmsError("unexpected-answer", { operation: "Decrypt", message: `KMS unwrapped something that is no ${pair.birth.spec} private key` });
+    } finally {
+      wipe(plaintext);
+    }
+  }
+
+  /** As {@link unwrap}, for the private half of the pair's own public key. @throws also `ERR_KEY_PAIR_UNTRUSTED` */
+  async unwrapHalf(pair: BornKeyPair & Pick<KeyPairParts, "publicKey">, wrapping: KmsCiphertext, signal?: AbortSignal): Promise<UnwrappingKey> {
+    const key = await this.unwrap(pair, wrapping, signal);
+    if (key.publicKey.equals(pair.publicKey)) return key;
+    throw untrusted(`key pair ${pair.birth.keyPairId}: its public key is not that of its private half`);
+  }
+
+  /**
+   * Wraps a pair's private half under a further KMS key, and has KMS open it there once.
+   * @param own - a wrapping that the pair has
+   * @throws KmsError, `ERR_KEY_PAIR_UNTRUSTED`
+   */
+  async rewrap(pair: ClaimedKeyPair, own: KmsCiphertext, kmsKeyArn: string, signal?: AbortSignal): Promise<KmsCiphertext> {
+    const encryptionContext = encryptionContextOf(pair, "private-key");
+    const privateKey = await this.#decrypt(own, encryptionContext, signal);
+    try {
+      if (!isPrivateHalfOf(pair, privateKey)) {
+        throw untrusted(`key pair ${pair.birth.keyPairId}: what KMS unwrapped is not the private half of its public key`);
+      }
+      const made = await this.#kms.encrypt({ keyId: kmsKeyArn, plaintext: privateKey, encryptionContext }, options(signal));
+      if (made.keyArn !== kmsKeyArn) {
+        const message = `KMS answered Encrypt for ${kmsKeyArn} with the key ${JSON.stringify(made.keyArn)}`;
+        throw kmsError("unexpected-answer", { operation: "Encrypt", keyId: kmsKeyArn, message });
+      }
+      const wrapping = { kmsKeyArn, ciphertext: answered(made.ciphertext, "Encrypt", kmsKeyArn) };
+      const opened = await this.#decrypt(wrapping, encryptionContext, signal);
+      const same = isSame(opened, privateKey);
+      wipe(opened);
+      if (!same) throw untrusted(`key pair ${pair.birth.keyPairId}: KMS unwrapped another private key than the one it was given`);
+      return wrapping;
+    } finally {
+      wipe(privateKey);
+    }
+  }
+
+  /** Has KMS seal the word that a pair never was active: nobody without a right in KMS can say so. @throws KmsError */
+  async sealNeverActive(pair: ClaimedKeyPair, signal?: AbortSignal): Promise<KmsCiphertext> {
+    return this.#encrypt(pair.attestation.kmsKeyArn, neverActive(pair), pair, "attestation", signal);
+  }
+
+  /** Whether KMS opens a mark to the word that this pair never was active. @throws KmsError */
+  async saysNeverActive(pair: ClaimedKeyPair, mark: KmsCiphertext, signal?: AbortSignal): Promise<boolean> {
+    return this.#holds(pair, mark, neverActive(pair), signal);
+  }
+
+  /** @throws KmsError */
+  describeKey(keyId: string, signal?: AbortSignal): Promise<KmsKeyDescription> {
+    return this.#kms.describeKey({ keyId }, options(signal));
+  }
+
+  async #makeHalves(pair: BornKeyPair, signal: AbortSignal | undefined): Promise<{ publicKey: Buffer; wrapping: KmsCiphertext }> {
+    const { spec, kmsKeyAliasArn: keyId } = pair.birth;
+    if (spec !== "X25519") {
+      const encryptionContext = encryptionContextOf(pair, "private-key");
+      const made = await this.#kms.generateDataKeyPair({ keyId, spec, encryptionContext }, options(signal));
+      const kmsKeyArn = checkAnsweredKey(made.keyArn, pair.birth, "GenerateDataKeyPairWithoutPlaintext");
+      const [publicKey, ciphertext] = [made.publicKey, made.privateKeyCiphertext].map((bytes) =>
+        answered(bytes, "GenerateDataKeyPairWithoutPlaintext", keyId),
+      ) as [Buffer, Buffer];
+      return { publicKey, wrapping: { kmsKeyArn, ciphertext } };
+    }
+    const privateKey = secretBuffer(x25519KeyLength);
+    const random = randomBytes(x25519KeyLength);
+    privateKey.set(random);
+    wipe(random);
+    try {
+      const { publicKey } = importUnwrappingKey("X25519", privateKey);
+      return { publicKey, wrapping: await this.#encrypt(keyId, privateKey, pair, "private-key", signal) };
+    } finally {
+      wipe(privateKey);
+    }
+  }
+
+  async #encrypt(keyId: string, plaintext: Buffer, pair: BornKeyPair, purpose: CiphertextPurpose, signal: AbortSignal | undefined): Promise<KmsCiphertext> {
+    const { keyArn, ciphertext } = await this.#kms.encrypt({ keyId, plaintext, encryptionContext: encryptionContextOf(pair, purpose) }, options(signal));
+    return { kmsKeyArn: checkAnsweredKey(keyArn, pair.birth, "Encrypt"), ciphertext: answered(ciphertext, "Encrypt", keyId) };
+  }
+
+  /** Whether a ciphertext about the pair, which is no private key, opens to what is expected. */
+  async #holds(pair: BornKeyPair, ciphertext: KmsCiphertext, expected: Buffer, signal: AbortSignal | undefined): Promise<boolean> {
+    const opened = await this.#decrypt(ciphertext, encryptionContextOf(pair, "attestation"), signal);
+    const same = isSame(opened, expected);
+    wipe(opened);
+    return same;
+  }
+
+  /**
+   * `kms:Decrypt` under one key. A multi-Region key is asked in the Regions in their order, and in a further one only when
+   * the one before could not be reached; any other key only where it is. If no Region helps, the first one's failure counts.
+   */
+  async #decrypt({ kmsKeyArn, ciphertext }: KmsCiphertext, encryptionContext: EncryptionContext, signal: AbortSignal | undefined): Promise<Buffer> {
+    let first: KmsError | undefined;
+    for (const keyId of this.#keyIdsOf(kmsKeyArn)) {
+      try {
+        return await this.#decryptUnder(keyId, ciphertext, encryptionContext, signal);
+      } catch (error) {
+        if (!(error instanceof KmsError)) throw error;
+        // A further Region's refusal is a word about that Region's replica and not about the key at home. What it can't open
+        // the key at home can't either: they share their material.
+        if (error.kind === "invalid-ciphertext") throw error;
+        first ??= error;
+        if (!regionalFailures.has(error.kind)) break;
+      }
+    }
+    throw first;
+  }
+
+  #keyIdsOf(kmsKeyArn: string): ReadonlySet<string> {
+    const regions = parseKmsArn(kmsKeyArn)?.multiRegion ? this.#regions : [];
+    const replicas = regions.map((region) => replicaArn(kmsKeyArn, region)).filter((arn) => arn !== undefined);
+    return new Set(replicas.length > 0 ? replicas : [kmsKeyArn]);
+  }
+
+  async #decryptUnder(keyId: string, ciphertext: Uint8Array, encryptionContext: EncryptionContext, signal: AbortSignal | undefined): Promise<Buffer> {
+    const { keyArn, plaintext } = await this.#kms.decrypt({ keyId, ciphertext, encryptionContext }, options(signal));
+    if (!types.isUint8Array(plaintext)) throw noBytes("Decrypt", keyId);
+    if (keyArn !== keyId) {
+      wipe(plaintext);
+      const message = `the KMS provider answered Decrypt under ${keyId} with another key, ${JSON.stringify(keyArn)}`;
+      throw kmsError("unexpected-answer", { operation: "Decrypt", keyId, message });
+    }
+    return Buffer.from(plaintext.buffer, plaintext.byteOffset, plaintext.byteLength);
+  }
+}
+
+/** What a mark holds: of another form than an attestation, so that neither can stand for the other. */
+function neverActive({ digest }: Pick<ClaimedKeyPair, "digest">): Buffer {
+  return createHash("sha256").update("recording-keystore never active v1\0").update(digest).digest();
+}
+
+function isSame(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && timingSafeEqual(one, other);
+}
+
+function isPrivateHalfOf({ birth, publicKey }: ClaimedKeyPair, plaintext: Uint8Array): boolean {
+  try {
+    return importUnwrappingKey(birth.spec, plaintext).publicKey.equals(publicKey);
+  } catch {
+    return false;
+  }
+}
+
+/** @throws KmsError where KMS has made a public key that can't be used */
+function importMade({ spec, kmsKeyAliasArn }: BirthRecord, publicKey: Buffer): WrappingKey {
+  try {
+    return importWrappingKey(spec, publicKey);
+  } catch {
+    const message = `KMS made a public key that is no ${spec} key`;
+    throw kmsError("unexpected-answer", { operation: "GenerateDataKeyPairWithoutPlaintext", keyId: kmsKeyAliasArn, message });
+  }
+}
+
+/** The key with which KMS answered must belong to the account and Region of the alias that was asked. */
+function checkAnsweredKey(keyArn: string, birth: BirthRecord, operation: string): string {
+  if (isKmsKeyArn(keyArn) && sameAccountAndRegion(keyArn, birth.kmsKeyAliasArn)) return keyArn;
+  throw kmsError("unexpected-answer", {
+    operation,
+    keyId: birth.kmsKeyAliasArn,
+    message: `KMS answered ${operation} for ${birth.kmsKeyAliasArn} with the key ${JSON.stringify(keyArn)}, which is not of the alias's account and Region`,
+  });
+}
+
+/** A copy of what KMS answered, which must be bytes. */
+function answered(bytes: unknown, operation: string, keyId: string): Buffer {
+  if (!types.isUint8Array(bytes)) throw noBytes(operation, keyId);
+  return Buffer.from(bytes);
+}
+
+function noBytes(operation: string, keyId: string): KmsError {
+  return kmsError("unexpected-answer", { operation, keyId, message: `the KMS provider answered ${operation} for ${keyId} without bytes` });
+}
+
+function options(signal: AbortSignal | undefined): { signal?: AbortSignal } {
+  return signal ? { signal } : {};
+}

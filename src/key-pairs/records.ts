@@ -1,0 +1,240 @@
+import { types } from "node:util";
+import { RecordingKeyStoreError } from "../errors.js";
+import { boundedCall, DeadlineError } from "../kms/waiting.js";
+import type { KeyPairStore, StoreCallOptions, StoredHead, StoredKeyPair, StoredWrapping } from "../stores/key-pair-store.js";
+import { decodeDocument, encodeDocument, type HeadDocument } from "./documents.js";
+import { claimedKeyPair, untrusted, type ClaimedKeyPair, type KmsCiphertext } from "./key-pair.js";
+import type { VouchedKeyPair } from "./trust.js";
+
+/** Which pair the store says is active. A claim: whoever can write to the store can say so. */
+export interface ClaimedHead extends HeadDocument {
+  readonly revision: string;
+}
+
+/** A place in a store's listing. */
+export type Place = Pick<StoredKeyPair, "sequence" | "keyPairId">;
+
+/** Where a walk along the history begins: behind a place in the listing, with the pair of this digest the next one wanted. */
+export interface Position {
+  readonly after?: Place;
+  readonly digest: Buffer;
+}
+
+/** One organization's records in the store. Nothing else calls the store, and all that it gives are claims. */
+export class KeyPairRecords {
+  readonly organizationId: string;
+  readonly #store: KeyPairStore;
+  readonly #timeout: number;
+
+  /** @param timeout - how long one call may take, milliseconds; what comes later is dropped */
+  constructor(organizationId: string, store: KeyPairStore, timeout: number) {
+    this.organizationId = organizationId;
+    this.#store = store;
+    this.#timeout = timeout;
+  }
+
+  /** @throws RecordingKeyStoreError `ERR_STORE_UNAVAILABLE`, `ERR_STORE_CORRUPT`, `ERR_FORMAT_TOO_NEW`, `ERR_KEY_PAIR_UNTRUSTED` */
+  async readHead(signal?: AbortSignal): Promise<ClaimedHead | undefined> {
+    const stored = await this.readRawHead(signal);
+    if (!stored) return undefined;
+    const document = decodeDocument("head", stored.document, "head");
+    if (document.organizationId !== this.organizationId) throw untrusted("the store's head belongs to another organization");
+    return { ...document, revision: stored.revision };
+  }
+
+  /** The head as it stands, whatever it says. @throws `ERR_STORE_UNAVAILABLE`, `ERR_STORE_CORRUPT` */
+  async readRawHead(signal?: AbortSignal): Promise<StoredHead | undefined> {
+    const stored = await this.#call(signal, (options) => this.#store.readHead(this.organizationId, options));
+    if (stored === undefined) return undefined;
+    if (typeof stored?.revision !== "string") throw corrupt("the store gave a head without a revision");
+    return { revision: stored.revision, document: bytesOf(stored.document, "head") };
+  }
+
+  /** @throws as {@link readHead} */
+  async readPair(keyPairId: string, signal?: AbortSignal): Promise<ClaimedKeyPair | undefined> {
+    const stored = await this.#call(signal, (options) => this.#store.readKeyPair(this.organizationId, keyPairId, options));
+    return stored === undefined ? undefined : this.#claimOf(stored, keyPairId);
+  }
+
+  /** The pair that a head names. What the store hands out must be exactly that pair. @throws as {@link readHead} */
+  async readHeadPair(head: ClaimedHead, signal?: AbortSignal): Promise<ClaimedKeyPair> {
+    const pair = await this.readPair(head.keyPairId, signal);
+    if (!pair) throw corrupt(`the store's head names key pair ${head.keyPairId}, which the store does not have`);
+    if (!pair.digest.equals(head.digest) || pair.birth.sequence !== head.sequence) {
+      throw untrusted(`key pair ${head.keyPairId} is not the one that the store's head names`);
+    }
+    return pair;
+  }
+
+  /**
+   * What the store lists behind a place, history or not, highest sequence first.
+   * @param batch - how many pairs to ask the store for
+   * @throws RecordingKeyStoreError `ERR_STORE_CORRUPT` where it lists them out of order, which might never end
+   */
+  async *list(from: Place | undefined, batch: () => number, signal?: AbortSignal): AsyncGenerator<StoredKeyPair> {
+    const { organizationId } = this;
+    let after = from;
+    for (;;) {
+      const query = { after, limit: batch() };
+      const page = await this.#call(signal, (options) => this.#store.listKeyPairs(organizationId, query, options));
+      if (!Array.isArray(page)) throw corrupt("the store gave no list of key pairs");
+      if (page.length === 0) return;
+      for (const stored of page as readonly StoredKeyPair[]) {
+        if (!isPlace(stored)) throw corrupt("the store lists something that is no key pair");
+        if (after && !isBehind(stored, after)) {
+          throw corrupt(`the store lists key pairs out of order: ${stored.keyPairId} behind ${after.keyPairId}`);
+        }
+        after = { sequence: stored.sequence, keyPairId: stored.keyPairId };
+        yield stored;
+      }
+    }
+  }
+
+  /** Reads a listed pair. @throws as {@link readHead} */
+  claimOf(stored: StoredKeyPair): ClaimedKeyPair {
+    return this.#claimOf(stored, stored.keyPairId);
+  }
+
+  /**
+   * The history, newest first: along the digests that each birth record holds of the one before. Birth records are as true
+   * as the digest that the walk begins with; everything else of a pair is a claim. What a store holds beside the chain
+   * (pairs of workers that lost a race) is not history, and damage of it no trouble.
+   *
+   * @param batch - how many pairs to ask the store for
+   * @throws RecordingKeyStoreError `ERR_STORE_CORRUPT` where the store has lost a pair; where a record could not be read
+   * that may be the one, what reading it threw
+   */
+  async *chain(from: Position, batch: () => number, signal?: AbortSignal): AsyncGenerator<{ pair: ClaimedKeyPair; next: Position | undefined }> {
+    let { digest } = from;
+    let damage: unknown;
+    for await (const stored of this.list(from.after, batch, signal)) {
+      let pair: ClaimedKeyPair;
+      try {
+        pair = this.claimOf(stored);
+      } catch (error) {
+        damage ??= error;
+        continue;
+      }
+      if (!pair.digest.equals(digest)) continue;
+      damage = undefined; // what there was of it lay beside the chain
+      const { previousDigest } = pair.birth;
+      const after = { sequence: stored.sequence, keyPairId: stored.keyPairId };
+      yield { pair, next: previousDigest && { after, digest: previousDigest } };
+      if (!previousDigest) return;
+      digest = previousDigest;
+    }
+    throw damage ?? corrupt("the store has lost a key pair of the history: the chain of birth records ends before the first one");
+  }
+
+  /** Stores a pair that somebody has vouched for. @throws `ERR_STORE_UNAVAILABLE` */
+  async putPair(pair: VouchedKeyPair, signal?: AbortSignal): Promise<void> {
+    const { organizationId, keyPairId, sequence } = pair.birth;
+    const document = keyPairDocument(pair);
+    createdOrExists(await this.#call(signal, (options) => this.#store.createKeyPair({ organizationId, keyPairId, sequence, document }, options)));
+  }
+
+  /**
+   * Points the head at a pair. Not aborted half-way, since nobody would know then what became of it.
+   * @returns whether the head still was what the caller believed
+   */
+  async swapHead({ birth, digest }: VouchedKeyPair, expectedRevision: string | undefined): Promise<boolean> {
+    const { organizationId, keyPairId, sequence } = birth;
+    const document = encodeDocument("head", { organizationId, keyPairId, sequence, digest });
+    const swapped = await this.#call(undefined, (options) => this.#store.swapHead(organizationId, expectedRevision, document, options));
+    if (swapped === undefined) return false;
+    if (typeof swapped?.revision !== "string") throw corrupt("the store gave a head without a revision");
+    return true;
+  }
+
+  /** All records beside a pair, by id. @throws `ERR_STORE_UNAVAILABLE`, `ERR_STORE_CORRUPT` */
+  async listWrappings(keyPairId: string, signal?: AbortSignal): Promise<readonly StoredWrapping[]> {
+    const stored = await this.#call(signal, (options) => this.#store.listWrappings(this.organizationId, keyPairId, options));
+    if (!Array.isArray(stored) || !stored.every(isWrapping)) throw corrupt("the store gave no list of wrappings");
+    return stored;
+  }
+
+  async createWrapping(keyPairId: string, wrapping: StoredWrapping, signal?: AbortSignal): Promise<"created" | "exists"> {
+    return createdOrExists(await this.#call(signal, (options) => this.#store.createWrapping(this.organizationId, keyPairId, wrapping, options)));
+  }
+
+  get canRemove(): boolean {
+    return typeof this.#store.removeKeyPair === "function";
+  }
+
+  async remove(keyPairId: string, signal?: AbortSignal): Promise<void> {
+    await this.#call(signal, async (options) => this.#store.removeKeyPair?.(this.organizationId, keyPairId, options));
+  }
+
+  async readStatus(signal?: AbortSignal): Promise<Uint8Array | undefined> {
+    const stored = await this.#call(signal, (options) => this.#store.readStatus(this.organizationId, options));
+    return stored === undefined ? undefined : bytesOf(stored, "status item");
+  }
+
+  async writeStatus(document: Uint8Array): Promise<void> {
+    await this.#call(undefined, (options) => this.#store.writeStatus(this.organizationId, document, options));
+  }
+
+  #claimOf(stored: StoredKeyPair, keyPairId: string): ClaimedKeyPair {
+    const what = `key pair ${keyPairId}`;
+    const parts = decodeDocument("keyPair", bytesOf(stored?.document, what), what);
+    const pair = claimedKeyPair(parts, { organizationId: this.organizationId, what });
+    // A genuine birth record under another name is a copy, of which everything else may be spoilt.
+    if (pair.birth.keyPairId !== keyPairId || pair.birth.sequence !== stored.sequence) throw untrusted(`${what} stands in another pair's place`);
+    return pair;
+  }
+
+  /** A store may throw what it likes, hang, or answer too late: callers see typed errors, within the store's time. */
+  async #call<T>(signal: AbortSignal | undefined, call: (options: StoreCallOptions) => Promise<T>): Promise<T> {
+    try {
+      return await boundedCall(async (controller) => call({ signal: controller.signal }), { deadline: this.#timeout, signal });
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (error instanceof DeadlineError) throw unavailable(`the key pair store did not answer within ${this.#timeout} ms`, error);
+      if (error instanceof RecordingKeyStoreError) throw error;
+      throw unavailable("the key pair store failed", error);
+    }
+  }
+}
+
+/** A pair as its record holds it. */
+export function keyPairDocument({ birthRecord, publicKey, attestation, wrapping }: ClaimedKeyPair): Buffer {
+  return encodeDocument("keyPair", { birthRecord, publicKey, attestation: plain(attestation), wrapping: plain(wrapping) });
+}
+
+function plain({ kmsKeyArn, ciphertext }: KmsCiphertext): KmsCiphertext {
+  return { kmsKeyArn, ciphertext };
+}
+
+function isPlace(given: unknown): given is Place {
+  const { sequence, keyPairId } = (given ?? {}) as Partial<Place>;
+  return Number.isSafeInteger(sequence) && typeof keyPairId === "string";
+}
+
+function isWrapping(given: unknown): given is StoredWrapping {
+  const { wrappingId, document } = (given ?? {}) as Partial<StoredWrapping>;
+  return typeof wrappingId === "string" && types.isUint8Array(document);
+}
+
+/** The order of a store's listing: highest sequence first, then by id. */
+function isBehind(one: Place, other: Place): boolean {
+  return one.sequence < other.sequence || (one.sequence === other.sequence && one.keyPairId > other.keyPairId);
+}
+
+function bytesOf(given: unknown, what: string): Uint8Array {
+  if (types.isUint8Array(given)) return given;
+  throw corrupt(`${what}: the store gave no bytes`);
+}
+
+/** Anything else may mean that nothing was stored. */
+function createdOrExists(answer: unknown): "created" | "exists" {
+  if (answer === "created" || answer === "exists") return answer;
+  throw corrupt("the store does not say whether it has created a record");
+}
+
+function corrupt(message: string): RecordingKeyStoreError {
+  return new RecordingKeyStoreError("ERR_STORE_CORRUPT", message);
+}
+
+function unavailable(message: string, cause: unknown): RecordingKeyStoreError {
+  return new RecordingKeyStoreError("ERR_STORE_UNAVAILABLE", message, { cause, retryable: true });
+}
