@@ -21,6 +21,8 @@ export default defineConfig({
   define: { RECORDING_KEYSTORE_WORKER: JSON.stringify(compileWorkerCode()) },
   test: {
     include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
+    // File stores remember on the host what KMS has confirmed.
+    globalSetup: ["test/support/state-directory.ts"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // `.ci/run` counts tests by this report.

@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import type { ErrorCode } from "../../src/errors.js";
 import { decodeBirthRecord, encodeBirthRecord } from "../../src/key-pairs/birth-record.js";
 import { decodeDocument, encodeDocument, type DocumentKind } from "../../src/key-pairs/documents.js";
-import { parseKeyPair } from "../../src/key-pairs/key-pair.js";
+import { FleetSecret } from "../../src/key-pairs/fleet-word.js";
+import { claimedKeyPair } from "../../src/key-pairs/key-pair.js";
 import { isKmsKeyArn, kmsAliasArnProblem, parseKmsArn, regionOf, replicaArn, sameAccountAndRegion } from "../../src/kms/arn.js";
 import { TrustAnchor } from "../../src/kms/trust-anchor.js";
 import { frame, unframe } from "../../src/stores/file/frame.js";
@@ -21,14 +23,38 @@ const kmsCiphertext = { kmsKeyArn: "arn:aws:kms:eu-west-1:111122223333:key/1", c
 const publicKey = Buffer.from("8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a", "hex");
 const keyPair = encodeDocument("keyPair", { birthRecord, publicKey, attestation: kmsCiphertext, wrapping: kmsCiphertext });
 const digest = createHash("sha256").update(birthRecord).digest();
+const fleetSecret = new FleetSecret([Buffer.alloc(32, 9)]);
+const status = fleetSecret.sign("org-1", {
+  keyPairId: "pair-1",
+  sequence: 2,
+  attested: digest,
+  confirmedAt: 1_769_860_700_000,
+  at: 1_769_860_800_000,
+  failure: { kind: "key-disabled", operation: "Decrypt", message: "key is disabled" },
+});
 const documents: Readonly<Record<DocumentKind, Buffer>> = {
   keyPair,
   wrapping: encodeDocument("wrapping", { digest, wrapping: kmsCiphertext }),
-  lost: encodeDocument("lost", { digest }),
+  fate: encodeDocument("fate", { digest, mark: kmsCiphertext }),
   head: encodeDocument("head", { organizationId: "org-1", keyPairId: "pair-1", sequence: 2, digest }),
   lastConfirmed: encodeDocument("lastConfirmed", { organizationId: "org-1", keyPair, confirmedAt: 1_769_860_800_000 }),
-  status: encodeDocument("status", { digest, at: 1_769_860_800_000, failure: { kind: "key-disabled", operation: "Decrypt", message: "key is disabled" } }),
+  status: encodeDocument("status", status),
 };
+
+/** Whether a pair's record gets through its parser. */
+async function isUsablePair(input: Buffer): Promise<boolean> {
+  const parts = decodeDocument("keyPair", input, "a key pair");
+  const codes = [...formatCodes, "ERR_KEY_PAIR_UNTRUSTED"] as const;
+  const pair = await refusable(codes, () => claimedKeyPair(parts, { organizationId: "org-1", what: "a key pair" }));
+  if (pair) promise(pair.wrappingKey.wrap(Buffer.alloc(32)).length >= 80, "wraps into too little");
+  return pair !== undefined;
+}
+
+/** What the fleet's secret takes is what it has signed, to the last member. */
+function isSameWord(input: Buffer): boolean {
+  const word = fleetSecret.verify("org-1", decodeDocument("status", input, "status"));
+  return word === undefined || isDeepStrictEqual(word, status);
+}
 
 const document = (kind: DocumentKind): FuzzTarget => ({
   name: `document: ${kind}`,
@@ -40,10 +66,10 @@ const document = (kind: DocumentKind): FuzzTarget => ({
   async run(input) {
     const content = await refusable(storeCodes, () => decodeDocument(kind, input, kind));
     if (content) promise(encodeDocument(kind, decodeDocument(kind, encodeDocument(kind, content), kind)).equals(encodeDocument(kind, content)), "does not come back");
-    if (!content || kind !== "keyPair") return content !== undefined;
-    const pair = await refusable([...storeCodes, ...formatCodes, "ERR_KEY_PAIR_UNTRUSTED"], () => parseKeyPair(input, { organizationId: "org-1", what: "a key pair" }));
-    if (pair) promise(pair.wrappingKey.wrap(Buffer.alloc(32)).length >= 80, "wraps into too little");
-    return pair !== undefined;
+    if (!content) return false;
+    if (kind === "keyPair") return isUsablePair(input);
+    if (kind === "status") promise(isSameWord(input), "the fleet's word was changed");
+    return true;
   },
 });
 
@@ -80,7 +106,7 @@ export const recordTargets: readonly FuzzTarget[] = [
   },
   document("keyPair"),
   document("wrapping"),
-  document("lost"),
+  document("fate"),
   document("head"),
   document("lastConfirmed"),
   document("status"),

@@ -28,6 +28,7 @@ export const birthRecord = encodeBirthRecord({
   scheduleAnchor: 1_769_817_600_000,
   contextKeyName: "genesys-cloud-organization-id",
   purpose: "key-pair",
+  reason: "schedule",
 });
 
 const recipient: HeaderRecipient = { birthRecord, wrappedDataKey: Buffer.alloc(80, 5) };

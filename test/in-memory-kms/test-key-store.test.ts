@@ -34,11 +34,26 @@ describe("createTestKeyStore", () => {
     const { keyStore, kms, kmsKeyAliasArn } = await createTestKeyStore({
       organizationId: "northwind",
       homeRegion: "eu-central-1",
-      configuration: { keyPairSpec: "RSA_2048", contextKeyName: "tenant" },
+      configuration: { keyPairSpec: "RSA_2048" },
+      contextKeyName: "tenant",
     });
     expect(kmsKeyAliasArn).toBe("arn:aws:kms:eu-central-1:111122223333:alias/recordings");
     expect(kms.journal.count("GenerateDataKeyPairWithoutPlaintext")).toBeGreaterThan(0);
     expect(kms.journal.calls({ operation: "Decrypt" })[0]?.encryptionContext).toMatchObject({ tenant: "northwind" });
+    await keyStore.close();
+  });
+
+  test("writes the first of several context key names into the key's policy", async () => {
+    const { keyStore, kms, kmsKeyArn } = await createTestKeyStore({ contextKeyName: ["tenant", "earlier"] });
+    expect((await keyStore.rotate()).sequence).toBe(2);
+    expect(kms.getKeyPolicy(kmsKeyArn)).toContain("kms:EncryptionContext:tenant");
+    expect(kms.getKeyPolicy(kmsKeyArn)).not.toContain("earlier");
+    await keyStore.close();
+  });
+
+  test("takes a fleet's secret, for tests of several workers", async () => {
+    const { keyStore } = await createTestKeyStore({ fleetSecret: new Uint8Array(32).fill(1) });
+    expect((await keyStore.status()).fleet).toMatchObject({ authentic: true });
     await keyStore.close();
   });
 

@@ -1,72 +1,99 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { encodeFields, type Field } from "../../src/encoding/fields.js";
-import { birthRecordDigest, decodeBirthRecord, encodeBirthRecord, type BirthRecord } from "../../src/key-pairs/birth-record.js";
-import { keyPairSpecs, periodicKeyChanges } from "../../src/key-pairs/vocabulary.js";
+import { RecordingKeyStoreError } from "../../src/errors.js";
+import {
+  birthRecordDigest,
+  decodeBirthRecord,
+  encodeBirthRecord,
+  type BirthRecord,
+} from "../../src/key-pairs/birth-record.js";
+import { keyPairReasons, keyPairSpecs, periodicKeyChanges } from "../../src/key-pairs/vocabulary.js";
+import {
+  encoded,
+  fieldsOf,
+  highestSequence,
+  latestTime,
+  magicLength,
+  number,
+  record,
+  refused,
+  shown,
+  withFields,
+  without,
+  withValue,
+} from "./birth-record-bytes.js";
 
-const record: BirthRecord = {
-  organizationId: "org-1",
-  keyPairId: "pair-1",
-  sequence: 7,
-  spec: "X25519",
-  createdAt: 1_767_225_600_000,
-  previousDigest: Buffer.alloc(32, 6),
-  kmsKeyAliasArn: "arn:aws:kms:eu-west-1:111122223333:alias/recordings",
-  periodicKeyChange: "monthly",
-  scheduleAnchor: 1_767_225_599_000,
-  contextKeyName: "genesys-cloud-organization-id",
-  purpose: "key-pair",
-};
-const magicLength = 8;
-const encoded = encodeBirthRecord(record);
-
-function fieldsOf(bytes: Buffer): Field[] {
-  const fields: Field[] = [];
-  for (let offset = magicLength; offset < bytes.length; ) {
-    const length = bytes.readUInt16BE(offset + 2);
-    fields.push({ tag: bytes.readUInt16BE(offset) & 0x7fff, critical: true, value: bytes.subarray(offset + 4, offset + 4 + length) });
-    offset += 4 + length;
-  }
-  return fields;
-}
-
-const withFields = (fields: readonly Field[]) => Buffer.concat([encoded.subarray(0, magicLength), encodeFields(fields)]);
-const without = (tag: number) => withFields(fieldsOf(encoded).filter((field) => field.tag !== tag));
-const withValue = (tag: number, value: Uint8Array | string) => withFields(fieldsOf(encoded).map((field) => (field.tag === tag ? { ...field, value: Buffer.from(value) } : field)));
-const number = (value: bigint) => {
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigUInt64BE(value);
-  return bytes;
-};
-
-const records = fc.record(
-  {
-    organizationId: fc.string({ unit: "grapheme" }),
-    keyPairId: fc.string(),
-    sequence: fc.maxSafeNat(),
-    spec: fc.constantFrom(...keyPairSpecs),
-    createdAt: fc.maxSafeNat(),
-    previousDigest: fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes)),
-    kmsKeyAliasArn: fc.string(),
-    periodicKeyChange: fc.constantFrom(...periodicKeyChanges),
-    scheduleAnchor: fc.maxSafeNat(),
-    contextKeyName: fc.string(),
-    purpose: fc.constantFrom("test" as const, "key-pair" as const),
-  },
-  { requiredKeys: ["organizationId", "keyPairId", "sequence", "spec", "createdAt", "kmsKeyAliasArn", "periodicKeyChange", "scheduleAnchor", "contextKeyName", "purpose"] },
+const letters = "ABCXYZabcxyz0189".split("");
+const idCharacter = fc.constantFrom(...letters, "_", "-");
+/** Texts that begin with a letter or digit, in the characters of a rule. */
+const ruled = (punctuation: string, maxLength = 128) =>
+  fc
+    .tuple(
+      fc.constantFrom(...letters),
+      fc.string({ unit: fc.constantFrom(...letters, ...punctuation.split("")), maxLength: maxLength - 1 }),
+    )
+    .map((parts) => parts.join(""));
+const time = fc.oneof(fc.integer({ min: 0, max: latestTime }), fc.constantFrom(0, latestTime));
+const digest = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes));
+const place = fc.oneof(
+  fc.constant({ sequence: 1 }),
+  fc.record({
+    sequence: fc.oneof(fc.integer({ min: 2, max: highestSequence }), fc.constant(highestSequence)),
+    previousDigest: digest,
+  }),
 );
+const region = fc.constantFrom("aws:kms:eu-west-1", "aws-us-gov:kms:us-gov-east-1", "aws-cn:kms:cn-north-1");
+const aliasName = fc
+  .string({ unit: fc.constantFrom(...letters, "/", "_", "-"), minLength: 1, maxLength: 250 })
+  .filter((name) => !name.startsWith("aws/"));
+
+/** Every record that keeps the rules. */
+const records: fc.Arbitrary<BirthRecord> = fc
+  .tuple(
+    fc.record(
+      {
+        organizationId: ruled("._:@+=,-"),
+        keyPairId: fc.string({ unit: idCharacter, minLength: 1, maxLength: 64 }),
+        spec: fc.constantFrom(...keyPairSpecs),
+        createdAt: time,
+        kmsKeyAliasArn: fc.tuple(region, aliasName).map(([where, name]) => `arn:${where}:111122223333:alias/${name}`),
+        periodicKeyChange: fc.constantFrom(...periodicKeyChanges),
+        scheduleAnchor: time,
+        contextKeyName: ruled("._:/@-").filter((name) => !/^(aws|recording-keystore):/i.test(name)),
+        purpose: fc.constantFrom("test" as const, "key-pair" as const),
+        reason: fc.constantFrom(...keyPairReasons),
+      },
+      {
+        requiredKeys: [
+          "organizationId",
+          "keyPairId",
+          "spec",
+          "createdAt",
+          "kmsKeyAliasArn",
+          "periodicKeyChange",
+          "scheduleAnchor",
+          "contextKeyName",
+          "purpose",
+        ],
+      },
+    ),
+    place,
+  )
+  .map(([rest, where]) => ({ ...rest, ...where }));
 
 describe("a birth record", () => {
   it("comes back as it was written, field by field", () => {
     fc.assert(
       fc.property(records, (any) => {
-        expect(decodeBirthRecord(encodeBirthRecord(any))).toEqual({ ...any });
+        expect(decodeBirthRecord(encodeBirthRecord(any))).toStrictEqual({ ...any });
       }),
     );
-    expect(decodeBirthRecord(without(6))).not.toHaveProperty("previousDigest");
+    expect(decodeBirthRecord(encoded)).toStrictEqual(record);
   });
 
-  it("begins with its name and version", () => expect(encoded.subarray(0, magicLength).toString("latin1")).toBe("RKSKEY\0\x01"));
+  it("begins with its name and version", () =>
+    expect(encoded.subarray(0, magicLength).toString("latin1")).toBe("RKSKEY\0\x01"));
 
   it("is read from wherever it lies in memory, and is not kept there", () => {
     const around = Buffer.concat([Buffer.alloc(5, 0xff), encoded, Buffer.alloc(5, 0xff)]);
@@ -75,49 +102,148 @@ describe("a birth record", () => {
     expect(read).toEqual(record);
   });
 
-  it("keeps a byte order mark, which is a character like any other", () => {
-    const organizationId = "\ufefforg-1";
-    expect(decodeBirthRecord(encodeBirthRecord({ ...record, organizationId })).organizationId).toBe(organizationId);
+  it("is named by its SHA-256", () =>
+    expect(birthRecordDigest(Buffer.from("abc")).toString("hex")).toBe(
+      "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+    ));
+
+  it("has one encoding: changed bytes are refused, or are those that encoding gives", () => {
+    const change = fc.oneof(
+      fc.record({ at: fc.nat(), with: fc.nat(255) }).map(
+        ({ at, with: byte }) =>
+          (bytes: Buffer) =>
+            void bytes.writeUInt8(byte, at % bytes.length),
+      ),
+      fc.record({ at: fc.nat(), with: idCharacter }).map(
+        ({ at, with: letter }) =>
+          (bytes: Buffer) =>
+            void bytes.write(letter, at % bytes.length),
+      ),
+      fc.record({ at: fc.nat(), bit: fc.nat(7) }).map(({ at, bit }) => (bytes: Buffer) => {
+        bytes.writeUInt8(bytes.readUInt8(at % bytes.length) ^ (1 << bit), at % bytes.length);
+      }),
+    );
+    let taken = 0;
+    fc.assert(
+      fc.property(records, fc.array(change, { minLength: 1, maxLength: 3 }), (any, changes) => {
+        const bytes = encodeBirthRecord(any);
+        for (const apply of changes) apply(bytes);
+        let read: BirthRecord;
+        try {
+          read = decodeBirthRecord(bytes);
+        } catch (error) {
+          expect(error).toBeInstanceOf(RecordingKeyStoreError);
+          return;
+        }
+        if (hasUnknown(bytes)) return;
+        taken += 1;
+        expect(encodeBirthRecord(read).equals(bytes)).toBe(true);
+      }),
+      { numRuns: 2_000 },
+    );
+    expect(taken).toBeGreaterThan(200);
+  });
+});
+
+/** Whether decoding leaves something out: a field that may be skipped, or a reason of a later version. */
+function hasUnknown(bytes: Buffer): boolean {
+  return fieldsOf(bytes).some(
+    ({ tag, value }) =>
+      tag > 12 || (tag === 12 && !(keyPairReasons as readonly string[]).includes(Buffer.from(value).toString())),
+  );
+}
+
+describe("the reason of a birth record", () => {
+  it.each(keyPairReasons)("is kept: %s", (reason) => {
+    expect(decodeBirthRecord(encodeBirthRecord({ ...record, reason })).reason).toBe(reason);
   });
 
-  it("is named by its SHA-256", () => expect(birthRecordDigest(Buffer.from("abc")).toString("hex")).toBe("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"));
+  it("may be skipped by readers that do not know the field", () => {
+    expect(fieldsOf(encoded).at(-1)).toEqual({ tag: 12, critical: false, value: Buffer.from("on-demand") });
+  });
+
+  it("is absent from records that were made without it", () => {
+    const { reason: _, ...rest } = record;
+    expect(decodeBirthRecord(without(12))).toStrictEqual(rest);
+    expect(encodeBirthRecord(rest).equals(without(12))).toBe(true);
+  });
+
+  it.each(["restore", "", "On-Demand", "x".repeat(0xffff)].map((text) => ({ text, shown: shown(text) })))(
+    "of a later version reads as absent: $shown",
+    ({ text }) => {
+      expect(decodeBirthRecord(withValue(12, text))).not.toHaveProperty("reason");
+    },
+  );
 });
 
 describe("what is no birth record", () => {
   const [organization, ...rest] = fieldsOf(encoded) as [Field, ...Field[]];
+  const reason = rest.at(-1)!;
   it.each<[what: string, bytes: Buffer, message: string]>([
     ["nothing", Buffer.alloc(0), "does not begin as one"],
-    ["another beginning", Buffer.concat([Buffer.from("RKSKEX\0\x01"), encoded.subarray(magicLength)]), "does not begin as one"],
+    [
+      "another beginning",
+      Buffer.concat([Buffer.from("RKSKEX\0\x01"), encoded.subarray(magicLength)]),
+      "does not begin as one",
+    ],
     ["its name alone", encoded.subarray(0, 6), "does not begin as one"],
     ["half a version", encoded.subarray(0, 7), "does not begin as one"],
     ["no fields", encoded.subarray(0, magicLength), "field 1 is missing"],
-    ...[1, 2, 3, 4, 5, 7, 8, 9, 10, 11].map((tag): [string, Buffer, string] => [`no field ${tag}`, without(tag), `field ${tag} is missing`]),
+    ...[1, 2, 3, 4, 5, 7, 8, 9, 10, 11].map((tag): [string, Buffer, string] => [
+      `no field ${tag}`,
+      without(tag),
+      `field ${tag} is missing`,
+    ]),
     ["an organization that is no UTF-8", withValue(1, Buffer.from([0x6f, 0xff])), "field 1 is not UTF-8"],
     ["an alias that is no UTF-8", withValue(7, Buffer.from([0xc0, 0x80])), "field 7 is not UTF-8"],
+    ["a reason that is no UTF-8", withValue(12, Buffer.from([0xc0, 0x80])), "field 12 is not UTF-8"],
     ["a sequence of seven bytes", withValue(3, Buffer.alloc(7)), "field 3 is not a number"],
     ["a time of nine bytes", withValue(5, Buffer.alloc(9)), "field 5 is not a number"],
     ["no anchor", withValue(9, ""), "field 9 is not a number"],
     ["a number that JavaScript can't hold", withValue(9, number(2n ** 53n)), "field 9 is not a number"],
-    ["a digest cut short", withValue(6, Buffer.alloc(31)), "digest of the previous pair is not 32 bytes"],
-    ["an empty digest", withValue(6, ""), "digest of the previous pair is not 32 bytes"],
-    ["a digest too long", withValue(6, Buffer.alloc(33)), "digest of the previous pair is not 32 bytes"],
-    ["a field that may be skipped", withFields([{ ...organization, critical: false }, ...rest]), "field 1 has the wrong critical bit"],
-    ["an end that is missing", encoded.subarray(0, -1), "field 11 is cut short"],
+    [
+      "a field that may be skipped",
+      withFields([{ ...organization, critical: false }, ...rest]),
+      "field 1 has the wrong critical bit",
+    ],
+    [
+      "a reason that may not be skipped",
+      withFields([organization, ...rest.slice(0, -1), { ...reason, critical: true }]),
+      "field 12 has the wrong critical bit",
+    ],
+    ["an end that is missing", encoded.subarray(0, -1), "field 12 is cut short"],
+    [
+      "a byte behind the end",
+      Buffer.concat([encoded, Buffer.alloc(1)]),
+      `field at byte ${encoded.length - magicLength} is cut short`,
+    ],
+    ["a field twice", Buffer.concat([encoded, encodeFields([reason])]), "field 12 is duplicated or out of order"],
   ])("%s", (_, bytes, message) => {
-    expect(() => decodeBirthRecord(bytes)).toThrow(expect.objectContaining({ code: "ERR_FORMAT_INVALID", message: `birth record: ${message}` }));
+    expect(() => decodeBirthRecord(bytes)).toThrow(refused("ERR_FORMAT_INVALID", message));
   });
 
   it.each([
-    ["version", Buffer.concat([Buffer.from("RKSKEY\0\x02"), encoded.subarray(magicLength)]), "has a version that this library does not know"],
-    ["other version", Buffer.concat([Buffer.from("RKSKEY\x01\x01"), encoded.subarray(magicLength)]), "has a version that this library does not know"],
-    ["spec", withValue(4, "ML_KEM_768"), '"ML_KEM_768" is not known to this version'],
-    ["period", withValue(8, "hourly"), '"hourly" is not known to this version'],
-    ["purpose", withValue(11, "archive"), '"archive" is not known to this version'],
-    ["long word, of which the beginning is shown", withValue(4, "X".repeat(100)), `"${"X".repeat(40)}" is not known to this version`],
-    ["field", withFields([...fieldsOf(encoded), { tag: 12, critical: true, value: Buffer.alloc(1) }]), "has the critical field 12, which this version does not know"],
+    [
+      "version",
+      Buffer.concat([Buffer.from("RKSKEY\0\x02"), encoded.subarray(magicLength)]),
+      "has a version that this library does not know",
+    ],
+    [
+      "other version",
+      Buffer.concat([Buffer.from("RKSKEY\x01\x01"), encoded.subarray(magicLength)]),
+      "has a version that this library does not know",
+    ],
+    [
+      "field",
+      withFields([...fieldsOf(encoded), { tag: 13, critical: true, value: Buffer.alloc(1) }]),
+      "has the critical field 13, which this version does not know",
+    ],
   ])("is newer than this library: a %s", (_, bytes, message) => {
-    expect(() => decodeBirthRecord(bytes)).toThrow(expect.objectContaining({ code: "ERR_FORMAT_TOO_NEW", message: `birth record: ${message}` }));
+    expect(() => decodeBirthRecord(bytes)).toThrow(refused("ERR_FORMAT_TOO_NEW", message));
   });
 
-  it("the largest number that JavaScript can hold is one", () => expect(decodeBirthRecord(withValue(5, number(2n ** 53n - 1n))).createdAt).toBe(Number.MAX_SAFE_INTEGER));
+  it("is not a field that may be skipped", () => {
+    const newer = withFields([...fieldsOf(encoded), { tag: 13, critical: false, value: Buffer.alloc(1) }]);
+    expect(decodeBirthRecord(newer)).toStrictEqual(record);
+  });
 });

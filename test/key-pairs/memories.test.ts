@@ -3,101 +3,157 @@ import type { LastConfirmedStore } from "../../src/index.js";
 import { ConfirmedMemory } from "../../src/key-pairs/confirmed-memory.js";
 import { encodeDocument } from "../../src/key-pairs/documents.js";
 import { HostMemory } from "../../src/key-pairs/host-memory.js";
-import { storedKeyPair } from "../../src/key-pairs/key-pair.js";
-import { KeyTrust } from "../../src/key-pairs/key-trust.js";
-import { SharedHealth } from "../../src/key-pairs/shared-health.js";
-import { kmsError } from "../../src/kms/failures.js";
-import { TrustAnchor } from "../../src/kms/trust-anchor.js";
+import { keyPairDocument } from "../../src/key-pairs/records.js";
 import { MemoryLastConfirmedStore, TestClock } from "../../src/testing/index.js";
-import { kmsKeyAliasArn, minute, organizationId, turns, world } from "./world.js";
+import { spoilt } from "./inventions.js";
+import { held as gate } from "./verdicts.js";
+import { kmsKeyAliasArn, organizationId, turns, world, type WorkerOptions } from "./world.js";
 
 const away = () => Promise.reject(new Error("disk full"));
 afterEach(() => void vi.restoreAllMocks());
 
+const prefix = "recording-keystore: the last confirmed record of this host";
 function warnings() {
-  return vi.spyOn(process, "emitWarning").mockImplementation(() => undefined).mock.calls;
+  const { calls } = vi.spyOn(process, "emitWarning").mockImplementation(() => undefined).mock;
+  return () => calls.splice(0).map(([text]) => text);
+}
+
+/** A host that has had a pair confirmed, and its memory as a later process has it. */
+async function host() {
+  const parts = world();
+  const { pair, rotation, lastConfirmed } = await parts.configured();
+  const later = (options: WorkerOptions = {}) => parts.worker({ lastConfirmed, ...options });
+  return { ...parts, pair, rotation, lastConfirmed, later, said: warnings() };
 }
 
 describe("what a host remembers", () => {
   it("is the pair confirmed last and when, once in a life", async () => {
-    const { configured, worker } = world();
-    const { pair, lastConfirmed } = await configured();
-    const { context } = worker({ lastConfirmed, trust: new KeyTrust(undefined) });
-    await new HostMemory(context).remember(pair, 1_234);
-    const memory = new HostMemory(context);
-    const { pair: recalled, confirmedAt } = (await memory.recall())!;
-    expect([recalled.digest, recalled.publicKey, confirmedAt]).toEqual([pair.digest, pair.publicKey, 1_234]);
-    expect(context.trust.basis).toEqual({ kind: "first-use", kmsKeyAliasArn });
+    const { pair, later } = await host();
+    await later().memory.remember(pair, 1_234);
+    const { memory, trust } = later({ trustedKmsKeys: "first-use" });
+    const recalled = await memory.recall();
+    expect(recalled).toMatchObject({ pair: { digest: pair.digest, publicKey: pair.publicKey }, confirmedAt: 1_234 });
+    expect(trust.basis).toEqual({ kind: "first-use", kmsKeyAliasArn });
     expect(await memory.recall()).toBeUndefined();
-    expect(await new HostMemory(context).recall()).toBeDefined();
+    expect(await later().memory.recall()).toBeDefined();
   });
 
   it("may be nothing, which is not asked for again", async () => {
     const { worker } = world();
-    const { context, lastConfirmed } = worker();
+    const { memory, lastConfirmed } = worker();
     const said = warnings();
     const load = vi.spyOn(lastConfirmed, "load");
-    const memory = new HostMemory(context);
-    expect([await memory.recall(), await memory.recall()]).toEqual([undefined, undefined]);
-    expect([load.mock.calls, said]).toEqual([[[organizationId]], []]);
+    for (let time = 0; time < 2; time += 1) expect(await memory.recall()).toBeUndefined();
+    expect({ loads: load.mock.calls, said: said() }).toEqual({ loads: [[organizationId]], said: [] });
   });
 
-  it("that can't be read now is asked for again; one that is no use is not. Both are said, and no error", async () => {
-    const { configured, worker } = world();
-    const { lastConfirmed } = await configured();
-    const said = warnings();
-    const { context } = worker({ lastConfirmed });
-    const memory = new HostMemory(context);
-    const load = vi.spyOn(lastConfirmed, "load").mockImplementationOnce(away);
+  it("is asked for again where it can't be read now, and said to be of no use", async () => {
+    const { lastConfirmed, later, said } = await host();
+    const { memory } = later();
+    vi.spyOn(lastConfirmed, "load").mockImplementationOnce(away);
     expect(await memory.recall()).toBeUndefined();
-    expect(said.splice(0)).toEqual([["recording-keystore: the last confirmed record of this host can't be used (disk full)"]]);
+    expect(said()).toEqual([`${prefix} can't be used (disk full)`]);
     expect(await memory.recall()).toBeDefined();
-    load.mockResolvedValue(Buffer.from("{"));
-    const broken = new HostMemory(context);
-    expect([await broken.recall(), await broken.recall()]).toEqual([undefined, undefined]);
-    expect(said).toEqual([["recording-keystore: the last confirmed record of this host can't be used (last confirmed record: is not JSON)"]]);
+    expect(said()).toEqual([]);
   });
 
-  it("counts for nothing when it is another organization's, or not covered by the anchor any more", async () => {
-    const { configured, worker } = world();
-    const { pair, lastConfirmed } = await configured();
-    const said = warnings();
-    const { document } = storedKeyPair(pair);
-    await lastConfirmed.save("org-9", encodeDocument("lastConfirmed", { organizationId: "org-9", keyPair: Buffer.from(document), confirmedAt: 1 }));
-    const foreign = (await lastConfirmed.load("org-9"))!;
-    expect(await new HostMemory(worker({ lastConfirmed: { load: async () => foreign, save: away } }).context).recall()).toBeUndefined();
-    expect(said).toEqual([]);
-    expect(await new HostMemory(worker({ lastConfirmed, organizationId: "org-9" }).context).recall()).toBeUndefined();
-    expect(said.splice(0)[0]).toEqual(["recording-keystore: the last confirmed record of this host can't be used (last confirmed key pair belongs to another organization)"]);
-    expect(await new HostMemory(worker({ lastConfirmed, trust: new KeyTrust(new TrustAnchor(["999999999999"])) }).context).recall()).toBeUndefined();
-    expect(String(said[0]?.[0])).toMatch(/which the trust anchor does not cover\)$/);
+  it("is given up after the store's time where the disk hangs; a thrown word is said as it is", async () => {
+    const { lastConfirmed, later, said } = await host();
+    const { memory } = later({ storeTimeout: 20 });
+    vi.spyOn(lastConfirmed, "load").mockImplementationOnce(() => new Promise(() => undefined));
+    expect(await memory.recall()).toBeUndefined();
+    expect(said()).toEqual([`${prefix} can't be used (no answer within 20 ms)`]);
+    vi.spyOn(lastConfirmed, "load").mockImplementationOnce(() => {
+      throw "words";
+    });
+    expect(await memory.recall()).toBeUndefined();
+    expect(said()).toEqual([`${prefix} can't be used (words)`]);
+  });
+
+  it.each([
+    ["no JSON", Buffer.from("{"), "last confirmed record: is not JSON"],
+    [
+      "no pair",
+      encodeDocument("lastConfirmed", { organizationId, keyPair: Buffer.from("{"), confirmedAt: 1 }),
+      "last confirmed key pair: is not JSON",
+    ],
+  ])("is said to be of no use where it is damaged, and not asked for again: %s", async (_, document, why) => {
+    const { lastConfirmed, later, said } = await host();
+    const load = vi.spyOn(lastConfirmed, "load").mockResolvedValue(document);
+    const { memory } = later();
+    for (let time = 0; time < 2; time += 1) expect(await memory.recall()).toBeUndefined();
+    expect({ said: said(), loads: load.mock.calls.length }).toEqual({
+      said: [`${prefix} can't be used (${why})`],
+      loads: 1,
+    });
+  });
+
+  it("counts for nothing where it is another organization's", async () => {
+    const { pair, lastConfirmed, later, said } = await host();
+    const of = (organization: string) =>
+      encodeDocument("lastConfirmed", { organizationId: organization, keyPair: keyPairDocument(pair), confirmedAt: 1 });
+    await lastConfirmed.save(organizationId, of("org-9"));
+    expect(await later().memory.recall()).toBeUndefined();
+    expect(said()).toEqual([]);
+    await lastConfirmed.save("org-9", of("org-9"));
+    expect(await later({ organizationId: "org-9" }).memory.recall()).toBeUndefined();
+    expect(said()).toEqual([`${prefix} can't be used (last confirmed key pair belongs to another organization)`]);
+  });
+
+  it("counts for nothing where the anchor does not cover it any more, or KMS has disowned it", async () => {
+    const { pair, lastConfirmed, later, said } = await host();
+    expect(await later({ trustedKmsKeys: ["999999999999"] }).memory.recall()).toBeUndefined();
+    expect(said()).toEqual([expect.stringMatching(/which the trust anchor does not cover\)$/)]);
+    const copy = spoilt(pair);
+    await lastConfirmed.save(
+      organizationId,
+      encodeDocument("lastConfirmed", { organizationId, keyPair: keyPairDocument(copy), confirmedAt: 1 }),
+    );
+    const { memory, trust } = later();
+    await trust.ask(copy);
+    expect(await memory.recall()).toBeUndefined();
+    expect(said()).toEqual([expect.stringMatching(/KMS rejects its record \(invalid-ciphertext\)\)$/)]);
   });
 
   it("is saved one after the other, and a failure is said and stops nothing", async () => {
-    const { configured, worker } = world();
-    const { pair, rotation } = await configured();
+    const { pair, rotation, later, said } = await host();
     const next = await rotation.change({});
-    const said = warnings();
+    const { waiting, release } = gate();
     const saved: number[] = [];
-    let release!: () => void;
-    const slow = new Promise<void>((resolve) => (release = resolve));
     const lastConfirmed: LastConfirmedStore = {
       load: async () => undefined,
       save: async (_, document) => {
         const { confirmedAt } = JSON.parse(Buffer.from(document).toString()) as { confirmedAt: number };
-        if (confirmedAt === 1) await slow;
+        if (confirmedAt === 1) await waiting;
         if (confirmedAt === 2) await away();
         saved.push(confirmedAt);
       },
     };
-    const memory = new HostMemory(worker({ lastConfirmed }).context);
+    const { memory } = later({ lastConfirmed });
     const writes = [memory.remember(pair, 1), memory.remember(next, 2), memory.remember(next, 3)];
     await turns();
     expect(saved).toEqual([]);
     release();
     await Promise.all(writes);
-    expect(saved).toEqual([1, 3]);
-    expect(said).toEqual([["recording-keystore: the last confirmed record could not be saved (the key pair store failed)"]]);
+    expect({ saved, said: said() }).toEqual({ saved: [1, 3], said: [`${prefix} could not be saved (disk full)`] });
+  });
+
+  it("is given up after the store's time where saving hangs; what comes next is saved", async () => {
+    const { pair, later, lastConfirmed, said } = await host();
+    const { memory } = later({ storeTimeout: 20 });
+    vi.spyOn(lastConfirmed, "save").mockImplementationOnce(() => new Promise(() => undefined));
+    await memory.remember(pair, 1);
+    expect(said()).toEqual([`${prefix} could not be saved (no answer within 20 ms)`]);
+    await memory.remember(pair, 2);
+    expect(await later().memory.recall()).toMatchObject({ confirmedAt: 2 });
+  });
+
+  it("was confirmed by this very process only where its memory says so", async () => {
+    const { lastConfirmed, later, pair, clock, trust } = { ...(await host()), trust: world().worker().trust };
+    expect(later().memory.confirmedAt).toBeUndefined();
+    const memory = new HostMemory(organizationId, new ConfirmedMemory(clock).before(lastConfirmed), trust, 50);
+    await memory.remember(pair, clock.now());
+    expect(memory.confirmedAt).toEqual({ wall: clock.now(), monotonic: clock.monotonic() });
   });
 });
 
@@ -132,73 +188,5 @@ describe("what a process remembers for all its organizations", () => {
     expect(Buffer.from((await memory.before({ load: away, save: away }).load("org-1"))!)).toEqual(bytes);
     await memory.before(undefined).save("org-2", bytes);
     expect(await memory.before(undefined).load("org-3")).toBeUndefined();
-  });
-});
-
-describe("what workers tell each other", () => {
-  const digest = Buffer.alloc(32, 1);
-  const other = Buffer.alloc(32, 2);
-  const failure = (kind: "throttled" | "access-denied" = "throttled", message = "slow down") => kmsError(kind, { operation: "Decrypt", message });
-
-  function fleet() {
-    const { clock, store, worker } = world();
-    const shared = () => new SharedHealth(worker().context);
-    const written = vi.spyOn(store, "writeStatus");
-    return { clock, store, shared, written };
-  }
-
-  it("is about one pair, and nothing when it can't be read", async () => {
-    const { clock, store, shared } = fleet();
-    const one = shared();
-    expect(await one.read(digest)).toBeUndefined();
-    await one.write(digest);
-    expect(await shared().read(digest)).toEqual({ digest, at: clock.now() });
-    expect(await shared().read(other)).toBeUndefined();
-    await store.writeStatus(organizationId, Buffer.from("torn"));
-    expect(await shared().read(digest)).toBeUndefined();
-    vi.spyOn(store, "readStatus").mockImplementation(away);
-    expect(await shared().read(digest)).toBeUndefined();
-  });
-
-  it("is fresh for confirmEvery, and never in the future, about another pair, or a failure", async () => {
-    const { clock, shared } = fleet();
-    const one = shared();
-    expect(await one.isFresh(digest)).toBe(false);
-    await shared().write(digest);
-    const fresh = async (pass: number) => {
-      clock.set(clock.now() + pass);
-      return one.isFresh(digest);
-    };
-    expect(await one.isFresh(other)).toBe(false);
-    expect([await fresh(0), await fresh(15 * minute - 1), await fresh(1), await fresh(-15 * minute), await fresh(-1)]).toEqual([true, true, false, true, false]);
-    await shared().write(digest, failure());
-    expect(await one.isFresh(digest)).toBe(false);
-  });
-
-  it("is written once a minute, sooner only when the news has changed", async () => {
-    const { clock, shared, written } = fleet();
-    const one = shared();
-    const writes = async (pass: number, ...news: Parameters<SharedHealth["write"]>) => {
-      clock.advance(pass);
-      await one.write(...news);
-      return written.mock.calls.splice(0).length;
-    };
-    expect(await writes(0, digest)).toBe(1);
-    expect(await writes(minute - 1, digest)).toBe(0);
-    expect(await writes(1, digest)).toBe(1);
-    expect(await writes(0, digest, failure())).toBe(1);
-    expect(await writes(0, digest, failure("throttled", "other words"))).toBe(0);
-    expect(await writes(0, digest, failure("access-denied"))).toBe(1);
-    expect(await writes(0, other, failure("access-denied"))).toBe(1);
-    expect(await writes(0, other)).toBe(1);
-    expect(await writes(0, other)).toBe(0);
-  });
-
-  it("holds of a failure its kind, operation and the beginning of its words, and fails in silence", async () => {
-    const { clock, store, shared } = fleet();
-    await shared().write(digest, failure("access-denied", "x".repeat(5_000)));
-    expect(await shared().read(digest)).toEqual({ digest, at: clock.now(), failure: { kind: "access-denied", operation: "Decrypt", message: "x".repeat(1_000) } });
-    vi.spyOn(store, "writeStatus").mockImplementation(away);
-    await expect(shared().write(digest)).resolves.toBeUndefined();
   });
 });

@@ -1,29 +1,80 @@
-import type { RecordingKeyStoreEvents } from "../../src/index.js";
-import { ActiveKeyPairs } from "../../src/key-pairs/active-key-pair.js";
-import type { KeyPairContext } from "../../src/key-pairs/context.js";
-import { KeyHealth } from "../../src/key-pairs/health.js";
-import { KeyTrust } from "../../src/key-pairs/key-trust.js";
-import { PrivateKeyCustody } from "../../src/key-pairs/private-key-custody.js";
-import { KeyRotation, type KeyStoreConfiguration } from "../../src/key-pairs/rotation.js";
+import type { KeyPairStore, KmsProvider, RecordingKeyStoreEvents } from "../../src/index.js";
 import type { EventSink } from "../../src/events.js";
-import { decryptionInRegions } from "../../src/kms/guarded-kms-provider.js";
+import { ActiveKeyPairs } from "../../src/key-pairs/active-key-pair.js";
+import type { LastConfirmedMemory } from "../../src/key-pairs/confirmed-memory.js";
+import type { KeyPairContext, KeyPairTimes } from "../../src/key-pairs/context.js";
+import { DisownedClaims } from "../../src/key-pairs/disowned-claims.js";
+import { encodeDocument } from "../../src/key-pairs/documents.js";
+import { FleetStatus } from "../../src/key-pairs/fleet-status.js";
+import { FleetSecret } from "../../src/key-pairs/fleet-word.js";
+import { KeyHealth } from "../../src/key-pairs/health.js";
+import { HostMemory } from "../../src/key-pairs/host-memory.js";
+import type { ClaimedKeyPair } from "../../src/key-pairs/key-pair.js";
+import { KmsCalls } from "../../src/key-pairs/kms-calls.js";
+import { PrivateKeyCustody } from "../../src/key-pairs/private-key-custody.js";
+import { keyPairDocument, KeyPairRecords } from "../../src/key-pairs/records.js";
+import { KeyRotation, type KeyStoreConfiguration } from "../../src/key-pairs/rotation.js";
+import { Trust } from "../../src/key-pairs/trust.js";
 import { TrustAnchor } from "../../src/kms/trust-anchor.js";
-import { InMemoryKms, InMemoryKmsProvider, MemoryKeyPairStore, MemoryLastConfirmedStore, TestClock } from "../../src/testing/index.js";
+import {
+  InMemoryKms,
+  InMemoryKmsProvider,
+  MemoryKeyPairStore,
+  MemoryLastConfirmedStore,
+  TestClock,
+} from "../../src/testing/index.js";
 
 export const organizationId = "org-1";
 export const homeRegion = "eu-west-1";
 export const accountId = "000000000000";
 export const kmsKeyAliasArn = `arn:aws:kms:${homeRegion}:${accountId}:alias/recordings`;
+export const contextKeyName = "genesys-cloud-organization-id";
+export const second = 1_000;
 export const minute = 60_000;
 export const day = 86_400_000;
-export const configuration: KeyStoreConfiguration = { kmsKeyAliasArn, periodicKeyChange: "daily", keyPairSpec: "X25519", contextKeyName: "genesys-cloud-organization-id" };
+export const configuration: KeyStoreConfiguration = {
+  kmsKeyAliasArn,
+  periodicKeyChange: "daily",
+  keyPairSpec: "X25519",
+};
 
-export const times: KeyPairContext["times"] = { privateKeyTtl: minute, confirmEvery: 15 * minute, confirmTimeout: 1_000, headTtl: minute };
-
-type Told = { [N in keyof RecordingKeyStoreEvents]: [name: N, event: RecordingKeyStoreEvents[N]] }[keyof RecordingKeyStoreEvents];
+export const times: KeyPairTimes = {
+  privateKeyTtl: minute,
+  confirmEvery: 15 * minute,
+  confirmTimeout: 1_000,
+  headTtl: minute,
+};
 
 /** A deadline of KMS calls, milliseconds, for RSA pairs: making one takes as long as it takes. */
 export const forRsa = { deadline: 30_000 };
+
+/** A secret of a fleet; every number gives another. */
+export const fleetSecret = (number = 1) => new Uint8Array(32).fill(number);
+
+/** What a test wants of a worker other than usual. */
+export interface WorkerOptions {
+  readonly organizationId?: string;
+  readonly kms?: KmsProvider;
+  readonly store?: KeyPairStore;
+  readonly lastConfirmed?: LastConfirmedMemory;
+  /** Of the fleet: none unless given. The first of a list signs. */
+  readonly fleetSecret?: Uint8Array | readonly Uint8Array[];
+  /** The account unless given; `first-use` for a service that has said nothing. */
+  readonly trustedKmsKeys?: readonly string[] | "first-use";
+  /** The first one is for new pairs. */
+  readonly contextKeyNames?: readonly [string, ...string[]];
+  readonly times?: Partial<KeyPairTimes>;
+  readonly storeTimeout?: number;
+  readonly decryptRegions?: readonly string[];
+  /** Nothing unconfirmed is wanted. */
+  readonly requireConfirmed?: boolean;
+  /** Each worker has its own unless given, as processes do. */
+  readonly disowned?: DisownedClaims;
+  readonly custody?: PrivateKeyCustody;
+}
+
+type EventName = keyof RecordingKeyStoreEvents;
+type Told = { [N in EventName]: [name: N, event: RecordingKeyStoreEvents[N]] }[EventName];
 
 /** One organization on an in-memory KMS and a store in memory, and workers of it that have all parts in the open. */
 export function world({ deadline = 200 } = {}) {
@@ -33,37 +84,101 @@ export function world({ deadline = 200 } = {}) {
   const store = new MemoryKeyPairStore();
   const provider = new InMemoryKmsProvider(kms, { deadline });
 
-  const worker = (more: Partial<KeyPairContext> = {}) => {
+  /** As a process that has just started; a restart of another one where that one's `lastConfirmed` is given. */
+  const worker = (options: WorkerOptions = {}) => {
     const events: Told[] = [];
     const emit: EventSink = (...told) => void events.push(told as Told);
-    const lastConfirmed = new MemoryLastConfirmedStore();
-    const context: KeyPairContext = {
-      organizationId,
-      homeRegion,
-      kms: provider,
-      store,
+    const context = contextOf({ clock, kms: provider, store, ...options }, emit);
+    const { lastConfirmed, ...parts } = context;
+    const active = new ActiveKeyPairs(parts);
+    const rotation = new KeyRotation(parts, active);
+    const { records, calls, trust, memory, fleet, health, custody } = parts;
+    const told = () => events.splice(0).map(([name]) => name);
+    return {
+      context: parts,
+      active,
+      rotation,
+      trust,
+      records,
+      calls,
+      fleet,
+      memory,
+      health,
+      custody,
       lastConfirmed,
-      trust: new KeyTrust(new TrustAnchor([accountId])),
-      custody: new PrivateKeyCustody(clock),
-      health: new KeyHealth(clock, emit),
-      clock,
-      emit,
-      times,
-      decryptionUnder: (kmsKeyArn) => decryptionInRegions(more.kms ?? provider, kmsKeyArn, [homeRegion]),
-      ...more,
+      events,
+      told,
     };
-    const active = new ActiveKeyPairs(context);
-    return { context, active, rotation: new KeyRotation(context, active), lastConfirmed, events, told: () => events.splice(0).map(([name]) => name) };
   };
 
   /** A worker of an organization that is configured already. */
-  const configured = async (more: Partial<KeyPairContext> = {}, settings: Partial<KeyStoreConfiguration> = {}) => {
-    const made = worker(more);
+  const configured = async (options: WorkerOptions = {}, settings: Partial<KeyStoreConfiguration> = {}) => {
+    const made = worker(options);
     const pair = await made.rotation.change({ configuration: { ...configuration, ...settings } });
     made.told();
     return { ...made, pair };
   };
-  return { clock, kms, keyArn, store, provider, worker, configured };
+
+  /** What whoever may write to the store can do: puts a pair there, and points the head at it. */
+  const plant = async (pair: ClaimedKeyPair) => {
+    await putAsWriter(store, pair);
+    await pointAsWriter(store, pair);
+  };
+  return { clock, kms, keyArn, store, provider, worker, configured, plant };
+}
+
+/** An organization with one pair, and a worker of it that has not looked yet. The journal begins with that worker. */
+export async function fresh(options: WorkerOptions = {}) {
+  const parts = world();
+  const first = await parts.configured();
+  parts.kms.journal.clear();
+  return { ...parts, first, ...parts.worker(options) };
+}
+
+function contextOf(
+  options: WorkerOptions & { clock: TestClock; kms: KmsProvider; store: KeyPairStore },
+  emit: EventSink,
+): KeyPairContext & { lastConfirmed: LastConfirmedMemory } {
+  const { clock, kms, store, trustedKmsKeys = [accountId], storeTimeout = 5_000 } = options;
+  const lastConfirmed = options.lastConfirmed ?? new MemoryLastConfirmedStore();
+  const organization = options.organizationId ?? organizationId;
+  const contextKeyNames = options.contextKeyNames ?? ([contextKeyName] as const);
+  const secrets = options.fleetSecret && [options.fleetSecret].flat();
+  const records = new KeyPairRecords(organization, store, storeTimeout);
+  const calls = new KmsCalls(kms, [homeRegion, ...(options.decryptRegions ?? [])]);
+  const anchor = trustedKmsKeys === "first-use" ? undefined : new TrustAnchor(trustedKmsKeys);
+  const disowned = options.disowned ?? new DisownedClaims();
+  const { requireConfirmed = false } = options;
+  const trust = new Trust({ anchor, homeRegion, contextKeyNames, calls, disowned, requireConfirmed, clock });
+  return {
+    organizationId: organization,
+    contextKeyName: contextKeyNames[0],
+    records,
+    calls,
+    trust,
+    memory: new HostMemory(organization, lastConfirmed, trust, storeTimeout),
+    fleet: new FleetStatus(records, secrets && new FleetSecret(secrets), clock),
+    custody: options.custody ?? new PrivateKeyCustody(clock),
+    health: new KeyHealth(clock, emit),
+    clock,
+    emit,
+    times: { ...times, ...options.times },
+    lastConfirmed,
+  };
+}
+
+/** Puts a pair into the store as it stands, which nobody has to vouch for. */
+export async function putAsWriter(store: KeyPairStore, pair: ClaimedKeyPair): Promise<void> {
+  const { organizationId: organization, keyPairId, sequence } = pair.birth;
+  await store.createKeyPair({ organizationId: organization, keyPairId, sequence, document: keyPairDocument(pair) });
+}
+
+/** Points the store's head at a pair, whatever it was at before. */
+export async function pointAsWriter(store: KeyPairStore, { birth, digest }: ClaimedKeyPair): Promise<void> {
+  const { organizationId: organization, keyPairId, sequence } = birth;
+  const document = encodeDocument("head", { organizationId: organization, keyPairId, sequence, digest });
+  const before = await store.readHead(organization);
+  await store.swapHead(organization, before?.revision, document);
 }
 
 /** Lets everything that waits for nothing but promises come to its end. */

@@ -129,32 +129,6 @@ it("a failed change shows, and does not stop encryption", async () => {
   expect((await keyStore.status()).usedLastKnownKey).toBe(false);
 });
 
-describe("a fleet", () => {
-  it("asks KMS once in confirmEvery for all its workers, and shares the last KMS error", async () => {
-    const { keyStore, keyStoreWith, kms, clock } = await configured();
-    const workers = [keyStore, keyStoreWith(), keyStoreWith(), keyStoreWith()];
-    for (const worker of workers) await worker.encryptRecording(audio, { recordingId: "r" });
-    kms.journal.clear();
-    clock.advance(16 * 60_000);
-    for (const worker of workers) {
-      await worker.encryptRecording(audio, { recordingId: "r" });
-      await settle();
-    }
-    expect(kms.journal.count("Decrypt")).toBe(1);
-    kms.faults.accessDenied();
-    await keyStore.confirm();
-    expect((await workers[3]?.status())?.fleet?.failure).toMatchObject({ kind: "access-denied", operation: "Decrypt" });
-  });
-
-  it("takes nobody's word for a key it has not had confirmed itself", async () => {
-    const { keyStore, keyStoreWith, kms } = await configured();
-    await keyStore.confirm();
-    kms.journal.clear();
-    await keyStoreWith().encryptRecording(audio, { recordingId: "r" });
-    expect(kms.journal.count("Decrypt")).toBe(1);
-  });
-});
-
 it("heals with the first recording that opens again", async () => {
   const { keyStore, kms } = await configured({ background: false });
   const { body } = await keyStore.encryptRecording(audio, { recordingId: "r" });

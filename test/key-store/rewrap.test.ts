@@ -3,7 +3,7 @@ import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
 import type { KeyPairStore, RecordingKeyStore } from "../../src/index.js";
 import { encodeDocument } from "../../src/key-pairs/documents.js";
-import { storedWrapping, wrappingIdOf } from "../../src/key-pairs/further-wrappings.js";
+import { storedWrapping, wrappingIdOf } from "../../src/key-pairs/wrappings.js";
 import { accountId, configured, homeRegion, kmsKeyAliasArn, organizationId, overridden } from "../support/setup.js";
 
 const audio = randomBytes(1_000);
@@ -176,7 +176,7 @@ describe("whoever can write to the store gains nothing by a wrapping", () => {
   });
 
   it("the place of a true one can be taken, and the report says so", async () => {
-    const { keyStore, keyPairId, newKeyArn } = await planted(({ newKeyArn: arn }) => ({ wrappingId: wrappingIdOf(arn), document: encodeDocument("lost", { digest: randomBytes(32) }) }));
+    const { keyStore, keyPairId, newKeyArn } = await planted(({ newKeyArn: arn }) => ({ wrappingId: wrappingIdOf(arn), document: encodeDocument("fate", { digest: randomBytes(32) }) }));
     expect(await keyStore.rewrapKeyPairs()).toMatchObject({
       complete: false,
       rewrapped: 1,

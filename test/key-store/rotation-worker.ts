@@ -2,14 +2,23 @@ import { writeSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { RecordingKeyStore } from "../../src/recording-key-store.js";
 import { FileKeyPairStore } from "../../src/stores/file.js";
-import { kms } from "../support/kms-known-to-all.js";
+import { accountId, kms } from "../support/kms-known-to-all.js";
 
 /* What the processes of `rotation-processes.test.ts` do. */
 let now = Date.UTC(2026, 0, 1);
 const clock = { now: () => now, monotonic: () => performance.now() };
 
 export function open(directory: string): RecordingKeyStore {
-  return new RecordingKeyStore({ organizationId: "org-1", homeRegion: "eu-west-1", kms, store: new FileKeyPairStore({ directory }), clock, background: false, headTtl: 0 });
+  return new RecordingKeyStore({
+    organizationId: "org-1",
+    homeRegion: "eu-west-1",
+    kms,
+    store: new FileKeyPairStore({ directory }),
+    trustedKmsKeys: [accountId],
+    clock,
+    background: false,
+    headTtl: 0,
+  });
 }
 
 const [role, directory = ""] = process.argv.slice(2);

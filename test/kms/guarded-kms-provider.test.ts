@@ -303,6 +303,18 @@ describe("a provider that does not keep its promises about failures", () => {
     expect(error).toMatchObject({ kind: "unexpected-answer", operation: "Decrypt", keyId: keyArn, retryable: true });
   });
 
+  test.each([undefined, null, "text", 7])("an answer that is none is an unexpected one: %j", async (answer) => {
+    const { held } = guarded();
+    const given = async () => answer as never;
+    const provider = { describeKey: given, encrypt: given, decrypt: given, generateDataKeyPair: given };
+    const guard = new GuardedKmsProvider({ ...held.provider, ...provider });
+    for (const [operation, call] of Object.entries(callsOf(guard, { alias: keyAliasArn, key: keyArn }))) {
+      const keyId = operation === "Decrypt" ? keyArn : keyAliasArn;
+      const message = `the KMS provider answered ${operation} for ${keyId} with nothing`;
+      expect(await rejection(call())).toMatchObject({ kind: "unexpected-answer", operation, keyId, message });
+    }
+  });
+
   test("throwing instead of rejecting too", async () => {
     const { held } = guarded(1);
     const thrower = new GuardedKmsProvider({

@@ -9,6 +9,7 @@ import {
   type RecordingKeyGrant,
   type RecordingKeyPolicyOptions,
   type RecordingKeyStoreOptions,
+  type TestReport,
 } from "../../src/index.js";
 import { InMemoryKms, InMemoryKmsProvider, MemoryKeyPairStore, TestClock } from "../../src/testing/index.js";
 
@@ -37,7 +38,8 @@ function world(policy: object) {
   return { kms, keyArn, kmsKeyAliasArn, worker, administrator };
 }
 
-const statusOf = (report: { steps: readonly { name: string; status: string }[] }) => Object.fromEntries(report.steps.map(({ name, status }) => [name, status]));
+/** How each step of a test ended. */
+const statusOf = (report: TestReport | undefined) => Object.fromEntries(report!.steps.map(({ name, status }) => [name, status]));
 
 test("two statements: the cryptographic actions under the condition, DescribeKey without", () => {
   expect(recordingKeyStatements(grant)).toEqual([
@@ -90,7 +92,8 @@ describe.each(["X25519", "RSA_2048"] as const)("under the policy that the librar
     for (const keyStore of [worker(undefined, { organizationId: "org-2" }), worker("arn:aws:iam::999999999999:role/recording")]) {
       expect(await keyStore.test({ kmsKeyAliasArn, keyPairSpec })).toMatchObject({ ok: false, error: { kind: "access-denied" } });
     }
-    expect(await worker().test({ kmsKeyAliasArn, keyPairSpec, contextKeyName: "tenant" })).toMatchObject({ ok: false, error: { kind: "access-denied" } });
+    const tenant = worker(undefined, { contextKeyName: "tenant" });
+    expect(await tenant.test({ kmsKeyAliasArn, keyPairSpec })).toMatchObject({ ok: false, error: { kind: "access-denied" } });
   });
 });
 

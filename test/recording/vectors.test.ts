@@ -4,7 +4,7 @@ import { Readable } from "node:stream";
 import sodium from "libsodium-wrappers";
 import { beforeAll, describe, expect, it } from "vitest";
 import { decodeBirthRecord } from "../../src/key-pairs/birth-record.js";
-import { encryptionContextOf } from "../../src/key-pairs/encryption-context.js";
+import { encryptionContextOf } from "../../src/key-pairs/key-pair.js";
 import { importUnwrappingKey } from "../../src/key-pairs/key-wrapping.js";
 import { decryptBody } from "../../src/recording/bodies.js";
 import { decodeHeader, encodeHeader } from "../../src/recording/header.js";
@@ -44,7 +44,7 @@ describe.each(recordings)("test vector: $name", (vector) => {
     expect(Buffer.from(recipient!.birthRecord).equals(hex(vector.birthRecord.bytes))).toBe(true);
     const birth = decodeBirthRecord(recipient!.birthRecord);
     expect(JSON.parse(JSON.stringify(birth))).toEqual({ ...vector.birthRecord, bytes: undefined });
-    expect(encryptionContextOf(birth, recipient!.birthRecord, "private-key")).toEqual(vector.encryptionContext);
+    expect(encryptionContextOf({ birth, birthRecord: Buffer.from(recipient!.birthRecord) }, "private-key")).toEqual(vector.encryptionContext);
     const key = importUnwrappingKey(birth.spec, hex(vector.privateKey));
     expect(key.publicKey.equals(hex(vector.publicKey))).toBe(true);
     for (const input of [recording, Readable.from([recording])]) {

@@ -171,16 +171,4 @@ describe("FileLastConfirmedStore", () => {
     await store.save("org", bytes("key"));
     expect(await store.load("org")).toEqual(bytes("key"));
   });
-
-  it("lies beside the file store under the host's name, or where it is told", async () => {
-    const directory = join(folder, "store");
-    const store = new FileKeyPairStore({ directory });
-    await store.hostLastConfirmed().save("org", bytes("key"));
-    expect(await new FileKeyPairStore({ directory }).hostLastConfirmed().load("org")).toEqual(bytes("key"));
-    const hostDirectory = join(folder, "host");
-    const elsewhere = new FileKeyPairStore({ directory, hostDirectory }).hostLastConfirmed();
-    expect(await elsewhere.load("org")).toBeUndefined();
-    await elsewhere.save("org", bytes("other"));
-    expect(await new FileLastConfirmedStore({ directory: hostDirectory }).load("org")).toEqual(bytes("other"));
-  });
 });

@@ -12,6 +12,7 @@ describe("permissions of the file store", () => {
   beforeEach(async () => ({ folder, remove } = await temporaryFolder()));
   afterEach(async () => {
     vi.restoreAllMocks();
+    vi.unstubAllEnvs();
     await remove();
   });
 
@@ -29,6 +30,7 @@ describe("permissions of the file store", () => {
     ["usual", 0o022],
     ["one that takes rights from the owner", 0o277],
   ])("are the owner's alone under a umask that is %s", async (_name, umask) => {
+    vi.stubEnv("XDG_STATE_HOME", join(folder, "nor", "this"));
     const store = new FileKeyPairStore({ directory: join(folder, "not", "there", "yet") });
     const before = process.umask(umask);
     try {
@@ -50,8 +52,6 @@ describe("permissions of the file store", () => {
     await expect(store.readHead("org")).rejects.toMatchObject(refusal);
     await expect(store.writeStatus("org", bytes(""))).rejects.toMatchObject(refusal);
     await expect(store.organizations().next()).rejects.toMatchObject(refusal);
-    await expect(store.hostLastConfirmed().load("org")).rejects.toMatchObject(refusal);
-    await expect(store.hostLastConfirmed().save("org", bytes(""))).rejects.toMatchObject(refusal);
     await expect(new FileLastConfirmedStore({ directory: folder }).load("org")).rejects.toMatchObject(refusal);
     await chmod(folder, 0o755);
     expect(await store.readHead("org")).toBeDefined();
@@ -92,6 +92,7 @@ describe("permissions of the file store", () => {
   });
 
   it("makes nothing by being constructed or read", async () => {
+    vi.stubEnv("XDG_STATE_HOME", join(folder, "state"));
     const directory = join(folder, "store");
     const store = new FileKeyPairStore({ directory });
     expect(await store.readHead("org")).toBeUndefined();

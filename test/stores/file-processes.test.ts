@@ -52,6 +52,21 @@ describe("file store under several processes", () => {
     expect(await readdir(new Layout(directory).headsFolder(organizationId))).toHaveLength(generations);
   });
 
+  it("remembers in one process what another has confirmed under another host name", async () => {
+    for (const [name, before] of [["pod-1", "nothing"], ["pod-2", "key of pod-1"], ["pod-3", "key of pod-2"]] as const) {
+      const process = new WorkerProcess(worker, ["remember", directory, organizationId, name]);
+      try {
+        expect(await process.line(0)).toBe(`remembered ${before}`);
+        expect(await process.line(1)).toBe("saved");
+      } finally {
+        await process.kill();
+      }
+    }
+    const remembered = await new FileKeyPairStore({ directory }).hostLastConfirmed().load(organizationId);
+    expect(labelOf(remembered as Uint8Array)).toBe("key of pod-3");
+    expect(await readdir(directory)).toEqual([]);
+  });
+
   it("loses nothing acknowledged over 300 kill -9 in the middle of writes, and shows readers nothing torn", { timeout: 240_000 }, async () => {
     const lanes = 4;
     const kills = 300;

@@ -1,7 +1,9 @@
 import { writeSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
+import os from "node:os";
 import { createInterface } from "node:readline";
 import { FileKeyPairStore } from "../../src/stores/file.js";
-import { contentOf } from "./content.js";
+import { contentOf, labelOf } from "./content.js";
 
 /**
  * What the processes of `file-processes.test.ts` do. Acknowledgements go out by a synchronous write: once a line has been
@@ -40,4 +42,15 @@ async function write(): Promise<void> {
   }
 }
 
-void (role === "race" ? race() : write());
+/** Says what was remembered, then remembers another key, on a host of this name: as after a restart in a container. */
+async function remember(): Promise<void> {
+  os.hostname = () => name;
+  syncBuiltinESMExports();
+  const lastConfirmed = store.hostLastConfirmed();
+  const known = await lastConfirmed.load(organizationId);
+  say("remembered", known ? labelOf(known) : "nothing");
+  await lastConfirmed.save(organizationId, contentOf(`key of ${name}`));
+  say("saved");
+}
+
+void { race, write, remember }[role as "race" | "write" | "remember"]();

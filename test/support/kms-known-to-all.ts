@@ -6,8 +6,9 @@ import type { EncryptionContext, KmsProvider } from "../../src/kms/kms-provider.
  * For tests in several processes: all share one KMS key, which stands here as a key known to all. Their subject is what
  * happens to key pairs and recordings when processes race and die.
  */
-const keyArn = "arn:aws:kms:eu-west-1:111122223333:key/1";
-export const kmsKeyAliasArn = "arn:aws:kms:eu-west-1:111122223333:alias/recordings";
+export const accountId = "111122223333";
+const keyArn = `arn:aws:kms:eu-west-1:${accountId}:key/1`;
+export const kmsKeyAliasArn = `arn:aws:kms:eu-west-1:${accountId}:alias/recordings`;
 const key = createHash("sha256").update("the organization's KMS key").digest();
 const aad = (context: EncryptionContext) => Buffer.from(JSON.stringify(Object.entries(context).sort()));
 

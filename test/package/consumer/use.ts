@@ -4,7 +4,17 @@ import { createServer } from "node:http";
 import { Readable } from "node:stream";
 import { KMSClient } from "@aws-sdk/client-kms";
 import { S3Client } from "@aws-sdk/client-s3";
-import { bytesSource, KmsError, RecordingKeyStore, RecordingKeyStoreError, type ErrorCode, type KeyStoreStatus, type TestReport } from "recording-keystore";
+import {
+  bytesSource,
+  KmsError,
+  RecordingKeyStore,
+  RecordingKeyStoreError,
+  type ConfigureResult,
+  type ErrorCode,
+  type KeyStoreStatus,
+  type StoreHeadReport,
+  type TestReport,
+} from "recording-keystore";
 import { AwsKmsProvider } from "recording-keystore/aws";
 import { FileKeyPairStore } from "recording-keystore/stores/file";
 import { answerRecordingRequest, recordingResponse, sendRecording, type SeekableRecording } from "recording-keystore/http";
@@ -26,6 +36,9 @@ async function main(): Promise<void> {
     kms: new AwsKmsProvider({ client: (region) => new KMSClient(kms.clientConfig(region)) }),
     store: new MemoryKeyPairStore(),
     trustedKmsKeys: [account],
+    contextKeyName: ["organization", "earlier"],
+    fleetSecret: [new Uint8Array(32).fill(1), Buffer.alloc(40, 2)],
+    storeTimeout: 5_000,
     clock,
   });
   // A provider also takes one client, and a file store is a store.
@@ -36,6 +49,11 @@ async function main(): Promise<void> {
   const report: TestReport = await keyStore.test({ kmsKeyAliasArn, periodicKeyChange: "monthly", keyPairSpec: "X25519" });
   assert.ok(report.ok);
   await keyStore.configure({ kmsKeyAliasArn });
+  const { changed, keyPair, report: unneeded }: ConfigureResult = await keyStore.configure({ kmsKeyAliasArn }, { onlyIfChanged: true });
+  assert.deepEqual([changed, keyPair.reason, unneeded], [false, "configure", undefined]);
+  const head: StoreHeadReport = await keyStore.acceptRestoredStore({ dryRun: true });
+  assert.deepEqual([head.believed.sequence, head.vouchedBy, head.done], [1, "kms", false]);
+  assert.equal((await keyStore.replaceUntrustedHead({ dryRun: true })).done, false);
 
   // What goes in decides what comes out, also for the compiler.
   const audio = new Uint8Array([1, 2, 3]);

@@ -1,0 +1,23 @@
+import { describe, it } from "vitest";
+import { effort } from "../support/effort.js";
+import { hostKinds, statesFor } from "./hosts.js";
+import { record } from "./row.js";
+import { attacks } from "./toolbox.js";
+
+/*
+ * Every move of somebody who may write to the store, met by every kind of host, in every state of KMS (in three where
+ * KMS is not asked about what the attacker shows). On each row the host records, KMS comes back, it records again, and
+ * each recording is tried with the attacker's keys and the owner's.
+ *
+ * The one exception: a fresh pod that has neither memory nor `fleetSecret` nor `requireConfirmedKey` may record,
+ * flagged, with a pair that nobody has vouched for, while KMS gives no verdict, and until 30 s after KMS is back.
+ */
+for (const attack of effort(attacks, attacks.slice(0, 3))) {
+  describe(attack.name, () => {
+    for (const kind of hostKinds) {
+      for (const state of statesFor(attack)) {
+        it(`gets no recording from ${kind.name}, with KMS ${state.name}`, () => record({ attack, kind, state }));
+      }
+    }
+  });
+}
