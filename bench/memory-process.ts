@@ -7,15 +7,14 @@ import { spawn } from "node:child_process";
 import { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
-import { FileKeyPairStore } from "../src/stores/file.js";
 import { floorPieces } from "./shared/floor.js";
-import { clientOf, keyStoreOn } from "./shared/key-store.js";
+import { clientOf, fileStoreIn, keyStoreOn } from "./shared/key-store.js";
 import { MiB } from "./shared/measure.js";
 import { plaintextSource } from "./shared/streams.js";
 
 const [way, bytes = "", endpoint = "", folder = ""] = process.argv.slice(2);
 const recordingId = "recording-1";
-const keyStore = keyStoreOn(clientOf(endpoint), { store: new FileKeyPairStore({ directory: folder }) });
+const keyStore = keyStoreOn(clientOf(endpoint), { store: fileStoreIn(folder) });
 
 // Sampled: the kernel's own maximum begins with that of the process which started this one.
 let peak = 0;

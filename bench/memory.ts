@@ -2,8 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { FileKeyPairStore } from "../src/stores/file.js";
-import { benchKms, clientOf, keyStoreOn, kmsKeyAliasArn } from "./shared/key-store.js";
+import { benchKms, clientOf, fileStoreIn, keyStoreOn, kmsKeyAliasArn } from "./shared/key-store.js";
 import { byScale, bytesShown, GiB, median, MiB, spread } from "./shared/measure.js";
 import { answerOf } from "./shared/processes.js";
 import { below, type Row, type Scale, type Subject } from "./shared/subject.js";
@@ -24,7 +23,7 @@ async function run(scale: Scale): Promise<Row[]> {
   const folder = await mkdtemp(path.join(os.tmpdir(), "recording-keystore-bench-"));
   try {
     const shared = { endpoint: server.url, folder };
-    const keyStore = keyStoreOn(clientOf(server.url), { store: new FileKeyPairStore({ directory: folder }) });
+    const keyStore = keyStoreOn(clientOf(server.url), { store: fileStoreIn(folder) });
     await keyStore.configure({ kmsKeyAliasArn });
     await keyStore.close();
     const peaks: Record<Way, [number[], number[]]> = { encrypt: [[], []], decrypt: [[], []], bare: [[], []] };

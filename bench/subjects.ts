@@ -10,6 +10,7 @@ export const subjects: Readonly<Record<string, () => Promise<Subject>>> = {
   memory: async () => (await import("./memory.js")).memory,
   eventloop: async () => (await import("./event-loop.js")).eventLoop,
   organizations: async () => (await import("./organizations.js")).organizations,
+  fleet: async () => (await import("./fleet.js")).fleet,
   random: async () => (await import("./random-access.js")).randomAccess,
   live: async () => (await import("./live-recordings.js")).liveRecordings,
   inmemory: async () => (await import("./in-memory-kms.js")).inMemoryKms,

@@ -82,7 +82,7 @@ async function main(recording: string, folder: string): Promise<void> {
     organizationId: organization.id,
     homeRegion: organization.region,
     kms: new AwsKmsProvider({ client: (region) => new KMSClient(aws.clientConfig(region, recorder)) }),
-    store: new FileKeyPairStore({ directory: join(folder, "key-pairs") }),
+    store: new FileKeyPairStore({ directory: join(folder, "key-pairs"), hostDirectory: join(folder, "host") }),
     trustedKmsKeys: [organization.account],
   });
 

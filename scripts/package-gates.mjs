@@ -12,6 +12,8 @@ const workspace = mkdtempSync(path.join(os.tmpdir(), "recording-keystore-gates-"
 const consumer = path.join(workspace, "consumer");
 const manifest = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
 const consumerSources = path.join(root, "test", "package", "consumer");
+/** What consumers remember on their host stays out of the developer's home. */
+const ownState = { XDG_STATE_HOME: path.join(workspace, "state"), STATE_DIRECTORY: "" };
 let passed = 0;
 let failed = 0;
 
@@ -37,7 +39,7 @@ function run(cwd, command, args, env = {}) {
     cwd,
     encoding: "utf8",
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: "0", ...env },
+    env: { ...process.env, ...ownState, NO_COLOR: "1", FORCE_COLOR: "0", ...env },
     maxBuffer: 64 * 1024 * 1024,
     timeout: 300_000,
   });

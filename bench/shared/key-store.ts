@@ -1,9 +1,12 @@
+import { join } from "node:path";
 import { KMSClient } from "@aws-sdk/client-kms";
 import { AwsKmsProvider } from "../../src/aws.js";
 import { RecordingKeyStore } from "../../src/index.js";
+import { FileKeyPairStore } from "../../src/stores/file.js";
 import { InMemoryKms, MemoryKeyPairStore } from "../../src/testing/index.js";
 
-export const kmsKeyAliasArn = "arn:aws:kms:eu-west-1:111122223333:alias/recordings";
+const accountId = "111122223333";
+export const kmsKeyAliasArn = `arn:aws:kms:eu-west-1:${accountId}:alias/recordings`;
 const accessKeyId = "AKIASERVICE";
 /** Milliseconds: for as long as it may be, so that all is warm. */
 export const privateKeyTtl = 300_000;
@@ -13,8 +16,8 @@ type Options = Partial<ConstructorParameters<typeof RecordingKeyStore>[0]>;
 /** An in-memory KMS with the key that {@link keyStoreOn} uses. */
 export function benchKms(): InMemoryKms {
   const kms = new InMemoryKms();
-  kms.createAlias("alias/recordings", kms.createKey({ accountId: "111122223333", region: "eu-west-1" }));
-  kms.addPrincipal({ accessKeyId, arn: "arn:aws:iam::111122223333:root" });
+  kms.createAlias("alias/recordings", kms.createKey({ accountId, region: "eu-west-1" }));
+  kms.addPrincipal({ accessKeyId, arn: `arn:aws:iam::${accountId}:root` });
   return kms;
 }
 
@@ -25,9 +28,15 @@ export function keyStoreOn(client: (region: string) => KMSClient, options: Optio
     homeRegion: "eu-west-1",
     kms: new AwsKmsProvider({ client }),
     store: new MemoryKeyPairStore(),
+    trustedKmsKeys: [accountId],
     privateKeyTtl,
     ...options,
   });
+}
+
+/** A file store that leaves nothing outside the folder. */
+export function fileStoreIn(folder: string): FileKeyPairStore {
+  return new FileKeyPairStore({ directory: join(folder, "key-pairs"), hostDirectory: join(folder, "host") });
 }
 
 /** A configured key store on an in-memory KMS of its own, all in this process. */
