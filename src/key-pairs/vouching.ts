@@ -2,6 +2,7 @@ import { KmsError, RecordingKeyStoreError } from "../errors.js";
 import type { KeyPairContext } from "./context.js";
 import { attestedDigest, untrusted, type ClaimedKeyPair } from "./key-pair.js";
 import { isProvenNeverActive, takeUp } from "./never-active.js";
+import { hasPassed } from "./private-key-custody.js";
 import type { Verdict, VouchedBy, VouchedKeyPair } from "./trust.js";
 
 /** A pair that somebody has vouched for, who, and when KMS last did. */
@@ -63,6 +64,8 @@ export async function askAgain({ trust, clock }: Parts, pair: VouchedKeyPair): P
 
 /** Bounds of a search on the way of an encryption. */
 const bounds = { listed: 5_000, asked: 16 };
+/** How long what KMS has refused is not asked about again on the way of an encryption, milliseconds. */
+const refusalCounts = 20_000;
 
 /**
  * The newest pair in the store that KMS vouches for, whatever the head says. What is known to be none costs no KMS call, and
@@ -80,8 +83,9 @@ export async function newestVouched(parts: Parts, { bounded, dryRun = false }: {
     listed -= 1;
     const claim = readable(() => records.claimOf(stored));
     if (!claim || trust.knownToBeNone(claim)) continue;
-    if (bounded && trust.refusedAt(claim)) {
-      refused.push(claim);
+    const refusedAt = bounded ? trust.refusedAt(claim) : undefined;
+    if (refusedAt) {
+      if (hasPassed(refusedAt, refusalCounts, parts.clock)) refused.push(claim);
       continue;
     }
     asked -= 1;

@@ -289,28 +289,6 @@ describe("the newest pair that KMS vouches for", () => {
     expect(order()).toEqual([3, 2, 1]);
   });
 
-  it("is asked about again where KMS has refused it", async () => {
-    const { find, kms, keyArn, pair } = await searching([2]);
-    kms.disableKey(keyArn);
-    expect(await find()).toBeUndefined();
-    kms.enableKey(keyArn);
-    expect((await find())?.pair.digest).toEqual(pair.digest);
-    kms.disableKey(keyArn);
-    expect(await find()).toBeUndefined();
-    kms.faults.outage();
-    await expect(find()).rejects.toMatchObject({ kind: "unreachable" });
-  });
-
-  it("costs no more questions for those that were refused before", async () => {
-    const { find, kms, keyArn } = await searching(several(20));
-    kms.disableKey(keyArn);
-    for (let search = 0; search < 3; search += 1) {
-      kms.journal.clear();
-      expect(await find()).toBeUndefined();
-      expect(kms.journal.count("Decrypt")).toBe(16);
-    }
-  });
-
   it("is looked for by an operator without any bound", async () => {
     const { find, kms, pair } = await searching(several(40));
     expect((await find(false))?.pair.digest).toEqual(pair.digest);

@@ -211,7 +211,8 @@ describe("configure() with newHistory", () => {
     };
     const lagging = keyStoreWith({ kms });
     await lagging.encryptRecording(audio, recording);
-    ({ digest: unheard } = await keyStore.rotate());
+    const rotated = await keyStore.rotate();
+    unheard = rotated.digest;
     const before = await store.readHead(organizationId);
     const configuring = lagging.configure(monthly, newHistory);
     await expect(configuring).rejects.toMatchObject({ code: "ERR_KMS_UNAVAILABLE", retryable: true });
