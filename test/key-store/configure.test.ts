@@ -204,15 +204,14 @@ describe("configure() with newHistory", () => {
     const { keyStore, keyStoreWith, store, provider } = await configured({ background: false });
     const kms = provider();
     const decrypt = kms.decrypt.bind(kms);
-    let unheard: string | undefined;
+    const unheard: { digest?: string } = {};
     kms.decrypt = (request, options) => {
-      if (request.encryptionContext["recording-keystore:birth-record"] !== unheard) return decrypt(request, options);
+      if (request.encryptionContext["recording-keystore:birth-record"] !== unheard.digest) return decrypt(request, options);
       return Promise.reject(kmsError("unreachable", { operation: "Decrypt", message: "no route to KMS" }));
     };
     const lagging = keyStoreWith({ kms });
     await lagging.encryptRecording(audio, recording);
-    const rotated = await keyStore.rotate();
-    unheard = rotated.digest;
+    unheard.digest = (await keyStore.rotate()).digest;
     const before = await store.readHead(organizationId);
     const configuring = lagging.configure(monthly, newHistory);
     await expect(configuring).rejects.toMatchObject({ code: "ERR_KMS_UNAVAILABLE", retryable: true });
