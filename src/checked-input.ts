@@ -67,12 +67,16 @@ function ruleOf(issue: z.core.$ZodIssue): string {
     case "invalid_value":
       return `must be one of ${issue.values.map(String).join(", ")}`;
     case "too_small":
-      return `must be at least ${String(issue.minimum)}`;
+      return issue.origin === "array" ? `must have at least ${entries(issue.minimum)}` : `must be at least ${String(issue.minimum)}`;
     case "too_big":
-      return `must be at most ${String(issue.maximum)}`;
+      return issue.origin === "array" ? `must have at most ${entries(issue.maximum)}` : `must be at most ${String(issue.maximum)}`;
     default:
       return issue.message;
   }
+}
+
+function entries(count: number | bigint): string {
+  return count === 1 ? "1 entry" : `${String(count)} entries`;
 }
 
 /** A type by its name, with its article. */

@@ -228,7 +228,7 @@ const keyStoreOptions = z.strictObject({
   embeddedKeys: kmsKeys.optional(),
   decryptRegions: z.array(region).max(32).default([]),
   contextKeyName: z
-    .union([contextKeyName, z.array(contextKeyName).min(1).max(16)])
+    .union([contextKeyName, z.array(contextKeyName).min(1).max(16)], { error: "must be a name or a list of 1 to 16 names" })
     .default(defaultContextKeyName)
     .transform((given) => (typeof given === "string" ? [given] : given) as [string, ...string[]]),
   lastConfirmed: anyObject<LastConfirmedStore>(["load", "save"]).optional(),

@@ -1,4 +1,4 @@
-import { KmsError, RecordingKeyStoreError } from "../errors.js";
+import { KmsError, RecordingKeyStoreError, type ErrorCode } from "../errors.js";
 import { abortable, settledWithin, within } from "../kms/waiting.js";
 import type { KeyPairContext } from "./context.js";
 import { HeldKeyPair, rolledBack, type ActiveKeyPair } from "./held-key-pair.js";
@@ -113,7 +113,8 @@ export class ActiveKeyPairs {
   /** What host and fleet remember; asks neither KMS nor for the head. */
   async recall(signal?: AbortSignal): Promise<void> {
     await abortable(this.#held.recall(), signal);
-    if (!this.current) await abortable(this.#held.recallFleet(), signal);
+    // The fleet may have seen a newer pair than this host.
+    if (!this.#headReadAt || !this.vouched) await abortable(this.#held.recallFleet(), signal);
   }
 
   /** Reads the head, and takes up the pair it names if that may be used. One at a time. */
@@ -236,7 +237,7 @@ export class ActiveKeyPairs {
 
   /** What the head named for a moment must not undo what has become of it since. */
   async #settleIfNamed(claim: ClaimedKeyPair, verdict: ActivationVerdict): Promise<void> {
-    const head = await this.#context.records.readHead();
+    const head = await this.#context.records.readHead().catch(() => undefined); // the next look says what is wrong with it
     if (head?.digest.equals(claim.digest)) await this.#settle(claim, verdict);
   }
 
@@ -280,9 +281,8 @@ export class ActiveKeyPairs {
   }
 
   async #confirmInBackground(): Promise<void> {
-    const word = await this.#context.fleet.word();
-    const heard = word !== undefined && this.#held.heed(word);
-    if (heard && !this.#held.isConfirmDue(earliest)) return; // another worker has asked for all
+    await this.#held.recallFleet();
+    if (!this.#held.isConfirmDue(earliest)) return; // another worker has asked for all
     await this.confirm();
   }
 
@@ -330,10 +330,13 @@ const searchAtMostEvery = 20_000;
 /** Share of `confirmEvery` after which a worker may ask KMS again. */
 const earliest = 0.9;
 
-/** Whether what the head names may be a forgery: it can't be right, or KMS refuses, as it does for a key of one's invention. */
+/** Codes of a head that can't be right, or says that it is of a later version, which anybody may write. */
+const suspicious: ReadonlySet<ErrorCode> = new Set(["ERR_KEY_PAIR_UNTRUSTED", "ERR_STORE_CORRUPT", "ERR_FORMAT_INVALID", "ERR_FORMAT_TOO_NEW"]);
+
+/** Whether what the head names may be a forgery; KMS refuses for a key of one's invention too. */
 function mayBeForged({ code, cause }: RecordingKeyStoreError): boolean {
   if (code === "ERR_KEY_UNCONFIRMED") return cause instanceof KmsError && cause.code === "ERR_KMS_REFUSED";
-  return code === "ERR_KEY_PAIR_UNTRUSTED" || code === "ERR_STORE_CORRUPT" || code === "ERR_FORMAT_INVALID";
+  return suspicious.has(code);
 }
 
 function noHead(): RecordingKeyStoreError {

@@ -43,7 +43,7 @@ describe("pairs planted ahead of the genuine ones", () => {
     expect(confirmation).toBe("confirmed");
   });
 
-  it("under a KMS key that the organization has disabled stop neither recordings nor the operator", async () => {
+  it("under a KMS key that was disabled stop neither recordings nor the operator", async () => {
     const { writer, host, keyArn, keyPairIds } = await moved();
     await writer.plant(await writer.forge({ sequence: 50 }, keyArn));
     const operator = host();

@@ -8,9 +8,11 @@ import {
   audio,
   everyPair,
   fleetSecret,
+  historyOf,
   minute,
   opens,
   organizationId,
+  second,
   world,
   type Host,
   type HostOptions,
@@ -25,6 +27,8 @@ interface Made {
   readonly confirmation: "confirmed" | "unconfirmed";
   /** What had been done when it was made. */
   readonly after: string;
+  /** KMS gave no verdict while it was made, or half a minute before. */
+  readonly inSilence: boolean;
 }
 
 /** A host whose processes come and go. */
@@ -53,6 +57,7 @@ export class Scene {
   readonly #heads: Uint8Array[] = [];
   readonly #statuses: Uint8Array[] = [];
   readonly #underWay: Promise<unknown>[] = [];
+  #silentAt = Number.NEGATIVE_INFINITY;
   #ambush: { calls: number; readonly attack: Attack } | undefined;
 
   private constructor(parts: World, fleet: boolean) {
@@ -85,8 +90,10 @@ export class Scene {
 
   async record(index: number): Promise<void> {
     const after = this.done.join(", ");
+    const before = this.#wasSilent();
     const { body, confirmation, keyPairId } = await this.host(index).encryptRecording(audio, { recordingId });
-    this.#made.push({ body, confirmation, keyPairId, after });
+    const inSilence = before || this.#wasSilent();
+    this.#made.push({ body, confirmation, keyPairId, after, inSilence });
   }
 
   /** An attack in the middle of what the hosts do next. */
@@ -105,7 +112,9 @@ export class Scene {
   /** Runs a deed; that it fails is no matter. */
   async play({ name, run, meanwhile = false }: Deed): Promise<void> {
     this.done.push(meanwhile ? `${name} meanwhile` : name);
+    this.#wasSilent();
     const running = run(this).catch(() => undefined);
+    this.#wasSilent();
     this.#underWay.push(running);
     if (meanwhile) return;
     await running;
@@ -129,6 +138,9 @@ export class Scene {
     const found: string[] = [];
     const vouched = this.#made.filter(({ confirmation }) => confirmation === "confirmed");
     if (unconfirmed === "never" && vouched.length < this.#made.length) found.push("an unconfirmed recording");
+    for (const { confirmation, inSilence, after } of this.#made) {
+      if (confirmation === "unconfirmed" && !inSilence) found.push(`unconfirmed although KMS answers: ${after}`);
+    }
     for (const { body, after } of vouched) if (parts.writer.canOpen(body)) found.push(`a stolen recording: ${after}`);
     const owner = parts.host();
     const stored = await everyPair(parts.store);
@@ -144,6 +156,9 @@ export class Scene {
         confirmation: "confirmed",
         opens: true,
       });
+      const history = await historyOf(process);
+      const forged = history.filter((keyPairId) => parts.writer.forgedIds.has(keyPairId));
+      expect({ forged, first: history.at(-1) }).toEqual({ forged: [], first: parts.keyPairIds[0] });
     }
   }
 
@@ -207,6 +222,14 @@ export class Scene {
         };
       },
     });
+  }
+
+  /** Whether KMS gives no verdict, or gave none up to half a minute ago. The oldest fault decides. */
+  #wasSilent(): boolean {
+    const { kms, clock } = this.parts;
+    const fault = kms.faults.active().find(({ kind }) => kind !== "latency");
+    if (fault?.kind === "connection-refused") this.#silentAt = clock.now();
+    return clock.now() - this.#silentAt <= 30 * second;
   }
 
   /** What an attacker who watches the store has seen of it. */

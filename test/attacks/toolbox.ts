@@ -1,7 +1,8 @@
 import { generateKeyPairSync, randomUUID } from "node:crypto";
-import { encodeDocument } from "../../src/key-pairs/documents.js";
+import { decodeDocument, encodeDocument } from "../../src/key-pairs/documents.js";
+import { attestedDigest } from "../../src/key-pairs/key-pair.js";
 import { birthRecordDigest } from "../../src/key-pairs/birth-record.js";
-import { garbage, type Copied, type StoreWriter } from "./store-writer.js";
+import { changed, documentOf, garbage, type Copied, type StoreWriter } from "./store-writer.js";
 import { customerAccountId, homeRegion, otherOrganizationId, type World } from "./world.js";
 
 /** One move of somebody who may write to the store. */
@@ -127,6 +128,19 @@ const heads: readonly Attack[] = [
   unasked("a head of JSON 31,000 deep", async ({ writer }) =>
     writer.point(Buffer.from("[".repeat(31_000) + "]".repeat(31_000))),
   ),
+  unasked("a head of a later version", async ({ writer, heads }) =>
+    writer.point(changed(heads.at(-1)!, { version: 2 })),
+  ),
+  unasked("a head with a critical member that is not known", async ({ writer, heads }) =>
+    writer.point(changed(heads.at(-1)!, { critical: ["quorum"], quorum: 2 })),
+  ),
+  unasked("a pair of a later version", async ({ writer }) => {
+    const pair = await writer.forge();
+    const { keyPairId, sequence } = pair.birth;
+    const document = changed(documentOf(pair), { version: 2 });
+    await writer.store.createKeyPair({ organizationId: writer.organizationId, keyPairId, sequence, document });
+    await writer.pointAt(pair);
+  }),
   unasked("a head that names a missing pair", async ({ writer }) => {
     const pair = await writer.active();
     await writer.pointAt(pair, { keyPairId: "missing", sequence: pair.birth.sequence + 1 });
@@ -165,6 +179,18 @@ const beside: readonly Attack[] = [
     async ({ writer }) => {
       await writer.plant(await writer.forge());
       await writer.tell(garbage(300));
+    },
+    { word: "gone" },
+  ),
+  attack(
+    "a forged head, and a status item that vouches for it",
+    async ({ writer, statuses, clock }) => {
+      const pair = await writer.forge();
+      await writer.plant(pair);
+      const { keyPairId, sequence } = pair.birth;
+      const now = { attested: attestedDigest(pair), confirmedAt: clock.now(), at: clock.now() };
+      const { mac } = decodeDocument("status", statuses.at(-1)!, "status item");
+      await writer.tell(encodeDocument("status", { keyPairId, sequence, ...now, mac }));
     },
     { word: "gone" },
   ),

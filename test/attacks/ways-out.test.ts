@@ -3,7 +3,7 @@ import { audio, historyOf, minute, world } from "./world.js";
 
 const recording = { recordingId: "r" };
 
-describe("a genuine pair that never was active, as the store's head, beside the active one of its number", () => {
+describe("a genuine pair that never was active, as head beside the active one of its number", () => {
   it("is replaced by the operator, and the active pair stays in the history", async () => {
     const { host, hostMemory, writer, unmarkedOrphan, clock } = await world();
     const owner = host({ lastConfirmed: await hostMemory() });

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { RecordingKeyStoreError } from "../../src/index.js";
+import { encodeDocument } from "../../src/key-pairs/documents.js";
 import { decided, failure } from "./verdicts.js";
 import { day, fleetSecret, fresh, kmsKeyAliasArn, minute, organizationId, second, world } from "./world.js";
 
@@ -96,8 +97,9 @@ describe("the first use", () => {
 
 describe("a pair that nobody has vouched for", () => {
   it("serves while KMS is away, which is said once, and is asked about every 30 seconds", async () => {
-    const { active, clock, events, kms, health, first, memory } = await fresh();
+    const { active, clock, events, kms, health, first, memory, store } = await fresh();
     const remember = vi.spyOn(memory, "remember");
+    const looks = vi.spyOn(store, "readHead");
     kms.faults.outage();
     const held = await active.acquire(false);
     expect(held).toEqual({ pair: held.pair, confirmation: "unconfirmed" });
@@ -115,7 +117,10 @@ describe("a pair that nobody has vouched for", () => {
     for (let ask = 1; ask <= 3; ask += 1) {
       clock.advance(30 * second - 1);
       await active.acquire(false);
-      expect(kms.journal.count("Decrypt")).toBe(ask);
+      expect({ asked: kms.journal.count("Decrypt"), looks: looks.mock.calls.length }).toEqual({
+        asked: ask,
+        looks: ask,
+      });
       clock.advance(1);
       expect(await active.acquire(false)).toMatchObject({ confirmation: "unconfirmed" });
     }
@@ -169,6 +174,20 @@ describe("a pair that nobody has vouched for", () => {
     const cause = expect.objectContaining({ kind: "unreachable" }) as unknown;
     await expect(active.acquireVouched()).rejects.toMatchObject({ code: "ERR_KEY_UNCONFIRMED", cause });
     await expect(active.changeBase()).rejects.toMatchObject({ kind: "unreachable" });
+  });
+
+  it("is none where a mark stands beside it, be it a forged one, or where nothing unconfirmed is wanted", async () => {
+    const marked = await fresh();
+    const { digest, birth, attestation } = marked.first.pair;
+    const document = encodeDocument("fate", { digest, mark: attestation });
+    await marked.store.createWrapping(organizationId, birth.keyPairId, { wrappingId: "fate", document });
+    const strict = await fresh({ requireConfirmed: true });
+    for (const { active, kms } of [marked, strict]) {
+      kms.faults.outage();
+      const cause = expect.objectContaining({ kind: "unreachable" }) as unknown;
+      await expect(active.acquire(false)).rejects.toMatchObject({ code: "ERR_KEY_UNCONFIRMED", cause });
+      expect(active.current).toBeUndefined();
+    }
   });
 
   it("is none without trustedKmsKeys, nor where KMS refuses", async () => {

@@ -1,7 +1,7 @@
 import { RecordingKeyStoreError } from "../../src/errors.js";
 import { randomBytes } from "node:crypto";
 import type { KeyPairContext } from "../../src/key-pairs/context.js";
-import { DataKeys, type Recipient } from "../../src/key-pairs/data-keys.js";
+import { DataKeys, type DataKeyParts, type Recipient } from "../../src/key-pairs/data-keys.js";
 import type { ClaimedKeyPair } from "../../src/key-pairs/key-pair.js";
 import { TrustAnchor } from "../../src/kms/trust-anchor.js";
 import type { DataKeyLease } from "../../src/recording/data-key-lease.js";
@@ -24,14 +24,12 @@ export const embeddedOf = (pair: ClaimedKeyPair): Recipient => ({
 
 export function dataKeysOf(
   context: KeyPairContext,
-  {
-    embeddedKeys,
-    active = () => undefined,
-  }: { embeddedKeys?: readonly string[]; active?: () => ClaimedKeyPair | undefined } = {},
+  options: { embeddedKeys?: readonly string[] } & Partial<Pick<DataKeyParts, "active" | "history">> = {},
 ): DataKeys {
+  const { embeddedKeys, active = () => undefined } = options;
   const anchor = embeddedKeys && new TrustAnchor(embeddedKeys, "embeddedKeys");
-  const history = async () => active() ?? Promise.reject(new RecordingKeyStoreError("ERR_NOT_CONFIGURED", "no pair"));
-  return new DataKeys({ ...context, embeddedKeys: anchor, active, history });
+  const held = async () => active() ?? Promise.reject(new RecordingKeyStoreError("ERR_NOT_CONFIGURED", "no pair"));
+  return new DataKeys({ ...context, embeddedKeys: anchor, active, history: options.history ?? held });
 }
 
 /** An organization with one pair, and a worker that opens data keys. */

@@ -210,6 +210,25 @@ describe("a pair whose own KMS key refuses", () => {
     expect(kms.journal.calls().map(({ keyId }) => keyId)).toEqual([pair.wrapping.kmsKeyArn, kmsKeyArn]);
   });
 
+  it("is opened so too by a process that has only decrypted until now", async () => {
+    const { worker, pair, kms } = await refusing(500, true);
+    const { context, active } = worker();
+    const history = async () => (await active.acquireVouched()).pair;
+    expect(await opened(await dataKeysOf(context, { history }).lease([recipientOf(pair)]))).toBe(true);
+    expect(kms.journal.calls().map(purposeOf)).toEqual(["private-key", "attestation", "private-key"]);
+  });
+
+  it("is tried under a few keys where the history can't be told, and under none where that is a bug", async () => {
+    const { worker, pair, kms } = await refusing(500, false);
+    await expect(dataKeysOf(worker().context).lease([recipientOf(pair)])).rejects.toMatchObject({
+      kind: "key-disabled",
+    });
+    expect(kms.journal.count("Decrypt")).toBe(9);
+    const bug = new TypeError("a bug");
+    const broken = dataKeysOf(worker().context, { history: () => Promise.reject(bug) });
+    await expect(broken.lease([recipientOf(pair)])).rejects.toBe(bug);
+  });
+
   it("costs 9 calls to KMS where none opens it, and says what its own key says", async () => {
     const { dataKeys, pair, kms } = await refusing(500, false);
     const { kmsKeyArn } = pair.wrapping;

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { encodeDocument } from "../../src/key-pairs/documents.js";
 import { held as gate } from "./verdicts.js";
-import { fresh, minute, organizationId, pointAsWriter } from "./world.js";
+import { fresh, minute, organizationId, pointAsWriter, turns } from "./world.js";
 
 const away = () => Promise.reject(new Error("no route to store"));
 /** Of workers that don't wait long for a KMS or store that hangs. */
@@ -47,6 +47,7 @@ describe("the head is read again", () => {
     const { waiting, release } = gate();
     const read = vi.spyOn(store, "readHead").mockImplementation(async (...args) => (await waiting, genuine(...args)));
     clock.advance(2 * minute - 1);
+    let settled = false;
     const timers = vi.spyOn(globalThis, "setTimeout");
     const waits = () => timers.mock.calls.filter(([, ms]) => ms === impatient.times.confirmTimeout).length;
     expect((await active.acquire(true)).pair).toBe(before.pair);
@@ -58,7 +59,11 @@ describe("the head is read again", () => {
     const left = active.acquire(true, leaving.signal);
     leaving.abort(new Error("left"));
     await expect(left).rejects.toThrow("left");
+    const settling = active.settled().then(() => (settled = true));
+    await turns();
+    expect(settled).toBe(false);
     release();
+    await settling;
     expect((await active.acquire(true)).pair.digest).toEqual(next.digest);
     expect(read).toHaveBeenCalledTimes(1);
   });
@@ -76,6 +81,14 @@ describe("the head is read again", () => {
     });
     clock.advance(minute);
     await expect(active.acquire(false, AbortSignal.abort(new Error("left")))).rejects.toThrow("left");
+    await active.settled();
+    vi.restoreAllMocks();
+    clock.advance(minute);
+    await active.acquire(false);
+    expect({ trouble: health.trouble, flagged: active.usesLastKnownKey }).toEqual({
+      trouble: undefined,
+      flagged: false,
+    });
   });
 });
 
@@ -193,6 +206,23 @@ describe("a slow KMS", () => {
     expect(active.refusal).toMatchObject({ code: "ERR_KEY_PAIR_UNTRUSTED" });
     expect(told()).toEqual(["lastKnownKeyInUse", "keyPairUntrusted"]);
   });
+
+  it.each(["moved on", "away"])(
+    "is not heard late of a head that is %s by then, which is left to the next look",
+    async (how) => {
+      const { active, before, release, store, first, told } = await slow();
+      await active.acquire(false);
+      if (how === "moved on") await pointAsWriter(store, first.pair);
+      else vi.spyOn(store, "readHead").mockImplementation(away);
+      release();
+      await active.settled();
+      expect({ current: active.current, refusal: active.refusal, told: told() }).toEqual({
+        current: before,
+        refusal: undefined,
+        told: ["lastKnownKeyInUse"],
+      });
+    },
+  );
 
   it("is asked one question at a time about a pair, however often one looks", async () => {
     const { active, clock, asked, release, next } = await slow();

@@ -6,7 +6,7 @@ const away = () => Promise.reject(new Error("no route to store"));
 afterEach(() => void vi.restoreAllMocks());
 
 describe("a head that can't be right, where nobody remembers better", () => {
-  it.each(["made up", "torn", "of a pair that is not there"])(
+  it.each(["made up", "torn", "of a later version", "of a pair that is not there"])(
     "leaves the newest pair that KMS vouches for in use: %s",
     async (kind) => {
       const { active, plant, keyArn, first, store, events, told } = await fresh();
@@ -15,12 +15,15 @@ describe("a head that can't be right, where nobody remembers better", () => {
       if (kind === "of a pair that is not there") await pointAsWriter(store, made);
       const { revision } = (await store.readHead(organizationId))!;
       if (kind === "torn") await store.swapHead(organizationId, revision, Buffer.from("torn"));
+      const later = Buffer.from(JSON.stringify({ version: 2, kind: "head", critical: [] }));
+      if (kind === "of a later version") await store.swapHead(organizationId, revision, later);
       expect(await active.acquire(false)).toMatchObject({
         confirmation: "confirmed",
         vouchedBy: "kms",
         pair: { digest: first.pair.digest },
       });
-      const code = kind === "made up" ? "ERR_KEY_PAIR_UNTRUSTED" : "ERR_STORE_CORRUPT";
+      const codes: Record<string, string> = { "made up": "ERR_KEY_PAIR_UNTRUSTED", "of a later version": "ERR_FORMAT_TOO_NEW" };
+      const code = codes[kind] ?? "ERR_STORE_CORRUPT";
       expect({ flagged: active.usesLastKnownKey, refusal: active.refusal?.code, quiet: active.isQuiet }).toEqual({
         flagged: true,
         refusal: code,

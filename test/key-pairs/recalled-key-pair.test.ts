@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { ConfirmedMemory } from "../../src/key-pairs/confirmed-memory.js";
+import { MemoryLastConfirmedStore } from "../../src/testing/index.js";
+import { held as gate } from "./verdicts.js";
 import { fleetSecret, fresh, minute, organizationId, world } from "./world.js";
 
 const away = () => Promise.reject(new Error("no route to store"));
@@ -78,6 +80,18 @@ describe("a restart of this host", () => {
     },
   );
 
+  it("serves at once in the background, long before a store that hangs is given up", async () => {
+    const { first, worker, store } = await fresh();
+    const { waiting, release } = gate();
+    const genuine = store.readHead.bind(store);
+    vi.spyOn(store, "readHead").mockImplementation(async (...args) => (await waiting, genuine(...args)));
+    const { active } = worker({ ...impatient, storeTimeout: 60_000, lastConfirmed: first.lastConfirmed });
+    expect(await active.acquire(true)).toMatchObject({ vouchedBy: "host" });
+    release();
+    await active.settled();
+    expect(active.vouched?.vouchedBy).toBe("kms");
+  });
+
   it("is not waited for by who has left", async () => {
     const { active, lastConfirmed } = await fresh({ storeTimeout: 50 });
     vi.spyOn(lastConfirmed, "load").mockImplementation(() => new Promise(() => undefined));
@@ -110,6 +124,33 @@ describe("what host and fleet remember", () => {
       nobody: undefined,
     });
     expect({ head: read.mock.calls, kms: kms.journal.count() }).toEqual({ head: [], kms: 0 });
+  });
+
+  it.each(["a look", "a recall"])("is the newer of both, where the fleet is ahead of this host: by %s", async (how) => {
+    const { first, worker, clock, store, kms } = await fresh();
+    const lastConfirmed = new MemoryLastConfirmedStore();
+    await lastConfirmed.save(organizationId, (await first.lastConfirmed.load(organizationId))!);
+    const old = await store.readHead(organizationId);
+    const next = await first.rotation.change({});
+    await worker(secret).fleet.tell(next, { confirmedAt: clock.now() });
+    kms.faults.outage();
+    vi.spyOn(store, "readHead").mockResolvedValue(old);
+    const { active } = worker({ ...secret, lastConfirmed });
+    if (how === "a look") await active.refresh();
+    else await active.recall();
+    expect(active.vouched).toMatchObject({ pair: { digest: next.digest }, vouchedBy: "fleet" });
+    await expect(active.changeBase()).rejects.toMatchObject({ code: "ERR_STORE_ROLLED_BACK" });
+  });
+
+  it("is not asked for again once the head was read", async () => {
+    const { worker, store, clock } = await fresh();
+    const { active } = worker(secret);
+    await active.acquire(false);
+    const read = vi.spyOn(store, "readStatus");
+    await active.recall();
+    clock.advance(minute);
+    await active.acquire(false);
+    expect(read).not.toHaveBeenCalled();
   });
 
   it("bars a change that would build upon a head from before it", async () => {

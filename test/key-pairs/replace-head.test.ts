@@ -81,6 +81,18 @@ describe("a head that nobody vouches for", () => {
     expect(worker.active.current).toBe(before);
   });
 
+  it.each(Object.keys(heads))("leaves nothing at all in the store with dryRun: %s", async (head) => {
+    for (const before of befores) {
+      const parts = await fresh();
+      const worker = await workerOf(parts, before);
+      await heads[head]!(parts);
+      const names = ["swapHead", "createKeyPair", "createWrapping", "writeStatus"] as const;
+      const writes = names.map((name) => vi.spyOn(parts.store, name as "swapHead"));
+      expect(await replace(worker, true)).toMatchObject({ believed: keyPairInfo(parts.first.pair, true), done: false });
+      expect(writes.map(({ mock }) => mock.calls)).toEqual([[], [], [], []]);
+    }
+  });
+
   it.each(Object.keys(heads))(
     "is reported with the reason, also to a process that has just started: %s",
     async (head) => {

@@ -207,7 +207,7 @@ describe("the place of a wrapping", () => {
   });
 });
 
-describe("what the store lists ahead of the head", () => {
+describe("what the store lists beside the history", () => {
   it("is rewrapped as well, since recordings need it where the head was brought back", async () => {
     const { context, rotation, active, earlier, kms, stored } = await moved();
     kms.pointAlias(kmsKeyAliasArn, earlier.wrapping.kmsKeyArn);
@@ -216,6 +216,20 @@ describe("what the store lists ahead of the head", () => {
     expect((await stored(ahead)).map(({ wrappingId }) => wrappingId)).toEqual([
       wrappingIdOf(active.wrapping.kmsKeyArn),
     ]);
+  });
+
+  it("is rewrapped behind the head as well, once for each pair", async () => {
+    const { context, active, earlier, store } = await moved();
+    const { keyPairId: _, ...birth } = earlier.birth;
+    const lost = await context.calls.make(birth);
+    await putAsWriter(store, lost);
+    const rewrapping = vi.spyOn(context.calls, "rewrap");
+    expect(await rewrapKeyPairs(context, active)).toMatchObject({
+      complete: true,
+      rewrapped: 1,
+      already: 2,
+    });
+    expect(rewrapping.mock.calls.map(([{ birth: of }]) => of.keyPairId)).toEqual([earlier.birth.keyPairId]);
   });
 
   it("is left out where it is a forgery, by KMS's word or one's own knowledge", async () => {

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { RecordingKeyStore, recordingKeyPolicy, type RecordingKeyStoreOptions } from "../../src/index.js";
-import { createTestKeyStore, InMemoryKmsProvider, MemoryLastConfirmedStore } from "../../src/testing/index.js";
+import { createTestKeyStore, InMemoryKmsProvider, MemoryKeyPairStore, MemoryLastConfirmedStore } from "../../src/testing/index.js";
 
 const audio = randomBytes(1_000);
 const recording = { recordingId: "r" };
@@ -125,5 +125,19 @@ describe("contextKeyName", () => {
     await both.encryptRecording(audio, recording);
     await both.rotate();
     expect(namesUsed()).toEqual(new Set(["after", "before"]));
+  });
+
+  it.each([
+    [5, "must be a name or a list of 1 to 16 names"],
+    [null, "must be a name or a list of 1 to 16 names"],
+    [{}, "must be a name or a list of 1 to 16 names"],
+    [[], "must have at least 1 entry"],
+    [Array(17).fill("a"), "must be a name or a list of 1 to 16 names"],
+    ["", "must be 1 to 128 of"],
+    ["aws:x", "must not begin with aws:"],
+  ])("is checked: %j %s", async (contextKeyName, rule) => {
+    const { kms } = await createTestKeyStore();
+    const options = { organizationId, homeRegion: "us-east-1", kms: new InMemoryKmsProvider(kms), store: new MemoryKeyPairStore() };
+    expect(() => new RecordingKeyStore({ ...options, contextKeyName: contextKeyName as never })).toThrow(`contextKeyName: ${rule}`);
   });
 });

@@ -231,16 +231,17 @@ describe("a process that knows a confirmed pair", () => {
 });
 
 describe("documents from a newer library", () => {
-  it("are refused, not misread", async () => {
+  it("are refused, not misread: a fresh host records with the newest pair that KMS vouches for, flagged", async () => {
     const { store, keyStoreWith } = await configured();
     const head = await store.readHead(organizationId);
     const document = JSON.parse(Buffer.from(head?.document ?? []).toString()) as object;
     for (const change of [{ version: 2 }, { critical: ["quorum"], quorum: 2 }]) {
       store.readHead = () =>
         Promise.resolve({ revision: "1", document: Buffer.from(JSON.stringify({ ...document, ...change })) });
-      await expect(keyStoreWith().encryptRecording(audio, recording)).rejects.toMatchObject({
-        code: "ERR_FORMAT_TOO_NEW",
-      });
+      const keyStore = keyStoreWith();
+      expect(await keyStore.encryptRecording(audio, recording)).toMatchObject({ confirmation: "confirmed", usedLastKnownKey: true });
+      expect(await keyStore.status()).toMatchObject({ storeError: { code: "ERR_FORMAT_TOO_NEW" } });
+      await expect(keyStore.rotate()).rejects.toMatchObject({ code: "ERR_FORMAT_TOO_NEW" });
     }
   });
 });

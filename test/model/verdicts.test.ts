@@ -83,7 +83,7 @@ describe.each(helds)("a process that holds %s", (held) => {
 
 describe("a pair that KMS itself has confirmed to this process", () => {
   it("serves on, and says so, though KMS disowns it later", async () => {
-    for (const word of ["none", "forged"] as const) {
+    for (const word of ["none", "forged", "of P"] as const) {
       const run = await begin({ held: "P by kms", head: "P", kms: "disowns", word, requireConfirmedKey: true });
       run.later(20 * 60_000);
       await run.encrypt();

@@ -49,6 +49,16 @@ describe.each(["package-lock.json", "bench/package-lock.json"])("%s", (file) => 
   });
 });
 
+test("each rule, attack and testable limit of the threat model names tests that are there", () => {
+  const [, rules = "", attacks = "", limits = ""] = read("docs/threat-model.md").split(/^## (?:How trust|Attacks|What this does not)/m);
+  const cells = [...attacks.matchAll(/^\| (?!somebody).*\| ([^|]*) \|$/gm)];
+  const notes = [...`${rules}${limits}`.matchAll(/^ +<br>\*(.*)\*$/gm)];
+  expect({ rules: rules.match(/^\d\. /gm)?.length, attacks: cells.length }).toEqual({ rules: rules.match(/<br>/g)?.length, attacks: attacks.match(/^\| (?!somebody)/gm)?.length });
+  for (const [, names = ""] of [...cells, ...notes]) {
+    for (const name of names.split(", ")) expect.soft(existsSync(new URL(`../${name}.test.ts`, import.meta.url)), name).toBe(true);
+  }
+});
+
 test("links between the documents lead somewhere", () => {
   const documents = ["README.md", "SECURITY.md", "CHANGELOG.md", ...readdirSync(new URL("../../docs", import.meta.url)).map((name) => `docs/${name}`)];
   for (const document of documents.filter((name) => name.endsWith(".md"))) {
