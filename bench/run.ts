@@ -36,7 +36,7 @@ async function runAll(names: readonly string[], scale: Scale): Promise<void> {
   for (const name of names.length > 0 ? names : Object.keys(subjects)) {
     const outcome = await measured(name, scale);
     console.log(`\n${outcome.title} (${name})\n\n${table(outcome.rows, scale)}`);
-    sections.set(outcome.title, subjectSection(outcome, date, scale));
+    sections.set(outcome.title, subjectSection(outcome, { facts, date, scale }));
     for (const { what, promise } of broken(outcome.rows, scale)) {
       console.log(`\nNOT met: ${outcome.title}, ${what}: ${promise?.rule ?? ""}`);
       process.exitCode = 1;
@@ -44,7 +44,7 @@ async function runAll(names: readonly string[], scale: Scale): Promise<void> {
   }
   if (scale === "quick") return;
   const titles = await Promise.all(Object.values(subjects).map(async (load) => (await load()).title));
-  writeFileSync(page, updatedPage(readFileSync(page, { encoding: "utf8", flag: "a+" }), { major: Number.parseInt(process.versions.node), facts, sections }, titles));
+  writeFileSync(page, updatedPage(readFileSync(page, { encoding: "utf8", flag: "a+" }), { major: Number.parseInt(process.versions.node), sections }, titles));
 }
 
 const { values, positionals } = parseArgs({

@@ -38,33 +38,31 @@ export function table(rows: readonly Row[], scale: Scale): string {
   return ["| what | figure | held against | promise |", "|---|---|---|---|", ...lines].join("\n");
 }
 
-export function subjectSection({ name, title, about, rows }: Outcome, date: string, scale: Scale): string {
-  return `### ${title}\n\n${about} Measured on ${date} by \`npm run bench -- ${name}\`.\n\n${table(rows, scale)}\n`;
+/** @param facts - what it was measured on: the sections of a page need not come from one machine */
+export function subjectSection({ name, title, about, rows }: Outcome, { facts, date, scale }: { facts: string; date: string; scale: Scale }): string {
+  return `### ${title}\n\n${about}\n\nMeasured on ${date} by \`npm run bench -- ${name}\`: ${facts}\n\n${table(rows, scale)}\n`;
 }
 
-/** A Node major's part of the page. */
+/** Subjects' sections by title, of one Node major. */
 interface Section {
   readonly major: number;
-  readonly facts: string;
-  /** Subjects' sections by title. */
   readonly subjects: Map<string, string>;
 }
 
 /**
- * The page with what this run measured in the place of what it held about it. Other Node majors' sections stay; subjects
- * that did not run stay too, unless they were measured on another machine or version than this run.
+ * The page with what this run measured in the place of what it held about it. What did not run stays, with the machine that it
+ * was measured on.
  * @param order - titles of all subjects there are, in the order of the page
  */
-export function updatedPage(page: string, run: { major: number; facts: string; sections: ReadonlyMap<string, string> }, order: readonly string[]): string {
+export function updatedPage(page: string, run: { major: number; sections: ReadonlyMap<string, string> }, order: readonly string[]): string {
   const sections = parse(page);
-  const before = sections.find(({ major }) => major === run.major);
-  const subjects = new Map(before?.facts === run.facts ? before.subjects : []);
+  const subjects = new Map(sections.find(({ major }) => major === run.major)?.subjects);
   for (const [title, text] of run.sections) subjects.set(title, text);
-  const all = [...sections.filter(({ major }) => major !== run.major), { major: run.major, facts: run.facts, subjects }];
+  const all = [...sections.filter(({ major }) => major !== run.major), { major: run.major, subjects }];
   all.sort((a, b) => a.major - b.major);
   const rendered = all.map((section) => {
     const known = order.flatMap((title) => section.subjects.get(title) ?? []);
-    return `## Node ${section.major}\n\n${section.facts}\n\n${known.join("\n")}`;
+    return `## Node ${section.major}\n\n${known.join("\n")}`;
   });
   return [preamble, ...rendered].join("\n");
 }
@@ -72,9 +70,9 @@ export function updatedPage(page: string, run: { major: number; facts: string; s
 function parse(page: string): Section[] {
   return page.split(/^(?=## )/m).flatMap((text) => {
     const [head = "", ...subjects] = text.split(/^(?=### )/m);
-    const [, major, facts = ""] = /^## Node (\d+)\n\n(.*)\n/.exec(head) ?? [];
+    const [, major] = /^## Node (\d+)\n/.exec(head) ?? [];
     if (!major) return [];
     const byTitle = subjects.map((subject): [string, string] => [subject.slice(4, subject.indexOf("\n")), `${subject.trimEnd()}\n`]);
-    return [{ major: Number(major), facts, subjects: new Map(byTitle) }];
+    return [{ major: Number(major), subjects: new Map(byTitle) }];
   });
 }

@@ -46,10 +46,14 @@ describe("verdicts", () => {
 });
 
 describe("docs/benchmarks.md", () => {
-  const section = (title: string, figure: string) => subjectSection({ name: "name", title, about: "About.", rows: [{ what: "thing", figure }] }, "2030-01-02", "default");
   const order = ["One", "Two", "Three"];
-  const written = (page: string, major: number, facts: string, figures: Record<string, string>) =>
-    updatedPage(page, { major, facts, sections: new Map(Object.entries(figures).map(([title, figure]) => [title, section(title, figure)])) }, order);
+  const written = (page: string, major: number, facts: string, figures: Record<string, string>) => {
+    const measured = Object.entries(figures).map(([title, figure]): [string, string] => {
+      const outcome = { name: "name", title, about: "About.", rows: [{ what: "thing", figure }] };
+      return [title, subjectSection(outcome, { facts, date: "2030-01-02", scale: "default" })];
+    });
+    return updatedPage(page, { major, sections: new Map(measured) }, order);
+  };
   const outline = (page: string) => [...page.matchAll(/^#{2,3} (.*)$|^\| thing \| (\S+) /gm)].map(([, heading, figure]) => heading ?? figure);
 
   it("has a section for each Node major, of which a run replaces its own subjects only", () => {
@@ -61,9 +65,12 @@ describe("docs/benchmarks.md", () => {
     expect(written(page, 24, "Machine A.", { One: "24c" })).toBe(page);
   });
 
-  it("keeps nothing of another machine or version beside new figures", () => {
+  it("keeps what was measured on another machine, and says on which", () => {
     const page = written(written("", 24, "Machine A.", { One: "24a", Two: "24b" }), 20, "Machine A.", { One: "20a" });
-    expect(outline(written(page, 24, "Machine B.", { Two: "24c" }))).toEqual(["Node 20", "One", "20a", "Node 24", "Two", "24c"]);
+    const updated = written(page, 24, "Machine B.", { Two: "24c" });
+    expect(outline(updated)).toEqual(["Node 20", "One", "20a", "Node 24", "One", "24a", "Two", "24c"]);
+    const measuredOn = [...updated.matchAll(/^Measured on 2030-01-02 by `npm run bench -- name`: (.*)$/gm)].map(([, facts]) => facts);
+    expect(measuredOn).toEqual(["Machine A.", "Machine A.", "Machine B."]);
   });
 
   it("drops subjects that are no more", () => {
