@@ -42,7 +42,7 @@ export async function createTestKeyStore(options: TestKeyStoreOptions = {}): Pro
   const { organizationId = "org-1", homeRegion = "us-east-1", store = new MemoryKeyPairStore() } = rest;
   const kms = new InMemoryKms({ clock });
   const caller = kms.addPrincipal({ arn: `arn:aws:iam::${serviceAccountId}:role/recording` });
-  const contextKeyName = Array.isArray(rest.contextKeyName) ? rest.contextKeyName[0] : rest.contextKeyName;
+  const contextKeyName = typeof rest.contextKeyName === "string" ? rest.contextKeyName : rest.contextKeyName?.[0];
   const kmsKeyArn = kms.createKey({
     accountId: customerAccountId,
     region: homeRegion,
