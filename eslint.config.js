@@ -27,9 +27,20 @@ export default defineConfig(
   },
   {
     // Arrows point one way: nothing below knows the class, and the crypto core does no I/O.
-    files: ["src/kms/**", "src/stores/**", "src/sources/**", "src/http/**", "src/recording/**", "src/key-pairs/**", "src/encoding/**"],
+    files: [
+      "src/kms/**",
+      "src/stores/**",
+      "src/sources/**",
+      "src/http/**",
+      "src/recording/**",
+      "src/key-pairs/**",
+      "src/encoding/**",
+    ],
     rules: {
-      "no-restricted-imports": ["error", { patterns: [{ regex: "(^|/)(recording-key-store|index)\\.js$", message: "Nothing below knows the class." }] }],
+      "no-restricted-imports": [
+        "error",
+        { patterns: [{ regex: "(^|/)(recording-key-store|index)\\.js$", message: "Nothing below knows the class." }] },
+      ],
     },
   },
   {
@@ -40,7 +51,10 @@ export default defineConfig(
         {
           patterns: [
             { regex: "(^|/)(recording-key-store|index)\\.js$", message: "Nothing below knows the class." },
-            { regex: "^(node:)?(fs|net|http|https|tls|dns|child_process)(/|$)", message: "The recording format does no I/O of its own." },
+            {
+              regex: "^(node:)?(fs|net|http|https|tls|dns|child_process)(/|$)",
+              message: "The recording format does no I/O of its own.",
+            },
           ],
         },
       ],
@@ -53,7 +67,10 @@ export default defineConfig(
     rules: {
       "no-restricted-syntax": [
         "error",
-        { selector: "TSAsExpression TSTypeReference[typeName.name=/^(VouchedKeyPair|UnconfirmedKeyPair|FleetWord)$/]", message: "Only trust vouches." },
+        {
+          selector: "TSAsExpression TSTypeReference[typeName.name=/^(VouchedKeyPair|UnconfirmedKeyPair|FleetWord)$/]",
+          message: "Only trust vouches.",
+        },
       ],
     },
   },

@@ -2,7 +2,18 @@
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import "./shared/worker-code.js";
 import { benchKeyStore } from "./shared/key-store.js";
-import { byScale, bytesShown, GiB, interleaved, median, MiB, perSecond, repeated, speedRatios, spread } from "./shared/measure.js";
+import {
+  byScale,
+  bytesShown,
+  GiB,
+  interleaved,
+  median,
+  MiB,
+  perSecond,
+  repeated,
+  speedRatios,
+  spread,
+} from "./shared/measure.js";
 import { plaintext } from "./shared/streams.js";
 import { atLeast, type Row, type Scale, type Subject } from "./shared/subject.js";
 
@@ -28,7 +39,12 @@ async function overThreads(scale: Scale): Promise<Row[]> {
   const speed = (seconds: number[]) => `${spread(perSecond(size / 1e9, seconds))} GB/s`;
   const row = (name: "encrypt" | "decrypt", alone: number[], byTwo: number[]): Row => {
     const ratios = speedRatios(byTwo, alone);
-    return { what: `${name} ${bytesShown(size)}, 2 threads`, figure: speed(byTwo), against: `${spread(ratios)} of the calling thread alone, ${speed(alone)}`, promise: atLeast(median(ratios), 1.25) };
+    return {
+      what: `${name} ${bytesShown(size)}, 2 threads`,
+      figure: speed(byTwo),
+      against: `${spread(ratios)} of the calling thread alone, ${speed(alone)}`,
+      promise: atLeast(median(ratios), 1.25),
+    };
   };
   return [row("encrypt", took.encryptAlone, took.encryptByTwo), row("decrypt", took.decryptAlone, took.decryptByTwo)];
 }
@@ -62,7 +78,12 @@ async function besideOneShot(scale: Scale): Promise<Row[]> {
   const row = (name: "encrypt" | "decrypt", oneShot: number[]): Row => {
     const ratios = speedRatios(took[name], oneShot);
     const speed = (seconds: number[]) => `${spread(perSecond((inARow * size) / 1e9, seconds))} GB/s`;
-    return { what: `${name} ${bytesShown(size)}`, figure: speed(took[name]), against: `${spread(ratios)} of a one-shot cipher, ${speed(oneShot)}`, promise: atLeast(median(ratios), 1) };
+    return {
+      what: `${name} ${bytesShown(size)}`,
+      figure: speed(took[name]),
+      against: `${spread(ratios)} of a one-shot cipher, ${speed(oneShot)}`,
+      promise: atLeast(median(ratios), 1),
+    };
   };
   return [row("encrypt", took.cipher), row("decrypt", took.decipher)];
 }

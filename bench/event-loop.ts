@@ -52,8 +52,10 @@ async function run(scale: Scale): Promise<Row[]> {
   const audio = plaintext(size);
   const { body } = await keyStore.encryptRecording(audio, { recordingId });
   const all = (one: () => Promise<unknown>) => () => Promise.all(Array.from({ length: streams }, one));
-  const encrypt = async (source: Readable) => pipeline((await keyStore.encryptRecording(source, { recordingId })).body, discard());
-  const decrypt = async (source: Readable) => pipeline((await keyStore.decryptRecording(source, { recordingId })).body, discard());
+  const encrypt = async (source: Readable) =>
+    pipeline((await keyStore.encryptRecording(source, { recordingId })).body, discard());
+  const decrypt = async (source: Readable) =>
+    pipeline((await keyStore.decryptRecording(source, { recordingId })).body, discard());
   const tasks: Record<string, () => Promise<unknown>> = {
     "encrypt, sources that arrive": all(() => encrypt(arriving(audio))),
     "decrypt, sources that arrive": all(() => decrypt(arriving(body))),
@@ -70,13 +72,20 @@ async function run(scale: Scale): Promise<Row[]> {
   await keyStore.close();
   return [...delays].map(([name, seen]) => ({
     what: `${streams} × ${bytesShown(size)} at once, ${name}`,
-    figure: `p99 ${spread(seen.map(({ p99 }) => p99), 1)} ms, longest ${spread(seen.map(({ max }) => max), 1)} ms`,
+    figure: `p99 ${spread(
+      seen.map(({ p99 }) => p99),
+      1,
+    )} ms, longest ${spread(
+      seen.map(({ max }) => max),
+      1,
+    )} ms`,
     against: `${median(seen.map(({ speed }) => speed)).toFixed(2)} GB/s in all`,
   }));
 }
 
 export const eventLoop: Subject = {
   title: "Event loop delay",
-  about: "By `perf_hooks.monitorEventLoopDelay`, less its own interval of 1 ms, while streams of chunks of 1 MiB run at once on one core: chunks that each arrive in a turn of the event loop, as from files and sockets, and chunks that are all in memory already.",
+  about:
+    "By `perf_hooks.monitorEventLoopDelay`, less its own interval of 1 ms, while streams of chunks of 1 MiB run at once on one core: chunks that each arrive in a turn of the event loop, as from files and sockets, and chunks that are all in memory already.",
   run,
 };

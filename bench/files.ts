@@ -8,7 +8,17 @@ import { pipeline } from "node:stream/promises";
 import "./shared/worker-code.js";
 import { memoryFolder } from "./shared/folder.js";
 import { benchKeyStore } from "./shared/key-store.js";
-import { byScale, bytesShown, GiB, interleaved, median, MiB, perSecond, speedRatios, spread } from "./shared/measure.js";
+import {
+  byScale,
+  bytesShown,
+  GiB,
+  interleaved,
+  median,
+  MiB,
+  perSecond,
+  speedRatios,
+  spread,
+} from "./shared/measure.js";
 import { chunk } from "./shared/streams.js";
 import { atLeast, type Row, type Scale, type Subject } from "./shared/subject.js";
 
@@ -51,13 +61,17 @@ async function rowsOf(size: number, rounds: number, path: (name: string) => stri
     "encrypt one": byFile("encrypt", 1),
     "encrypt two": byFile("encrypt", 2),
     "encrypt streams": async () => {
-      const { body } = await keyStore.encryptRecording(createReadStream(path("plain"), { highWaterMark }), { recordingId });
+      const { body } = await keyStore.encryptRecording(createReadStream(path("plain"), { highWaterMark }), {
+        recordingId,
+      });
       await pipeline(body, createWriteStream(path("streamed"), { highWaterMark }));
     },
     "decrypt one": byFile("decrypt", 1),
     "decrypt two": byFile("decrypt", 2),
     "decrypt streams": async () => {
-      const { body } = await keyStore.decryptRecording(createReadStream(path("encrypted"), { highWaterMark }), { recordingId });
+      const { body } = await keyStore.decryptRecording(createReadStream(path("encrypted"), { highWaterMark }), {
+        recordingId,
+      });
       await pipeline(body, createWriteStream(path("streamed"), { highWaterMark }));
     },
   });
@@ -66,12 +80,19 @@ async function rowsOf(size: number, rounds: number, path: (name: string) => stri
     const streams = took[`${direction} streams`];
     return ways.map((way): Row => {
       const times = took[`${direction} ${way}`];
-      const ofRounds = (values: Map<string, number[]>) => spread(values.get(`${direction} ${way === "one" ? 1 : 2}`)?.slice(1) ?? [], 1);
+      const ofRounds = (values: Map<string, number[]>) =>
+        spread(values.get(`${direction} ${way === "one" ? 1 : 2}`)?.slice(1) ?? [], 1);
       const speed = `${spread(perSecond(size / 1e9, times))} GB/s, p99 of the event loop's delay ${ofRounds(delays)} ms, ${ofRounds(cores)} cores busy`;
       const beside = `${spread(speedRatios(times, streams))} of the file streams of Node`;
-      if (way === "one") return { what: `${direction}File, ${bytesShown(size)}, the calling thread`, figure: speed, against: beside };
+      if (way === "one")
+        return { what: `${direction}File, ${bytesShown(size)}, the calling thread`, figure: speed, against: beside };
       const ratios = speedRatios(times, took[`${direction} one`]);
-      return { what: `${direction}File, ${bytesShown(size)}, 2 threads`, figure: speed, against: `${spread(ratios)} of the calling thread, ${beside}`, promise: atLeast(median(ratios), 1.7) };
+      return {
+        what: `${direction}File, ${bytesShown(size)}, 2 threads`,
+        figure: speed,
+        against: `${spread(ratios)} of the calling thread, ${beside}`,
+        promise: atLeast(median(ratios), 1.7),
+      };
     });
   });
 }
@@ -84,6 +105,7 @@ function writeChunks(path: string, size: number): void {
 
 export const files: Subject = {
   title: "File to file",
-  about: "`encryptFile` and `decryptFile` on a file system in memory, with `threads: 1` (the calling thread; the file system's calls overlap with it on Node's own threads) and with `threads: 2`, beside the same through `createReadStream` and `createWriteStream`. The calling thread gives the outputs of its ciphers back at once, and with the file system's threads beside it keeps about one and a half cores busy: on two, threads have little left to win, and none are started unasked.",
+  about:
+    "`encryptFile` and `decryptFile` on a file system in memory, with `threads: 1` (the calling thread; the file system's calls overlap with it on Node's own threads) and with `threads: 2`, beside the same through `createReadStream` and `createWriteStream`. The calling thread gives the outputs of its ciphers back at once, and with the file system's threads beside it keeps about one and a half cores busy: on two, threads have little left to win, and none are started unasked.",
   run,
 };

@@ -33,12 +33,18 @@ async function run(scale: Scale): Promise<Row[]> {
     await provider.decrypt({ keyId: KeyId, ciphertext, encryptionContext: context });
   };
   const sdkPair = (client: KMSClient) => async () => {
-    const { CiphertextBlob } = await client.send(new EncryptCommand({ KeyId, Plaintext: plaintext, EncryptionContext: context }));
+    const { CiphertextBlob } = await client.send(
+      new EncryptCommand({ KeyId, Plaintext: plaintext, EncryptionContext: context }),
+    );
     await client.send(new DecryptCommand({ KeyId, CiphertextBlob, EncryptionContext: context }));
   };
   const inProcess = new KMSClient(kms.clientConfig("us-east-1"));
   const endpoint = await kms.listen();
-  const overHttp = new KMSClient({ region: "us-east-1", endpoint: endpoint.url, credentials: { accessKeyId: "AKIA", secretAccessKey: "any" } });
+  const overHttp = new KMSClient({
+    region: "us-east-1",
+    endpoint: endpoint.url,
+    credentials: { accessKeyId: "AKIA", secretAccessKey: "any" },
+  });
   const took = await interleaved(rounds, {
     bare: repeated(pairs, barePair),
     provider: repeated(pairs, providerPair),
@@ -50,19 +56,27 @@ async function run(scale: Scale): Promise<Row[]> {
 
   const row = (what: string, times: readonly number[]): Row => {
     const speed = perSecond(pairs, times);
-    return { what, figure: `${spread(speed, 0)} pairs/s`, against: `10,000 pairs in ${(10_000 / median(speed)).toFixed(1)} s` };
+    return {
+      what,
+      figure: `${spread(speed, 0)} pairs/s`,
+      against: `10,000 pairs in ${(10_000 / median(speed)).toFixed(1)} s`,
+    };
   };
   return [
     row("bare node:crypto AES-256-GCM, no service", took.bare),
     row("`InMemoryKmsProvider`, no SDK", took.provider),
-    { ...row("`KMSClient` on its request handler", took.sdk), promise: atLeast(median(speedRatios(took.sdk, took.http)), 1.5, "1.5 of HTTP") },
+    {
+      ...row("`KMSClient` on its request handler", took.sdk),
+      promise: atLeast(median(speedRatios(took.sdk, took.http)), 1.5, "1.5 of HTTP"),
+    },
     row("`KMSClient` over HTTP on loopback", took.http),
   ];
 }
 
 export const inMemoryKms: Subject = {
   title: "The in-memory KMS",
-  about: "Encrypt/Decrypt pairs of 32 bytes with an encryption context, one call at a time, through each door. The SDK's own signing, middleware and HTTP are most of the time of the last two.",
+  about:
+    "Encrypt/Decrypt pairs of 32 bytes with an encryption context, one call at a time, through each door. The SDK's own signing, middleware and HTTP are most of the time of the last two.",
   run,
 };
 

@@ -51,11 +51,18 @@ async function footprint(): Promise<Footprint> {
   return { heap: heapUsed, external, resident: rss };
 }
 
-async function measure(shape: Shape, segmentSize: number, recordings: number): Promise<[begun: Footprint, held: Footprint]> {
+async function measure(
+  shape: Shape,
+  segmentSize: number,
+  recordings: number,
+): Promise<[begun: Footprint, held: Footprint]> {
   const { keyStore } = await createTestKeyStore();
   const open = async () => {
     const { source, push } = liveSource(shape);
-    const { body } = await keyStore.encryptRecording(source as AsyncIterable<Uint8Array>, { recordingId: "r", segmentSize });
+    const { body } = await keyStore.encryptRecording(source as AsyncIterable<Uint8Array>, {
+      recordingId: "r",
+      segmentSize,
+    });
     void (async () => {
       for await (const _piece of body) continue;
     })();
@@ -84,11 +91,20 @@ async function run(scale: Scale): Promise<Row[]> {
   const rows: Row[] = [];
   for (const shape of ["Readable", "async iterable"] as const) {
     for (const segmentSize of [65_536, 4_096]) {
-      const [begun, held] = (await answerOf(new URL(import.meta.url), [shape, String(segmentSize), String(recordings)], process.execArgv)) as [Footprint, Footprint];
-      const shown = ({ heap, external, resident }: Footprint) => `${(resident / KiB).toFixed(1)} KiB (heap ${(heap / KiB).toFixed(1)}, buffers ${(external / KiB).toFixed(1)})`;
+      const [begun, held] = (await answerOf(
+        new URL(import.meta.url),
+        [shape, String(segmentSize), String(recordings)],
+        process.execArgv,
+      )) as [Footprint, Footprint];
+      const shown = ({ heap, external, resident }: Footprint) =>
+        `${(resident / KiB).toFixed(1)} KiB (heap ${(heap / KiB).toFixed(1)}, buffers ${(external / KiB).toFixed(1)})`;
       const what = `${shape}, segments of ${bytesShown(segmentSize)}`;
       rows.push({ what: `${what}, begun`, figure: shown(begun) });
-      rows.push({ what: `${what}, half a segment held`, figure: shown(held), against: `${bytesShown(segmentSize / 2)} of sound held` });
+      rows.push({
+        what: `${what}, half a segment held`,
+        figure: shown(held),
+        against: `${bytesShown(segmentSize / 2)} of sound held`,
+      });
     }
   }
   return rows;
@@ -96,7 +112,8 @@ async function run(scale: Scale): Promise<Row[]> {
 
 export const liveRecordings: Subject = {
   title: "Live recordings",
-  about: "Resident memory of each of 10,000 recordings that are being encrypted in one process, chunks of 20 ms of speech arriving for all of them in turn; each kind of source in a process of its own, measured once.",
+  about:
+    "Resident memory of each of 10,000 recordings that are being encrypted in one process, chunks of 20 ms of speech arriving for all of them in turn; each kind of source in a process of its own, measured once.",
   run,
 };
 

@@ -38,7 +38,11 @@ async function encrypted() {
 }
 
 async function decrypted() {
-  const sender = spawn(process.execPath, [...process.execArgv, fileURLToPath(import.meta.url), "send", bytes, endpoint, folder], { stdio: ["ignore", "pipe", "inherit"] });
+  const sender = spawn(
+    process.execPath,
+    [...process.execArgv, fileURLToPath(import.meta.url), "send", bytes, endpoint, folder],
+    { stdio: ["ignore", "pipe", "inherit"] },
+  );
   return (await keyStore.decryptRecording(sender.stdout, { recordingId })).body;
 }
 

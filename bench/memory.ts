@@ -12,12 +12,24 @@ const ways = ["encrypt", "decrypt", "bare"] as const;
 type Way = (typeof ways)[number];
 
 async function peakOf(way: Way, size: number, shared: { endpoint: string; folder: string }): Promise<number> {
-  return Number(await answerOf(new URL("memory-process.ts", import.meta.url), [way, String(size), shared.endpoint, shared.folder], process.execArgv)) / MiB;
+  return (
+    Number(
+      await answerOf(
+        new URL("memory-process.ts", import.meta.url),
+        [way, String(size), shared.endpoint, shared.folder],
+        process.execArgv,
+      ),
+    ) / MiB
+  );
 }
 
 async function run(scale: Scale): Promise<Row[]> {
   const rounds = byScale(scale, { quick: 1, default: 5, full: 11 });
-  const sizes = byScale<[number, number]>(scale, { quick: [MiB, 4 * MiB], default: [16 * MiB, 2 * GiB], full: [16 * MiB, 2 * GiB] });
+  const sizes = byScale<[number, number]>(scale, {
+    quick: [MiB, 4 * MiB],
+    default: [16 * MiB, 2 * GiB],
+    full: [16 * MiB, 2 * GiB],
+  });
   const kms = benchKms();
   const server = await kms.listen();
   const folder = await mkdtemp(path.join(os.tmpdir(), "recording-keystore-bench-"));
@@ -50,6 +62,7 @@ async function run(scale: Scale): Promise<Row[]> {
 
 export const memory: Subject = {
   title: "Peak resident memory",
-  about: "Each figure is of a process of its own that does nothing else: one encrypts a stream that is made as it is read, the other decrypts what an encrypting process sends it through a pipe. Resident memory is looked at every 2 ms and at every MiB. A cipher's output is memory of its own each time, and V8 collects it once there are 32 MiB of it: a recording of 16 MiB ends before that. What bare node:crypto grows by is Node's own, and more in Node 24 than in Node 20; a stream's reader has its output, so that nothing can be given back.",
+  about:
+    "Each figure is of a process of its own that does nothing else: one encrypts a stream that is made as it is read, the other decrypts what an encrypting process sends it through a pipe. Resident memory is looked at every 2 ms and at every MiB. A cipher's output is memory of its own each time, and V8 collects it once there are 32 MiB of it: a recording of 16 MiB ends before that. What bare node:crypto grows by is Node's own, and more in Node 24 than in Node 20; a stream's reader has its output, so that nothing can be given back.",
   run,
 };

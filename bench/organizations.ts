@@ -22,14 +22,28 @@ async function run(scale: Scale): Promise<Row[]> {
   const count = byScale(scale, { quick: 100, default: 10_000, full: 10_000 });
   const inMemoryKms = new InMemoryKms({ journalLimit: 1 });
   inMemoryKms.createKey({ region: homeRegion, alias: "alias/recordings" });
-  const shared = { homeRegion, kms: new InMemoryKmsProvider(inMemoryKms), store: new MemoryKeyPairStore(), trustedKmsKeys: [accountId], confirmTimeout: 10_000 };
+  const shared = {
+    homeRegion,
+    kms: new InMemoryKmsProvider(inMemoryKms),
+    store: new MemoryKeyPairStore(),
+    trustedKmsKeys: [accountId],
+    confirmTimeout: 10_000,
+  };
   const ids = Array.from({ length: count }, (_, index) => `org-${index}`);
   const setup = new RecordingKeyStores({ ...shared, keptKeyStores: 1 });
-  for (const id of ids) await (await setup.for(id)).configure({ kmsKeyAliasArn: `arn:aws:kms:${homeRegion}:${accountId}:alias/recordings` });
+  for (const id of ids)
+    await (
+      await setup.for(id)
+    ).configure({ kmsKeyAliasArn: `arn:aws:kms:${homeRegion}:${accountId}:alias/recordings` });
   await setup.close();
 
   const rows: Row[] = [];
-  const each = async (what: string, keyStores: RecordingKeyStores, task: (id: string) => Promise<unknown>, before: number) => {
+  const each = async (
+    what: string,
+    keyStores: RecordingKeyStores,
+    task: (id: string) => Promise<unknown>,
+    before: number,
+  ) => {
     for (const id of ids) await task(id);
     await reachable(); // lets go of what was still in use
     keyStores.status();
@@ -39,17 +53,28 @@ async function run(scale: Scale): Promise<Row[]> {
   const before = await reachable();
   const kept = new RecordingKeyStores(shared);
   await each("only asked for", kept, (id) => kept.for(id), before);
-  await each("has encrypted, idle", kept, async (id) => (await kept.for(id)).encryptRecording(Buffer.from("audio"), { recordingId }), before);
+  await each(
+    "has encrypted, idle",
+    kept,
+    async (id) => (await kept.for(id)).encryptRecording(Buffer.from("audio"), { recordingId }),
+    before,
+  );
   await kept.close();
   const beforeLettingGo = await reachable();
   const letGo = new RecordingKeyStores({ ...shared, keptKeyStores: 1, upkeepEvery: 10 });
-  await each("has encrypted, let go: what was confirmed is remembered", letGo, async (id) => (await letGo.for(id)).encryptRecording(Buffer.from("audio"), { recordingId }), beforeLettingGo);
+  await each(
+    "has encrypted, let go: what was confirmed is remembered",
+    letGo,
+    async (id) => (await letGo.for(id)).encryptRecording(Buffer.from("audio"), { recordingId }),
+    beforeLettingGo,
+  );
   await letGo.close();
   return rows;
 }
 
 export const organizations: Subject = {
   title: "Memory per organization",
-  about: "`RecordingKeyStores` with 10,000 organizations in one process, on a memory store whose records are not counted: what is reachable after garbage collection (heap and buffers), divided by their number.",
+  about:
+    "`RecordingKeyStores` with 10,000 organizations in one process, on a memory store whose records are not counted: what is reachable after garbage collection (heap and buffers), divided by their number.",
   run,
 };

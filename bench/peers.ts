@@ -4,7 +4,17 @@ import { installPeers } from "./peers/install.js";
 import type { Peer } from "./peers/peer.js";
 import { floorDecrypt, floorEncrypt } from "./shared/floor.js";
 import { benchKeyStore } from "./shared/key-store.js";
-import { byScale, bytesShown, GiB, interleaved, median, MiB, perSecond, speedRatios, spread } from "./shared/measure.js";
+import {
+  byScale,
+  bytesShown,
+  GiB,
+  interleaved,
+  median,
+  MiB,
+  perSecond,
+  speedRatios,
+  spread,
+} from "./shared/measure.js";
 import { bytesStream, collected, discard, plaintextSource } from "./shared/streams.js";
 import { atLeast, type Row, type Scale, type Subject } from "./shared/subject.js";
 
@@ -27,8 +37,19 @@ const smallChunks = 65_536;
 
 const contests: readonly Contest[] = [
   { peer: async () => (await import("./peers/aws-encryption-sdk.js")).awsDefault(), limit: 8, slow: true },
-  { peer: async () => (await import("./peers/aws-encryption-sdk.js")).awsFastest(smallChunks), limit: 2.2, slow: false, chunkSize: smallChunks, ceiling: true },
-  { peer: async () => (await import("./peers/aws-encryption-sdk.js")).awsFastest(MiB), limit: 2.2, slow: false, ceiling: true },
+  {
+    peer: async () => (await import("./peers/aws-encryption-sdk.js")).awsFastest(smallChunks),
+    limit: 2.2,
+    slow: false,
+    chunkSize: smallChunks,
+    ceiling: true,
+  },
+  {
+    peer: async () => (await import("./peers/aws-encryption-sdk.js")).awsFastest(MiB),
+    limit: 2.2,
+    slow: false,
+    ceiling: true,
+  },
   { peer: async () => (await import("./peers/sodium.js")).sodiumNative(), limit: 1, slow: false },
   { peer: async () => (await import("./peers/libsodium.js")).libsodiumWrappers(), slow: true },
   { peer: async () => (await import("./peers/age.js")).age(), slow: true },
@@ -36,18 +57,24 @@ const contests: readonly Contest[] = [
 
 async function ours(chunkSize: number): Promise<Peer> {
   const { keyStore } = await benchKeyStore();
-  const encrypted = async (bytes: number) => (await keyStore.encryptRecording(plaintextSource(bytes, chunkSize), { recordingId })).body;
+  const encrypted = async (bytes: number) =>
+    (await keyStore.encryptRecording(plaintextSource(bytes, chunkSize), { recordingId })).body;
   return {
     name: "recording-keystore",
     encrypt: async (bytes) => pipeline(await encrypted(bytes), discard()),
     decryption: async (bytes) => {
       const body = await collected(await encrypted(bytes));
-      return async () => pipeline((await keyStore.decryptRecording(bytesStream(body, chunkSize), { recordingId })).body, discard());
+      return async () =>
+        pipeline((await keyStore.decryptRecording(bytesStream(body, chunkSize), { recordingId })).body, discard());
     },
   };
 }
 
-async function against(peer: Peer, { limit, slow, chunkSize = MiB, ceiling = false }: Contest, scale: Scale): Promise<Row[]> {
+async function against(
+  peer: Peer,
+  { limit, slow, chunkSize = MiB, ceiling = false }: Contest,
+  scale: Scale,
+): Promise<Row[]> {
   const size = byScale(scale, { quick: MiB, default: GiB, full: GiB });
   const rounds = byScale(scale, { quick: 1, default: slow ? 3 : 7, full: slow ? 7 : 15 });
   const own = await ours(chunkSize);
@@ -71,9 +98,20 @@ async function against(peer: Peer, { limit, slow, chunkSize = MiB, ceiling = fal
   };
   const bare = (way: "encrypt" | "decrypt", times: number[]): Row[] => {
     if (!ceiling) return [];
-    return [{ what: `${way} ${bytesShown(size)}: bare node:crypto, no streams`, figure: speed(times), against: `${spread(speedRatios(times, took[way]))} times as fast as that peer: nothing on node:crypto can be more` }];
+    return [
+      {
+        what: `${way} ${bytesShown(size)}: bare node:crypto, no streams`,
+        figure: speed(times),
+        against: `${spread(speedRatios(times, took[way]))} times as fast as that peer: nothing on node:crypto can be more`,
+      },
+    ];
   };
-  return [row("encrypt", took.ownEncrypt), ...bare("encrypt", took.bareEncrypt), row("decrypt", took.ownDecrypt), ...bare("decrypt", took.bareDecrypt)];
+  return [
+    row("encrypt", took.ownEncrypt),
+    ...bare("encrypt", took.bareEncrypt),
+    row("decrypt", took.ownDecrypt),
+    ...bare("decrypt", took.bareDecrypt),
+  ];
 }
 
 async function run(scale: Scale): Promise<Row[]> {

@@ -54,7 +54,10 @@ async function run(scale: Scale): Promise<Row[]> {
   return inFile(body, async (file) => {
     const [source, handle] = [await fileSource(file), await open(file)];
     const places = { memory: new CountingSource(bytesSource(body)), file: new CountingSource(source) };
-    const readers = { memory: await keyStore.openRecording(places.memory, { recordingId }), file: await keyStore.openRecording(places.file, { recordingId }) };
+    const readers = {
+      memory: await keyStore.openRecording(places.memory, { recordingId }),
+      file: await keyStore.openRecording(places.file, { recordingId }),
+    };
     const segments: number[] = [];
     const somewhere = () => randomInt(size - readLength + 1);
     const readAround = (place: keyof typeof places) => async () => {
@@ -69,7 +72,8 @@ async function run(scale: Scale): Promise<Row[]> {
       cipher: floorDecrypt(reads * 2 * readLength),
       file: readAround("file"),
       plain: async () => {
-        for (let read = 0; read < reads; read += 1) await handle.read(Buffer.allocUnsafeSlow(readLength), 0, readLength, somewhere());
+        for (let read = 0; read < reads; read += 1)
+          await handle.read(Buffer.allocUnsafeSlow(readLength), 0, readLength, somewhere());
       },
     });
     for (const reader of Object.values(readers)) await reader.close();
@@ -87,13 +91,18 @@ async function run(scale: Scale): Promise<Row[]> {
         figure: `${rate(took.file)} reads per second`,
         against: `${spread(speedRatios(took.file, took.plain))} of reading 64 KiB of a file that is not encrypted`,
       },
-      { what: `segments fetched by each of ${segments.length.toLocaleString("en-US")} reads`, figure: `${most} at most, ${mean.toFixed(2)} on average`, promise: counted("≤ 2", most <= 2) },
+      {
+        what: `segments fetched by each of ${segments.length.toLocaleString("en-US")} reads`,
+        figure: `${most} at most, ${mean.toFixed(2)} on average`,
+        promise: counted("≤ 2", most <= 2),
+      },
     ];
   });
 }
 
 export const randomAccess: Subject = {
   title: "Random access",
-  about: "One open reader, offsets by chance, one read after the other; nearly every 64 KiB lie in two segments. The file is in the operating system's cache.",
+  about:
+    "One open reader, offsets by chance, one read after the other; nearly every 64 KiB lie in two segments. The file is in the operating system's cache.",
   run,
 };

@@ -28,7 +28,8 @@ async function runSubject(name: string, scale: Scale): Promise<void> {
 
 async function runAll(names: readonly string[], scale: Scale): Promise<void> {
   const unknown = names.filter((name) => !(name in subjects));
-  if (unknown.length > 0) throw new Error(`no such subject: ${unknown.join(", ")}; there are ${Object.keys(subjects).join(", ")}`);
+  if (unknown.length > 0)
+    throw new Error(`no such subject: ${unknown.join(", ")}; there are ${Object.keys(subjects).join(", ")}`);
   const facts = machineFacts();
   const date = new Date().toISOString().slice(0, 10);
   console.log(facts);
@@ -44,7 +45,14 @@ async function runAll(names: readonly string[], scale: Scale): Promise<void> {
   }
   if (scale === "quick") return;
   const titles = await Promise.all(Object.values(subjects).map(async (load) => (await load()).title));
-  writeFileSync(page, updatedPage(readFileSync(page, { encoding: "utf8", flag: "a+" }), { major: Number.parseInt(process.versions.node), sections }, titles));
+  writeFileSync(
+    page,
+    updatedPage(
+      readFileSync(page, { encoding: "utf8", flag: "a+" }),
+      { major: Number.parseInt(process.versions.node), sections },
+      titles,
+    ),
+  );
 }
 
 const { values, positionals } = parseArgs({

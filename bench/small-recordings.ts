@@ -1,5 +1,12 @@
 /* Recordings of 1 KiB, bytes to bytes, one after the other: what a recording costs besides its bytes. */
-import { createCipheriv, createDecipheriv, createPublicKey, diffieHellman, generateKeyPairSync, randomBytes } from "node:crypto";
+import {
+  createCipheriv,
+  createDecipheriv,
+  createPublicKey,
+  diffieHellman,
+  generateKeyPairSync,
+  randomBytes,
+} from "node:crypto";
 import { benchKeyStore, privateKeyTtl } from "./shared/key-store.js";
 import { byScale, interleaved, KiB, median, perSecond, repeated, speedRatios, spread } from "./shared/measure.js";
 import { atLeast, counted, type Row, type Scale, type Subject } from "./shared/subject.js";
@@ -11,7 +18,11 @@ function bare(audio: Buffer): { encrypt: () => unknown; decrypt: () => unknown }
   const options = { authTagLength: 16 } as const;
   const recipient = generateKeyPairSync("x25519");
   // Node 20 can hang for good where the JWK of a key is asked for that it has made itself.
-  const imported = createPublicKey({ key: recipient.publicKey.export({ type: "spki", format: "der" }), type: "spki", format: "der" });
+  const imported = createPublicKey({
+    key: recipient.publicKey.export({ type: "spki", format: "der" }),
+    type: "spki",
+    format: "der",
+  });
   const jwk = { key: imported.export({ format: "jwk" }), format: "jwk" } as const;
   const iv = randomBytes(12);
   const shared = diffieHellman(recipient);
@@ -20,11 +31,21 @@ function bare(audio: Buffer): { encrypt: () => unknown; decrypt: () => unknown }
   return {
     encrypt: () => {
       const ephemeral = generateKeyPairSync("x25519");
-      const once = createCipheriv("aes-256-gcm", diffieHellman({ privateKey: ephemeral.privateKey, publicKey: recipient.publicKey }), randomBytes(12), options);
+      const once = createCipheriv(
+        "aes-256-gcm",
+        diffieHellman({ privateKey: ephemeral.privateKey, publicKey: recipient.publicKey }),
+        randomBytes(12),
+        options,
+      );
       return [once.update(audio), once.final(), once.getAuthTag()];
     },
     decrypt: () => {
-      const once = createDecipheriv("aes-256-gcm", diffieHellman({ privateKey: recipient.privateKey, publicKey: createPublicKey(jwk) }), iv, options).setAuthTag(tag);
+      const once = createDecipheriv(
+        "aes-256-gcm",
+        diffieHellman({ privateKey: recipient.privateKey, publicKey: createPublicKey(jwk) }),
+        iv,
+        options,
+      ).setAuthTag(tag);
       return [once.update(ciphertext), once.final()];
     },
   };
@@ -48,7 +69,8 @@ async function run(scale: Scale): Promise<Row[]> {
     bareEncrypt: repeated(count, floor.encrypt),
     encrypt: callsOf("encrypt", async () => {
       const made: Uint8Array[] = [];
-      for (let index = 0; index < count; index += 1) made.push((await keyStore.encryptRecording(audio, { recordingId })).body);
+      for (let index = 0; index < count; index += 1)
+        made.push((await keyStore.encryptRecording(audio, { recordingId })).body);
       bodies = made;
     }),
     bareDecrypt: repeated(count, floor.decrypt),
@@ -63,18 +85,29 @@ async function run(scale: Scale): Promise<Row[]> {
   const row = (name: "encrypt" | "decrypt", floorTimes: number[]): Row => {
     const rates = perSecond(count, took[name]);
     const against = `${spread(speedRatios(took[name], floorTimes))} of bare node:crypto, ${spread(perSecond(count, floorTimes), 0)} per second`;
-    return { what: `${name} 1 KiB, key warm`, figure: `${spread(rates, 0)} recordings per second`, against, promise: atLeast(median(rates), 5_000) };
+    return {
+      what: `${name} 1 KiB, key warm`,
+      figure: `${spread(rates, 0)} recordings per second`,
+      against,
+      promise: atLeast(median(rates), 5_000),
+    };
   };
   const callsRow = (name: "encrypt" | "decrypt", promise: Row["promise"]): Row => ({
     what: `KMS calls to ${name} ${recordings.toLocaleString("en-US")} recordings`,
     figure: `${calls[name]}, ${(calls[name] / recordings).toLocaleString("en-US", { maximumFractionDigits: 6 })} per recording`,
     ...(promise ? { promise } : {}),
   });
-  return [row("encrypt", took.bareEncrypt), row("decrypt", took.bareDecrypt), callsRow("encrypt", counted("0", calls.encrypt === 0)), callsRow("decrypt", counted("1 per `privateKeyTtl`", calls.decrypt <= allowed))];
+  return [
+    row("encrypt", took.bareEncrypt),
+    row("decrypt", took.bareDecrypt),
+    callsRow("encrypt", counted("0", calls.encrypt === 0)),
+    callsRow("decrypt", counted("1 per `privateKeyTtl`", calls.decrypt <= allowed)),
+  ];
 }
 
 export const smallRecordings: Subject = {
   title: "Small recordings and KMS calls",
-  about: "Recordings of 1 KiB as bytes, one after the other on one core, through the real KMS client on an in-memory KMS whose every call is counted. Each has a data key of its own: bare node:crypto makes (or imports) an X25519 key, agrees on a secret and encrypts (or decrypts) 1 KiB with it, and nothing else.",
+  about:
+    "Recordings of 1 KiB as bytes, one after the other on one core, through the real KMS client on an in-memory KMS whose every call is counted. Each has a data key of its own: bare node:crypto makes (or imports) an X25519 key, agrees on a secret and encrypts (or decrypts) 1 KiB with it, and nothing else.",
   run,
 };

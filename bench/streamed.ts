@@ -2,7 +2,19 @@
 import { pipeline } from "node:stream/promises";
 import { benchKeyStore } from "./shared/key-store.js";
 import { floorDecrypt, floorEncrypt } from "./shared/floor.js";
-import { byScale, bytesShown, GiB, interleaved, KiB, median, MiB, perSecond, repeated, speedRatios, spread } from "./shared/measure.js";
+import {
+  byScale,
+  bytesShown,
+  GiB,
+  interleaved,
+  KiB,
+  median,
+  MiB,
+  perSecond,
+  repeated,
+  speedRatios,
+  spread,
+} from "./shared/measure.js";
 import { bytesStream, discard, plaintext, plaintextSource } from "./shared/streams.js";
 import { atLeast, type Row, type Scale, type Subject } from "./shared/subject.js";
 
@@ -16,16 +28,23 @@ async function ofSize(size: number, rounds: number, promised: boolean): Promise<
   const times = Math.max(1, Math.min(enough.recordings, Math.floor(enough.bytes / size)));
   const took = await interleaved(rounds, {
     floorEncrypt: repeated(times, () => floorEncrypt(size)),
-    encrypt: repeated(times, async () => pipeline((await keyStore.encryptRecording(plaintextSource(size), { recordingId })).body, discard())),
+    encrypt: repeated(times, async () =>
+      pipeline((await keyStore.encryptRecording(plaintextSource(size), { recordingId })).body, discard()),
+    ),
     floorDecrypt: repeated(times, floorDecrypt(size)),
-    decrypt: repeated(times, async () => pipeline((await keyStore.decryptRecording(bytesStream(encrypted), { recordingId })).body, discard())),
+    decrypt: repeated(times, async () =>
+      pipeline((await keyStore.decryptRecording(bytesStream(encrypted), { recordingId })).body, discard()),
+    ),
   });
   await keyStore.close();
   const row = (name: "encrypt" | "decrypt", floor: number[]): Row => {
     const ratios = speedRatios(took[name], floor);
     // Of small ones the number counts, of long ones the bytes.
     const long = size >= MiB;
-    const speed = (seconds: number[]) => (long ? `${spread(perSecond((times * size) / 1e9, seconds))} GB/s` : `${spread(perSecond(times, seconds), 0)} per second`);
+    const speed = (seconds: number[]) =>
+      long
+        ? `${spread(perSecond((times * size) / 1e9, seconds))} GB/s`
+        : `${spread(perSecond(times, seconds), 0)} per second`;
     return {
       what: `${name} ${bytesShown(size)}`,
       figure: speed(took[name]),

@@ -25,9 +25,16 @@ async function run(scale: Scale): Promise<Row[]> {
       const [plain, encrypted] = [join(folder, "plain"), join(folder, "encrypted")];
       writeFileSync(plain, audio);
       const times = Math.max(1, enough / size);
-      const file = (threads: number) => repeated(times, () => keyStore.encryptFile(plain, encrypted, { recordingId, threads, overwrite: true }));
-      const bytes = (threads: number) => repeated(times, () => keyStore.encryptRecording(audio, { recordingId, threads }));
-      const took = await interleaved(rounds, { fileAlone: file(1), fileByTwo: file(2), bytesAlone: bytes(1), bytesByTwo: bytes(2) });
+      const file = (threads: number) =>
+        repeated(times, () => keyStore.encryptFile(plain, encrypted, { recordingId, threads, overwrite: true }));
+      const bytes = (threads: number) =>
+        repeated(times, () => keyStore.encryptRecording(audio, { recordingId, threads }));
+      const took = await interleaved(rounds, {
+        fileAlone: file(1),
+        fileByTwo: file(2),
+        bytesAlone: bytes(1),
+        bytesByTwo: bytes(2),
+      });
       rows.push({
         what: `encrypt ${bytesShown(size)} by 2 threads, their start included`,
         figure: `file ${spread(speedRatios(took.fileByTwo, took.fileAlone))}, memory ${spread(speedRatios(took.bytesByTwo, took.bytesAlone))}`,
@@ -43,6 +50,7 @@ async function run(scale: Scale): Promise<Row[]> {
 
 export const threads: Subject = {
   title: "From which size threads pay",
-  about: "Each recording has its threads started and ended. Unasked, bytes get a second one from 256 MiB on, files get 3 or 4 where there are so many cores.",
+  about:
+    "Each recording has its threads started and ended. Unasked, bytes get a second one from 256 MiB on, files get 3 or 4 where there are so many cores.",
   run,
 };

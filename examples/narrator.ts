@@ -37,14 +37,19 @@ export class Narrator {
   /** Paragraphs, one a line. */
   note(text: string): void {
     for (const paragraph of text.split("\n")) {
-      wrap(paragraph, 88).forEach((line, index) => this.#print(`       ${this.#paint("dim", `${index === 0 ? "·" : " "} ${line}`)}`));
+      wrap(paragraph, 88).forEach((line, index) =>
+        this.#print(`       ${this.#paint("dim", `${index === 0 ? "·" : " "} ${line}`)}`),
+      );
     }
   }
 
   table(rows: readonly (readonly string[])[]): void {
     const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
     rows.forEach((row, index) => {
-      const line = row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd();
+      const line = row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join("  ")
+        .trimEnd();
       this.#print(`     ${index === 0 ? this.#paint("dim", line) : line}`);
     });
   }
@@ -54,7 +59,9 @@ export class Narrator {
   }
 
   #mark(style: Style, mark: string, text: string, remark: string): void {
-    this.#print(`     ${this.#paint(style, mark)} ${remark ? `${text.padEnd(52)} ${this.#paint("dim", remark)}` : text}`);
+    this.#print(
+      `     ${this.#paint(style, mark)} ${remark ? `${text.padEnd(52)} ${this.#paint("dim", remark)}` : text}`,
+    );
   }
 
   #paint(style: Style, text: string): string {
@@ -67,12 +74,14 @@ export class Narrator {
 }
 
 export const bytes = (count: number): string => `${count.toLocaleString("en-US")} bytes`;
-export const milliseconds = (duration: number): string => `${duration < 10 ? duration.toFixed(1) : duration.toFixed(0)} ms`;
+export const milliseconds = (duration: number): string =>
+  `${duration < 10 ? duration.toFixed(1) : duration.toFixed(0)} ms`;
 export const short = (digest: string): string => `${digest.slice(0, 12)}…${digest.slice(-8)}`;
 
 /** Duration and shape of a PCM WAV file, from its first bytes; `undefined` for anything else. */
 export function describeWav(head: Buffer, size: number): string | undefined {
-  if (head.length < 44 || head.toString("latin1", 0, 4) !== "RIFF" || head.toString("latin1", 8, 16) !== "WAVEfmt ") return undefined;
+  if (head.length < 44 || head.toString("latin1", 0, 4) !== "RIFF" || head.toString("latin1", 8, 16) !== "WAVEfmt ")
+    return undefined;
   const channels = head.readUInt16LE(22);
   const seconds = (size - 44) / head.readUInt32LE(28);
   return `${seconds.toFixed(1)} s, ${channels === 2 ? "two channels" : `${channels} channel(s)`}, ${head.readUInt32LE(24) / 1000} kHz`;

@@ -54,17 +54,29 @@ async function main(file: string, folder: string): Promise<void> {
   const source = counted(encrypted);
   // One open recording serves every player; it asks KMS again whenever privateKeyTtl has passed.
   const recording = await keyStore.openRecording(source, { recordingId: "call-1" });
-  console.log(`${basename(file)}: ${recording.size} bytes, encrypted ${source.size}; opening read ${source.bytes} of them`);
+  console.log(
+    `${basename(file)}: ${recording.size} bytes, encrypted ${source.size}; opening read ${source.bytes} of them`,
+  );
 
   const server = createServer((request, response) => {
     if (request.url !== "/recordings/call-1") {
-      response.writeHead(request.url === "/" ? 200 : 404, { "Content-Type": "text/html; charset=utf-8" }).end(request.url === "/" ? page : "");
+      response
+        .writeHead(request.url === "/" ? 200 : 404, { "Content-Type": "text/html; charset=utf-8" })
+        .end(request.url === "/" ? page : "");
       return;
     }
     // Here a service asks whether this user may hear this recording.
     const before = source.bytes;
-    response.once("close", () => console.log(`${request.headers.range ?? "no range"} → ${response.statusCode}: ${source.bytes - before} encrypted bytes read`));
-    void sendRecording(recording, request, response, { contentType: "audio/wav", etag: '"call-1"', onError: console.error });
+    response.once("close", () =>
+      console.log(
+        `${request.headers.range ?? "no range"} → ${response.statusCode}: ${source.bytes - before} encrypted bytes read`,
+      ),
+    );
+    void sendRecording(recording, request, response, {
+      contentType: "audio/wav",
+      etag: '"call-1"',
+      onError: console.error,
+    });
   });
   server.listen(Number(process.env["PORT"] ?? 0), "127.0.0.1");
   await once(server, "listening");

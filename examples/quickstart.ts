@@ -67,14 +67,22 @@ async function main(recording: string, folder: string): Promise<void> {
   const digest = await sha256(createReadStream(recording));
 
   tell.title("recording-keystore: a recording under the organization's own KMS key");
-  tell.fact("Recording", `${basename(recording)}, ${[bytes(size), await wavDescription(recording, size)].filter(Boolean).join(", ")}`);
+  tell.fact(
+    "Recording",
+    `${basename(recording)}, ${[bytes(size), await wavDescription(recording, size)].filter(Boolean).join(", ")}`,
+  );
   tell.fact("SHA-256", short(digest));
   tell.fact("Organization", organization.id);
   tell.fact("KMS key", kmsKeyAliasArn);
 
   // The organization's side: its AWS account, with a KMS key behind an alias.
   const aws = new InMemoryKms();
-  aws.createKey({ accountId: organization.account, region: organization.region, policy: keyPolicy, alias: "alias/recordings" });
+  aws.createKey({
+    accountId: organization.account,
+    region: organization.region,
+    policy: keyPolicy,
+    alias: "alias/recordings",
+  });
 
   // The recording service's side, in an AWS account of its own.
   const recorder = aws.addPrincipal({ arn: service.role });
@@ -95,13 +103,18 @@ async function main(recording: string, folder: string): Promise<void> {
     });
     const calls = aws.journal.count() - callsBefore;
     check(calls === 0, "encryption needs no KMS call");
-    tell.done(`${recordingId}: ${bytes(result.plaintextSize)} became ${bytes(result.encryptedSize)}`, `${took}, ${calls} KMS calls`);
+    tell.done(
+      `${recordingId}: ${bytes(result.plaintextSize)} became ${bytes(result.encryptedSize)}`,
+      `${took}, ${calls} KMS calls`,
+    );
     return result;
   }
 
   async function opensUnchanged(recordingId: string): Promise<void> {
     const { result: found, took } = await timed(async () => {
-      const decrypted = await keyStore.decryptRecording(createReadStream(join(folder, `${recordingId}.rec`)), { recordingId });
+      const decrypted = await keyStore.decryptRecording(createReadStream(join(folder, `${recordingId}.rec`)), {
+        recordingId,
+      });
       return sha256(decrypted.body);
     });
     check(found === digest, `${recordingId} decrypts to the same bytes`);
@@ -133,15 +146,21 @@ async function main(recording: string, folder: string): Promise<void> {
 
   tell.chapter("Recordings go on being encrypted");
   const during = await encrypt("call-2");
-  check(during.usedLastKnownKey && during.keyPairId === first.keyPairId, "the last confirmed key is used, and the result says so");
+  check(
+    during.usedLastKnownKey && during.keyPairId === first.keyPairId,
+    "the last confirmed key is used, and the result says so",
+  );
   tell.fact("usedLastKnownKey", `${during.usedLastKnownKey}, since ${since.toISOString()}`);
 
   tell.chapter("Decryption has to wait, and says why");
-  const refusal = await keyStore.decryptRecording(createReadStream(join(folder, "call-1.rec")), { recordingId: "call-1" }).then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  if (!(refusal instanceof KmsError)) throw new Error("not as promised: decryption fails with a KmsError", { cause: refusal });
+  const refusal = await keyStore
+    .decryptRecording(createReadStream(join(folder, "call-1.rec")), { recordingId: "call-1" })
+    .then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+  if (!(refusal instanceof KmsError))
+    throw new Error("not as promised: decryption fails with a KmsError", { cause: refusal });
   check(refusal.code === "ERR_KMS_UNAVAILABLE" && refusal.retryable, "the error is a retryable ERR_KMS_UNAVAILABLE");
   const diagnosis = (await keyStore.status()).lastKmsError?.diagnosis;
   if (!diagnosis) throw new Error("not as promised: status() has a diagnosis");
@@ -193,7 +212,10 @@ async function wavDescription(file: string, size: number): Promise<string | unde
 
 // npm runs this in the package's folder; the visitor named the file from theirs.
 const [named] = process.argv.slice(2);
-const recording = named === undefined ? fileURLToPath(new URL("assets/call.wav", import.meta.url)) : resolve(process.env["INIT_CWD"] ?? ".", named);
+const recording =
+  named === undefined
+    ? fileURLToPath(new URL("assets/call.wav", import.meta.url))
+    : resolve(process.env["INIT_CWD"] ?? ".", named);
 const folder = await mkdtemp(join(tmpdir(), "recording-keystore-"));
 try {
   await main(recording, folder);

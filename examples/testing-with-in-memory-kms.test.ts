@@ -16,7 +16,8 @@ describe("recordings under the organization's own KMS key", () => {
   afterEach(() => world.keyStore.close());
 
   const record = async (recordingId = "call-1") => (await world.keyStore.encryptRecording(audio, { recordingId })).body;
-  const play = async (body: Uint8Array, recordingId = "call-1") => Buffer.from((await world.keyStore.decryptRecording(body, { recordingId })).body);
+  const play = async (body: Uint8Array, recordingId = "call-1") =>
+    Buffer.from((await world.keyStore.decryptRecording(body, { recordingId })).body);
 
   test("what was recorded plays", async () => {
     expect(await play(await record())).toEqual(audio);
@@ -42,7 +43,9 @@ describe("recordings under the organization's own KMS key", () => {
     const body = await record();
     world.kms.putKeyPolicy(world.kmsKeyArn, {
       Version: "2012-10-17",
-      Statement: [{ Effect: "Allow", Principal: { AWS: "arn:aws:iam::111122223333:root" }, Action: "kms:*", Resource: "*" }],
+      Statement: [
+        { Effect: "Allow", Principal: { AWS: "arn:aws:iam::111122223333:root" }, Action: "kms:*", Resource: "*" },
+      ],
     });
     await expect(play(body)).rejects.toMatchObject({ code: "ERR_KMS_REFUSED", kind: "access-denied" });
   });

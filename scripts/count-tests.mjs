@@ -6,7 +6,9 @@ import process from "node:process";
 const [, , file = "", status = "1"] = process.argv;
 const report = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : { testResults: [] };
 const tests = report.testResults.flatMap(({ assertionResults }) => assertionResults);
-const brokenFiles = report.testResults.filter((result) => result.status === "failed" && result.assertionResults.length === 0);
+const brokenFiles = report.testResults.filter(
+  (result) => result.status === "failed" && result.assertionResults.length === 0,
+);
 const passed = tests.filter((test) => test.status === "passed").length;
 let failed = tests.length - passed + brokenFiles.length;
 // Vitest also fails for what is no test's own: an unhandled rejection, an install that never got to the tests.

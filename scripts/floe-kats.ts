@@ -32,7 +32,8 @@ function encrypt(plaintext: Buffer, segmentLength: number, rotationMask: number)
   const pieces = [floe.header];
   const capacity = segmentLength - segmentOverhead;
   let offset = 0;
-  for (; plaintext.length - offset > capacity; offset += capacity) pieces.push(...floe.segment([plaintext.subarray(offset, offset + capacity)], false));
+  for (; plaintext.length - offset > capacity; offset += capacity)
+    pieces.push(...floe.segment([plaintext.subarray(offset, offset + capacity)], false));
   pieces.push(...floe.segment([plaintext.subarray(offset)], true));
   return Buffer.concat(pieces);
 }
@@ -44,7 +45,8 @@ function check(folder: string, name: string): string | undefined {
     const segmentLength = ciphertext.readUInt32BE(2);
     const rotationMask = name.includes("rotation") ? 2 : 20;
     if (!decrypt(ciphertext, segmentLength, rotationMask).equals(plaintext)) return "decrypts to something else";
-    if (!decrypt(encrypt(plaintext, segmentLength, rotationMask), segmentLength, rotationMask).equals(plaintext)) return "does not survive a round trip";
+    if (!decrypt(encrypt(plaintext, segmentLength, rotationMask), segmentLength, rotationMask).equals(plaintext))
+      return "does not survive a round trip";
     return undefined;
   } catch (error) {
     return (error as Error).message;

@@ -16,7 +16,9 @@ const { values } = parseArgs({
 const seed = Number(values.seed);
 const chosen = targets.filter(({ name }) => values.target === undefined || name === values.target);
 if (!Number.isSafeInteger(seed) || !(Number(values.seconds) > 0) || chosen.length === 0) {
-  console.error(`usage: npm run fuzz -- [--seconds N] [--seed S] [--target NAME [--input INDEX]]\ntargets: ${targets.map(({ name }) => name).join(" | ")}`);
+  console.error(
+    `usage: npm run fuzz -- [--seconds N] [--seed S] [--target NAME [--input INDEX]]\ntargets: ${targets.map(({ name }) => name).join(" | ")}`,
+  );
   process.exit(2);
 }
 
@@ -48,10 +50,13 @@ else {
 }
 
 console.log(`seed ${seed}\n\n| target | inputs | taken | slowest, ms | |\n|---|---|---|---|---|`);
-for (const { target, inputs, taken, slowest, failure } of summaries) console.log(`| ${target} | ${inputs} | ${taken} | ${slowest.toFixed(1)} | ${failure ? "FAILED" : "ok"} |`);
+for (const { target, inputs, taken, slowest, failure } of summaries)
+  console.log(`| ${target} | ${inputs} | ${taken} | ${slowest.toFixed(1)} | ${failure ? "FAILED" : "ok"} |`);
 for (const { target, failure } of summaries) {
   if (!failure) continue;
-  console.log(`\n${target}: ${failure.reason}\nagain: npm run fuzz -- --seed ${seed} --target "${target}" --input ${failure.index}\n${failure.input.toString("base64")}`);
+  console.log(
+    `\n${target}: ${failure.reason}\nagain: npm run fuzz -- --seed ${seed} --target "${target}" --input ${failure.index}\n${failure.input.toString("base64")}`,
+  );
 }
 const failed = summaries.filter(({ failure }) => failure).length;
 console.log(`\n${summaries.length - failed} passed, ${failed} failed`);

@@ -15,7 +15,9 @@ function modified(file) {
 
 function newest(folder) {
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
-  return Math.max(...entries.filter((entry) => entry.isFile()).map((entry) => modified(path.join(entry.parentPath, entry.name))));
+  return Math.max(
+    ...entries.filter((entry) => entry.isFile()).map((entry) => modified(path.join(entry.parentPath, entry.name))),
+  );
 }
 
 function npm(reason, args) {
@@ -41,13 +43,27 @@ const packagesIn = (file) => (existsSync(file) ? JSON.parse(readFileSync(file, "
 const wanted = packagesIn(at("package-lock.json"));
 // npm writes this file at the end of every complete install. Its contents count, for a copied tree has other times.
 const installed = packagesIn(at("node_modules", ".package-lock.json"));
-const isInstalled = ([place, { version, optional }]) => place === "" || optional || installed[place]?.version === version;
+const isInstalled = ([place, { version, optional }]) =>
+  place === "" || optional || installed[place]?.version === version;
 if (!installed || !Object.entries(wanted).every(isInstalled)) {
   // `npm ci` also builds, through `prepare`.
-  npm(installed ? "Dependencies have changed, installing …" : "Installing dependencies (once) …", ["ci", "--include=dev", "--no-audit", "--no-fund", "--loglevel=error"]);
+  npm(installed ? "Dependencies have changed, installing …" : "Installing dependencies (once) …", [
+    "ci",
+    "--include=dev",
+    "--no-audit",
+    "--no-fund",
+    "--loglevel=error",
+  ]);
 }
 
 const targets = (entry) => (typeof entry === "string" ? [at(entry)] : Object.values(entry).flatMap(targets));
-const built = Math.min(...targets(exports).filter((file) => file !== at("package.json")).map(modified));
-const sources = Math.max(newest(at("src")), ...["tsup.config.ts", "tsconfig.json", "package.json"].map((file) => modified(at(file))));
+const built = Math.min(
+  ...targets(exports)
+    .filter((file) => file !== at("package.json"))
+    .map(modified),
+);
+const sources = Math.max(
+  newest(at("src")),
+  ...["tsup.config.ts", "tsconfig.json", "package.json"].map((file) => modified(at(file))),
+);
 if (built < sources) npm("Building …", ["run", "--silent", "build", "--", "--silent"]);

@@ -26,14 +26,47 @@ const segmentLength = 4_096;
 const capacity = segmentLength - 32;
 const cases: Case[] = [
   { name: "empty recording", spec: "X25519", plaintextSize: 0 },
-  { name: "one byte, self-contained, with public metadata", spec: "X25519", plaintextSize: 1, selfContained: true, publicMetadata: '{"channels":2,"codec":"opus","€":[1e+30,0.5,null]}' },
+  {
+    name: "one byte, self-contained, with public metadata",
+    spec: "X25519",
+    plaintextSize: 1,
+    selfContained: true,
+    publicMetadata: '{"channels":2,"codec":"opus","€":[1e+30,0.5,null]}',
+  },
   { name: "two segments, the last one full", spec: "X25519", plaintextSize: 2 * capacity },
   { name: "two segments and an empty last one", spec: "X25519", plaintextSize: 2 * capacity, emptyLast: true },
-  { name: "two segments and one byte, made while KMS could not be asked", spec: "X25519", plaintextSize: 2 * capacity + 1, confirmation: 2 },
-  { name: "two wrapped data keys, and a later version's field", spec: "X25519", plaintextSize: 100, secondRecipient: true, unknownField: true },
-  { name: "metadata", spec: "X25519", plaintextSize: capacity + 1, metadata: '{"from":"+49 30 1234567","participants":["Ada","Grace"],"€":"😀"}' },
-  { name: "metadata of exactly 256 bytes, with public metadata, of an empty recording", spec: "X25519", plaintextSize: 0, publicMetadata: '{"codec":"opus"}', metadata: `{"note":"${"n".repeat(245)}"}` },
-  { name: "metadata beyond one block of padding", spec: "X25519", plaintextSize: 10, metadata: `{"note":"${"n".repeat(246)}"}` },
+  {
+    name: "two segments and one byte, made while KMS could not be asked",
+    spec: "X25519",
+    plaintextSize: 2 * capacity + 1,
+    confirmation: 2,
+  },
+  {
+    name: "two wrapped data keys, and a later version's field",
+    spec: "X25519",
+    plaintextSize: 100,
+    secondRecipient: true,
+    unknownField: true,
+  },
+  {
+    name: "metadata",
+    spec: "X25519",
+    plaintextSize: capacity + 1,
+    metadata: '{"from":"+49 30 1234567","participants":["Ada","Grace"],"€":"😀"}',
+  },
+  {
+    name: "metadata of exactly 256 bytes, with public metadata, of an empty recording",
+    spec: "X25519",
+    plaintextSize: 0,
+    publicMetadata: '{"codec":"opus"}',
+    metadata: `{"note":"${"n".repeat(245)}"}`,
+  },
+  {
+    name: "metadata beyond one block of padding",
+    spec: "X25519",
+    plaintextSize: 10,
+    metadata: `{"note":"${"n".repeat(246)}"}`,
+  },
   { name: "RSA", spec: "RSA_2048", plaintextSize: 5_000 },
 ];
 
@@ -44,14 +77,25 @@ const u16 = (value: number) => Buffer.from([value >> 8, value & 255]);
 const u32 = (value: number) => Buffer.from([value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255]);
 const text = (tag: number, value: string): Field => ({ tag, critical: true, value: Buffer.from(value) });
 
-function keyPair(spec: Case["spec"]): { privateKey: Uint8Array; publicKey: Uint8Array; wrap: (dataKey: Uint8Array) => Uint8Array } {
+function keyPair(spec: Case["spec"]): {
+  privateKey: Uint8Array;
+  publicKey: Uint8Array;
+  wrap: (dataKey: Uint8Array) => Uint8Array;
+} {
   if (spec === "X25519") {
     const { privateKey, publicKey } = sodium.crypto_box_keypair();
     return { privateKey, publicKey, wrap: (dataKey) => sodium.crypto_box_seal(dataKey, publicKey) };
   }
-  const pair = generateKeyPairSync("rsa", { modulusLength: 2_048, publicKeyEncoding: { format: "der", type: "spki" }, privateKeyEncoding: { format: "der", type: "pkcs8" } });
+  const pair = generateKeyPairSync("rsa", {
+    modulusLength: 2_048,
+    publicKeyEncoding: { format: "der", type: "spki" },
+    privateKeyEncoding: { format: "der", type: "pkcs8" },
+  });
   const key = createPublicKey({ key: pair.publicKey, format: "der", type: "spki" });
-  return { ...pair, wrap: (dataKey) => publicEncrypt({ key, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: "sha256" }, dataKey) };
+  return {
+    ...pair,
+    wrap: (dataKey) => publicEncrypt({ key, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: "sha256" }, dataKey),
+  };
 }
 
 function birthRecordOf(spec: Case["spec"], sequence: number): BirthRecord {
@@ -84,21 +128,41 @@ function headerOf(fields: readonly Field[], misplaced: Buffer = Buffer.alloc(0))
 }
 
 const metadataLabel = Buffer.from("recording-keystore metadata v1");
-const padded = (json: string) => Buffer.concat([Buffer.from(json), Buffer.alloc((256 - (Buffer.byteLength(json) % 256)) % 256, " ")]);
+const padded = (json: string) =>
+  Buffer.concat([Buffer.from(json), Buffer.alloc((256 - (Buffer.byteLength(json) % 256)) % 256, " ")]);
 
-function make({ name, spec, plaintextSize, emptyLast = false, selfContained = false, secondRecipient = false, confirmation = 1, publicMetadata, unknownField = false, metadata }: Case) {
+function make({
+  name,
+  spec,
+  plaintextSize,
+  emptyLast = false,
+  selfContained = false,
+  secondRecipient = false,
+  confirmation = 1,
+  publicMetadata,
+  unknownField = false,
+  metadata,
+}: Case) {
   const pair = keyPair(spec);
   const dataKey = randomBytes(32);
   const birth = birthRecordOf(spec, 1);
   const birthRecord = encodeBirthRecord(birth);
   const recipient = (record: Buffer, wrapped: Uint8Array) => {
-    const fields: Field[] = [{ tag: 1, critical: true, value: record }, { tag: 2, critical: true, value: wrapped }];
-    if (selfContained) fields.push({ tag: 3, critical: false, value: Buffer.from(kmsKeyArn) }, { tag: 4, critical: false, value: Buffer.from("a ciphertext of KMS") });
+    const fields: Field[] = [
+      { tag: 1, critical: true, value: record },
+      { tag: 2, critical: true, value: wrapped },
+    ];
+    if (selfContained)
+      fields.push(
+        { tag: 3, critical: false, value: Buffer.from(kmsKeyArn) },
+        { tag: 4, critical: false, value: Buffer.from("a ciphertext of KMS") },
+      );
     const body = encodeFields(fields);
     return Buffer.concat([u16(body.length), body]);
   };
   const recipients = [recipient(birthRecord, pair.wrap(dataKey))];
-  if (secondRecipient) recipients.push(recipient(encodeBirthRecord(birthRecordOf("X25519", 2)), keyPair("X25519").wrap(dataKey)));
+  if (secondRecipient)
+    recipients.push(recipient(encodeBirthRecord(birthRecordOf("X25519", 2)), keyPair("X25519").wrap(dataKey)));
   const fields: Field[] = [
     text(1, birth.organizationId),
     text(2, "call-4711"),
@@ -111,9 +175,25 @@ function make({ name, spec, plaintextSize, emptyLast = false, selfContained = fa
     ...(unknownField ? [{ tag: 500, critical: false, value: Buffer.from("of a later version") }] : []),
   ];
   const header = headerOf(fields);
-  const parameters = { ENC_SEG_LEN: segmentLength, AEAD_ROTATION_MASK: 20, RND: (length: number) => randomBytes(length) };
-  const section = metadata === undefined ? Buffer.alloc(0) : encryptAll({ ...parameters, ENC_SEG_LEN: 65_568 }, dataKey, Buffer.concat([header, metadataLabel]), padded(metadata));
-  const recording = Buffer.concat([header, section, encryptAll(parameters, dataKey, header, plaintextOf(plaintextSize), emptyLast)]);
+  const parameters = {
+    ENC_SEG_LEN: segmentLength,
+    AEAD_ROTATION_MASK: 20,
+    RND: (length: number) => randomBytes(length),
+  };
+  const section =
+    metadata === undefined
+      ? Buffer.alloc(0)
+      : encryptAll(
+          { ...parameters, ENC_SEG_LEN: 65_568 },
+          dataKey,
+          Buffer.concat([header, metadataLabel]),
+          padded(metadata),
+        );
+  const recording = Buffer.concat([
+    header,
+    section,
+    encryptAll(parameters, dataKey, header, plaintextOf(plaintextSize), emptyLast),
+  ]);
   const digest = birthRecordDigest(birthRecord).toString("base64url");
   return {
     fields,
@@ -124,7 +204,11 @@ function make({ name, spec, plaintextSize, emptyLast = false, selfContained = fa
       name,
       plaintextSize,
       birthRecord: { ...birth, bytes: hex(birthRecord) },
-      encryptionContext: { [birth.contextKeyName]: birth.organizationId, "recording-keystore:purpose": "private-key", "recording-keystore:birth-record": digest },
+      encryptionContext: {
+        [birth.contextKeyName]: birth.organizationId,
+        "recording-keystore:purpose": "private-key",
+        "recording-keystore:birth-record": digest,
+      },
       privateKey: hex(pair.privateKey),
       publicKey: hex(pair.publicKey),
       dataKey: hex(dataKey),
@@ -140,23 +224,66 @@ const [whole] = made.slice(4);
 if (!whole) throw new Error("the case that is spoilt below is missing");
 const { fields, header, recording } = whole;
 const start = header.length + 74;
-const segments = [0, 1, 2].map((index) => recording.subarray(start + index * segmentLength, start + (index + 1) * segmentLength));
-const changed = (at: number, value: number) => Buffer.concat([recording.subarray(0, at), Buffer.from([value]), recording.subarray(at + 1)]);
+const segments = [0, 1, 2].map((index) =>
+  recording.subarray(start + index * segmentLength, start + (index + 1) * segmentLength),
+);
+const changed = (at: number, value: number) =>
+  Buffer.concat([recording.subarray(0, at), Buffer.from([value]), recording.subarray(at + 1)]);
 const withHeader = (other: Buffer) => Buffer.concat([other, recording.subarray(header.length)]);
 /** Where the value of field 6 stands: behind its tag and length. */
 const confirmationAt = header.lastIndexOf(Buffer.from([0, 6, 0, 1])) + 4;
 const refused: [name: string, code: string, recording: Buffer][] = [
   ["another magic", "ERR_FORMAT_INVALID", changed(0, 0x72)],
   ["version 2", "ERR_FORMAT_TOO_NEW", changed(7, 2)],
-  ["a header of 32,769 bytes", "ERR_FORMAT_INVALID", Buffer.concat([recording.subarray(0, 8), u32(32_769 - 12), recording.subarray(12)])],
-  ["an unknown critical field", "ERR_FORMAT_TOO_NEW", withHeader(headerOf([...fields, { tag: 600, critical: true, value: Buffer.from("x") }]))],
-  ["a field twice", "ERR_FORMAT_INVALID", withHeader(headerOf(fields, encodeFields([{ tag: 6, critical: false, value: Uint8Array.of(1) }])))],
-  ["public metadata with white space", "ERR_FORMAT_INVALID", withHeader(headerOf([...fields, { tag: 7, critical: false, value: Buffer.from('{"a": 1}') }]))],
-  ["padding that does not align", "ERR_FORMAT_INVALID", withHeader(Buffer.concat([header.subarray(0, 8), u32(header.length - 12 + 5), header.subarray(12), Buffer.from([0, 11, 0, 1, 0])]))],
-  ["another confirmation than was authenticated", "ERR_RECORDING_TAMPERED", changed(confirmationAt, 3 - header.readUInt8(confirmationAt))],
+  [
+    "a header of 32,769 bytes",
+    "ERR_FORMAT_INVALID",
+    Buffer.concat([recording.subarray(0, 8), u32(32_769 - 12), recording.subarray(12)]),
+  ],
+  [
+    "an unknown critical field",
+    "ERR_FORMAT_TOO_NEW",
+    withHeader(headerOf([...fields, { tag: 600, critical: true, value: Buffer.from("x") }])),
+  ],
+  [
+    "a field twice",
+    "ERR_FORMAT_INVALID",
+    withHeader(headerOf(fields, encodeFields([{ tag: 6, critical: false, value: Uint8Array.of(1) }]))),
+  ],
+  [
+    "public metadata with white space",
+    "ERR_FORMAT_INVALID",
+    withHeader(headerOf([...fields, { tag: 7, critical: false, value: Buffer.from('{"a": 1}') }])),
+  ],
+  [
+    "padding that does not align",
+    "ERR_FORMAT_INVALID",
+    withHeader(
+      Buffer.concat([
+        header.subarray(0, 8),
+        u32(header.length - 12 + 5),
+        header.subarray(12),
+        Buffer.from([0, 11, 0, 1, 0]),
+      ]),
+    ),
+  ],
+  [
+    "another confirmation than was authenticated",
+    "ERR_RECORDING_TAMPERED",
+    changed(confirmationAt, 3 - header.readUInt8(confirmationAt)),
+  ],
   ["a changed FLOE header tag", "ERR_RECORDING_TAMPERED", changed(start - 1, recording.readUInt8(start - 1) ^ 1)],
   ["a changed segment", "ERR_RECORDING_TAMPERED", changed(start + 1_000, recording.readUInt8(start + 1_000) ^ 1)],
-  ["swapped segments", "ERR_RECORDING_TAMPERED", Buffer.concat([recording.subarray(0, start), segments[1] ?? Buffer.alloc(0), segments[0] ?? Buffer.alloc(0), segments[2] ?? Buffer.alloc(0)])],
+  [
+    "swapped segments",
+    "ERR_RECORDING_TAMPERED",
+    Buffer.concat([
+      recording.subarray(0, start),
+      segments[1] ?? Buffer.alloc(0),
+      segments[0] ?? Buffer.alloc(0),
+      segments[2] ?? Buffer.alloc(0),
+    ]),
+  ],
   ["no last segment", "ERR_RECORDING_TRUNCATED", recording.subarray(0, start + 2 * segmentLength)],
   ["a last segment cut short", "ERR_RECORDING_TRUNCATED", recording.subarray(0, -1)],
   ["a byte behind the last segment", "ERR_RECORDING_TAMPERED", Buffer.concat([recording, Buffer.from([0])])],
@@ -165,30 +292,74 @@ const [withMetadata] = made.slice(6);
 if (!withMetadata?.json.metadata) throw new Error("the case whose metadata is spoilt below is missing");
 const sealed = withMetadata.recording;
 const payload = withMetadata.header.length + withMetadata.section.length;
-const metadataOf = (section: Buffer, rest: Buffer = sealed.subarray(payload)) => Buffer.concat([withMetadata.header, section, rest]);
-const sectionChanged = (at: number) => Buffer.concat([withMetadata.section.subarray(0, at), Buffer.from([withMetadata.section.readUInt8(at) ^ 1]), withMetadata.section.subarray(at + 1)]);
+const metadataOf = (section: Buffer, rest: Buffer = sealed.subarray(payload)) =>
+  Buffer.concat([withMetadata.header, section, rest]);
+const sectionChanged = (at: number) =>
+  Buffer.concat([
+    withMetadata.section.subarray(0, at),
+    Buffer.from([withMetadata.section.readUInt8(at) ^ 1]),
+    withMetadata.section.subarray(at + 1),
+  ]);
 const resealed = (json: string, label = metadataLabel) =>
-  encryptAll({ ENC_SEG_LEN: 65_568, AEAD_ROTATION_MASK: 20, RND: (length: number) => randomBytes(length) }, Buffer.from(withMetadata.json.dataKey, "hex"), Buffer.concat([withMetadata.header, label]), Buffer.from(json));
+  encryptAll(
+    { ENC_SEG_LEN: 65_568, AEAD_ROTATION_MASK: 20, RND: (length: number) => randomBytes(length) },
+    Buffer.from(withMetadata.json.dataKey, "hex"),
+    Buffer.concat([withMetadata.header, label]),
+    Buffer.from(json),
+  );
 const refusedMetadata: [name: string, code: string, recording: Buffer][] = [
   ["a changed header tag of the metadata", "ERR_RECORDING_TAMPERED", metadataOf(sectionChanged(60))],
   ["changed metadata", "ERR_RECORDING_TAMPERED", metadataOf(sectionChanged(100))],
   ["another length in the metadata's segment", "ERR_RECORDING_TAMPERED", metadataOf(sectionChanged(77))],
   ["metadata removed", "ERR_RECORDING_TAMPERED", metadataOf(Buffer.alloc(0))],
-  ["metadata doubled", "ERR_RECORDING_TAMPERED", metadataOf(Buffer.concat([withMetadata.section, withMetadata.section]))],
-  ["the payload's beginning in the metadata's place", "ERR_RECORDING_TAMPERED", metadataOf(sealed.subarray(payload, payload + withMetadata.section.length))],
-  ["metadata sealed without its label", "ERR_RECORDING_TAMPERED", metadataOf(resealed(padded('{"a":1}').toString(), Buffer.alloc(0)))],
+  [
+    "metadata doubled",
+    "ERR_RECORDING_TAMPERED",
+    metadataOf(Buffer.concat([withMetadata.section, withMetadata.section])),
+  ],
+  [
+    "the payload's beginning in the metadata's place",
+    "ERR_RECORDING_TAMPERED",
+    metadataOf(sealed.subarray(payload, payload + withMetadata.section.length)),
+  ],
+  [
+    "metadata sealed without its label",
+    "ERR_RECORDING_TAMPERED",
+    metadataOf(resealed(padded('{"a":1}').toString(), Buffer.alloc(0))),
+  ],
   ["metadata in the payload's place", "ERR_RECORDING_TAMPERED", metadataOf(withMetadata.section, withMetadata.section)],
   ["metadata cut short", "ERR_RECORDING_TRUNCATED", sealed.subarray(0, payload - 1)],
   ["metadata with white space", "ERR_FORMAT_INVALID", metadataOf(resealed(padded('{"a": 1}').toString()))],
   ["metadata not padded with spaces", "ERR_FORMAT_INVALID", metadataOf(resealed(`{"a":1}${"\0".repeat(249)}`))],
-  ["a length of metadata that is no multiple of 256", "ERR_FORMAT_INVALID", Buffer.concat([headerOf([...withMetadata.fields.filter(({ tag }) => tag < 8), { tag: 8, critical: true, value: u32(74 + 32 + 255) }]), sealed.subarray(withMetadata.header.length)])],
+  [
+    "a length of metadata that is no multiple of 256",
+    "ERR_FORMAT_INVALID",
+    Buffer.concat([
+      headerOf([
+        ...withMetadata.fields.filter(({ tag }) => tag < 8),
+        { tag: 8, critical: true, value: u32(74 + 32 + 255) },
+      ]),
+      sealed.subarray(withMetadata.header.length),
+    ]),
+  ],
 ];
 const document = {
-  about: "Recordings of docs/FORMAT.md, version 1. Byte i of every plaintext is (31 i + 7) mod 251. Recordings are base64, everything else is hex. The private keys are for these vectors only.",
+  about:
+    "Recordings of docs/FORMAT.md, version 1. Byte i of every plaintext is (31 i + 7) mod 251. Recordings are base64, everything else is hex. The private keys are for these vectors only.",
   recordings: made.map(({ json }) => json),
   refused: [
-    ...refused.map(([name, code, bytes]) => ({ name, code, dataKey: whole.json.dataKey, recording: bytes.toString("base64") })),
-    ...refusedMetadata.map(([name, code, bytes]) => ({ name, code, dataKey: withMetadata.json.dataKey, recording: bytes.toString("base64") })),
+    ...refused.map(([name, code, bytes]) => ({
+      name,
+      code,
+      dataKey: whole.json.dataKey,
+      recording: bytes.toString("base64"),
+    })),
+    ...refusedMetadata.map(([name, code, bytes]) => ({
+      name,
+      code,
+      dataKey: withMetadata.json.dataKey,
+      recording: bytes.toString("base64"),
+    })),
   ],
 };
 writeFileSync(new URL("../test/vectors/recordings.json", import.meta.url), `${JSON.stringify(document, null, 1)}\n`);

@@ -101,7 +101,8 @@ const strictNode16 = {
 function readmeSnippets() {
   const folder = path.join(consumer, "readme");
   const readme = readFileSync(path.join(root, "README.md"), "utf8");
-  const blocks = (language) => [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms"))].map(([, code]) => code);
+  const blocks = (language) =>
+    [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms"))].map(([, code]) => code);
   const snippets = blocks("ts").map((code, index) => [`snippet-${index + 1}.mts`, code]);
   write(path.join(folder, "policy-statements.json"), blocks("json").join());
   for (const [file, code] of snippets) write(path.join(folder, file), code);
@@ -114,7 +115,11 @@ function readmeSnippets() {
   });
   for (const [file] of snippets) {
     gate(`README: ${file} runs`, () => {
-      const credentials = { AWS_ACCESS_KEY_ID: "AKIAIOSFODNN7EXAMPLE", AWS_SECRET_ACCESS_KEY: "example", AWS_REGION: "us-east-1" };
+      const credentials = {
+        AWS_ACCESS_KEY_ID: "AKIAIOSFODNN7EXAMPLE",
+        AWS_SECRET_ACCESS_KEY: "example",
+        AWS_REGION: "us-east-1",
+      };
       node(folder, ["--import", "../aws-in-memory.mjs", file.replace(".mts", ".mjs")], credentials);
     });
   }
@@ -129,13 +134,24 @@ function runGates() {
   if (failed > 0) return;
 
   gate("npm pack: exactly what users need", () => {
-    const [{ filename, files }] = JSON.parse(npm(root, "pack", "--json", "--ignore-scripts", "--pack-destination", workspace));
+    const [{ filename, files }] = JSON.parse(
+      npm(root, "pack", "--json", "--ignore-scripts", "--pack-destination", workspace),
+    );
     tarball = path.join(workspace, filename);
     const paths = files.map((file) => file.path);
-    for (const wanted of ["README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md", "docs/errors.md", "docs/threat-model.md"]) {
+    for (const wanted of [
+      "README.md",
+      "LICENSE",
+      "CHANGELOG.md",
+      "SECURITY.md",
+      "docs/errors.md",
+      "docs/threat-model.md",
+    ]) {
       expect(paths.includes(wanted), `${wanted} is not in the tarball`);
     }
-    const stray = paths.filter((file) => !/^(dist|docs)\/|^(README|CHANGELOG|SECURITY)\.md$|^LICENSE$|^package\.json$/.test(file));
+    const stray = paths.filter(
+      (file) => !/^(dist|docs)\/|^(README|CHANGELOG|SECURITY)\.md$|^LICENSE$|^package\.json$/.test(file),
+    );
     expect(stray.length === 0, `not meant to be published: ${stray.join(", ")}`);
   });
 
@@ -150,7 +166,9 @@ function runGates() {
   gate("declarations import nothing but Node", () => {
     expect(declarations().length >= 2 * entries.length, "declarations are missing");
     for (const [file, text] of declarations()) {
-      const imports = [...text.matchAll(/(?:from\s*|import\s*\(\s*|import\s+|require\s*\(\s*)["']([^"']+)["']/g)].map(([, specifier]) => specifier);
+      const imports = [...text.matchAll(/(?:from\s*|import\s*\(\s*|import\s+|require\s*\(\s*)["']([^"']+)["']/g)].map(
+        ([, specifier]) => specifier,
+      );
       const foreign = imports.filter((specifier) => !/^(\.{1,2}\/|node:)/.test(specifier));
       expect(foreign.length === 0, `${file} imports ${foreign.join(", ")}`);
     }
@@ -164,9 +182,15 @@ function runGates() {
       const { names, files } = JSON.parse(node(consumer, ["-e", viaRequire]));
       const imported = JSON.parse(node(consumer, ["--input-type=module", "-e", viaImport]));
       expect(names.length > 0, "exports nothing");
-      const sorted = (list) => list.filter((name) => !["default", "module.exports", "__esModule"].includes(name)).sort().join();
+      const sorted = (list) =>
+        list
+          .filter((name) => !["default", "module.exports", "__esModule"].includes(name))
+          .sort()
+          .join();
       expect(sorted(names) === sorted(imported), `import gives ${sorted(imported)}, require gives ${sorted(names)}`);
-      const allowed = [manifest.name, ...Object.keys(manifest.dependencies)].map((name) => path.join("node_modules", name) + path.sep);
+      const allowed = [manifest.name, ...Object.keys(manifest.dependencies)].map(
+        (name) => path.join("node_modules", name) + path.sep,
+      );
       const foreign = files.filter((file) => !allowed.some((folder) => file.includes(folder)));
       expect(foreign.length === 0, `loads ${foreign.join(", ")}`);
     });
@@ -180,7 +204,10 @@ function runGates() {
   });
 
   gate("npm install of the AWS SDK and of the consumers' tools", () =>
-    install(...["@aws-sdk/client-kms", "@aws-sdk/client-s3", "esbuild", "typescript", "@types/node"].map(sameVersion), "jest@^30"),
+    install(
+      ...["@aws-sdk/client-kms", "@aws-sdk/client-s3", "esbuild", "typescript", "@types/node"].map(sameVersion),
+      "jest@^30",
+    ),
   );
   gate("used by import", () => node(consumer, ["use.mjs"]));
   gate("used by require()", () => node(consumer, ["use.cjs"]));
@@ -189,19 +216,35 @@ function runGates() {
     node(consumer, ["node_modules/jest/bin/jest.js", "--ci", "--rootDir", consumer, "jest"]),
   );
 
-  for (const [format, source] of [["esm", "use.mjs"], ["cjs", "use.cjs"]]) {
+  for (const [format, source] of [
+    ["esm", "use.mjs"],
+    ["cjs", "use.cjs"],
+  ]) {
     const outfile = path.join(`bundle-${format}`, source);
     gate(`used from an esbuild bundle (${format})`, () => {
       // The SDK's own CommonJS dependencies call require(), which an ES module has to be given.
-      const banner = format === "esm" ? ["--banner:js=import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"] : [];
-      const options = ["--bundle", "--platform=node", "--target=node20", `--format=${format}`, `--outfile=${outfile}`, "--log-level=warning"];
+      const banner =
+        format === "esm"
+          ? ["--banner:js=import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"]
+          : [];
+      const options = [
+        "--bundle",
+        "--platform=node",
+        "--target=node20",
+        `--format=${format}`,
+        `--outfile=${outfile}`,
+        "--log-level=warning",
+      ];
       // Its install script replaces the launcher by the binary where scripts may run.
       run(consumer, path.join(consumer, "node_modules", ".bin", "esbuild"), [source, ...options, ...banner]);
       node(consumer, [outfile]);
     });
   }
 
-  for (const [kind, source] of [["ESM", "use.mts"], ["CommonJS", "use.cts"]]) {
+  for (const [kind, source] of [
+    ["ESM", "use.mts"],
+    ["CommonJS", "use.cts"],
+  ]) {
     cpSync(path.join(consumerSources, "use.ts"), path.join(consumer, source));
     for (const lib of [["ES2023"], ["ES2023", "DOM"]]) {
       gate(`TypeScript consumer: node16, ${kind}, lib ${lib.join(" + ")}, skipLibCheck false`, () => {

@@ -27,16 +27,24 @@ export interface KeyStoreAdministration extends Pick<RecordingKeyStore, Administ
 }
 
 /** Gives out nothing but the methods of the table: the key store itself can't be reached through it. */
-export function administrationOf(keyStore: Pick<RecordingKeyStore, AdministrationMethod>, given: Iterable<string>): KeyStoreAdministration {
+export function administrationOf(
+  keyStore: Pick<RecordingKeyStore, AdministrationMethod>,
+  given: Iterable<string>,
+): KeyStoreAdministration {
   const held = heldPermissions(given);
   const methods = Object.keys(permissionNeeded) as AdministrationMethod[];
-  const guarded = (method: AdministrationMethod) => async (...args: unknown[]) => {
-    const permission = permissionNeeded[method];
-    if (!held.has(permission)) throw new NotPermittedError(method, permission);
-    return Reflect.apply(keyStore[method], keyStore, args) as Promise<unknown>;
-  };
+  const guarded =
+    (method: AdministrationMethod) =>
+    async (...args: unknown[]) => {
+      const permission = permissionNeeded[method];
+      if (!held.has(permission)) throw new NotPermittedError(method, permission);
+      return Reflect.apply(keyStore[method], keyStore, args) as Promise<unknown>;
+    };
   const may = Object.freeze(Object.fromEntries(methods.map((method) => [method, held.has(permissionNeeded[method])])));
-  return Object.freeze({ ...Object.fromEntries(methods.map((method) => [method, guarded(method)])), may }) as unknown as KeyStoreAdministration;
+  return Object.freeze({
+    ...Object.fromEntries(methods.map((method) => [method, guarded(method)])),
+    may,
+  }) as unknown as KeyStoreAdministration;
 }
 
 /** A user's permissions as they are now; those of other things are none of ours. */

@@ -67,9 +67,13 @@ function ruleOf(issue: z.core.$ZodIssue): string {
     case "invalid_value":
       return `must be one of ${issue.values.map(String).join(", ")}`;
     case "too_small":
-      return issue.origin === "array" ? `must have at least ${entries(issue.minimum)}` : `must be at least ${String(issue.minimum)}`;
+      return issue.origin === "array"
+        ? `must have at least ${entries(issue.minimum)}`
+        : `must be at least ${String(issue.minimum)}`;
     case "too_big":
-      return issue.origin === "array" ? `must have at most ${entries(issue.maximum)}` : `must be at most ${String(issue.maximum)}`;
+      return issue.origin === "array"
+        ? `must have at most ${entries(issue.maximum)}`
+        : `must be at most ${String(issue.maximum)}`;
     default:
       return issue.message;
   }

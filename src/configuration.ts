@@ -88,7 +88,10 @@ export interface RecordingKeyStoreOptions {
 export type OrganizationOptions = Partial<Omit<RecordingKeyStoreOptions, "organizationId" | "clock">>;
 
 /** Looks up what an organization has of its own. Throws for one that is unknown; `signal` aborts at `organizationTimeout`. */
-export type OrganizationLookup = (organizationId: string, options: { signal: AbortSignal }) => OrganizationOptions | Promise<OrganizationOptions>;
+export type OrganizationLookup = (
+  organizationId: string,
+  options: { signal: AbortSignal },
+) => OrganizationOptions | Promise<OrganizationOptions>;
 
 /**
  * Options of the `RecordingKeyStores` constructor: those of a `RecordingKeyStore`, which hold for every organization that
@@ -192,28 +195,52 @@ export interface DecryptFileOptions extends DecryptOptions, FileOptions {}
 
 const ms = (max: number) => z.number().min(0).max(max);
 const anyObject = <T extends object>(methods: readonly (keyof T & string)[]) =>
-  z.custom<T>((value) => typeof value === "object" && value !== null && methods.every((name) => typeof (value as Record<string, unknown>)[name] === "function"), {
-    message: `must be an object with ${methods.map((name) => `${name}()`).join(", ")}`,
-  });
+  z.custom<T>(
+    (value) =>
+      typeof value === "object" &&
+      value !== null &&
+      methods.every((name) => typeof (value as Record<string, unknown>)[name] === "function"),
+    {
+      message: `must be an object with ${methods.map((name) => `${name}()`).join(", ")}`,
+    },
+  );
 const text = (maxBytes: number) =>
-  z.string().refine((value) => value.length > 0 && value.isWellFormed() && Buffer.byteLength(value) <= maxBytes && !/[\p{Cc}]/u.test(value), {
-    message: `must be 1 to ${maxBytes} bytes of well-formed UTF-8 without control characters`,
-  });
+  z
+    .string()
+    .refine(
+      (value) =>
+        value.length > 0 && value.isWellFormed() && Buffer.byteLength(value) <= maxBytes && !/[\p{Cc}]/u.test(value),
+      {
+        message: `must be 1 to ${maxBytes} bytes of well-formed UTF-8 without control characters`,
+      },
+    );
 /** @param params - `secret`: not even a wrong value may show in an error */
 const jsonObject = (params: { secret?: true }) =>
-  z.custom<Readonly<Record<string, unknown>>>((value) => typeof value === "object" && value !== null && !Array.isArray(value), { message: "must be a JSON object", params });
-const signal = z.custom<AbortSignal>((value) => value instanceof AbortSignal, { message: "must be an AbortSignal" }).optional();
-const region = z.string().regex(/^[a-z]{2,3}(-[a-z]+)+-\d{1,2}$/, { message: "must be an AWS Region, such as eu-west-1" });
+  z.custom<Readonly<Record<string, unknown>>>(
+    (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+    { message: "must be a JSON object", params },
+  );
+const signal = z
+  .custom<AbortSignal>((value) => value instanceof AbortSignal, { message: "must be an AbortSignal" })
+  .optional();
+const region = z
+  .string()
+  .regex(/^[a-z]{2,3}(-[a-z]+)+-\d{1,2}$/, { message: "must be an AWS Region, such as eu-west-1" });
 const kmsKeys = z.array(z.string()).min(1).max(1_000);
 
 const contextKeyName = z
   .string()
   .regex(contextKeyNameRule.pattern, { message: contextKeyNameRule.message })
   .refine((name) => !contextKeyNameRule.taken.test(name), { message: contextKeyNameRule.takenMessage });
-const isSecret = (value: unknown): value is Uint8Array => types.isUint8Array(value) && value.length >= shortestFleetSecret;
+const isSecret = (value: unknown): value is Uint8Array =>
+  types.isUint8Array(value) && value.length >= shortestFleetSecret;
 const fleetSecret = z.custom<Uint8Array | readonly Uint8Array[]>(
-  (value) => isSecret(value) || (Array.isArray(value) && value.length > 0 && value.length <= 16 && value.every(isSecret)),
-  { message: `must be a Uint8Array of at least ${shortestFleetSecret} bytes, or a list of them`, params: { secret: true } },
+  (value) =>
+    isSecret(value) || (Array.isArray(value) && value.length > 0 && value.length <= 16 && value.every(isSecret)),
+  {
+    message: `must be a Uint8Array of at least ${shortestFleetSecret} bytes, or a list of them`,
+    params: { secret: true },
+  },
 );
 
 const threads = z.int().min(0).max(64).default(0);
@@ -228,11 +255,15 @@ const keyStoreOptions = z.strictObject({
   embeddedKeys: kmsKeys.optional(),
   decryptRegions: z.array(region).max(32).default([]),
   contextKeyName: z
-    .union([contextKeyName, z.array(contextKeyName).min(1).max(16)], { error: "must be a name or a list of 1 to 16 names" })
+    .union([contextKeyName, z.array(contextKeyName).min(1).max(16)], {
+      error: "must be a name or a list of 1 to 16 names",
+    })
     .default(defaultContextKeyName)
     .transform((given) => (typeof given === "string" ? [given] : given) as [string, ...string[]]),
   lastConfirmed: anyObject<LastConfirmedStore>(["load", "save"]).optional(),
-  fleetSecret: fleetSecret.transform((given) => (types.isUint8Array(given) ? [given] : given).map(copySecret)).optional(),
+  fleetSecret: fleetSecret
+    .transform((given) => (types.isUint8Array(given) ? [given] : given).map(copySecret))
+    .optional(),
   requireConfirmedKey: z.boolean().optional(),
   maxLastConfirmedAge: z.number().positive().optional(),
   privateKeyTtl: ms(300_000).default(60_000),
@@ -252,7 +283,11 @@ export const schemas = {
     .omit({ organizationId: true })
     .partial({ homeRegion: true })
     .extend({
-      organization: z.custom<OrganizationLookup>((value) => typeof value === "function", { message: "must be a function of an organization's id" }).optional(),
+      organization: z
+        .custom<OrganizationLookup>((value) => typeof value === "function", {
+          message: "must be a function of an organization's id",
+        })
+        .optional(),
       organizationTimeout: ms(600_000).default(30_000),
       keptKeyStores: z.int().min(1).default(10_000),
       keptPrivateKeys: z.int().min(0).default(1_000),
@@ -280,12 +315,20 @@ export const schemas = {
   decryptRecording: decryptOptions.extend({ threads }),
   page: z.strictObject({ limit: z.int().min(1).max(1_000).default(50), cursor: z.string().optional(), signal }),
   dryRun: z.strictObject({ dryRun: z.boolean().default(false), signal }),
-  configure: z.strictObject({ onlyIfChanged: z.boolean().default(false), newHistory: z.boolean().default(false), signal }),
+  configure: z.strictObject({
+    onlyIfChanged: z.boolean().default(false),
+    newHistory: z.boolean().default(false),
+    signal,
+  }),
   call: z.strictObject({ signal }),
   file: z.strictObject({
     overwrite: z.boolean().default(false),
     threads,
-    onProgress: z.custom<(progress: FileProgress) => void>((value) => typeof value === "function", { message: "must be a function" }).optional(),
+    onProgress: z
+      .custom<(progress: FileProgress) => void>((value) => typeof value === "function", {
+        message: "must be a function",
+      })
+      .optional(),
   }),
 } as const;
 

@@ -67,7 +67,9 @@ export class RecordingKeyStoreError extends Error {
     if (Function.prototype[Symbol.hasInstance].call(this, value)) return true;
     if (typeof value !== "object" || value === null || (value as Record<symbol, unknown>)[brand] !== true) return false;
     // Of another copy: its class is told by name, since minifiers change the names of classes but not of strings.
-    return this === RecordingKeyStoreError || (Object.hasOwn(this, "errorName") && (value as Error).name === this.errorName);
+    return (
+      this === RecordingKeyStoreError || (Object.hasOwn(this, "errorName") && (value as Error).name === this.errorName)
+    );
   }
 
   /** What `name` is in instances of the class. */
@@ -151,10 +153,14 @@ export class TestFailedError extends RecordingKeyStoreError {
   readonly report: TestReport;
 
   constructor(report: TestReport) {
-    super("ERR_TEST_FAILED", `the test of ${report.kmsKeyAliasArn} failed: ${report.diagnosis?.summary ?? report.error?.message ?? "see the report"}`, {
-      cause: report.error,
-      retryable: report.error?.retryable ?? false,
-    });
+    super(
+      "ERR_TEST_FAILED",
+      `the test of ${report.kmsKeyAliasArn} failed: ${report.diagnosis?.summary ?? report.error?.message ?? "see the report"}`,
+      {
+        cause: report.error,
+        retryable: report.error?.retryable ?? false,
+      },
+    );
     this.report = report;
   }
 }

@@ -1,6 +1,16 @@
 export { RecordingKeyStore, type ConfigureResult } from "./recording-key-store.js";
-export { RecordingKeyStores, type RecordingKeyStoresEvents, type RecordingKeyStoresStatus } from "./recording-key-stores.js";
-export { permissionNeeded, permissions, type AdministrationMethod, type KeyStoreAdministration, type Permission } from "./administration.js";
+export {
+  RecordingKeyStores,
+  type RecordingKeyStoresEvents,
+  type RecordingKeyStoresStatus,
+} from "./recording-key-stores.js";
+export {
+  permissionNeeded,
+  permissions,
+  type AdministrationMethod,
+  type KeyStoreAdministration,
+  type Permission,
+} from "./administration.js";
 export type {
   CallOptions,
   ConfigurationInput,
@@ -45,7 +55,14 @@ export type { VouchedBy } from "./key-pairs/trust.js";
 export type { TestReport, TestStep, TestStepName } from "./key-pairs/test-run.js";
 export type { Confirmation, KeyPairReason, KeyPairSpec, PeriodicKeyChange } from "./key-pairs/vocabulary.js";
 
-export { InvalidInputError, KmsError, NotPermittedError, RecordingKeyStoreError, TestFailedError, type ErrorCode } from "./errors.js";
+export {
+  InvalidInputError,
+  KmsError,
+  NotPermittedError,
+  RecordingKeyStoreError,
+  TestFailedError,
+  type ErrorCode,
+} from "./errors.js";
 export { diagnosticsChannelName, type EventListener, type EventName, type RecordingKeyStoreEvents } from "./events.js";
 
 export type {
@@ -55,9 +72,20 @@ export type {
   KmsKeyDescription,
   KmsProvider,
 } from "./kms/kms-provider.js";
-export { kmsError, kmsFailureGroup, kmsFailureKinds, type KmsFailureGroup, type KmsFailureKind } from "./kms/failures.js";
+export {
+  kmsError,
+  kmsFailureGroup,
+  kmsFailureKinds,
+  type KmsFailureGroup,
+  type KmsFailureKind,
+} from "./kms/failures.js";
 export { checkKeyPolicy, type KeyPolicyCheckOptions, type KeyPolicyReport } from "./kms/key-policy/check.js";
-export { keyPolicyFindingCodes, type KeyPolicyFinding, type KeyPolicyFindingCode, type KeyPolicyStatementPlace } from "./kms/key-policy/findings.js";
+export {
+  keyPolicyFindingCodes,
+  type KeyPolicyFinding,
+  type KeyPolicyFindingCode,
+  type KeyPolicyStatementPlace,
+} from "./kms/key-policy/findings.js";
 export type { KeyAccess, RecordingKeyGrant } from "./kms/key-policy/grant.js";
 export {
   recordingKeyPolicy,

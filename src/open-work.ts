@@ -34,10 +34,16 @@ export class OpenWork {
    * Runs a task under a signal that also ends with `close({ signal })`; a streamed result counts until it is done.
    * @throws RecordingKeyStoreError `ERR_CLOSED`; the signal's reason
    */
-  async run<T>(signal: AbortSignal | undefined, task: (signal: AbortSignal) => Promise<T>, streams: boolean): Promise<T> {
+  async run<T>(
+    signal: AbortSignal | undefined,
+    task: (signal: AbortSignal) => Promise<T>,
+    streams: boolean,
+  ): Promise<T> {
     this.#refuseWhenClosed();
     signal?.throwIfAborted();
-    const { signal: both, unlink } = signal ? linkedSignal(signal, this.#end.signal) : { signal: this.#end.signal, unlink: undefined };
+    const { signal: both, unlink } = signal
+      ? linkedSignal(signal, this.#end.signal)
+      : { signal: this.#end.signal, unlink: undefined };
     const running = task(both);
     this.#count(running);
     let done: Promise<unknown> | undefined;

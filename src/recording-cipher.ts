@@ -7,7 +7,13 @@ import type { FileRequest } from "./files/file-work.js";
 import { decryptFile, encryptFile, type DecryptedFile, type EncryptedFile } from "./files/recording-files.js";
 import { newDataKey } from "./key-pairs/data-keys.js";
 import type { EncryptionKey, KeyManager } from "./key-pairs/key-manager.js";
-import { decryptBody, encryptBody, type DecryptedRecording, type EncryptedRecording, type RecordingInput } from "./recording/bodies.js";
+import {
+  decryptBody,
+  encryptBody,
+  type DecryptedRecording,
+  type EncryptedRecording,
+  type RecordingInput,
+} from "./recording/bodies.js";
 import type { OpenHeader } from "./recording/decrypt.js";
 import type { FillBytes } from "./recording/bytes.js";
 import type { EncryptRequest } from "./recording/encrypt.js";
@@ -41,7 +47,11 @@ export class RecordingCipher {
     this.#keys = keys;
   }
 
-  async encrypt<I extends RecordingInput>(recording: I, options: CheckedEncrypt, signal: AbortSignal): Promise<EncryptedRecording<I>> {
+  async encrypt<I extends RecordingInput>(
+    recording: I,
+    options: CheckedEncrypt,
+    signal: AbortSignal,
+  ): Promise<EncryptedRecording<I>> {
     // A source may fail while the key is fetched; the engine reports that later, but Node wants a listener now.
     if (recording instanceof Readable) recording.on("error", () => undefined);
     await loopTurn();
@@ -63,7 +73,12 @@ export class RecordingCipher {
       const { keyPairId } = key.pair.birth;
       return {
         seal: { header, dataKey, segmentLength: options.segmentSize + segmentOverhead, metadata },
-        facts: { keyPairId, usedLastKnownKey: key.usedLastKnownKey, keyAtRisk: key.keyAtRisk, confirmation: key.confirmation },
+        facts: {
+          keyPairId,
+          usedLastKnownKey: key.usedLastKnownKey,
+          keyAtRisk: key.keyAtRisk,
+          confirmation: key.confirmation,
+        },
       };
     } catch (error) {
       wipe(dataKey, metadata);
@@ -71,7 +86,11 @@ export class RecordingCipher {
     }
   }
 
-  async decrypt<I extends RecordingInput>(encrypted: I, options: CheckedDecryptRecording, signal: AbortSignal): Promise<DecryptedRecording<I>> {
+  async decrypt<I extends RecordingInput>(
+    encrypted: I,
+    options: CheckedDecryptRecording,
+    signal: AbortSignal,
+  ): Promise<DecryptedRecording<I>> {
     const { open, factsOf } = this.#opening(options, signal);
     const { header, ...body } = await decryptBody(encrypted, { open, signal, ...byThreads(encrypted, options) });
     return { ...body, ...factsOf(header) } as unknown as DecryptedRecording<I>;
@@ -82,13 +101,21 @@ export class RecordingCipher {
     return decryptFile(file, open, factsOf);
   }
 
-  async salvage<I extends RecordingInput>(encrypted: I, options: CheckedDecrypt, signal: AbortSignal): Promise<SalvagedRecording<I>> {
+  async salvage<I extends RecordingInput>(
+    encrypted: I,
+    options: CheckedDecrypt,
+    signal: AbortSignal,
+  ): Promise<SalvagedRecording<I>> {
     const { open, factsOf } = this.#opening(options, signal);
     const { header, ...body } = await salvageBody(encrypted, { open, signal });
     return { ...body, ...factsOf(header) } as unknown as SalvagedRecording<I>;
   }
 
-  async readMetadata(encrypted: RecordingInput | RandomAccessSource, options: CheckedDecrypt, signal: AbortSignal): Promise<RecordingMetadata> {
+  async readMetadata(
+    encrypted: RecordingInput | RandomAccessSource,
+    options: CheckedDecrypt,
+    signal: AbortSignal,
+  ): Promise<RecordingMetadata> {
     const { open, checkNames, factsOf } = this.#opening(options, signal);
     return factsOf(await readMetadata(encrypted, { open, checkNames, signal }));
   }
@@ -112,7 +139,12 @@ export class RecordingCipher {
     return { open, checkNames, factsOf };
   }
 
-  open(source: RandomAccessSource, options: CheckedDecrypt, signal: AbortSignal, run: OpenRequest["run"]): Promise<SegmentReader> {
+  open(
+    source: RandomAccessSource,
+    options: CheckedDecrypt,
+    signal: AbortSignal,
+    run: OpenRequest["run"],
+  ): Promise<SegmentReader> {
     return SegmentReader.open(source, {
       checkNames: (header) => this.#checkNames(header, options),
       open: (header) => this.#lease(header, signal),
@@ -130,16 +162,30 @@ export class RecordingCipher {
   async encryptedSize(plaintextSize: number, options: CheckedEncrypt, signal: AbortSignal): Promise<number> {
     const { header, dataKey, metadata, segmentLength } = (await this.#seal(options, signal)).seal;
     wipe(dataKey, metadata);
-    return encryptedSize(plaintextSize, { headerLength: header.length + (metadata ? metadataSectionLength(metadata) : 0), segmentLength });
+    return encryptedSize(plaintextSize, {
+      headerLength: header.length + (metadata ? metadataSectionLength(metadata) : 0),
+      segmentLength,
+    });
   }
 
-  #header({ pair, confirmation }: EncryptionKey, wrappedDataKey: Buffer, options: CheckedEncrypt, metadata: Buffer | undefined): Buffer {
+  #header(
+    { pair, confirmation }: EncryptionKey,
+    wrappedDataKey: Buffer,
+    options: CheckedEncrypt,
+    metadata: Buffer | undefined,
+  ): Buffer {
     const { kmsKeyArn, ciphertext: wrappedPrivateKey } = pair.wrapping;
     return encodeHeader({
       organizationId: this.#organizationId,
       recordingId: options.recordingId,
       asset: options.asset,
-      recipients: [{ birthRecord: pair.birthRecord, wrappedDataKey, ...(this.#selfContained ? { kmsKeyArn, wrappedPrivateKey } : {}) }],
+      recipients: [
+        {
+          birthRecord: pair.birthRecord,
+          wrappedDataKey,
+          ...(this.#selfContained ? { kmsKeyArn, wrappedPrivateKey } : {}),
+        },
+      ],
       segmentLength: options.segmentSize + segmentOverhead,
       confirmation,
       ...(options.publicMetadata ? { publicMetadata: options.publicMetadata } : {}),
@@ -153,7 +199,10 @@ export class RecordingCipher {
     for (const name of ["organizationId", "recordingId", "asset"] as const) {
       if (header[name] === expected[name]) continue;
       // The found value is authenticated only later, and may be another customer's: it is not shown.
-      throw new RecordingKeyStoreError("ERR_RECORDING_MISMATCH", `this is another recording: its ${name} is not ${JSON.stringify(expected[name])}`);
+      throw new RecordingKeyStoreError(
+        "ERR_RECORDING_MISMATCH",
+        `this is another recording: its ${name} is not ${JSON.stringify(expected[name])}`,
+      );
     }
   }
 }

@@ -140,8 +140,15 @@ export class RecordingKeyStore {
    * @throws KmsError while KMS is away (retryable); `ERR_RECORDING_MISMATCH`, `ERR_RECORDING_TAMPERED`,
    * `ERR_RECORDING_TRUNCATED`, `ERR_FORMAT_INVALID`, `ERR_FORMAT_TOO_NEW`, `ERR_KEY_PAIR_NOT_FOUND`
    */
-  decryptRecording<I extends RecordingInput>(encrypted: I, options: DecryptRecordingOptions): Promise<DecryptedRecording<I>> {
-    return this.#call(options, (signal) => this.#cipher.decrypt(encrypted, check("decryptRecording", options), signal), true);
+  decryptRecording<I extends RecordingInput>(
+    encrypted: I,
+    options: DecryptRecordingOptions,
+  ): Promise<DecryptedRecording<I>> {
+    return this.#call(
+      options,
+      (signal) => this.#cipher.decrypt(encrypted, check("decryptRecording", options), signal),
+      true,
+    );
   }
 
   /**
@@ -151,7 +158,9 @@ export class RecordingKeyStore {
    * @throws as {@link decryptRecording}, and what the source throws
    */
   openRecording(source: RandomAccessSource, options: DecryptOptions): Promise<RecordingReader> {
-    return this.#call(options, async (signal) => this.#work.keep(await this.#cipher.open(source, check("decrypt", options), signal, this.#work.runKept)));
+    return this.#call(options, async (signal) =>
+      this.#work.keep(await this.#cipher.open(source, check("decrypt", options), signal, this.#work.runKept)),
+    );
   }
 
   /**
@@ -160,7 +169,9 @@ export class RecordingKeyStore {
    * @throws as {@link encryptRecording}; `ERR_FILE_EXISTS`, `ERR_FILE_CHANGED`, `ERR_FILE_IO`
    */
   encryptFile(inputPath: string, outputPath: string, options: EncryptFileOptions): Promise<EncryptedFile> {
-    return this.#onFiles(inputPath, outputPath, options, (file, rest) => this.#cipher.encryptFile(file, check("encrypt", rest)));
+    return this.#onFiles(inputPath, outputPath, options, (file, rest) =>
+      this.#cipher.encryptFile(file, check("encrypt", rest)),
+    );
   }
 
   /**
@@ -169,10 +180,17 @@ export class RecordingKeyStore {
    * @throws as {@link decryptRecording}; `ERR_FILE_EXISTS`, `ERR_FILE_CHANGED`, `ERR_FILE_IO`
    */
   decryptFile(inputPath: string, outputPath: string, options: DecryptFileOptions): Promise<DecryptedFile> {
-    return this.#onFiles(inputPath, outputPath, options, (file, rest) => this.#cipher.decryptFile(file, check("decrypt", rest)));
+    return this.#onFiles(inputPath, outputPath, options, (file, rest) =>
+      this.#cipher.decryptFile(file, check("decrypt", rest)),
+    );
   }
 
-  #onFiles<T>(inputPath: string, outputPath: string, options: FileOptions & CallOptions, task: (file: FileRequest, rest: unknown) => Promise<T>): Promise<T> {
+  #onFiles<T>(
+    inputPath: string,
+    outputPath: string,
+    options: FileOptions & CallOptions,
+    task: (file: FileRequest, rest: unknown) => Promise<T>,
+  ): Promise<T> {
     return this.#call(options, (signal) => {
       const { overwrite, threads, onProgress, ...rest } = ownOptions(options ?? {});
       return task({ inputPath, outputPath, ...check("file", { overwrite, threads, onProgress }), signal }, rest);
@@ -200,7 +218,9 @@ export class RecordingKeyStore {
 
   /** Size in bytes that a recording will have once encrypted with the active pair and these options. */
   async encryptedSize(plaintextSize: number, options: EncryptOptions): Promise<number> {
-    return this.#call(options, (signal) => this.#cipher.encryptedSize(plaintextSize, check("encrypt", options), signal));
+    return this.#call(options, (signal) =>
+      this.#cipher.encryptedSize(plaintextSize, check("encrypt", options), signal),
+    );
   }
 
   /** What an administrator's page shows. Reads memory and store, never KMS, and does not throw for outages. */
@@ -301,8 +321,15 @@ export class RecordingKeyStore {
   }
 
   /** One way in for every method: refuses after close, ends with the caller's signal, and counts as open work. */
-  async #call<T>(options: CallOptions | undefined, task: (signal: AbortSignal) => Promise<T>, streams = false): Promise<T> {
-    const signal = typeof options === "object" && options !== null && Object.hasOwn(options, "signal") ? check("call", { signal: options.signal }).signal : undefined;
+  async #call<T>(
+    options: CallOptions | undefined,
+    task: (signal: AbortSignal) => Promise<T>,
+    streams = false,
+  ): Promise<T> {
+    const signal =
+      typeof options === "object" && options !== null && Object.hasOwn(options, "signal")
+        ? check("call", { signal: options.signal }).signal
+        : undefined;
     const run = (ending: AbortSignal) => {
       this.#host?.used(this);
       return task(ending);

@@ -1,7 +1,14 @@
 import { types } from "node:util";
 import { ownOptions } from "./checked-input.js";
 import { systemClock, type Clock } from "./clock.js";
-import { check, type CallOptions, type OrganizationLookup, type OrganizationOptions, type RecordingKeyStoreOptions, type RecordingKeyStoresOptions } from "./configuration.js";
+import {
+  check,
+  type CallOptions,
+  type OrganizationLookup,
+  type OrganizationOptions,
+  type RecordingKeyStoreOptions,
+  type RecordingKeyStoresOptions,
+} from "./configuration.js";
 import { copySecret } from "./encoding/secrets.js";
 import { InvalidInputError, RecordingKeyStoreError } from "./errors.js";
 import { Listeners, type EventHub, type EventName, type EventSink, type RecordingKeyStoreEvents } from "./events.js";
@@ -70,7 +77,15 @@ export class RecordingKeyStores {
 
   /** @throws InvalidInputError naming the option and the rule */
   constructor(options: RecordingKeyStoresOptions) {
-    const { organization, organizationTimeout, keptKeyStores, keptPrivateKeys, kmsCallsPerRegion, upkeepEvery, ...common } = check("registry", options);
+    const {
+      organization,
+      organizationTimeout,
+      keptKeyStores,
+      keptPrivateKeys,
+      kmsCallsPerRegion,
+      upkeepEvery,
+      ...common
+    } = check("registry", options);
     this.#common = ownOptions(common) as RecordingKeyStoresOptions;
     this.#organization = organization;
     this.#organizationTimeout = organizationTimeout;
@@ -170,7 +185,9 @@ export class RecordingKeyStores {
   }
 
   async #make(organizationId: string): Promise<RecordingKeyStore> {
-    const own = this.#own.get(organizationId) ?? (this.#organization ? await this.#ownOptions(this.#organization, organizationId) : {});
+    const own =
+      this.#own.get(organizationId) ??
+      (this.#organization ? await this.#ownOptions(this.#organization, organizationId) : {});
     const options = { ...this.#common, ...own, organizationId, clock: this.#clock };
     const keyStore = new RecordingKeyStore(options as RecordingKeyStoreOptions, this.#host); // which checks that nothing is missing
     this.#own.set(organizationId, own);
@@ -183,14 +200,24 @@ export class RecordingKeyStores {
     const deadline = this.#organizationTimeout;
     let own: OrganizationOptions;
     try {
-      own = await boundedCall(async ({ signal }) => lookUp(organizationId, { signal }), { deadline, signal: this.#end.signal });
+      own = await boundedCall(async ({ signal }) => lookUp(organizationId, { signal }), {
+        deadline,
+        signal: this.#end.signal,
+      });
     } catch (error) {
       if (!(error instanceof DeadlineError)) throw error;
-      throw new RecordingKeyStoreError("ERR_ORGANIZATION_TIMEOUT", `the organization function gave nothing within ${deadline} ms`, { retryable: true });
+      throw new RecordingKeyStoreError(
+        "ERR_ORGANIZATION_TIMEOUT",
+        `the organization function gave nothing within ${deadline} ms`,
+        { retryable: true },
+      );
     }
-    if (typeof own !== "object" || own === null) throw new InvalidInputError("organization", "must give an object with the organization's own options", own);
+    if (typeof own !== "object" || own === null)
+      throw new InvalidInputError("organization", "must give an object with the organization's own options", own);
     // What is undefined was not given: it must not take the place of common options, trustedKmsKeys least of all.
-    const given = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined)) as OrganizationOptions;
+    const given = Object.fromEntries(
+      Object.entries(own).filter(([, value]) => value !== undefined),
+    ) as OrganizationOptions;
     // Key stores are made of it again later on, and its owner may have wiped it by then.
     const { fleetSecret } = given;
     const copied = (secret: unknown) => (types.isUint8Array(secret) ? copySecret(secret) : secret);

@@ -12,7 +12,9 @@ import { MiB } from "../shared/measure.js";
 import { bytesStream, collected, discard, plaintextSource } from "../shared/streams.js";
 import type { Peer } from "./peer.js";
 
-const { encryptStream, decryptStream, decryptUnsignedMessageStream } = buildClient(CommitmentPolicy.REQUIRE_ENCRYPT_REQUIRE_DECRYPT);
+const { encryptStream, decryptStream, decryptUnsignedMessageStream } = buildClient(
+  CommitmentPolicy.REQUIRE_ENCRYPT_REQUIRE_DECRYPT,
+);
 const encryptionContext = { "genesys-cloud-organization-id": "org-1" };
 
 function keyring(): InstanceType<typeof RawRsaKeyringNode> {
@@ -40,10 +42,16 @@ export function awsDefault(): Peer {
 
 /** The fastest that it can be set to: no signature, frames of 1 MiB, raw keys, cached materials. */
 export function awsFastest(chunkSize: number): Peer {
-  const materials = new NodeCachingMaterialsManager({ backingMaterials: keyring(), cache: getLocalCryptographicMaterialsCache(10), maxAge: 3_600_000 });
+  const materials = new NodeCachingMaterialsManager({
+    backingMaterials: keyring(),
+    cache: getLocalCryptographicMaterialsCache(10),
+    maxAge: 3_600_000,
+  });
   const suiteId = AlgorithmSuiteIdentifier.ALG_AES256_GCM_IV12_TAG16_HKDF_SHA512_COMMIT_KEY;
   const encrypted = (bytes: number) =>
-    plaintextSource(bytes, chunkSize).pipe(encryptStream(materials, { encryptionContext, suiteId, frameLength: MiB, plaintextLength: bytes }));
+    plaintextSource(bytes, chunkSize).pipe(
+      encryptStream(materials, { encryptionContext, suiteId, frameLength: MiB, plaintextLength: bytes }),
+    );
   return {
     name: "AWS Encryption SDK, fastest settings",
     encrypt: (bytes) => pipeline(encrypted(bytes), discard()),

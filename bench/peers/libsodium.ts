@@ -13,7 +13,14 @@ export async function libsodiumWrappers(): Promise<Peer> {
     const { state, header } = sodium.crypto_secretstream_xchacha20poly1305_init_push(key);
     for (let offset = 0; offset < bytes; offset += message) {
       const start = offset % chunk.length;
-      take(sodium.crypto_secretstream_xchacha20poly1305_push(state, chunk.subarray(start, start + message), null, sodium.crypto_secretstream_xchacha20poly1305_TAG_MESSAGE));
+      take(
+        sodium.crypto_secretstream_xchacha20poly1305_push(
+          state,
+          chunk.subarray(start, start + message),
+          null,
+          sodium.crypto_secretstream_xchacha20poly1305_TAG_MESSAGE,
+        ),
+      );
     }
     return header;
   };
@@ -25,7 +32,8 @@ export async function libsodiumWrappers(): Promise<Peer> {
       const header = push(bytes, (piece) => encrypted.push(piece));
       return () => {
         const state = sodium.crypto_secretstream_xchacha20poly1305_init_pull(header, key);
-        for (const piece of encrypted) if (!sodium.crypto_secretstream_xchacha20poly1305_pull(state, piece, null)) throw new Error("not authentic");
+        for (const piece of encrypted)
+          if (!sodium.crypto_secretstream_xchacha20poly1305_pull(state, piece, null)) throw new Error("not authentic");
       };
     },
   };

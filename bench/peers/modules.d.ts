@@ -31,7 +31,11 @@ declare module "@aws-crypto/client-node" {
     rsaKey: { publicKey: string; privateKey: string };
     oaepHash: "sha256";
   }) => Materials;
-  export const NodeCachingMaterialsManager: new (input: { backingMaterials: Materials; cache: object; maxAge: number }) => Materials;
+  export const NodeCachingMaterialsManager: new (input: {
+    backingMaterials: Materials;
+    cache: object;
+    maxAge: number;
+  }) => Materials;
   export function getLocalCryptographicMaterialsCache(capacity: number): object;
 }
 
@@ -46,9 +50,21 @@ declare module "sodium-native" {
     crypto_secretstream_xchacha20poly1305_TAG_FINAL: number;
     crypto_secretstream_xchacha20poly1305_keygen(key: Buffer): void;
     crypto_secretstream_xchacha20poly1305_init_push(state: Buffer, header: Buffer, key: Buffer): void;
-    crypto_secretstream_xchacha20poly1305_push(state: Buffer, ciphertext: Buffer, message: Buffer, aad: Buffer | null, tag: number): number;
+    crypto_secretstream_xchacha20poly1305_push(
+      state: Buffer,
+      ciphertext: Buffer,
+      message: Buffer,
+      aad: Buffer | null,
+      tag: number,
+    ): number;
     crypto_secretstream_xchacha20poly1305_init_pull(state: Buffer, header: Buffer, key: Buffer): void;
-    crypto_secretstream_xchacha20poly1305_pull(state: Buffer, message: Buffer, tag: Buffer, ciphertext: Buffer, aad: Buffer | null): number;
+    crypto_secretstream_xchacha20poly1305_pull(
+      state: Buffer,
+      message: Buffer,
+      tag: Buffer,
+      ciphertext: Buffer,
+      aad: Buffer | null,
+    ): number;
   };
   export default sodium;
 }

@@ -18,8 +18,16 @@ export function sodiumNative(): Peer {
     for (let offset = 0; offset < bytes; offset += message) {
       const start = offset % chunk.length;
       const last = offset + message >= bytes;
-      const tag = last ? sodium.crypto_secretstream_xchacha20poly1305_TAG_FINAL : sodium.crypto_secretstream_xchacha20poly1305_TAG_MESSAGE;
-      sodium.crypto_secretstream_xchacha20poly1305_push(state, outputAt(offset), chunk.subarray(start, start + message), null, tag);
+      const tag = last
+        ? sodium.crypto_secretstream_xchacha20poly1305_TAG_FINAL
+        : sodium.crypto_secretstream_xchacha20poly1305_TAG_MESSAGE;
+      sodium.crypto_secretstream_xchacha20poly1305_push(
+        state,
+        outputAt(offset),
+        chunk.subarray(start, start + message),
+        null,
+        tag,
+      );
     }
     return header;
   };
@@ -39,7 +47,8 @@ export function sodiumNative(): Peer {
       const tag = Buffer.alloc(sodium.crypto_secretstream_xchacha20poly1305_TAGBYTES);
       return () => {
         sodium.crypto_secretstream_xchacha20poly1305_init_pull(state, header, key);
-        for (let offset = 0; offset < bytes; offset += message) sodium.crypto_secretstream_xchacha20poly1305_pull(state, output, tag, at(offset), null);
+        for (let offset = 0; offset < bytes; offset += message)
+          sodium.crypto_secretstream_xchacha20poly1305_pull(state, output, tag, at(offset), null);
       };
     },
   };

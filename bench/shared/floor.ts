@@ -62,7 +62,9 @@ export function floorDecrypt(bytes: number): () => void {
   return () => {
     for (let offset = 0; offset < whole.length; offset += stride) {
       const encrypted = whole.subarray(offset, offset + stride);
-      const decipher = createDecipheriv("aes-256-gcm", key, encrypted.subarray(4, prefixLength), { authTagLength: tagLength });
+      const decipher = createDecipheriv("aes-256-gcm", key, encrypted.subarray(4, prefixLength), {
+        authTagLength: tagLength,
+      });
       decipher.setAAD(aad);
       decipher.setAuthTag(encrypted.subarray(encrypted.length - tagLength));
       decipher.update(encrypted.subarray(prefixLength, encrypted.length - tagLength));

@@ -20,7 +20,10 @@ export async function seconds(task: () => unknown): Promise<number> {
  * Seconds by task, one value per round. Each round runs every task once, beginning with another one, so that whatever
  * slows the machine down for a while hits all of them; a first round that does not count warms up.
  */
-export async function interleaved<N extends string>(rounds: number, tasks: Record<N, () => unknown>): Promise<Record<N, number[]>> {
+export async function interleaved<N extends string>(
+  rounds: number,
+  tasks: Record<N, () => unknown>,
+): Promise<Record<N, number[]>> {
   const names = Object.keys(tasks) as N[];
   const times = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<N, number[]>;
   for (let round = 0; round <= rounds; round += 1) {
@@ -58,7 +61,11 @@ export function speedRatios(own: readonly number[], other: readonly number[]): n
 
 /** `3.21 (3.02–3.40)`: median and range. Cut, not rounded: a promise of 0.85 is not met by 0.849. */
 export function spread(values: readonly number[], digits = 2): string {
-  const cut = (value: number) => (Math.floor(value * 10 ** digits + 1e-9) / 10 ** digits).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const cut = (value: number) =>
+    (Math.floor(value * 10 ** digits + 1e-9) / 10 ** digits).toLocaleString("en-US", {
+      minimumFractionDigits: digits,
+      maximumFractionDigits: digits,
+    });
   return `${cut(median(values))} (${cut(Math.min(...values))}–${cut(Math.max(...values))})`;
 }
 

@@ -39,7 +39,10 @@ export function table(rows: readonly Row[], scale: Scale): string {
 }
 
 /** @param facts - what it was measured on: the sections of a page need not come from one machine */
-export function subjectSection({ name, title, about, rows }: Outcome, { facts, date, scale }: { facts: string; date: string; scale: Scale }): string {
+export function subjectSection(
+  { name, title, about, rows }: Outcome,
+  { facts, date, scale }: { facts: string; date: string; scale: Scale },
+): string {
   return `### ${title}\n\n${about}\n\nMeasured on ${date} by \`npm run bench -- ${name}\`: ${facts}\n\n${table(rows, scale)}\n`;
 }
 
@@ -54,7 +57,11 @@ interface Section {
  * was measured on.
  * @param order - titles of all subjects there are, in the order of the page
  */
-export function updatedPage(page: string, run: { major: number; sections: ReadonlyMap<string, string> }, order: readonly string[]): string {
+export function updatedPage(
+  page: string,
+  run: { major: number; sections: ReadonlyMap<string, string> },
+  order: readonly string[],
+): string {
   const sections = parse(page);
   const subjects = new Map(sections.find(({ major }) => major === run.major)?.subjects);
   for (const [title, text] of run.sections) subjects.set(title, text);
@@ -72,7 +79,10 @@ function parse(page: string): Section[] {
     const [head = "", ...subjects] = text.split(/^(?=### )/m);
     const [, major] = /^## Node (\d+)\n/.exec(head) ?? [];
     if (!major) return [];
-    const byTitle = subjects.map((subject): [string, string] => [subject.slice(4, subject.indexOf("\n")), `${subject.trimEnd()}\n`]);
+    const byTitle = subjects.map((subject): [string, string] => [
+      subject.slice(4, subject.indexOf("\n")),
+      `${subject.trimEnd()}\n`,
+    ]);
     return [{ major: Number(major), subjects: new Map(byTitle) }];
   });
 }

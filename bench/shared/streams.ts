@@ -41,7 +41,8 @@ export function discard(): Writable {
 /** So many bytes of plaintext in one piece. */
 export function plaintext(bytes: number): Buffer {
   const whole = Buffer.allocUnsafeSlow(bytes);
-  for (let offset = 0; offset < bytes; offset += chunk.length) whole.set(chunk.subarray(0, Math.min(chunk.length, bytes - offset)), offset);
+  for (let offset = 0; offset < bytes; offset += chunk.length)
+    whole.set(chunk.subarray(0, Math.min(chunk.length, bytes - offset)), offset);
   return whole;
 }
 

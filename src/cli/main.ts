@@ -10,7 +10,10 @@ ${commands.map(({ name, summary }) => `  ${name.padEnd(12)}${summary}`).join("\n
 recording-keystore COMMAND --help tells more.`;
 
 /** Runs a command line; resolves with the exit code. */
-export async function main(argv: readonly string[], io: CommandIo & { readonly printError: (line: string) => void }): Promise<number> {
+export async function main(
+  argv: readonly string[],
+  io: CommandIo & { readonly printError: (line: string) => void },
+): Promise<number> {
   const [name, ...args] = argv;
   if (name === undefined || name === "--help" || name === "help") {
     io.print(help);
@@ -37,5 +40,8 @@ export async function main(argv: readonly string[], io: CommandIo & { readonly p
 }
 
 function isUsageError(error: unknown): boolean {
-  return error instanceof UsageError || (error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS"));
+  return (
+    error instanceof UsageError ||
+    (error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS"))
+  );
 }

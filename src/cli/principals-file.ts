@@ -4,7 +4,8 @@ import { UsageError } from "./command.js";
 
 /** @throws UsageError naming the file and what is wrong with it */
 export async function readPrincipals(file: string): Promise<KmsPrincipalInit[]> {
-  const refuse = (error: unknown) => new UsageError(`--principals ${file}: ${error instanceof Error ? error.message : String(error)}`);
+  const refuse = (error: unknown) =>
+    new UsageError(`--principals ${file}: ${error instanceof Error ? error.message : String(error)}`);
   const text = await readFile(file, "utf8").catch((error: unknown) => {
     throw refuse(error);
   });
@@ -18,8 +19,10 @@ export async function readPrincipals(file: string): Promise<KmsPrincipalInit[]> 
 /** Reads `{"principals":[…]}`; every entry is one that an in-memory KMS takes. @throws Error saying what is wrong */
 export function parsePrincipals(text: string): KmsPrincipalInit[] {
   const json: unknown = JSON.parse(text);
-  const principals: unknown = typeof json === "object" && json !== null && "principals" in json ? json.principals : undefined;
-  if (!Array.isArray(principals) || !principals.every(isPrincipal)) throw new Error('must hold {"principals":[{"accessKeyId","arn","identityPolicy"?}]}');
+  const principals: unknown =
+    typeof json === "object" && json !== null && "principals" in json ? json.principals : undefined;
+  if (!Array.isArray(principals) || !principals.every(isPrincipal))
+    throw new Error('must hold {"principals":[{"accessKeyId","arn","identityPolicy"?}]}');
   const known = new KmsPrincipals();
   for (const principal of principals) known.add(principal);
   return principals;

@@ -67,7 +67,10 @@ export function decodeFields(
     const expected = criticality.get(tag);
     if (expected === undefined) {
       if (critical) {
-        throw new RecordingKeyStoreError("ERR_FORMAT_TOO_NEW", `${what}: has the critical field ${tag}, which this version does not know`);
+        throw new RecordingKeyStoreError(
+          "ERR_FORMAT_TOO_NEW",
+          `${what}: has the critical field ${tag}, which this version does not know`,
+        );
       }
     } else {
       if (critical !== expected) throw invalid(`field ${tag} has the wrong critical bit`);

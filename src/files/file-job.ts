@@ -19,7 +19,10 @@ export function fileJob(parts: Omit<FileJob, "medium">): FileJob {
       fileFailure(trouble) {
         if (trouble.kind === "changed") return fileChanged(input.path);
         const { code, syscall, message, doing } = trouble;
-        return fileFailure(`${doing} ${doing === "read" ? input.path : output.path}`, Object.assign(new Error(message), { code, syscall }));
+        return fileFailure(
+          `${doing} ${doing === "read" ? input.path : output.path}`,
+          Object.assign(new Error(message), { code, syscall }),
+        );
       },
     },
   };

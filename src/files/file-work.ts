@@ -48,7 +48,11 @@ export interface FileTotals {
  * From one file to another: the target gets its name when all of it is there, verified and on disk. Nothing is asked of
  * anybody before both paths have been checked.
  */
-export async function workOnFile<T>(request: FileRequest, secret: boolean, plan: (input: InputFile) => Promise<FilePlan<T>>): Promise<T & FileTotals> {
+export async function workOnFile<T>(
+  request: FileRequest,
+  secret: boolean,
+  plan: (input: InputFile) => Promise<FilePlan<T>>,
+): Promise<T & FileTotals> {
   checkPath("inputPath", request.inputPath);
   checkPath("outputPath", request.outputPath);
   const input = await InputFile.open(resolve(request.inputPath));
@@ -71,7 +75,12 @@ export async function workOnFile<T>(request: FileRequest, secret: boolean, plan:
   }
 }
 
-async function fill<T>(output: OutputFile, input: InputFile, { layout, preamble, keys, facts }: FilePlan<T>, { threads: wanted, onProgress, signal }: FileRequest): Promise<T & FileTotals> {
+async function fill<T>(
+  output: OutputFile,
+  input: InputFile,
+  { layout, preamble, keys, facts }: FilePlan<T>,
+  { threads: wanted, onProgress, signal }: FileRequest,
+): Promise<T & FileTotals> {
   const job = fileJob({ input, output, layout, keys });
   const progress = new Progress(input.size, onProgress);
   const pump = new Pump(layout, new LocalLane(job), signal, (bytes) => progress.add(bytes));
@@ -93,5 +102,6 @@ async function fill<T>(output: OutputFile, input: InputFile, { layout, preamble,
 }
 
 function checkPath(field: string, path: unknown): void {
-  if (typeof path !== "string" || path === "" || path.includes("\0")) throw new InvalidInputError(field, "must be the path of a file", path);
+  if (typeof path !== "string" || path === "" || path.includes("\0"))
+    throw new InvalidInputError(field, "must be the path of a file", path);
 }

@@ -37,10 +37,12 @@ export class InputFile {
 
   /** Exactly so many bytes from `offset` on. @throws `ERR_FILE_CHANGED` if there are fewer; `ERR_FILE_IO` */
   async read(target: Buffer, offset: number): Promise<Buffer> {
-    for (let filled = 0; filled < target.length; ) {
-      const { bytesRead } = await this.handle.read(target, filled, target.length - filled, offset + filled).catch((error: unknown) => {
-        throw fileFailure(`read ${this.path}`, error);
-      });
+    for (let filled = 0; filled < target.length;) {
+      const { bytesRead } = await this.handle
+        .read(target, filled, target.length - filled, offset + filled)
+        .catch((error: unknown) => {
+          throw fileFailure(`read ${this.path}`, error);
+        });
       if (bytesRead === 0) throw fileChanged(this.path);
       filled += bytesRead;
     }

@@ -50,7 +50,7 @@ export class OutputFile {
   async write(pieces: readonly Buffer[], offset: number): Promise<void> {
     try {
       let position = offset;
-      for (let rest = pieces.filter(({ length }) => length > 0); rest.length > 0; ) {
+      for (let rest = pieces.filter(({ length }) => length > 0); rest.length > 0;) {
         const { bytesWritten } = await this.handle.writev(rest, position);
         position += bytesWritten;
         rest = dropBytes(rest, bytesWritten);
@@ -105,11 +105,17 @@ export class OutputFile {
  * A symbolic link is looked through here and replaced itself later: nothing is ever written through it.
  * @param input - of the input file
  */
-export async function checkTarget(path: string, overwrite: boolean, input: { readonly dev: bigint; readonly ino: bigint }): Promise<void> {
-  if (basename(path) === "" || /[/\\]\.{0,2}$/.test(path)) throw new InvalidInputError("outputPath", "must name a file, not a folder", path);
+export async function checkTarget(
+  path: string,
+  overwrite: boolean,
+  input: { readonly dev: bigint; readonly ino: bigint },
+): Promise<void> {
+  if (basename(path) === "" || /[/\\]\.{0,2}$/.test(path))
+    throw new InvalidInputError("outputPath", "must name a file, not a folder", path);
   try {
     const target = await stat(path, { bigint: true });
-    if (target.dev === input.dev && target.ino === input.ino) throw new InvalidInputError("outputPath", "must not be the input file", path);
+    if (target.dev === input.dev && target.ino === input.ino)
+      throw new InvalidInputError("outputPath", "must not be the input file", path);
     if (target.isDirectory()) throw new InvalidInputError("outputPath", "must name a file, not a folder", path);
     if (!target.isFile()) throw new InvalidInputError("outputPath", "must not name a device, socket or pipe", path);
   } catch (error) {

@@ -19,7 +19,10 @@ export type DecryptedFile = Omit<DecryptedRecording<Uint8Array>, "body"> & Strea
 /** Read at a time while the header is looked for, bytes. */
 const firstChunk = 16_384;
 
-export async function encryptFile<T>(request: FileRequest, seal: () => Promise<{ seal: EncryptRequest; facts: T }>): Promise<T & StreamTotals & Threaded> {
+export async function encryptFile<T>(
+  request: FileRequest,
+  seal: () => Promise<{ seal: EncryptRequest; facts: T }>,
+): Promise<T & StreamTotals & Threaded> {
   const { inputSize, outputSize, ...rest } = await workOnFile(request, false, async ({ size }) => {
     const { seal: sealed, facts } = await seal();
     const encryptor = new RecordingEncryptor(sealed);
@@ -35,7 +38,11 @@ export async function encryptFile<T>(request: FileRequest, seal: () => Promise<{
   return { ...(rest as T & Threaded), plaintextSize: inputSize, encryptedSize: outputSize };
 }
 
-export async function decryptFile<T>(request: FileRequest, open: OpenHeader, factsOf: (header: RecordingHeader) => T): Promise<T & StreamTotals & Threaded> {
+export async function decryptFile<T>(
+  request: FileRequest,
+  open: OpenHeader,
+  factsOf: (header: RecordingHeader) => T,
+): Promise<T & StreamTotals & Threaded> {
   const { signal } = request;
   const { inputSize, outputSize, ...rest } = await workOnFile(request, true, async (input) => {
     const decryptor = await RecordingDecryptor.open(readerOf(input), { open, signal, salvage: false });

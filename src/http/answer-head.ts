@@ -34,16 +34,28 @@ export interface AnswerHead {
 /** Status and headers of the answer to a request for a recording of `size` bytes, by RFC 9110, sections 13 and 14. */
 export function answerHead(request: RangeRequest, size: number, options: RecordingAnswerOptions): AnswerHead {
   const { etag } = options;
-  const common = { ...checkedHeaders(options), "Cache-Control": options.cacheControl ?? "no-store", "X-Content-Type-Options": "nosniff" };
-  const without = (status: number, headers: Record<string, string> = {}): AnswerHead => ({ status, headers: { ...common, "Content-Length": "0", ...headers }, range: undefined });
+  const common = {
+    ...checkedHeaders(options),
+    "Cache-Control": options.cacheControl ?? "no-store",
+    "X-Content-Type-Options": "nosniff",
+  };
+  const without = (status: number, headers: Record<string, string> = {}): AnswerHead => ({
+    status,
+    headers: { ...common, "Content-Length": "0", ...headers },
+    range: undefined,
+  });
   const version: Record<string, string> = etag === undefined ? {} : { ETag: etag };
 
   const { method } = request;
   if (method !== "GET" && method !== "HEAD") return without(405, { Allow: "GET, HEAD" });
   const ifMatch = request.header("if-match");
-  if (ifMatch !== undefined && ifMatch.trim() !== "*" && !(isStrong(etag) && entityTags(ifMatch).includes(etag))) return without(412, version);
+  if (ifMatch !== undefined && ifMatch.trim() !== "*" && !(isStrong(etag) && entityTags(ifMatch).includes(etag)))
+    return without(412, version);
   const ifNoneMatch = request.header("if-none-match");
-  if (ifNoneMatch !== undefined && (ifNoneMatch.trim() === "*" || (etag !== undefined && entityTags(ifNoneMatch).map(opaque).includes(opaque(etag))))) {
+  if (
+    ifNoneMatch !== undefined &&
+    (ifNoneMatch.trim() === "*" || (etag !== undefined && entityTags(ifNoneMatch).map(opaque).includes(opaque(etag))))
+  ) {
     return { status: 304, headers: { ...common, ...version }, range: undefined };
   }
 
@@ -51,7 +63,8 @@ export function answerHead(request: RangeRequest, size: number, options: Recordi
   const ifRange = request.header("if-range")?.trim();
   const partial = method === "GET" && (ifRange === undefined || (isStrong(etag) && ifRange === etag));
   const decision = decideRange(partial ? request.header("range") : undefined, size);
-  if (decision === "unsatisfiable") return without(416, { "Content-Range": `bytes */${size}`, "Accept-Ranges": "bytes", ...version });
+  if (decision === "unsatisfiable")
+    return without(416, { "Content-Range": `bytes */${size}`, "Accept-Ranges": "bytes", ...version });
   const range = decision === "whole" ? { start: 0, end: size } : decision;
   return {
     status: decision === "whole" ? 200 : 206,
@@ -70,18 +83,50 @@ export function answerHead(request: RangeRequest, size: number, options: Recordi
 /** Nothing of the recording can be sent: 503 when trying again may help. */
 export function failureHead(error: unknown, options: RecordingAnswerOptions): AnswerHead {
   const retryable = (error as { retryable?: unknown } | null | undefined)?.retryable === true;
-  return { status: retryable ? 503 : 500, headers: { ...options.headers, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Content-Length": "0" }, range: undefined };
+  return {
+    status: retryable ? 503 : 500,
+    headers: {
+      ...options.headers,
+      "Cache-Control": "no-store",
+      "X-Content-Type-Options": "nosniff",
+      "Content-Length": "0",
+    },
+    range: undefined,
+  };
 }
 
-const ownHeaders = ["accept-ranges", "cache-control", "content-encoding", "content-length", "content-range", "content-type", "etag", "transfer-encoding", "x-content-type-options"];
+const ownHeaders = [
+  "accept-ranges",
+  "cache-control",
+  "content-encoding",
+  "content-length",
+  "content-range",
+  "content-type",
+  "etag",
+  "transfer-encoding",
+  "x-content-type-options",
+];
 
-function checkedHeaders({ contentType, etag, cacheControl, headers = {} }: RecordingAnswerOptions): Record<string, string> {
-  if (!isHeaderValue(contentType) || !/^[^\s/;]+\/[^\s;]/.test(contentType)) throw new InvalidInputError("contentType", "must be a media type, such as audio/wav", contentType);
-  if (etag !== undefined && !/^(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/.test(etag)) throw new InvalidInputError("etag", 'must be an entity tag in its quotes, such as "call-1"', etag);
-  if (cacheControl !== undefined && !isHeaderValue(cacheControl)) throw new InvalidInputError("cacheControl", "must be a header value", cacheControl);
+function checkedHeaders({
+  contentType,
+  etag,
+  cacheControl,
+  headers = {},
+}: RecordingAnswerOptions): Record<string, string> {
+  if (!isHeaderValue(contentType) || !/^[^\s/;]+\/[^\s;]/.test(contentType))
+    throw new InvalidInputError("contentType", "must be a media type, such as audio/wav", contentType);
+  if (etag !== undefined && !/^(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/.test(etag))
+    throw new InvalidInputError("etag", 'must be an entity tag in its quotes, such as "call-1"', etag);
+  if (cacheControl !== undefined && !isHeaderValue(cacheControl))
+    throw new InvalidInputError("cacheControl", "must be a header value", cacheControl);
   for (const [name, value] of Object.entries(headers)) {
-    if (ownHeaders.includes(name.toLowerCase())) throw new InvalidInputError("headers", "must not hold what the answer sets itself", name);
-    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name) || !isHeaderValue(value)) throw new InvalidInputError("headers", `must have valid names and values; that of ${JSON.stringify(name)} is not`);
+    if (ownHeaders.includes(name.toLowerCase()))
+      throw new InvalidInputError("headers", "must not hold what the answer sets itself", name);
+    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name) || !isHeaderValue(value))
+      throw new InvalidInputError(
+        "headers",
+        `must have valid names and values; that of ${JSON.stringify(name)} is not`,
+      );
   }
   return { ...headers };
 }

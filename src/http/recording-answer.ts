@@ -1,7 +1,13 @@
 import { ownOptions } from "../checked-input.js";
 import { InvalidInputError } from "../errors.js";
 import { ByteSource, type RecordingStream } from "../recording/byte-source.js";
-import { answerHead, failureHead, type AnswerHead, type RangeRequest, type RecordingAnswerOptions } from "./answer-head.js";
+import {
+  answerHead,
+  failureHead,
+  type AnswerHead,
+  type RangeRequest,
+  type RecordingAnswerOptions,
+} from "./answer-head.js";
 
 /** What this needs of an open recording, by its shape. */
 export interface SeekableRecording {
@@ -39,8 +45,15 @@ export async function answerRecordingRequest(
   options: RecordingAnswerOptions,
   signal: AbortSignal,
 ): Promise<RecordingAnswer> {
-  if (typeof (recording as Partial<SeekableRecording> | null | undefined)?.stream !== "function" || !Number.isSafeInteger(recording.size)) {
-    throw new InvalidInputError("recording", "must be open: with a size, and stream({ start, end, signal })", recording);
+  if (
+    typeof (recording as Partial<SeekableRecording> | null | undefined)?.stream !== "function" ||
+    !Number.isSafeInteger(recording.size)
+  ) {
+    throw new InvalidInputError(
+      "recording",
+      "must be open: with a size, and stream({ start, end, signal })",
+      recording,
+    );
   }
   const own = ownOptions(options);
   const { range, ...head }: AnswerHead = answerHead(request, recording.size, own);
@@ -90,7 +103,8 @@ class RangeBody implements AnswerBody {
   async #pull(): Promise<Uint8Array | undefined> {
     const chunk = await this.#source?.next();
     this.#rest -= chunk?.length ?? 0;
-    if (this.#rest < 0 || (!chunk && this.#rest > 0)) throw new InvalidInputError("recording.stream", "must give exactly the range it was asked for");
+    if (this.#rest < 0 || (!chunk && this.#rest > 0))
+      throw new InvalidInputError("recording.stream", "must give exactly the range it was asked for");
     return chunk;
   }
 }

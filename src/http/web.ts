@@ -15,12 +15,21 @@ export interface WebRequest {
  * cut the connection.
  * @throws InvalidInputError; the reason of the request's signal
  */
-export async function recordingResponse(recording: SeekableRecording, request: WebRequest, options: RecordingAnswerOptions): Promise<Response> {
+export async function recordingResponse(
+  recording: SeekableRecording,
+  request: WebRequest,
+  options: RecordingAnswerOptions,
+): Promise<Response> {
   const own = ownOptions(options);
   const cancelled = new AbortController();
   const signal = request.signal ? AbortSignal.any([request.signal, cancelled.signal]) : cancelled.signal;
   const header = (name: string) => request.headers.get(name) ?? undefined;
-  const { status, headers, body } = await answerRecordingRequest({ method: request.method, header }, recording, own, signal);
+  const { status, headers, body } = await answerRecordingRequest(
+    { method: request.method, header },
+    recording,
+    own,
+    signal,
+  );
   if (!body) return new Response(null, { status, headers });
   const stream = new ReadableStream<Uint8Array>(
     {

@@ -62,7 +62,9 @@ export class ActiveKeyPairs {
   /** In how many milliseconds KMS is to be asked about the pair in use, or the store whether there is one. */
   get confirmIn(): number {
     const { times, clock } = this.#context;
-    const [interval, since] = this.current ? [this.#held.confirmInterval, this.#held.askedAt] : [times.confirmEvery, this.#headReadAt];
+    const [interval, since] = this.current
+      ? [this.#held.confirmInterval, this.#held.askedAt]
+      : [times.confirmEvery, this.#headReadAt];
     return since ? interval - elapsedSince(since, clock) : 0;
   }
 
@@ -189,7 +191,8 @@ export class ActiveKeyPairs {
 
   #refuse(error: RecordingKeyStoreError): void {
     // Once, not at every look.
-    if (error.code !== "ERR_KEY_UNCONFIRMED" && this.#refusal?.message !== error.message) this.#context.emit("keyPairUntrusted", { error });
+    if (error.code !== "ERR_KEY_UNCONFIRMED" && this.#refusal?.message !== error.message)
+      this.#context.emit("keyPairUntrusted", { error });
     this.#refusal = error;
   }
 
@@ -217,7 +220,8 @@ export class ActiveKeyPairs {
     const asks = held?.confirmation === "unconfirmed" || !this.#headReadAt;
     if (held && !(asks && this.#held.isConfirmDue())) return;
     const claim = held?.pair ?? (await records.readHeadPair(head));
-    const asking = held?.confirmation === "confirmed" ? askAgain(this.#context, held.pair) : vouchForActive(this.#context, claim);
+    const asking =
+      held?.confirmation === "confirmed" ? askAgain(this.#context, held.pair) : vouchForActive(this.#context, claim);
     const verdict = this.vouched ? await within(asking, times.confirmTimeout) : await asking;
     if (verdict) await this.#settle(claim, verdict);
     else this.#settleLate(claim, asking);
@@ -302,7 +306,9 @@ export class ActiveKeyPairs {
     const held = this.current;
     if (!held) return;
     this.#held.askedAt = momentOf(clock);
-    const verdict = await (held.confirmation === "confirmed" ? askAgain(this.#context, held.pair) : vouchForActive(this.#context, held.pair));
+    const verdict = await (held.confirmation === "confirmed"
+      ? askAgain(this.#context, held.pair)
+      : vouchForActive(this.#context, held.pair));
     if (this.current?.pair !== held.pair) return;
     if (verdict.status === "confirmed") {
       await this.#held.hold(verdict);
@@ -316,7 +322,8 @@ export class ActiveKeyPairs {
       if (!this.current) this.#refusal = verdict.error;
       return;
     }
-    if (held.confirmation === "confirmed") void fleet.tell(held.pair, { confirmedAt: held.confirmedAt, error: verdict.error });
+    if (held.confirmation === "confirmed")
+      void fleet.tell(held.pair, { confirmedAt: held.confirmedAt, error: verdict.error });
     if (verdict.status !== "refused") return;
     custody.drop({ organizationId, digest: held.pair.digest });
     if (held.confirmation === "confirmed") return;
@@ -331,7 +338,12 @@ const searchAtMostEvery = 20_000;
 const earliest = 0.9;
 
 /** Codes of a head that can't be right, or says that it is of a later version, which anybody may write. */
-const suspicious: ReadonlySet<ErrorCode> = new Set(["ERR_KEY_PAIR_UNTRUSTED", "ERR_STORE_CORRUPT", "ERR_FORMAT_INVALID", "ERR_FORMAT_TOO_NEW"]);
+const suspicious: ReadonlySet<ErrorCode> = new Set([
+  "ERR_KEY_PAIR_UNTRUSTED",
+  "ERR_STORE_CORRUPT",
+  "ERR_FORMAT_INVALID",
+  "ERR_FORMAT_TOO_NEW",
+]);
 
 /** Whether what the head names may be a forgery; KMS refuses for a key of one's invention too. */
 function mayBeForged({ code, cause }: RecordingKeyStoreError): boolean {
@@ -344,5 +356,8 @@ function noHead(): RecordingKeyStoreError {
 }
 
 function notConfigured(): RecordingKeyStoreError {
-  return new RecordingKeyStoreError("ERR_NOT_CONFIGURED", "no KMS key is configured for this organization: call configure() first");
+  return new RecordingKeyStoreError(
+    "ERR_NOT_CONFIGURED",
+    "no KMS key is configured for this organization: call configure() first",
+  );
 }

@@ -22,7 +22,8 @@ export class ConfirmedMemory {
   /** The process's memory, with the host's behind it. */
   before(host: LastConfirmedStore | undefined): LastConfirmedMemory {
     return {
-      load: async (organizationId) => this.#confirmed.get(organizationId)?.document.slice() ?? host?.load(organizationId),
+      load: async (organizationId) =>
+        this.#confirmed.get(organizationId)?.document.slice() ?? host?.load(organizationId),
       save: async (organizationId, document) => {
         this.#confirmed.set(organizationId, { document: Uint8Array.from(document), at: momentOf(this.#clock) });
         await host?.save(organizationId, document);

@@ -29,7 +29,10 @@ const shortestLease = 1_000;
 /** How many pairs are kept that KMS has opened once; they are immutable and hold no secret. */
 const keptPairs = 1_000;
 
-export interface DataKeyParts extends Pick<KeyPairContext, "organizationId" | "records" | "calls" | "trust" | "custody" | "health" | "times"> {
+export interface DataKeyParts extends Pick<
+  KeyPairContext,
+  "organizationId" | "records" | "calls" | "trust" | "custody" | "health" | "times"
+> {
   /** KMS keys under which a recording's own wrapped private half may be opened if the store lacks it. */
   readonly embeddedKeys: TrustAnchor | undefined;
   /** The pair that encrypts now, whose KMS failures `status()` reports. */
@@ -53,7 +56,10 @@ export class DataKeys {
    * @throws KmsError while KMS is away; `ERR_KEY_PAIR_NOT_FOUND`, `ERR_KEY_PAIR_UNTRUSTED`, `ERR_RECORDING_TAMPERED`. Of
    * several failures the first that may pass, or else the first
    */
-  async lease(recipients: readonly Recipient[], signal?: AbortSignal): Promise<{ lease: DataKeyLease; keyPairId: string }> {
+  async lease(
+    recipients: readonly Recipient[],
+    signal?: AbortSignal,
+  ): Promise<{ lease: DataKeyLease; keyPairId: string }> {
     const failures: unknown[] = [];
     for (const recipient of recipients) {
       try {
@@ -103,7 +109,10 @@ export class DataKeys {
     try {
       const pair = await this.#stored(named, signal);
       if (pair) return this.#withFallback(await this.#storedSource(pair, named, signal), recipient);
-      failure = new RecordingKeyStoreError("ERR_KEY_PAIR_NOT_FOUND", `the store has no key pair ${named.birth.keyPairId}, with which the recording was encrypted`);
+      failure = new RecordingKeyStoreError(
+        "ERR_KEY_PAIR_NOT_FOUND",
+        `the store has no key pair ${named.birth.keyPairId}, with which the recording was encrypted`,
+      );
     } catch (error) {
       signal?.throwIfAborted();
       if (!(error instanceof RecordingKeyStoreError) || !saysItIsNotThere.has(error.code)) throw error;
@@ -120,7 +129,9 @@ export class DataKeys {
       try {
         return await source.unwrap();
       } catch (error) {
-        const disowned = error instanceof RecordingKeyStoreError && (error.code === "ERR_KMS_REJECTED" || error.code === "ERR_KEY_PAIR_UNTRUSTED");
+        const disowned =
+          error instanceof RecordingKeyStoreError &&
+          (error.code === "ERR_KMS_REJECTED" || error.code === "ERR_KEY_PAIR_UNTRUSTED");
         const embedded = disowned ? this.#embeddedSource(recipient, source) : undefined;
         if (!embedded) throw error;
         return embedded.unwrap();
@@ -131,21 +142,32 @@ export class DataKeys {
 
   /** The store's pair of a recording, which must be the very one. */
   async #stored({ birth, digest }: Named, signal: AbortSignal | undefined): Promise<ClaimedKeyPair | undefined> {
-    const pair = this.#opened.get(digest.toString("base64url")) ?? (await this.#parts.records.readPair(birth.keyPairId, signal));
+    const pair =
+      this.#opened.get(digest.toString("base64url")) ?? (await this.#parts.records.readPair(birth.keyPairId, signal));
     if (!pair || pair.digest.equals(digest)) return pair;
-    throw new RecordingKeyStoreError("ERR_RECORDING_TAMPERED", `the recording names key pair ${birth.keyPairId} with another birth record than the store's`);
+    throw new RecordingKeyStoreError(
+      "ERR_RECORDING_TAMPERED",
+      `the recording names key pair ${birth.keyPairId} with another birth record than the store's`,
+    );
   }
 
   #birthOf({ birthRecord }: Recipient): BirthRecord {
     const { organizationId } = this.#parts;
     const birth = decodeBirthRecord(birthRecord);
     if (birth.organizationId !== organizationId) {
-      throw new RecordingKeyStoreError("ERR_RECORDING_MISMATCH", "the recording's key pair belongs to another organization");
+      throw new RecordingKeyStoreError(
+        "ERR_RECORDING_MISMATCH",
+        "the recording's key pair belongs to another organization",
+      );
     }
     return claimedBirth(birthRecord, { organizationId, what: `the recording's key pair ${birth.keyPairId}` });
   }
 
-  async #storedSource(pair: ClaimedKeyPair, { birth, digest }: Named, signal: AbortSignal | undefined): Promise<PrivateKeySource> {
+  async #storedSource(
+    pair: ClaimedKeyPair,
+    { birth, digest }: Named,
+    signal: AbortSignal | undefined,
+  ): Promise<PrivateKeySource> {
     const parts = { ...this.#parts, historyKeys: () => this.#historyKeys() };
     await checkAnyCovered(parts, pair, signal);
     const unwrap = async () => {
@@ -163,10 +185,14 @@ export class DataKeys {
     return kmsKeysOf(this.#parts.records, newest ?? undefined);
   }
 
-  #embeddedSource({ kmsKeyArn, wrappedPrivateKey, ...recipient }: Recipient, { birth, digest }: Named): PrivateKeySource | undefined {
+  #embeddedSource(
+    { kmsKeyArn, wrappedPrivateKey, ...recipient }: Recipient,
+    { birth, digest }: Named,
+  ): PrivateKeySource | undefined {
     const { embeddedKeys, calls } = this.#parts;
     if (!embeddedKeys || kmsKeyArn === undefined || !wrappedPrivateKey) return undefined;
-    if (!embeddedKeys.coversKey(kmsKeyArn)) throw untrusted(`the recording's own key is under ${kmsKeyArn}, which embeddedKeys does not cover`);
+    if (!embeddedKeys.coversKey(kmsKeyArn))
+      throw untrusted(`the recording's own key is under ${kmsKeyArn}, which embeddedKeys does not cover`);
     const birthRecord = Buffer.from(recipient.birthRecord);
     const wrapping = { kmsKeyArn, ciphertext: Buffer.from(wrappedPrivateKey) };
     return { birth, digest, unwrap: () => calls.unwrap({ birth, birthRecord }, wrapping) };
@@ -185,7 +211,12 @@ export class DataKeys {
 }
 
 /** What somebody has put in the place of a pair that the store has lost must not keep the recording shut. */
-const saysItIsNotThere: ReadonlySet<ErrorCode> = new Set(["ERR_STORE_UNAVAILABLE", "ERR_STORE_CORRUPT", "ERR_RECORDING_TAMPERED", "ERR_FORMAT_INVALID"]);
+const saysItIsNotThere: ReadonlySet<ErrorCode> = new Set([
+  "ERR_STORE_UNAVAILABLE",
+  "ERR_STORE_CORRUPT",
+  "ERR_RECORDING_TAMPERED",
+  "ERR_FORMAT_INVALID",
+]);
 
 interface Named {
   readonly birth: BirthRecord;

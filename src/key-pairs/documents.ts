@@ -57,10 +57,13 @@ export type StatusDocument = z.output<(typeof schemas)["status"]>;
 type DocumentOf<K extends DocumentKind> = z.output<(typeof schemas)[K]>;
 
 export function encodeDocument<K extends DocumentKind>(kind: K, content: DocumentOf<K>): Buffer {
-  const text = JSON.stringify({ version, kind, critical: [], ...content }, function (this: Record<string, unknown>, key, value: unknown) {
-    const original = this[key]; // Buffer has turned itself into { type, data } before a replacer sees it
-    return Buffer.isBuffer(original) ? original.toString("base64") : value;
-  });
+  const text = JSON.stringify(
+    { version, kind, critical: [], ...content },
+    function (this: Record<string, unknown>, key, value: unknown) {
+      const original = this[key]; // Buffer has turned itself into { type, data } before a replacer sees it
+      return Buffer.isBuffer(original) ? original.toString("base64") : value;
+    },
+  );
   return Buffer.from(text);
 }
 
@@ -87,20 +90,32 @@ export function decodeDocument<K extends DocumentKind>(kind: K, bytes: Uint8Arra
     throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", `${what}: is not JSON`);
   }
   // Of a member that stands twice, readers in other languages would take the first.
-  if (canonical(raw) !== text) throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", `${what}: is not in canonical form: a member stands twice, or something is written in another way than JSON.stringify has it`);
+  if (canonical(raw) !== text)
+    throw new RecordingKeyStoreError(
+      "ERR_STORE_CORRUPT",
+      `${what}: is not in canonical form: a member stands twice, or something is written in another way than JSON.stringify has it`,
+    );
   const envelope = anyEnvelope.safeParse(raw);
-  if (!envelope.success || envelope.data.kind !== kind) throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", `${what}: is not a document of this library`);
+  if (!envelope.success || envelope.data.kind !== kind)
+    throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", `${what}: is not a document of this library`);
   const { critical } = envelope.data;
   const known = Object.keys(schemas[kind].shape);
   const unknown = critical.find((member) => !known.includes(member));
   if (envelope.data.version !== version || unknown !== undefined) {
-    const reason = unknown === undefined ? `version ${envelope.data.version}` : `the critical member ${JSON.stringify(unknown)}`;
-    throw new RecordingKeyStoreError("ERR_FORMAT_TOO_NEW", `${what}: has ${reason}, which this version of the library does not know`);
+    const reason =
+      unknown === undefined ? `version ${envelope.data.version}` : `the critical member ${JSON.stringify(unknown)}`;
+    throw new RecordingKeyStoreError(
+      "ERR_FORMAT_TOO_NEW",
+      `${what}: has ${reason}, which this version of the library does not know`,
+    );
   }
   const parsed = schemas[kind].safeParse(raw);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
-    throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", `${what}: ${issue?.path.join(".") ?? ""} ${issue?.message ?? "is invalid"}`);
+    throw new RecordingKeyStoreError(
+      "ERR_STORE_CORRUPT",
+      `${what}: ${issue?.path.join(".") ?? ""} ${issue?.message ?? "is invalid"}`,
+    );
   }
   return parsed.data as DocumentOf<K>;
 }

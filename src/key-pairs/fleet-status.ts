@@ -45,7 +45,9 @@ export class FleetStatus {
   }
 
   /** What stands there about a pair, and whether it is the fleet's word. */
-  async told(pair: ClaimedKeyPair): Promise<{ readonly status: StatusDocument; readonly authentic: boolean } | undefined> {
+  async told(
+    pair: ClaimedKeyPair,
+  ): Promise<{ readonly status: StatusDocument; readonly authentic: boolean } | undefined> {
     const status = await this.#read();
     if (!status?.attested.equals(attestedDigest(pair))) return undefined;
     return { status, authentic: this.#secret?.verify(this.#records.organizationId, status) !== undefined };

@@ -55,7 +55,15 @@ function isOfOurLength({ keyPairId, attested, failure }: StatusDocument): boolea
 function macOf(key: KeyObject, organizationId: string, status: StatusDocument): Buffer {
   const { keyPairId, sequence, attested, confirmedAt, at, failure } = status;
   const texts = failure ? [failure.kind, failure.operation, failure.message] : [];
-  const values = [Buffer.from(organizationId), Buffer.from(keyPairId), u64(sequence), attested, u64(confirmedAt), u64(at), ...texts.map((text) => Buffer.from(text))];
+  const values = [
+    Buffer.from(organizationId),
+    Buffer.from(keyPairId),
+    u64(sequence),
+    attested,
+    u64(confirmedAt),
+    u64(at),
+    ...texts.map((text) => Buffer.from(text)),
+  ];
   const fields = values.map((value, index) => ({ tag: index + 1, critical: true, value }));
   return createHmac("sha256", key).update("recording-keystore fleet word v1\0").update(encodeFields(fields)).digest();
 }
@@ -67,7 +75,10 @@ function u64(value: number): Buffer {
 }
 
 /** What is told of a pair: KMS vouched for it at `confirmedAt`, and was asked last at `at`. */
-export function statusOf(pair: VouchedKeyPair, told: { confirmedAt: number; at: number; error?: KmsError | undefined }): StatusDocument {
+export function statusOf(
+  pair: VouchedKeyPair,
+  told: { confirmedAt: number; at: number; error?: KmsError | undefined },
+): StatusDocument {
   const { confirmedAt, at, error } = told;
   const short = (text: string) => text.slice(0, longestText);
   const failure = error && { kind: error.kind, operation: short(error.operation), message: short(error.message) };

@@ -46,7 +46,8 @@ export class KeyHealth {
   }
 
   get keyAtRisk(): boolean {
-    for (const { error } of this.#troubles.values()) if ("kind" in error && fatalKinds.has(String(error.kind))) return true;
+    for (const { error } of this.#troubles.values())
+      if ("kind" in error && fatalKinds.has(String(error.kind))) return true;
     return false;
   }
 

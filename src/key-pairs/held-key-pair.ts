@@ -9,7 +9,9 @@ import type { UnconfirmedKeyPair } from "./trust.js";
 import type { Vouched } from "./vouching.js";
 
 /** The pair with which recordings are encrypted now, and who has vouched for it. */
-export type ActiveKeyPair = ({ readonly confirmation: "confirmed" } & Vouched) | { readonly confirmation: "unconfirmed"; readonly pair: UnconfirmedKeyPair };
+export type ActiveKeyPair =
+  | ({ readonly confirmation: "confirmed" } & Vouched)
+  | { readonly confirmation: "unconfirmed"; readonly pair: UnconfirmedKeyPair };
 
 /** The newest pair that was vouched for; a head behind it has been rolled back. */
 interface Floor {
@@ -115,7 +117,11 @@ export class HeldKeyPair {
     try {
       const claim = await records.readPair(word.keyPairId);
       if (!claim) return;
-      await this.hold({ pair: trust.vouchByFleet(claim, word), vouchedBy: "fleet", confirmedAt: Math.min(word.confirmedAt, clock.now()) });
+      await this.hold({
+        pair: trust.vouchByFleet(claim, word),
+        vouchedBy: "fleet",
+        confirmedAt: Math.min(word.confirmedAt, clock.now()),
+      });
       this.heed(word);
     } catch (error) {
       if (!(error instanceof RecordingKeyStoreError)) throw error; // otherwise nobody is the wiser
@@ -140,7 +146,10 @@ export class HeldKeyPair {
     this.askedAt = this.#momentOf(word.at);
     if (!word.failure) health.succeeded("confirm");
     else if (isKnownKind(word.failure.kind)) {
-      health.failed("confirm", kmsError(word.failure.kind, { ...word.failure, keyId: held.pair.attestation.kmsKeyArn }));
+      health.failed(
+        "confirm",
+        kmsError(word.failure.kind, { ...word.failure, keyId: held.pair.attestation.kmsKeyArn }),
+      );
     }
     return true;
   }
@@ -148,7 +157,12 @@ export class HeldKeyPair {
   /** @throws RecordingKeyStoreError `ERR_STORE_ROLLED_BACK` for a head behind what was vouched for before */
   checkFloor(head: ClaimedHead): void {
     const floor = this.#floor;
-    if (!floor || head.sequence > floor.sequence || (head.sequence === floor.sequence && head.digest.equals(floor.digest))) return;
+    if (
+      !floor ||
+      head.sequence > floor.sequence ||
+      (head.sequence === floor.sequence && head.digest.equals(floor.digest))
+    )
+      return;
     throw rolledBack(`the store's head is at key pair ${head.sequence}, and this host has seen ${floor.sequence}`);
   }
 
@@ -168,5 +182,8 @@ function isKnownKind(kind: string): kind is KmsFailureKind {
 }
 
 export function rolledBack(what: string): RecordingKeyStoreError {
-  return new RecordingKeyStoreError("ERR_STORE_ROLLED_BACK", `${what}; if the store was restored on purpose, call acceptRestoredStore()`);
+  return new RecordingKeyStoreError(
+    "ERR_STORE_ROLLED_BACK",
+    `${what}; if the store was restored on purpose, call acceptRestoredStore()`,
+  );
 }

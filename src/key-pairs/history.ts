@@ -79,7 +79,8 @@ export async function listHistory(
 ): Promise<KeyPairPage> {
   const from = cursor === undefined ? { digest: active.digest } : decodeCursor(cursor);
   // A cursor may have been in anybody's hands: it must lie in this history.
-  if (cursor !== undefined && !walked.has(from.digest) && !(await leadsTo(records, active, from, signal))) throw badCursor(cursor);
+  if (cursor !== undefined && !walked.has(from.digest) && !(await leadsTo(records, active, from, signal)))
+    throw badCursor(cursor);
   const items: KeyPairInfo[] = [];
   for await (const { pair, next } of records.chain(from, () => limit - items.length, signal)) {
     items.push(keyPairInfo(pair, pair.digest.equals(active.digest)));
@@ -89,8 +90,14 @@ export async function listHistory(
   return { items };
 }
 
-async function leadsTo(records: KeyPairContext["records"], active: VouchedKeyPair, { digest }: Position, signal: AbortSignal | undefined): Promise<boolean> {
-  for await (const { next } of records.chain({ digest: active.digest }, () => batch, signal)) if (next?.digest.equals(digest)) return true;
+async function leadsTo(
+  records: KeyPairContext["records"],
+  active: VouchedKeyPair,
+  { digest }: Position,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  for await (const { next } of records.chain({ digest: active.digest }, () => batch, signal))
+    if (next?.digest.equals(digest)) return true;
   return false;
 }
 

@@ -72,5 +72,7 @@ export class HostMemory {
 }
 
 function warn(what: string, error: unknown): void {
-  process.emitWarning(`recording-keystore: the last confirmed record of this host ${what} (${error instanceof Error ? error.message : String(error)})`);
+  process.emitWarning(
+    `recording-keystore: the last confirmed record of this host ${what} (${error instanceof Error ? error.message : String(error)})`,
+  );
 }

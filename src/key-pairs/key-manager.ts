@@ -24,7 +24,13 @@ import { removeOrphans, type OrphanReport } from "./orphans.js";
 import { sharedCustody, type PrivateKeyCustody } from "./private-key-custody.js";
 import { KeyPairRecords } from "./records.js";
 import { rewrapKeyPairs, type RewrapReport } from "./rewrap.js";
-import { configurationOf, isSameConfiguration, KeyRotation, type ChangeRequest, type KeyStoreConfiguration } from "./rotation.js";
+import {
+  configurationOf,
+  isSameConfiguration,
+  KeyRotation,
+  type ChangeRequest,
+  type KeyStoreConfiguration,
+} from "./rotation.js";
 import { readStatus, type KeyStoreStatus } from "./status.js";
 import { acceptRestored, replaceUntrustedHead, type StoreHeadReport } from "./store-head.js";
 import { runTest, type TestReport } from "./test-run.js";
@@ -55,14 +61,34 @@ export class KeyManager {
   readonly #walked = new WalkedHistory();
 
   constructor(options: CheckedOptions, clock: Clock, emit: EventSink, shared?: SharedByOrganizations) {
-    const { organizationId, homeRegion, decryptRegions, store, trustedKmsKeys, embeddedKeys, fleetSecret, contextKeyName: contextKeyNames } = options;
+    const {
+      organizationId,
+      homeRegion,
+      decryptRegions,
+      store,
+      trustedKmsKeys,
+      embeddedKeys,
+      fleetSecret,
+      contextKeyName: contextKeyNames,
+    } = options;
     this.organizationId = organizationId;
     this.#options = options;
     this.#anchor = trustedKmsKeys && new TrustAnchor(trustedKmsKeys, "trustedKmsKeys");
-    const calls = new KmsCalls(new GuardedKmsProvider(shared?.kmsCalls.shareOf(options.kms) ?? options.kms), [homeRegion, ...decryptRegions]);
+    const calls = new KmsCalls(new GuardedKmsProvider(shared?.kmsCalls.shareOf(options.kms) ?? options.kms), [
+      homeRegion,
+      ...decryptRegions,
+    ]);
     const requireConfirmed = options.requireConfirmedKey ?? fleetSecret !== undefined;
     const records = new KeyPairRecords(organizationId, store, options.storeTimeout);
-    const trust = new Trust({ anchor: this.#anchor, homeRegion, contextKeyNames, calls, disowned: disownedClaimsOf(options.kms), requireConfirmed, clock });
+    const trust = new Trust({
+      anchor: this.#anchor,
+      homeRegion,
+      contextKeyNames,
+      calls,
+      disowned: disownedClaimsOf(options.kms),
+      requireConfirmed,
+      clock,
+    });
     const host = options.lastConfirmed ?? hostLastConfirmed(store);
     this.#context = {
       organizationId,
@@ -70,7 +96,12 @@ export class KeyManager {
       records,
       calls,
       trust,
-      memory: new HostMemory(organizationId, shared?.memory.before(host) ?? host ?? new ProcessLastConfirmed(), trust, options.storeTimeout),
+      memory: new HostMemory(
+        organizationId,
+        shared?.memory.before(host) ?? host ?? new ProcessLastConfirmed(),
+        trust,
+        options.storeTimeout,
+      ),
       fleet: new FleetStatus(records, fleetSecret && new FleetSecret(fleetSecret), clock),
       custody: shared?.custody ?? sharedCustody(options.kms, clock),
       health: new KeyHealth(clock, emit),
@@ -91,7 +122,11 @@ export class KeyManager {
   /** @throws InvalidInputError if the alias lies outside `trustedKmsKeys` */
   checkCovered({ kmsKeyAliasArn }: KeyStoreConfiguration): void {
     if (this.#anchor && !this.#anchor.covers(kmsKeyAliasArn)) {
-      throw new InvalidInputError("kmsKeyAliasArn", "must be covered by the trustedKmsKeys of this key store", kmsKeyAliasArn);
+      throw new InvalidInputError(
+        "kmsKeyAliasArn",
+        "must be covered by the trustedKmsKeys of this key store",
+        kmsKeyAliasArn,
+      );
     }
   }
 
@@ -114,13 +149,16 @@ export class KeyManager {
       if (error instanceof RecordingKeyStoreError) return undefined;
       throw error;
     }
-    const isSame = pair.birth.contextKeyName === this.#context.contextKeyName && isSameConfiguration(configurationOf(pair), configuration);
+    const isSame =
+      pair.birth.contextKeyName === this.#context.contextKeyName &&
+      isSameConfiguration(configurationOf(pair), configuration);
     return isSame ? keyPairInfo(pair, true) : undefined;
   }
 
   async changeIfDue(signal: AbortSignal): Promise<{ rotated: boolean; keyPair: KeyPairInfo }> {
     const before = await this.#active.acquire(false, signal);
-    if (before.confirmation === "confirmed" && !this.#rotation.isDue()) return { rotated: false, keyPair: keyPairInfo(before.pair, true) };
+    if (before.confirmation === "confirmed" && !this.#rotation.isDue())
+      return { rotated: false, keyPair: keyPairInfo(before.pair, true) };
     if (before.confirmation !== "confirmed") throw unconfirmed(this.#unresolved());
     const pair = await this.#rotation.change({ scheduled: true, signal });
     return { rotated: !pair.digest.equals(before.pair.digest), keyPair: keyPairInfo(pair, true) };
@@ -145,7 +183,11 @@ export class KeyManager {
     const tooOld = tooOldSince(active);
     if (tooOld !== undefined) {
       const since = new Date(tooOld).toISOString();
-      throw new RecordingKeyStoreError("ERR_KEY_TOO_OLD", `KMS last confirmed the key pair at ${since}, longer ago than maxLastConfirmedAge allows`, { retryable: true });
+      throw new RecordingKeyStoreError(
+        "ERR_KEY_TOO_OLD",
+        `KMS last confirmed the key pair at ${since}, longer ago than maxLastConfirmedAge allows`,
+        { retryable: true },
+      );
     }
     return { ...active, usedLastKnownKey: this.#active.usesLastKnownKey || !isConfirmed, keyAtRisk: health.keyAtRisk };
   }
@@ -234,13 +276,20 @@ export class KeyManager {
   /** The vouched pair that the store's head names. What is left or taken away for good depends on it. */
   async #headPair(signal: AbortSignal): Promise<VouchedKeyPair> {
     const { pair } = await this.#active.changeBase(signal);
-    if (!pair) throw new RecordingKeyStoreError("ERR_NOT_CONFIGURED", "no KMS key is configured for this organization: call configure() first");
+    if (!pair)
+      throw new RecordingKeyStoreError(
+        "ERR_NOT_CONFIGURED",
+        "no KMS key is configured for this organization: call configure() first",
+      );
     return pair;
   }
 
   /** Why nobody vouches for the pair in use. */
   #unresolved(): RecordingKeyStoreError {
-    return this.#context.health.trouble?.error ?? new RecordingKeyStoreError("ERR_KMS_UNAVAILABLE", "KMS has not been asked yet", { retryable: true });
+    return (
+      this.#context.health.trouble?.error ??
+      new RecordingKeyStoreError("ERR_KMS_UNAVAILABLE", "KMS has not been asked yet", { retryable: true })
+    );
   }
 }
 

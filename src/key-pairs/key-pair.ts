@@ -37,12 +37,21 @@ export type BornKeyPair = Pick<ClaimedKeyPair, "birth" | "birthRecord">;
  * wrapping left out, a pair could be brought back whose private half is garbage.
  */
 export function attestedDigest({ birthRecord, publicKey, wrapping }: Omit<KeyPairParts, "attestation">): Buffer {
-  return digestOf("recording-keystore attestation v1\0", birthRecord, publicKey, Buffer.from(wrapping.kmsKeyArn), wrapping.ciphertext);
+  return digestOf(
+    "recording-keystore attestation v1\0",
+    birthRecord,
+    publicKey,
+    Buffer.from(wrapping.kmsKeyArn),
+    wrapping.ciphertext,
+  );
 }
 
 /** The whole claim under one hash: a spoilt copy of a genuine pair has another one. */
 export function claimDigest({ birthRecord, publicKey, attestation, wrapping }: KeyPairParts): string {
-  const ciphertexts = [attestation, wrapping].flatMap(({ kmsKeyArn, ciphertext }) => [Buffer.from(kmsKeyArn), ciphertext]);
+  const ciphertexts = [attestation, wrapping].flatMap(({ kmsKeyArn, ciphertext }) => [
+    Buffer.from(kmsKeyArn),
+    ciphertext,
+  ]);
   return digestOf("recording-keystore claim v1\0", birthRecord, publicKey, ...ciphertexts).toString("base64url");
 }
 
@@ -57,7 +66,10 @@ function digestOf(label: string, ...parts: readonly Uint8Array[]): Buffer {
 }
 
 /** Context of every cryptographic call about a pair. Nothing else goes in: audit logs show it in the clear. */
-export function encryptionContextOf({ birth, birthRecord }: BornKeyPair, purpose: CiphertextPurpose): EncryptionContext {
+export function encryptionContextOf(
+  { birth, birthRecord }: BornKeyPair,
+  purpose: CiphertextPurpose,
+): EncryptionContext {
   return {
     [birth.contextKeyName]: birth.organizationId,
     [purposeContextKey]: purpose,
@@ -70,7 +82,10 @@ export function encryptionContextOf({ birth, birthRecord }: BornKeyPair, purpose
  * organization, and not made for a test.
  * @throws RecordingKeyStoreError `ERR_FORMAT_INVALID`, `ERR_FORMAT_TOO_NEW`, `ERR_KEY_PAIR_UNTRUSTED`
  */
-export function claimedBirth(bytes: Uint8Array, { organizationId, what }: { organizationId: string; what: string }): BirthRecord {
+export function claimedBirth(
+  bytes: Uint8Array,
+  { organizationId, what }: { organizationId: string; what: string },
+): BirthRecord {
   const birth = decodeBirthRecord(bytes);
   if (birth.organizationId !== organizationId) throw untrusted(`${what} belongs to another organization`);
   if (birth.purpose !== "key-pair") throw untrusted(`${what} was made for a test`);
@@ -81,7 +96,10 @@ export function claimedBirth(bytes: Uint8Array, { organizationId, what }: { orga
  * Reads the parts of a pair. A public key that is malformed or of low order makes it untrusted.
  * @throws as {@link claimedBirth}
  */
-export function claimedKeyPair(parts: KeyPairParts, expected: { organizationId: string; what: string }): ClaimedKeyPair {
+export function claimedKeyPair(
+  parts: KeyPairParts,
+  expected: { organizationId: string; what: string },
+): ClaimedKeyPair {
   const birth = claimedBirth(parts.birthRecord, expected);
   let wrappingKey: WrappingKey;
   try {

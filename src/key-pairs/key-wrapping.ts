@@ -1,4 +1,11 @@
-import { constants, createPrivateKey, createPublicKey, privateDecrypt, publicEncrypt, type KeyObject } from "node:crypto";
+import {
+  constants,
+  createPrivateKey,
+  createPublicKey,
+  privateDecrypt,
+  publicEncrypt,
+  type KeyObject,
+} from "node:crypto";
 import { copySecret, wipe } from "../encoding/secrets.js";
 import { RecordingKeyStoreError } from "../errors.js";
 import {
@@ -53,7 +60,11 @@ export function importUnwrappingKey(spec: KeyPairSpec, bytes: Uint8Array): Unwra
     const publicKey = x25519PublicKeyOf(key);
     return { publicKey, unwrap: (wrapped) => checkDataKey(openSealed(wrapped, key, publicKey)) };
   }
-  const key = createPrivateKey({ key: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), format: "der", type: "pkcs8" });
+  const key = createPrivateKey({
+    key: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+    format: "der",
+    type: "pkcs8",
+  });
   checkRsa(key, spec);
   const publicKey = createPublicKey(key).export({ format: "der", type: "spki" });
   return {
@@ -86,5 +97,8 @@ function checkRsa(key: KeyObject, spec: KeyPairSpec): void {
 function checkDataKey(dataKey: Buffer | undefined): Buffer {
   if (dataKey?.length === dataKeyLength) return dataKey;
   wipe(dataKey);
-  throw new RecordingKeyStoreError("ERR_RECORDING_TAMPERED", "the recording's wrapped data key was not made for its key pair, or was changed");
+  throw new RecordingKeyStoreError(
+    "ERR_RECORDING_TAMPERED",
+    "the recording's wrapped data key was not made for its key pair, or was changed",
+  );
 }

@@ -47,9 +47,23 @@ export class KmsCalls {
     const { publicKey, wrapping } = await this.#makeHalves({ birth, birthRecord }, signal);
     const attested = attestedDigest({ birthRecord, publicKey, wrapping });
     // The alias may be moved at any moment; both ciphertexts must be of one key.
-    const attestation = await this.#encrypt(wrapping.kmsKeyArn, attested, { birth, birthRecord }, "attestation", signal);
+    const attestation = await this.#encrypt(
+      wrapping.kmsKeyArn,
+      attested,
+      { birth, birthRecord },
+      "attestation",
+      signal,
+    );
     const wrappingKey = importMade(birth, publicKey);
-    return { birth, birthRecord, digest: birthRecordDigest(birthRecord), publicKey, wrappingKey, attestation, wrapping };
+    return {
+      birth,
+      birthRecord,
+      digest: birthRecordDigest(birthRecord),
+      publicKey,
+      wrappingKey,
+      attestation,
+      wrapping,
+    };
   }
 
   /** Whether KMS opens the pair's attestation to the digest of all its other parts. @throws KmsError */
@@ -67,14 +81,21 @@ export class KmsCalls {
     try {
       return importUnwrappingKey(pair.birth.spec, plaintext);
     } catch {
-      throw kmsError("unexpected-answer", { operation: "Decrypt", message: `KMS unwrapped something that is no ${pair.birth.spec} private key` });
+      throw kmsError("unexpected-answer", {
+        operation: "Decrypt",
+        message: `KMS unwrapped something that is no ${pair.birth.spec} private key`,
+      });
     } finally {
       wipe(plaintext);
     }
   }
 
   /** As {@link unwrap}, for the private half of the pair's own public key. @throws also `ERR_KEY_PAIR_UNTRUSTED` */
-  async unwrapHalf(pair: BornKeyPair & Pick<KeyPairParts, "publicKey">, wrapping: KmsCiphertext, signal?: AbortSignal): Promise<UnwrappingKey> {
+  async unwrapHalf(
+    pair: BornKeyPair & Pick<KeyPairParts, "publicKey">,
+    wrapping: KmsCiphertext,
+    signal?: AbortSignal,
+  ): Promise<UnwrappingKey> {
     const key = await this.unwrap(pair, wrapping, signal);
     if (key.publicKey.equals(pair.publicKey)) return key;
     throw untrusted(`key pair ${pair.birth.keyPairId}: its public key is not that of its private half`);
@@ -85,14 +106,24 @@ export class KmsCalls {
    * @param own - a wrapping that the pair has
    * @throws KmsError, `ERR_KEY_PAIR_UNTRUSTED`
    */
-  async rewrap(pair: ClaimedKeyPair, own: KmsCiphertext, kmsKeyArn: string, signal?: AbortSignal): Promise<KmsCiphertext> {
+  async rewrap(
+    pair: ClaimedKeyPair,
+    own: KmsCiphertext,
+    kmsKeyArn: string,
+    signal?: AbortSignal,
+  ): Promise<KmsCiphertext> {
     const encryptionContext = encryptionContextOf(pair, "private-key");
     const privateKey = await this.#decrypt(own, encryptionContext, signal);
     try {
       if (!isPrivateHalfOf(pair, privateKey)) {
-        throw untrusted(`key pair ${pair.birth.keyPairId}: what KMS unwrapped is not the private half of its public key`);
+        throw untrusted(
+          `key pair ${pair.birth.keyPairId}: what KMS unwrapped is not the private half of its public key`,
+        );
       }
-      const made = await this.#kms.encrypt({ keyId: kmsKeyArn, plaintext: privateKey, encryptionContext }, options(signal));
+      const made = await this.#kms.encrypt(
+        { keyId: kmsKeyArn, plaintext: privateKey, encryptionContext },
+        options(signal),
+      );
       if (made.keyArn !== kmsKeyArn) {
         const message = `KMS answered Encrypt for ${kmsKeyArn} with the key ${JSON.stringify(made.keyArn)}`;
         throw kmsError("unexpected-answer", { operation: "Encrypt", keyId: kmsKeyArn, message });
@@ -101,7 +132,10 @@ export class KmsCalls {
       const opened = await this.#decrypt(wrapping, encryptionContext, signal);
       const same = isSame(opened, privateKey);
       wipe(opened);
-      if (!same) throw untrusted(`key pair ${pair.birth.keyPairId}: KMS unwrapped another private key than the one it was given`);
+      if (!same)
+        throw untrusted(
+          `key pair ${pair.birth.keyPairId}: KMS unwrapped another private key than the one it was given`,
+        );
       return wrapping;
     } finally {
       wipe(privateKey);
@@ -123,7 +157,10 @@ export class KmsCalls {
     return this.#kms.describeKey({ keyId }, options(signal));
   }
 
-  async #makeHalves(pair: BornKeyPair, signal: AbortSignal | undefined): Promise<{ publicKey: Buffer; wrapping: KmsCiphertext }> {
+  async #makeHalves(
+    pair: BornKeyPair,
+    signal: AbortSignal | undefined,
+  ): Promise<{ publicKey: Buffer; wrapping: KmsCiphertext }> {
     const { spec, kmsKeyAliasArn: keyId } = pair.birth;
     if (spec !== "X25519") {
       const encryptionContext = encryptionContextOf(pair, "private-key");
@@ -146,13 +183,30 @@ export class KmsCalls {
     }
   }
 
-  async #encrypt(keyId: string, plaintext: Buffer, pair: BornKeyPair, purpose: CiphertextPurpose, signal: AbortSignal | undefined): Promise<KmsCiphertext> {
-    const { keyArn, ciphertext } = await this.#kms.encrypt({ keyId, plaintext, encryptionContext: encryptionContextOf(pair, purpose) }, options(signal));
-    return { kmsKeyArn: checkAnsweredKey(keyArn, pair.birth, "Encrypt"), ciphertext: answered(ciphertext, "Encrypt", keyId) };
+  async #encrypt(
+    keyId: string,
+    plaintext: Buffer,
+    pair: BornKeyPair,
+    purpose: CiphertextPurpose,
+    signal: AbortSignal | undefined,
+  ): Promise<KmsCiphertext> {
+    const { keyArn, ciphertext } = await this.#kms.encrypt(
+      { keyId, plaintext, encryptionContext: encryptionContextOf(pair, purpose) },
+      options(signal),
+    );
+    return {
+      kmsKeyArn: checkAnsweredKey(keyArn, pair.birth, "Encrypt"),
+      ciphertext: answered(ciphertext, "Encrypt", keyId),
+    };
   }
 
   /** Whether a ciphertext about the pair, which is no private key, opens to what is expected. */
-  async #holds(pair: BornKeyPair, ciphertext: KmsCiphertext, expected: Buffer, signal: AbortSignal | undefined): Promise<boolean> {
+  async #holds(
+    pair: BornKeyPair,
+    ciphertext: KmsCiphertext,
+    expected: Buffer,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
     const opened = await this.#decrypt(ciphertext, encryptionContextOf(pair, "attestation"), signal);
     const same = isSame(opened, expected);
     wipe(opened);
@@ -163,7 +217,11 @@ export class KmsCalls {
    * `kms:Decrypt` under one key. A multi-Region key is asked in the Regions in their order, and in a further one only when
    * the one before could not be reached; any other key only where it is. If no Region helps, the first one's failure counts.
    */
-  async #decrypt({ kmsKeyArn, ciphertext }: KmsCiphertext, encryptionContext: EncryptionContext, signal: AbortSignal | undefined): Promise<Buffer> {
+  async #decrypt(
+    { kmsKeyArn, ciphertext }: KmsCiphertext,
+    encryptionContext: EncryptionContext,
+    signal: AbortSignal | undefined,
+  ): Promise<Buffer> {
     let first: KmsError | undefined;
     for (const keyId of this.#keyIdsOf(kmsKeyArn)) {
       try {
@@ -186,7 +244,12 @@ export class KmsCalls {
     return new Set(replicas.length > 0 ? replicas : [kmsKeyArn]);
   }
 
-  async #decryptUnder(keyId: string, ciphertext: Uint8Array, encryptionContext: EncryptionContext, signal: AbortSignal | undefined): Promise<Buffer> {
+  async #decryptUnder(
+    keyId: string,
+    ciphertext: Uint8Array,
+    encryptionContext: EncryptionContext,
+    signal: AbortSignal | undefined,
+  ): Promise<Buffer> {
     const { keyArn, plaintext } = await this.#kms.decrypt({ keyId, ciphertext, encryptionContext }, options(signal));
     if (!types.isUint8Array(plaintext)) throw noBytes("Decrypt", keyId);
     if (keyArn !== keyId) {
@@ -221,7 +284,11 @@ function importMade({ spec, kmsKeyAliasArn }: BirthRecord, publicKey: Buffer): W
     return importWrappingKey(spec, publicKey);
   } catch {
     const message = `KMS made a public key that is no ${spec} key`;
-    throw kmsError("unexpected-answer", { operation: "GenerateDataKeyPairWithoutPlaintext", keyId: kmsKeyAliasArn, message });
+    throw kmsError("unexpected-answer", {
+      operation: "GenerateDataKeyPairWithoutPlaintext",
+      keyId: kmsKeyAliasArn,
+      message,
+    });
   }
 }
 
@@ -242,7 +309,11 @@ function answered(bytes: unknown, operation: string, keyId: string): Buffer {
 }
 
 function noBytes(operation: string, keyId: string): KmsError {
-  return kmsError("unexpected-answer", { operation, keyId, message: `the KMS provider answered ${operation} for ${keyId} without bytes` });
+  return kmsError("unexpected-answer", {
+    operation,
+    keyId,
+    message: `the KMS provider answered ${operation} for ${keyId} without bytes`,
+  });
 }
 
 function options(signal: AbortSignal | undefined): { signal?: AbortSignal } {

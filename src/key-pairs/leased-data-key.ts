@@ -86,5 +86,7 @@ export class LeasedDataKey implements DataKeyLease {
 }
 
 function keysForgotten(): RecordingKeyStoreError {
-  return new RecordingKeyStoreError("ERR_KEYS_FORGOTTEN", "private keys were forgotten while the recording was open", { retryable: true });
+  return new RecordingKeyStoreError("ERR_KEYS_FORGOTTEN", "private keys were forgotten while the recording was open", {
+    retryable: true,
+  });
 }

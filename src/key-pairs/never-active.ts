@@ -29,7 +29,11 @@ interface Parts {
  * succeeded, and so have called a success a refusal: the history of the vouched pair that won decides. Failing to is no
  * trouble: an orphan without a mark is kept for good, and harms nobody.
  */
-export async function markNeverActive({ records, calls }: Parts, pair: VouchedKeyPair, winner: VouchedKeyPair): Promise<void> {
+export async function markNeverActive(
+  { records, calls }: Parts,
+  pair: VouchedKeyPair,
+  winner: VouchedKeyPair,
+): Promise<void> {
   try {
     if (winner.birth.sequence < pair.birth.sequence) return; // the store went backwards: it proves nothing
     for await (const { pair: active } of records.chain({ digest: winner.digest }, () => 10)) {
@@ -88,12 +92,21 @@ function fateOf({ digest }: Pick<ClaimedKeyPair, "digest">, mark?: KmsCiphertext
   return { wrappingId: fateId, document: encodeDocument("fate", { digest, ...(mark ? { mark: { ...mark } } : {}) }) };
 }
 
-async function readFate(records: KeyPairRecords, { birth }: ClaimedKeyPair, signal: AbortSignal | undefined): Promise<StoredWrapping | undefined> {
+async function readFate(
+  records: KeyPairRecords,
+  { birth }: ClaimedKeyPair,
+  signal: AbortSignal | undefined,
+): Promise<StoredWrapping | undefined> {
   return (await records.listWrappings(birth.keyPairId, signal)).find(({ wrappingId }) => wrappingId === fateId);
 }
 
 /** What is damaged, of another pair, under another KMS key or not sealed by KMS proves nothing. */
-async function isProven({ calls }: Parts, pair: ClaimedKeyPair, { document }: StoredWrapping, signal: AbortSignal | undefined): Promise<boolean> {
+async function isProven(
+  { calls }: Parts,
+  pair: ClaimedKeyPair,
+  { document }: StoredWrapping,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
   try {
     const { digest, mark } = decodeDocument("fate", document, `fate of key pair ${pair.birth.keyPairId}`);
     if (!mark || !digest.equals(pair.digest) || mark.kmsKeyArn !== pair.attestation.kmsKeyArn) return false;

@@ -40,11 +40,13 @@ export async function removeOrphans(
   signal?: AbortSignal,
 ): Promise<OrphanReport> {
   const { records } = context;
-  if (!records.canRemove && !dryRun) throw new InvalidInputError("store", "must have removeKeyPair(), or dryRun must be set");
+  if (!records.canRemove && !dryRun)
+    throw new InvalidInputError("store", "must have removeKeyPair(), or dryRun must be set");
   const removed: OrphanedKeyPair[] = [];
   const kept: OrphanedKeyPair[] = [];
   const history = new Set<string>();
-  for await (const { pair } of records.chain({ digest: active.digest }, () => batch, signal)) history.add(pair.birth.keyPairId);
+  for await (const { pair } of records.chain({ digest: active.digest }, () => batch, signal))
+    history.add(pair.birth.keyPairId);
   for await (const stored of records.list(undefined, () => batch, signal)) {
     const { keyPairId, sequence } = stored;
     // One ahead of the head may be on its way to become active.

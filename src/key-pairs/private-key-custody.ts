@@ -92,7 +92,12 @@ export class PrivateKeyCustody {
    * The pair's private key, from memory or through `unwrap`. One unwrap at a time per pair, shared by all callers;
    * a caller that aborts leaves the others waiting undisturbed.
    */
-  async open(ref: PrivateKeyRef, ttl: number, unwrap: () => Promise<UnwrappingKey>, signal?: AbortSignal): Promise<HeldPrivateKey> {
+  async open(
+    ref: PrivateKeyRef,
+    ttl: number,
+    unwrap: () => Promise<UnwrappingKey>,
+    signal?: AbortSignal,
+  ): Promise<HeldPrivateKey> {
     signal?.throwIfAborted();
     const name = nameOf(ref);
     const held = this.#held.get(name);
@@ -150,7 +155,11 @@ export class PrivateKeyCustody {
     const generation = this.generation(ref.organizationId);
     const key = await unwrap();
     if (generation !== this.generation(ref.organizationId)) {
-      throw new RecordingKeyStoreError("ERR_KEYS_FORGOTTEN", "private keys were forgotten while one was being unwrapped", { retryable: true });
+      throw new RecordingKeyStoreError(
+        "ERR_KEYS_FORGOTTEN",
+        "private keys were forgotten while one was being unwrapped",
+        { retryable: true },
+      );
     }
     if (ttl > 0 && !hasPassed(since, ttl, this.#clock)) {
       this.#held.set(nameOf(ref), { key, since, ttl });

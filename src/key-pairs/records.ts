@@ -1,7 +1,13 @@
 import { types } from "node:util";
 import { RecordingKeyStoreError } from "../errors.js";
 import { boundedCall, DeadlineError } from "../kms/waiting.js";
-import type { KeyPairStore, StoreCallOptions, StoredHead, StoredKeyPair, StoredWrapping } from "../stores/key-pair-store.js";
+import type {
+  KeyPairStore,
+  StoreCallOptions,
+  StoredHead,
+  StoredKeyPair,
+  StoredWrapping,
+} from "../stores/key-pair-store.js";
 import { decodeDocument, encodeDocument, type HeadDocument } from "./documents.js";
 import { claimedKeyPair, untrusted, type ClaimedKeyPair, type KmsCiphertext } from "./key-pair.js";
 import type { VouchedKeyPair } from "./trust.js";
@@ -38,7 +44,8 @@ export class KeyPairRecords {
     const stored = await this.readRawHead(signal);
     if (!stored) return undefined;
     const document = decodeDocument("head", stored.document, "head");
-    if (document.organizationId !== this.organizationId) throw untrusted("the store's head belongs to another organization");
+    if (document.organizationId !== this.organizationId)
+      throw untrusted("the store's head belongs to another organization");
     return { ...document, revision: stored.revision };
   }
 
@@ -52,7 +59,9 @@ export class KeyPairRecords {
 
   /** @throws as {@link readHead} */
   async readPair(keyPairId: string, signal?: AbortSignal): Promise<ClaimedKeyPair | undefined> {
-    const stored = await this.#call(signal, (options) => this.#store.readKeyPair(this.organizationId, keyPairId, options));
+    const stored = await this.#call(signal, (options) =>
+      this.#store.readKeyPair(this.organizationId, keyPairId, options),
+    );
     return stored === undefined ? undefined : this.#claimOf(stored, keyPairId);
   }
 
@@ -104,7 +113,11 @@ export class KeyPairRecords {
    * @throws RecordingKeyStoreError `ERR_STORE_CORRUPT` where the store has lost a pair; where a record could not be read
    * that may be the one, what reading it threw
    */
-  async *chain(from: Position, batch: () => number, signal?: AbortSignal): AsyncGenerator<{ pair: ClaimedKeyPair; next: Position | undefined }> {
+  async *chain(
+    from: Position,
+    batch: () => number,
+    signal?: AbortSignal,
+  ): AsyncGenerator<{ pair: ClaimedKeyPair; next: Position | undefined }> {
     let { digest } = from;
     let damage: unknown;
     for await (const stored of this.list(from.after, batch, signal)) {
@@ -123,14 +136,21 @@ export class KeyPairRecords {
       if (!previousDigest) return;
       digest = previousDigest;
     }
-    throw damage ?? corrupt("the store has lost a key pair of the history: the chain of birth records ends before the first one");
+    throw (
+      damage ??
+      corrupt("the store has lost a key pair of the history: the chain of birth records ends before the first one")
+    );
   }
 
   /** Stores a pair that somebody has vouched for. @throws `ERR_STORE_UNAVAILABLE` */
   async putPair(pair: VouchedKeyPair, signal?: AbortSignal): Promise<void> {
     const { organizationId, keyPairId, sequence } = pair.birth;
     const document = keyPairDocument(pair);
-    createdOrExists(await this.#call(signal, (options) => this.#store.createKeyPair({ organizationId, keyPairId, sequence, document }, options)));
+    createdOrExists(
+      await this.#call(signal, (options) =>
+        this.#store.createKeyPair({ organizationId, keyPairId, sequence, document }, options),
+      ),
+    );
   }
 
   /**
@@ -140,7 +160,9 @@ export class KeyPairRecords {
   async swapHead({ birth, digest }: VouchedKeyPair, expectedRevision: string | undefined): Promise<boolean> {
     const { organizationId, keyPairId, sequence } = birth;
     const document = encodeDocument("head", { organizationId, keyPairId, sequence, digest });
-    const swapped = await this.#call(undefined, (options) => this.#store.swapHead(organizationId, expectedRevision, document, options));
+    const swapped = await this.#call(undefined, (options) =>
+      this.#store.swapHead(organizationId, expectedRevision, document, options),
+    );
     if (swapped === undefined) return false;
     if (typeof swapped?.revision !== "string") throw corrupt("the store gave a head without a revision");
     return true;
@@ -148,13 +170,23 @@ export class KeyPairRecords {
 
   /** All records beside a pair, by id. @throws `ERR_STORE_UNAVAILABLE`, `ERR_STORE_CORRUPT` */
   async listWrappings(keyPairId: string, signal?: AbortSignal): Promise<readonly StoredWrapping[]> {
-    const stored = await this.#call(signal, (options) => this.#store.listWrappings(this.organizationId, keyPairId, options));
+    const stored = await this.#call(signal, (options) =>
+      this.#store.listWrappings(this.organizationId, keyPairId, options),
+    );
     if (!Array.isArray(stored) || !stored.every(isWrapping)) throw corrupt("the store gave no list of wrappings");
     return stored;
   }
 
-  async createWrapping(keyPairId: string, wrapping: StoredWrapping, signal?: AbortSignal): Promise<"created" | "exists"> {
-    return createdOrExists(await this.#call(signal, (options) => this.#store.createWrapping(this.organizationId, keyPairId, wrapping, options)));
+  async createWrapping(
+    keyPairId: string,
+    wrapping: StoredWrapping,
+    signal?: AbortSignal,
+  ): Promise<"created" | "exists"> {
+    return createdOrExists(
+      await this.#call(signal, (options) =>
+        this.#store.createWrapping(this.organizationId, keyPairId, wrapping, options),
+      ),
+    );
   }
 
   get canRemove(): boolean {
@@ -179,17 +211,22 @@ export class KeyPairRecords {
     const parts = decodeDocument("keyPair", bytesOf(stored?.document, what), what);
     const pair = claimedKeyPair(parts, { organizationId: this.organizationId, what });
     // A genuine birth record under another name is a copy, of which everything else may be spoilt.
-    if (pair.birth.keyPairId !== keyPairId || pair.birth.sequence !== stored.sequence) throw untrusted(`${what} stands in another pair's place`);
+    if (pair.birth.keyPairId !== keyPairId || pair.birth.sequence !== stored.sequence)
+      throw untrusted(`${what} stands in another pair's place`);
     return pair;
   }
 
   /** A store may throw what it likes, hang, or answer too late: callers see typed errors, within the store's time. */
   async #call<T>(signal: AbortSignal | undefined, call: (options: StoreCallOptions) => Promise<T>): Promise<T> {
     try {
-      return await boundedCall(async (controller) => call({ signal: controller.signal }), { deadline: this.#timeout, signal });
+      return await boundedCall(async (controller) => call({ signal: controller.signal }), {
+        deadline: this.#timeout,
+        signal,
+      });
     } catch (error) {
       signal?.throwIfAborted();
-      if (error instanceof DeadlineError) throw unavailable(`the key pair store did not answer within ${this.#timeout} ms`, error);
+      if (error instanceof DeadlineError)
+        throw unavailable(`the key pair store did not answer within ${this.#timeout} ms`, error);
       if (error instanceof RecordingKeyStoreError) throw error;
       throw unavailable("the key pair store failed", error);
     }
@@ -198,7 +235,12 @@ export class KeyPairRecords {
 
 /** A pair as its record holds it. */
 export function keyPairDocument({ birthRecord, publicKey, attestation, wrapping }: ClaimedKeyPair): Buffer {
-  return encodeDocument("keyPair", { birthRecord, publicKey, attestation: plain(attestation), wrapping: plain(wrapping) });
+  return encodeDocument("keyPair", {
+    birthRecord,
+    publicKey,
+    attestation: plain(attestation),
+    wrapping: plain(wrapping),
+  });
 }
 
 function plain({ kmsKeyArn, ciphertext }: KmsCiphertext): KmsCiphertext {

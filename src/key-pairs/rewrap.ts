@@ -16,7 +16,11 @@ export interface RewrapReport {
   /** How many had one before, the active pair among them; KMS has opened each just now. */
   readonly already: number;
   /** Pairs that still need another KMS key, newest first, and why. */
-  readonly failed: readonly { readonly keyPairId: string; readonly sequence: number; readonly error: RecordingKeyStoreError }[];
+  readonly failed: readonly {
+    readonly keyPairId: string;
+    readonly sequence: number;
+    readonly error: RecordingKeyStoreError;
+  }[];
 }
 
 /** How many pairs are read from the store at a time. */
@@ -32,7 +36,11 @@ type Parts = Pick<KeyPairContext, "records" | "calls" | "trust">;
  * @throws KmsError `ERR_KMS_UNAVAILABLE` in an outage, RecordingKeyStoreError for the store's failures, the signal's reason;
  * what has been added stays, and the next call goes on from there
  */
-export async function rewrapKeyPairs(parts: Parts, active: VouchedKeyPair, signal?: AbortSignal): Promise<RewrapReport> {
+export async function rewrapKeyPairs(
+  parts: Parts,
+  active: VouchedKeyPair,
+  signal?: AbortSignal,
+): Promise<RewrapReport> {
   const { kmsKeyArn } = active.wrapping;
   const historyKeys = await kmsKeysOf(parts.records, active);
   const tried = { ...parts, historyKeys: async () => historyKeys };
@@ -53,7 +61,11 @@ export async function rewrapKeyPairs(parts: Parts, active: VouchedKeyPair, signa
 }
 
 /** The history, and whatever else the store lists: where the head was brought back or turned aside, recordings need that too. */
-async function* pairsToRewrap({ records, trust }: Parts, active: VouchedKeyPair, signal: AbortSignal | undefined): AsyncGenerator<{ pair: ClaimedKeyPair; isHistory: boolean }> {
+async function* pairsToRewrap(
+  { records, trust }: Parts,
+  active: VouchedKeyPair,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<{ pair: ClaimedKeyPair; isHistory: boolean }> {
   const history = new Set<string>();
   for await (const { pair } of records.chain({ digest: active.digest }, () => batch, signal)) {
     history.add(pair.birth.keyPairId);
@@ -76,10 +88,16 @@ function isOutage(error: RecordingKeyStoreError): boolean {
   return error.code === "ERR_KMS_UNAVAILABLE" || error.code === "ERR_STORE_UNAVAILABLE";
 }
 
-async function rewrap(parts: Parameters<typeof byAnyWrapping>[0] & Parts, pair: ClaimedKeyPair, kmsKeyArn: string, signal: AbortSignal | undefined): Promise<"rewrapped" | "already"> {
+async function rewrap(
+  parts: Parameters<typeof byAnyWrapping>[0] & Parts,
+  pair: ClaimedKeyPair,
+  kmsKeyArn: string,
+  signal: AbortSignal | undefined,
+): Promise<"rewrapped" | "already"> {
   const { calls, records } = parts;
   const { keyPairId } = pair.birth;
-  const found = async () => (await furtherWrappings(parts, pair, signal)).find((wrapping) => wrapping.kmsKeyArn === kmsKeyArn);
+  const found = async () =>
+    (await furtherWrappings(parts, pair, signal)).find((wrapping) => wrapping.kmsKeyArn === kmsKeyArn);
   const known = pair.wrapping.kmsKeyArn === kmsKeyArn ? pair.wrapping : await found();
   if (known) {
     await calls.unwrapHalf(pair, known, signal);
@@ -90,7 +108,10 @@ async function rewrap(parts: Parameters<typeof byAnyWrapping>[0] & Parts, pair: 
   // Another worker was first, or somebody who can write to the store has put something in its place.
   const other = await found();
   if (!other) {
-    throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", `key pair ${keyPairId}: the place of its wrapping under ${kmsKeyArn} is taken by something else`);
+    throw new RecordingKeyStoreError(
+      "ERR_STORE_CORRUPT",
+      `key pair ${keyPairId}: the place of its wrapping under ${kmsKeyArn} is taken by something else`,
+    );
   }
   await calls.unwrapHalf(pair, other, signal);
   return "already";

@@ -22,7 +22,11 @@ export function configurationOf({ birth }: ClaimedKeyPair): KeyStoreConfiguratio
 
 /** Whether two configurations are one and the same. */
 export function isSameConfiguration(one: KeyStoreConfiguration, other: KeyStoreConfiguration): boolean {
-  return one.kmsKeyAliasArn === other.kmsKeyAliasArn && one.periodicKeyChange === other.periodicKeyChange && one.keyPairSpec === other.keyPairSpec;
+  return (
+    one.kmsKeyAliasArn === other.kmsKeyAliasArn &&
+    one.periodicKeyChange === other.periodicKeyChange &&
+    one.keyPairSpec === other.keyPairSpec
+  );
 }
 
 /** What a change of key is asked to do. */
@@ -125,7 +129,11 @@ export class KeyRotation {
       // Another worker was first.
       if (scheduled && base.pair && known && !base.pair.digest.equals(known) && !this.isDue()) return base.pair;
       const settings = configuration ?? (base.pair && configurationOf(base.pair));
-      if (!settings) throw new RecordingKeyStoreError("ERR_NOT_CONFIGURED", "no KMS key is configured for this organization: call configure() first");
+      if (!settings)
+        throw new RecordingKeyStoreError(
+          "ERR_NOT_CONFIGURED",
+          "no KMS key is configured for this organization: call configure() first",
+        );
       const pair = await this.#make(settings, base, reasonOf(request), signal);
       if (await this.#swing(pair, base, signal)) {
         if (configuration) this.#context.trust.adopt(configuration.kmsKeyAliasArn);
@@ -142,7 +150,11 @@ export class KeyRotation {
       if (configuration) continue; // a losing configure() tries again: its settings must win
       if (scheduled || winner.wrapping.kmsKeyArn === pair.wrapping.kmsKeyArn) return winner;
     }
-    throw new RecordingKeyStoreError("ERR_STORE_CONFLICT", `other workers changed the key ${attempts} times in a row while this one tried`, { retryable: true });
+    throw new RecordingKeyStoreError(
+      "ERR_STORE_CONFLICT",
+      `other workers changed the key ${attempts} times in a row while this one tried`,
+      { retryable: true },
+    );
   }
 
   /** What is built upon: the head's pair, or (`newHistory`) the best that is vouched for where nobody vouches for that. */
@@ -159,7 +171,12 @@ export class KeyRotation {
     }
   }
 
-  async #make(settings: KeyStoreConfiguration, { pair: previous }: ChangeBase, reason: KeyPairReason, signal: AbortSignal | undefined): Promise<VouchedKeyPair> {
+  async #make(
+    settings: KeyStoreConfiguration,
+    { pair: previous }: ChangeBase,
+    reason: KeyPairReason,
+    signal: AbortSignal | undefined,
+  ): Promise<VouchedKeyPair> {
     const { organizationId, contextKeyName, calls, clock, trust } = this.#context;
     const createdAt = clock.now();
     const configured = reason === "configure";
@@ -194,7 +211,8 @@ export class KeyRotation {
       throw error;
     }
     const now = await records.readHead(signal);
-    if (!now) throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", "the store refused to swap a head that it does not have");
+    if (!now)
+      throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", "the store refused to swap a head that it does not have");
     return now.digest.equals(pair.digest);
   }
 }

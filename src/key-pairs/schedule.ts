@@ -14,16 +14,23 @@ export function slotTime(anchor: number, change: Exclude<PeriodicKeyChange, "nev
   const month = start.getUTCMonth() + (change === "monthly" ? index : 12 * index);
   const lastDay = new Date(Date.UTC(start.getUTCFullYear(), month + 1, 0)).getUTCDate();
   const day = Math.min(start.getUTCDate(), lastDay);
-  return Date.UTC(start.getUTCFullYear(), month, day) + (anchor - Date.UTC(start.getUTCFullYear(), start.getUTCMonth(), start.getUTCDate()));
+  return (
+    Date.UTC(start.getUTCFullYear(), month, day) +
+    (anchor - Date.UTC(start.getUTCFullYear(), start.getUTCMonth(), start.getUTCDate()))
+  );
 }
 
 /**
  * When the pair made at `createdAt` is to be changed: the first slot after it, plus the organization's jitter.
  * `undefined` for `never`. Slots that passed unused are skipped, so a long outage makes one change and not many.
  */
-export function nextKeyChange(
-  pair: { organizationId: string; spec: KeyPairSpec; createdAt: number; scheduleAnchor: number; periodicKeyChange: PeriodicKeyChange },
-): number | undefined {
+export function nextKeyChange(pair: {
+  organizationId: string;
+  spec: KeyPairSpec;
+  createdAt: number;
+  scheduleAnchor: number;
+  periodicKeyChange: PeriodicKeyChange;
+}): number | undefined {
   const { periodicKeyChange: change, scheduleAnchor: anchor, createdAt } = pair;
   if (change === "never") return undefined;
   const longest = { daily: 1, weekly: 7, monthly: 31, yearly: 366 }[change] * dayMs;

@@ -1,4 +1,11 @@
-import { createPrivateKey, createPublicKey, diffieHellman, generateKeyPairSync, type JsonWebKey, type KeyObject } from "node:crypto";
+import {
+  createPrivateKey,
+  createPublicKey,
+  diffieHellman,
+  generateKeyPairSync,
+  type JsonWebKey,
+  type KeyObject,
+} from "node:crypto";
 import { blake2b } from "@noble/hashes/blake2";
 import nacl from "tweetnacl";
 import { secretBuffer, wipe } from "../encoding/secrets.js";
@@ -27,8 +34,12 @@ const boxPadding = 16;
 
 /** Imports a raw X25519 public key (32 bytes). */
 export function importX25519PublicKey(raw: Uint8Array): KeyObject {
-  if (raw.length !== x25519KeyLength) throw new TypeError(`X25519 public key has ${raw.length} bytes, not ${x25519KeyLength}`);
-  return createPublicKey({ key: { kty: "OKP", crv: "X25519", x: Buffer.from(raw).toString("base64url") }, format: "jwk" });
+  if (raw.length !== x25519KeyLength)
+    throw new TypeError(`X25519 public key has ${raw.length} bytes, not ${x25519KeyLength}`);
+  return createPublicKey({
+    key: { kty: "OKP", crv: "X25519", x: Buffer.from(raw).toString("base64url") },
+    format: "jwk",
+  });
 }
 
 /** What stands before the 32 bytes of an X25519 private key in PKCS#8 (RFC 8410, 7). */
@@ -36,7 +47,8 @@ const pkcs8Prefix = Buffer.from("302e020100300506032b656e04220420", "hex");
 
 /** Imports a raw X25519 private key (32 bytes): as PKCS#8, since a JWK would leave it in a string that nobody can wipe. */
 export function importX25519PrivateKey(raw: Uint8Array): KeyObject {
-  if (raw.length !== x25519KeyLength) throw new TypeError(`X25519 private key has ${raw.length} bytes, not ${x25519KeyLength}`);
+  if (raw.length !== x25519KeyLength)
+    throw new TypeError(`X25519 private key has ${raw.length} bytes, not ${x25519KeyLength}`);
   const key = secretBuffer(pkcs8Prefix.length + raw.length);
   key.set(pkcs8Prefix);
   key.set(raw, pkcs8Prefix.length);

@@ -42,11 +42,16 @@ export interface KeyStoreStatus {
   /** Why the pair that the store names is not used, or why the store could not be read. */
   readonly storeError?: RecordingKeyStoreError;
   /** What decides which KMS keys count. */
-  readonly trust: { readonly kind: "configured" } | { readonly kind: "first-use"; readonly kmsKeyAliasArn: string | undefined };
+  readonly trust:
+    { readonly kind: "configured" } | { readonly kind: "first-use"; readonly kmsKeyAliasArn: string | undefined };
 }
 
 /** Reads memory and store; never asks KMS, and reports an outage instead of throwing it. */
-export async function readStatus(context: KeyPairContext, active: ActiveKeyPairs, signal?: AbortSignal): Promise<KeyStoreStatus> {
+export async function readStatus(
+  context: KeyPairContext,
+  active: ActiveKeyPairs,
+  signal?: AbortSignal,
+): Promise<KeyStoreStatus> {
   const { organizationId, contextKeyName, health, trust, fleet } = context;
   await active.recall(signal);
   const { pair: claim, error } = await headPair(context, signal);
@@ -56,12 +61,17 @@ export async function readStatus(context: KeyPairContext, active: ActiveKeyPairs
   const { trouble, lastKmsError } = health;
   const change = active.vouched && nextKeyChange(active.vouched.pair.birth);
   const storeError = active.refusal ?? error;
-  const shown = (of: ClaimedKeyPair, isActive: boolean) => ({ configuration: configurationOf(of), keyPair: keyPairInfo(of, isActive) });
+  const shown = (of: ClaimedKeyPair, isActive: boolean) => ({
+    configuration: configurationOf(of),
+    keyPair: keyPairInfo(of, isActive),
+  });
   return {
     organizationId,
     configured: pair !== undefined || claim !== undefined,
     ...(pair ? { configuration: configurationOf(pair), activeKeyPair: keyPairInfo(pair, true) } : {}),
-    ...(active.vouched ? { vouchedBy: active.vouched.vouchedBy, lastConfirmedAt: new Date(active.vouched.confirmedAt) } : {}),
+    ...(active.vouched
+      ? { vouchedBy: active.vouched.vouchedBy, lastConfirmedAt: new Date(active.vouched.confirmedAt) }
+      : {}),
     ...(claim && !pair?.digest.equals(claim.digest) ? { claimed: shown(claim, false) } : {}),
     ...(change === undefined ? {} : { nextKeyChange: new Date(change) }),
     ...(current ? { confirmation: current.confirmation } : {}),
@@ -69,16 +79,33 @@ export async function readStatus(context: KeyPairContext, active: ActiveKeyPairs
     ...(trouble ? { trouble: { since: new Date(trouble.since), task: trouble.task, error: trouble.error } } : {}),
     keyAtRisk: health.keyAtRisk,
     ...(lastKmsError
-      ? { lastKmsError: { at: new Date(lastKmsError.at), error: lastKmsError.error, diagnosis: diagnose(lastKmsError.error, { organizationId, contextKeyName }) } }
+      ? {
+          lastKmsError: {
+            at: new Date(lastKmsError.at),
+            error: lastKmsError.error,
+            diagnosis: diagnose(lastKmsError.error, { organizationId, contextKeyName }),
+          },
+        }
       : {}),
-    ...(told ? { fleet: { at: new Date(told.status.at), ...(told.status.failure ? { failure: told.status.failure } : {}), authentic: told.authentic } } : {}),
+    ...(told
+      ? {
+          fleet: {
+            at: new Date(told.status.at),
+            ...(told.status.failure ? { failure: told.status.failure } : {}),
+            authentic: told.authentic,
+          },
+        }
+      : {}),
     ...(storeError ? { storeError } : {}),
     trust: trust.basis,
   };
 }
 
 /** The pair that the store's head names now, if it can be read. */
-async function headPair({ records }: KeyPairContext, signal: AbortSignal | undefined): Promise<{ pair?: ClaimedKeyPair; error?: RecordingKeyStoreError }> {
+async function headPair(
+  { records }: KeyPairContext,
+  signal: AbortSignal | undefined,
+): Promise<{ pair?: ClaimedKeyPair; error?: RecordingKeyStoreError }> {
   try {
     const head = await records.readHead(signal);
     return head ? { pair: await records.readHeadPair(head, signal) } : {};

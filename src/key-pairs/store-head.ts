@@ -32,11 +32,19 @@ export interface StoreHeadReport {
  * @throws RecordingKeyStoreError `ERR_NOT_CONFIGURED` where the store names none, `ERR_KEY_PAIR_UNTRUSTED`,
  * `ERR_KEY_UNCONFIRMED` where KMS refuses, `ERR_STORE_*`; KmsError `ERR_KMS_UNAVAILABLE`. Nothing has changed then
  */
-export async function acceptRestored(context: KeyPairContext, active: ActiveKeyPairs, { dryRun }: { dryRun: boolean }, signal?: AbortSignal): Promise<StoreHeadReport> {
+export async function acceptRestored(
+  context: KeyPairContext,
+  active: ActiveKeyPairs,
+  { dryRun }: { dryRun: boolean },
+  signal?: AbortSignal,
+): Promise<StoreHeadReport> {
   await active.recall(signal);
   const head = await context.records.readHead(signal);
   if (!head) {
-    throw new RecordingKeyStoreError("ERR_NOT_CONFIGURED", "the store names no key pair to go back to: replaceUntrustedHead() puts the one in use there, configure() makes a new one");
+    throw new RecordingKeyStoreError(
+      "ERR_NOT_CONFIGURED",
+      "the store names no key pair to go back to: replaceUntrustedHead() puts the one in use there, configure() makes a new one",
+    );
   }
   const verdict = await byKms(context, await context.records.readHeadPair(head, signal), signal, { dryRun });
   if (verdict.status !== "confirmed") throw refusalOf(verdict);
@@ -51,7 +59,12 @@ export async function acceptRestored(context: KeyPairContext, active: ActiveKeyP
  * @throws RecordingKeyStoreError `ERR_STORE_CONFLICT` where the head has moved meanwhile; `ERR_NOT_CONFIGURED` where there is
  * no head; `ERR_KEY_UNCONFIRMED` where nobody vouches for any pair; `ERR_STORE_*`; KmsError
  */
-export async function replaceUntrustedHead(context: KeyPairContext, active: ActiveKeyPairs, { dryRun }: { dryRun: boolean }, signal?: AbortSignal): Promise<StoreHeadReport> {
+export async function replaceUntrustedHead(
+  context: KeyPairContext,
+  active: ActiveKeyPairs,
+  { dryRun }: { dryRun: boolean },
+  signal?: AbortSignal,
+): Promise<StoreHeadReport> {
   const { records } = context;
   await active.recall(signal);
   const raw = await records.readRawHead(signal);
@@ -61,7 +74,9 @@ export async function replaceUntrustedHead(context: KeyPairContext, active: Acti
   const genuine = verdict?.status === "confirmed" ? verdict : undefined;
   const held = active.vouched;
   // A genuine head is followed, unless it is not ahead of the pair in use: then that takes its place.
-  const isAhead = genuine && (!held || genuine.pair.birth.sequence > held.pair.birth.sequence || genuine.pair.digest.equals(held.pair.digest));
+  const isAhead =
+    genuine &&
+    (!held || genuine.pair.birth.sequence > held.pair.birth.sequence || genuine.pair.digest.equals(held.pair.digest));
   const best = isAhead ? genuine : (held ?? (await newestVouched(context, { bounded: false, dryRun }, signal)));
   if (!best) throw nobody(raw === undefined);
   const storeError = best === genuine ? undefined : (error ?? refusalOf(verdict) ?? active.refusal);
@@ -107,7 +122,9 @@ function reportOf(
   const before = active.current?.pair;
   const isActive = (digest: Buffer) => digest.equals(pair.digest);
   return {
-    ...(head ? { storeHead: { keyPairId: head.keyPairId, sequence: head.sequence, digest: head.digest.toString("base64url") } } : {}),
+    ...(head
+      ? { storeHead: { keyPairId: head.keyPairId, sequence: head.sequence, digest: head.digest.toString("base64url") } }
+      : {}),
     ...(storeError ? { storeError } : {}),
     ...(before ? { before: keyPairInfo(before, isActive(before.digest)) } : {}),
     believed: keyPairInfo(pair, true),
@@ -117,6 +134,13 @@ function reportOf(
 }
 
 function nobody(noHead: boolean): RecordingKeyStoreError {
-  if (noHead) return new RecordingKeyStoreError("ERR_NOT_CONFIGURED", "no KMS key is configured for this organization: call configure() first");
-  return unconfirmed(untrusted("the store has no pair that KMS vouches for; configure() with newHistory begins anew"), "any key pair of the store");
+  if (noHead)
+    return new RecordingKeyStoreError(
+      "ERR_NOT_CONFIGURED",
+      "no KMS key is configured for this organization: call configure() first",
+    );
+  return unconfirmed(
+    untrusted("the store has no pair that KMS vouches for; configure() with newHistory begins anew"),
+    "any key pair of the store",
+  );
 }

@@ -11,7 +11,15 @@ import { dataKeyLength, type UnwrappingKey } from "./key-wrapping.js";
 import type { KmsCalls } from "./kms-calls.js";
 import type { KeyStoreConfiguration } from "./rotation.js";
 
-export const testStepNames = ["make-key-pair", "encrypt-test-data", "unwrap-private-key", "decrypt-and-compare", "confirm-public-key", "home-region", "describe-key"] as const;
+export const testStepNames = [
+  "make-key-pair",
+  "encrypt-test-data",
+  "unwrap-private-key",
+  "decrypt-and-compare",
+  "confirm-public-key",
+  "home-region",
+  "describe-key",
+] as const;
 export type TestStepName = (typeof testStepNames)[number];
 
 export interface TestStep {
@@ -80,13 +88,19 @@ export async function runTest(subject: TestSubject, signal?: AbortSignal): Promi
     const wrapped = await run.step("encrypt-test-data", () => pair.wrappingKey.wrap(dataKey));
     const privateKey = await run.step("unwrap-private-key", () => calls.unwrap(pair, pair.wrapping, signal));
     await run.step("decrypt-and-compare", () => {
-      if (!opensTo(privateKey, wrapped, dataKey)) throw kmsError("unexpected-answer", { operation: "Decrypt", keyId: keyArn, message: "the test data came back changed" });
+      if (!opensTo(privateKey, wrapped, dataKey))
+        throw kmsError("unexpected-answer", {
+          operation: "Decrypt",
+          keyId: keyArn,
+          message: "the test data came back changed",
+        });
     });
     await run.step("confirm-public-key", () => checkAttestation(calls, pair, privateKey, signal));
     await run.step("home-region", () => checkHomeRegion(subject, keyArn));
     await run.step("describe-key", async () => {
       const description = await describe(calls, configuration.kmsKeyAliasArn, signal);
-      if (!description) return run.unknown("kms:DescribeKey was not allowed or not answered; what it would have told is unknown");
+      if (!description)
+        return run.unknown("kms:DescribeKey was not allowed or not answered; what it would have told is unknown");
       checkDescription(description);
     });
   } catch (failure) {
@@ -121,11 +135,19 @@ function opensTo(privateKey: UnwrappingKey, wrapped: Uint8Array, dataKey: Uint8A
 }
 
 /** KMS must vouch for the public key by its attestation, or (where the policy forbids that) by the private half it has unwrapped. */
-async function checkAttestation(calls: KmsCalls, pair: ClaimedKeyPair, privateKey: UnwrappingKey, signal: AbortSignal | undefined): Promise<void> {
-  const fail = (message: string) => kmsError("unexpected-answer", { operation: "Decrypt", keyId: pair.attestation.kmsKeyArn, message });
-  if (!privateKey.publicKey.equals(pair.publicKey)) throw fail(`key pair ${pair.birth.keyPairId}: its public key is not that of its private half`);
+async function checkAttestation(
+  calls: KmsCalls,
+  pair: ClaimedKeyPair,
+  privateKey: UnwrappingKey,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const fail = (message: string) =>
+    kmsError("unexpected-answer", { operation: "Decrypt", keyId: pair.attestation.kmsKeyArn, message });
+  if (!privateKey.publicKey.equals(pair.publicKey))
+    throw fail(`key pair ${pair.birth.keyPairId}: its public key is not that of its private half`);
   try {
-    if (!(await calls.attests(pair, signal))) throw fail(`key pair ${pair.birth.keyPairId}: KMS attests another public key than the one stored`);
+    if (!(await calls.attests(pair, signal)))
+      throw fail(`key pair ${pair.birth.keyPairId}: KMS attests another public key than the one stored`);
   } catch (error) {
     if (!(error instanceof KmsError && error.kind === "access-denied")) throw error;
   }
@@ -141,7 +163,11 @@ function checkHomeRegion({ homeRegion, configuration }: TestSubject, kmsKeyArn: 
   });
 }
 
-async function describe(calls: KmsCalls, keyId: string, signal: AbortSignal | undefined): Promise<KmsKeyDescription | undefined> {
+async function describe(
+  calls: KmsCalls,
+  keyId: string,
+  signal: AbortSignal | undefined,
+): Promise<KmsKeyDescription | undefined> {
   try {
     return await calls.describeKey(keyId, signal);
   } catch (error) {
@@ -173,14 +199,21 @@ class StepRunner {
 
   /** All steps in order; those not reached are `skipped`. */
   get steps(): readonly TestStep[] {
-    const rest = testStepNames.slice(this.#done.length).map((name) => ({ name, status: "skipped" as const, durationMs: 0 }));
+    const rest = testStepNames
+      .slice(this.#done.length)
+      .map((name) => ({ name, status: "skipped" as const, durationMs: 0 }));
     return [...this.#done, ...rest];
   }
 
   async step<T>(name: TestStepName, task: () => T | Promise<T>): Promise<T> {
     const begin = this.#clock.monotonic();
     const record = (status: TestStep["status"], detail?: string) =>
-      this.#done.push({ name, status, durationMs: this.#clock.monotonic() - begin, ...(detail === undefined ? {} : { detail }) });
+      this.#done.push({
+        name,
+        status,
+        durationMs: this.#clock.monotonic() - begin,
+        ...(detail === undefined ? {} : { detail }),
+      });
     try {
       this.#unknown = undefined;
       const result = await task();

@@ -62,7 +62,8 @@ export class Trust {
   }
 
   /** `configured`, or `first-use` with the alias that was met first. */
-  get basis(): { readonly kind: "configured" } | { readonly kind: "first-use"; readonly kmsKeyAliasArn: string | undefined } {
+  get basis():
+    { readonly kind: "configured" } | { readonly kind: "first-use"; readonly kmsKeyAliasArn: string | undefined } {
     return this.#parts.anchor ? { kind: "configured" } : { kind: "first-use", kmsKeyAliasArn: this.#firstAlias };
   }
 
@@ -115,7 +116,8 @@ export class Trust {
 
   /** A pair that another worker of the fleet had confirmed. @throws `ERR_KEY_PAIR_UNTRUSTED` where the word is of another pair */
   vouchByFleet(claim: ClaimedKeyPair, word: FleetWord): VouchedKeyPair {
-    if (!word.attested.equals(attestedDigest(claim))) throw untrusted(`key pair ${claim.birth.keyPairId} is not the one that the fleet vouches for`);
+    if (!word.attested.equals(attestedDigest(claim)))
+      throw untrusted(`key pair ${claim.birth.keyPairId} is not the one that the fleet vouches for`);
     return this.#vouchByMemory(claim);
   }
 
@@ -125,7 +127,11 @@ export class Trust {
    * @param named - the caller of `configure` has named the pair's alias, which trust on first use does not have to know
    * @throws KmsError, `ERR_KEY_PAIR_UNTRUSTED`
    */
-  async vouchForNew(pair: ClaimedKeyPair, { named }: { named: boolean }, signal?: AbortSignal): Promise<VouchedKeyPair> {
+  async vouchForNew(
+    pair: ClaimedKeyPair,
+    { named }: { named: boolean },
+    signal?: AbortSignal,
+  ): Promise<VouchedKeyPair> {
     const contradiction = this.#contradictionOf(pair, named && !this.#parts.anchor);
     if (contradiction) throw contradiction;
     await this.#parts.calls.unwrapHalf(pair, pair.wrapping, signal);
@@ -138,7 +144,9 @@ export class Trust {
    */
   tolerate(claim: ClaimedKeyPair, verdict: Verdict): UnconfirmedKeyPair | undefined {
     if (verdict.status !== "no-verdict" || !this.#parts.anchor || this.#parts.requireConfirmed) return undefined;
-    const asKmsNamesIt = [claim.wrapping, claim.attestation].every(({ kmsKeyArn }) => kmsKeyArn === kmsKeyArn.toLowerCase());
+    const asKmsNamesIt = [claim.wrapping, claim.attestation].every(
+      ({ kmsKeyArn }) => kmsKeyArn === kmsKeyArn.toLowerCase(),
+    );
     return asKmsNamesIt && !this.#contradictionOf(claim) ? (claim as UnconfirmedKeyPair) : undefined;
   }
 
@@ -154,32 +162,44 @@ export class Trust {
    */
   checkForDecryption(pair: Pick<ClaimedKeyPair, "birth" | "wrapping">): void {
     if (!this.coversForDecryption(pair)) {
-      throw untrusted(`key pair ${pair.birth.keyPairId} is under ${pair.wrapping.kmsKeyArn}, which trustedKmsKeys does not cover`);
+      throw untrusted(
+        `key pair ${pair.birth.keyPairId} is under ${pair.wrapping.kmsKeyArn}, which trustedKmsKeys does not cover`,
+      );
     }
     const foreign = foreignKeyOf(pair, [pair.wrapping.kmsKeyArn]);
     if (foreign) throw foreign;
   }
 
   /** What about a claim is known to be wrong without KMS. */
-  #contradictionOf({ birth, wrapping, attestation }: ClaimedKeyPair, covered = false): RecordingKeyStoreError | undefined {
+  #contradictionOf(
+    { birth, wrapping, attestation }: ClaimedKeyPair,
+    covered = false,
+  ): RecordingKeyStoreError | undefined {
     const { contextKeyNames, homeRegion } = this.#parts;
     const what = `key pair ${birth.keyPairId}`;
     const keyArns = [wrapping.kmsKeyArn, attestation.kmsKeyArn];
     const uncovered = covered ? undefined : this.#uncoveredOf(birth.kmsKeyAliasArn, keyArns);
-    if (uncovered !== undefined) return untrusted(`${what} is under ${uncovered}, which the trust anchor does not cover`);
+    if (uncovered !== undefined)
+      return untrusted(`${what} is under ${uncovered}, which the trust anchor does not cover`);
     if (!contextKeyNames.includes(birth.contextKeyName)) {
-      return untrusted(`${what} has the context key name ${birth.contextKeyName}, which is not the one of contextKeyName`);
+      return untrusted(
+        `${what} has the context key name ${birth.contextKeyName}, which is not the one of contextKeyName`,
+      );
     }
     const elsewhere = keyArns.find((arn) => regionOf(arn) !== homeRegion && replicaArn(arn, homeRegion) === undefined);
-    if (elsewhere !== undefined) return untrusted(`${what} is under ${elsewhere}, which is not in the home Region ${homeRegion}`);
-    if (wrapping.kmsKeyArn !== attestation.kmsKeyArn) return untrusted(`${what} names one KMS key for its private half and another for its attestation`);
+    if (elsewhere !== undefined)
+      return untrusted(`${what} is under ${elsewhere}, which is not in the home Region ${homeRegion}`);
+    if (wrapping.kmsKeyArn !== attestation.kmsKeyArn)
+      return untrusted(`${what} names one KMS key for its private half and another for its attestation`);
     return foreignKeyOf({ birth }, keyArns);
   }
 
   #uncoveredOf(aliasArn: string, keyArns: readonly string[]): string | undefined {
     const { anchor } = this.#parts;
     const first = this.#firstAlias;
-    const isNamed = anchor ? anchor.covers(aliasArn) : first === undefined || aliasArn === first || isBeside(aliasArn, first);
+    const isNamed = anchor
+      ? anchor.covers(aliasArn)
+      : first === undefined || aliasArn === first || isBeside(aliasArn, first);
     return isNamed ? keyArns.find((arn) => !this.coversKey(arn)) : aliasArn;
   }
 
@@ -218,7 +238,10 @@ export class Trust {
       const group = kmsFailureGroup(error.kind);
       if (group === "unavailable") return { status: "no-verdict", error };
       if (group === "refused") return { status: "refused", error };
-      return { status: "disowned", error: untrusted(`key pair ${claim.birth.keyPairId}: KMS rejects its record (${error.kind})`, error) };
+      return {
+        status: "disowned",
+        error: untrusted(`key pair ${claim.birth.keyPairId}: KMS rejects its record (${error.kind})`, error),
+      };
     }
   }
 
@@ -243,7 +266,13 @@ export class Trust {
 /** Whether two aliases are of one account and Region. */
 function isBeside(one: string, other: string): boolean {
   const [a, b] = [parseKmsArn(one), parseKmsArn(other)];
-  return a !== undefined && b !== undefined && a.partition === b.partition && a.accountId === b.accountId && a.region === b.region;
+  return (
+    a !== undefined &&
+    b !== undefined &&
+    a.partition === b.partition &&
+    a.accountId === b.accountId &&
+    a.region === b.region
+  );
 }
 
 let warnedOfFirstUse = false;
@@ -252,21 +281,30 @@ let warnedOfFirstUse = false;
 function warnOfFirstUse(): void {
   if (warnedOfFirstUse) return;
   warnedOfFirstUse = true;
-  process.emitWarning("recording-keystore: without trustedKmsKeys the first KMS key alias met is trusted, whoever put it into the store");
+  process.emitWarning(
+    "recording-keystore: without trustedKmsKeys the first KMS key alias met is trusted, whoever put it into the store",
+  );
 }
 
 /** A pair's keys must be such as its alias can point at. */
-function foreignKeyOf({ birth }: Pick<ClaimedKeyPair, "birth">, keyArns: readonly string[]): RecordingKeyStoreError | undefined {
+function foreignKeyOf(
+  { birth }: Pick<ClaimedKeyPair, "birth">,
+  keyArns: readonly string[],
+): RecordingKeyStoreError | undefined {
   const foreign = keyArns.find((arn) => !isKmsKeyArn(arn) || !sameAccountAndRegion(arn, birth.kmsKeyAliasArn));
   if (foreign === undefined) return undefined;
-  return untrusted(`key pair ${birth.keyPairId} names the KMS key ${foreign}, which is not of its alias's account and Region`);
+  return untrusted(
+    `key pair ${birth.keyPairId} names the KMS key ${foreign}, which is not of its alias's account and Region`,
+  );
 }
 
 /** Nobody has vouched for a pair, and KMS would not. @param cause - what KMS said */
-export function unconfirmed(cause: RecordingKeyStoreError, what = "the key pair that the store names"): RecordingKeyStoreError {
+export function unconfirmed(
+  cause: RecordingKeyStoreError,
+  what = "the key pair that the store names",
+): RecordingKeyStoreError {
   const message =
     `nobody has vouched for ${what}: ${cause.message}. Encryption goes on as soon as KMS confirms it; ` +
     "hosts that keep lastConfirmed, and fleets with a fleetSecret, hold the last confirmed key through such times";
   return new RecordingKeyStoreError("ERR_KEY_UNCONFIRMED", message, { cause, retryable: true });
 }
-

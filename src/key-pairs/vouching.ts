@@ -14,7 +14,8 @@ export interface Vouched {
 }
 
 /** What comes of asking whether a pair that the store names may become active. */
-export type ActivationVerdict = ({ readonly status: "confirmed" } & Vouched) | Exclude<Verdict, { status: "confirmed" }>;
+export type ActivationVerdict =
+  ({ readonly status: "confirmed" } & Vouched) | Exclude<Verdict, { status: "confirmed" }>;
 
 type Parts = Pick<KeyPairContext, "trust" | "fleet" | "records" | "calls" | "clock">;
 
@@ -22,7 +23,11 @@ type Parts = Pick<KeyPairContext, "trust" | "fleet" | "records" | "calls" | "clo
  * Asks fleet and KMS about a pair that the store names as active.
  * @throws RecordingKeyStoreError `ERR_STORE_*`, the signal's reason
  */
-export async function vouchForActive(parts: Parts, claim: ClaimedKeyPair, signal?: AbortSignal): Promise<ActivationVerdict> {
+export async function vouchForActive(
+  parts: Parts,
+  claim: ClaimedKeyPair,
+  signal?: AbortSignal,
+): Promise<ActivationVerdict> {
   return (await byFleet(parts, claim)) ?? byKms(parts, claim, signal);
 }
 
@@ -42,12 +47,20 @@ async function byFleet({ fleet, trust, clock }: Parts, claim: ClaimedKeyPair): P
  * @param dryRun - leave no word in the store that the pair is taken up
  * @throws `ERR_STORE_*`, the signal's reason
  */
-export async function byKms(parts: Parts, claim: ClaimedKeyPair, signal?: AbortSignal, { dryRun = false } = {}): Promise<ActivationVerdict> {
+export async function byKms(
+  parts: Parts,
+  claim: ClaimedKeyPair,
+  signal?: AbortSignal,
+  { dryRun = false } = {},
+): Promise<ActivationVerdict> {
   const verdict = await parts.trust.ask(claim, signal);
   if (verdict.status !== "confirmed") return verdict;
   try {
     if (dryRun ? await isProvenNeverActive(parts, claim, signal) : !(await takeUp(parts, claim, signal))) {
-      return { status: "disowned", error: untrusted(`key pair ${claim.birth.keyPairId} lost its race to become active, and is not used`) };
+      return {
+        status: "disowned",
+        error: untrusted(`key pair ${claim.birth.keyPairId} lost its race to become active, and is not used`),
+      };
     }
   } catch (error) {
     if (error instanceof KmsError) return { status: "no-verdict", error };
@@ -74,7 +87,11 @@ const refusalCounts = 20_000;
  * @param dryRun - as for {@link byKms}
  * @throws RecordingKeyStoreError `ERR_STORE_*`, the signal's reason; KmsError where KMS gives no verdict
  */
-export async function newestVouched(parts: Parts, { bounded, dryRun = false }: { bounded: boolean; dryRun?: boolean }, signal?: AbortSignal): Promise<Vouched | undefined> {
+export async function newestVouched(
+  parts: Parts,
+  { bounded, dryRun = false }: { bounded: boolean; dryRun?: boolean },
+  signal?: AbortSignal,
+): Promise<Vouched | undefined> {
   const { records, trust } = parts;
   const refused: ClaimedKeyPair[] = [];
   let { listed, asked } = bounds;

@@ -20,7 +20,10 @@ type Parts = Pick<KeyPairContext, "records" | "trust"> & {
 };
 
 /** The KMS keys of the history that a pair leads to, newest first; none where it can't be read. */
-export async function kmsKeysOf(records: KeyPairContext["records"], newest: ClaimedKeyPair | undefined): Promise<ReadonlySet<string>> {
+export async function kmsKeysOf(
+  records: KeyPairContext["records"],
+  newest: ClaimedKeyPair | undefined,
+): Promise<ReadonlySet<string>> {
   const keys = new Set<string>();
   if (!newest) return keys;
   try {
@@ -36,17 +39,32 @@ export function wrappingIdOf(kmsKeyArn: string): string {
   return createHash("sha256").update(kmsKeyArn).digest("base64url");
 }
 
-export function storedWrapping({ digest }: Pick<ClaimedKeyPair, "digest">, { kmsKeyArn, ciphertext }: KmsCiphertext): StoredWrapping {
-  return { wrappingId: wrappingIdOf(kmsKeyArn), document: encodeDocument("wrapping", { digest, wrapping: { kmsKeyArn, ciphertext } }) };
+export function storedWrapping(
+  { digest }: Pick<ClaimedKeyPair, "digest">,
+  { kmsKeyArn, ciphertext }: KmsCiphertext,
+): StoredWrapping {
+  return {
+    wrappingId: wrappingIdOf(kmsKeyArn),
+    document: encodeDocument("wrapping", { digest, wrapping: { kmsKeyArn, ciphertext } }),
+  };
 }
 
 /** The pair's further wrappings that may count. Damaged, foreign and uncovered ones are left out. @throws `ERR_STORE_UNAVAILABLE` */
-export async function furtherWrappings({ records, trust }: Pick<Parts, "records" | "trust">, pair: ClaimedKeyPair, signal?: AbortSignal): Promise<KmsCiphertext[]> {
+export async function furtherWrappings(
+  { records, trust }: Pick<Parts, "records" | "trust">,
+  pair: ClaimedKeyPair,
+  signal?: AbortSignal,
+): Promise<KmsCiphertext[]> {
   const found: KmsCiphertext[] = [];
   for (const { wrappingId, document } of await records.listWrappings(pair.birth.keyPairId, signal)) {
     try {
       const { digest, wrapping } = decodeDocument("wrapping", document, `wrapping ${wrappingId}`);
-      if (digest.equals(pair.digest) && wrappingId === wrappingIdOf(wrapping.kmsKeyArn) && trust.coversKey(wrapping.kmsKeyArn)) found.push(wrapping);
+      if (
+        digest.equals(pair.digest) &&
+        wrappingId === wrappingIdOf(wrapping.kmsKeyArn) &&
+        trust.coversKey(wrapping.kmsKeyArn)
+      )
+        found.push(wrapping);
     } catch (error) {
       if (!(error instanceof RecordingKeyStoreError)) throw error;
     }
@@ -61,7 +79,12 @@ export async function furtherWrappings({ records, trust }: Pick<Parts, "records"
  * @throws what the attempt by the pair's own wrapping throws; an outage of a further KMS key goes before it, since that
  * will pass
  */
-export async function byAnyWrapping<T>(parts: Parts, pair: ClaimedKeyPair, attempt: (wrapping: KmsCiphertext) => Promise<T>, signal?: AbortSignal): Promise<T> {
+export async function byAnyWrapping<T>(
+  parts: Parts,
+  pair: ClaimedKeyPair,
+  attempt: (wrapping: KmsCiphertext) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
   let failure: unknown;
   try {
     parts.trust.checkForDecryption(pair);
@@ -82,8 +105,14 @@ export async function byAnyWrapping<T>(parts: Parts, pair: ClaimedKeyPair, attem
 }
 
 /** Whoever can write to the store may have put any number beside the genuine ones. */
-async function inTheirTurn(parts: Parts, pair: ClaimedKeyPair, signal: AbortSignal | undefined): Promise<KmsCiphertext[]> {
-  const found = (await furtherWrappings(parts, pair, signal).catch(() => [])).filter(({ kmsKeyArn }) => kmsKeyArn !== pair.wrapping.kmsKeyArn);
+async function inTheirTurn(
+  parts: Parts,
+  pair: ClaimedKeyPair,
+  signal: AbortSignal | undefined,
+): Promise<KmsCiphertext[]> {
+  const found = (await furtherWrappings(parts, pair, signal).catch(() => [])).filter(
+    ({ kmsKeyArn }) => kmsKeyArn !== pair.wrapping.kmsKeyArn,
+  );
   if (found.length === 0) return [];
   const keys = [...(await parts.historyKeys())];
   const known = keys.flatMap((key) => found.filter(({ kmsKeyArn }) => kmsKeyArn === key));

@@ -8,7 +8,8 @@ export interface KmsArn {
   readonly multiRegion: boolean;
 }
 
-const arnPattern = /^arn:(aws|aws-us-gov|aws-cn):kms:([a-z]{2,3}(?:-[a-z]+)+-\d{1,2}):(\d{12}):(key|alias)\/([A-Za-z0-9/_-]{1,250})$/;
+const arnPattern =
+  /^arn:(aws|aws-us-gov|aws-cn):kms:([a-z]{2,3}(?:-[a-z]+)+-\d{1,2}):(\d{12}):(key|alias)\/([A-Za-z0-9/_-]{1,250})$/;
 /** `alias/` and name together, as the KMS API limits it. */
 const maxAliasLength = 256;
 
@@ -35,15 +36,20 @@ export function kmsAliasArnProblem(text: string): string | undefined {
   const parts = text.split(":");
   if (parts[0] !== "arn" || parts.length !== 6) return form;
   const [, partition = "", service, region = "", accountId = "", resource = ""] = parts;
-  if (!["aws", "aws-us-gov", "aws-cn"].includes(partition)) return `${form}: the partition must be aws, aws-us-gov or aws-cn`;
+  if (!["aws", "aws-us-gov", "aws-cn"].includes(partition))
+    return `${form}: the partition must be aws, aws-us-gov or aws-cn`;
   if (service !== "kms") return `${form}: the service must be kms`;
   if (!/^[a-z]{2,3}(-[a-z]+)+-\d{1,2}$/.test(region)) return `${form}: the Region must be one, such as eu-west-1`;
-  if (partitionOfRegion(region) !== partition) return `must name a Region of its partition: ${region} is in ${partitionOfRegion(region)}, not in ${partition}`;
+  if (partitionOfRegion(region) !== partition)
+    return `must name a Region of its partition: ${region} is in ${partitionOfRegion(region)}, not in ${partition}`;
   if (!/^\d{12}$/.test(accountId)) return `${form}: the account must have 12 digits`;
-  if (resource.startsWith("key/")) return "must be an alias ARN, not a key ARN: keys are reached by alias so that they can be changed behind it";
+  if (resource.startsWith("key/"))
+    return "must be an alias ARN, not a key ARN: keys are reached by alias so that they can be changed behind it";
   if (!/^alias\/[A-Za-z0-9/_-]+$/.test(resource)) return `${form}: an alias name has only A-Z a-z 0-9 / _ -`;
-  if (resource.startsWith("alias/aws/")) return "must not be under alias/aws/, which is reserved for keys that AWS manages";
-  if (resource.length > maxAliasLength) return `must have an alias of at most ${maxAliasLength} characters, alias/ included`;
+  if (resource.startsWith("alias/aws/"))
+    return "must not be under alias/aws/, which is reserved for keys that AWS manages";
+  if (resource.length > maxAliasLength)
+    return `must have an alias of at most ${maxAliasLength} characters, alias/ included`;
   return undefined;
 }
 

@@ -18,21 +18,23 @@ export function limitAttempts(
   milliseconds: number,
   { onTimeout, discard }: { onTimeout: () => void; discard: (late: unknown) => void },
 ): void {
-  const middleware = (next: Next): Next => (args) =>
-    new Promise((resolve, reject) => {
-      let givenUp = false;
-      const timer = setTimeout(() => {
-        givenUp = true;
-        onTimeout();
-        reject(new DeadlineError(milliseconds)); // named TimeoutError, which the SDK's retry strategy takes as transient
-      }, milliseconds);
-      next(args)
-        .then(
-          (answer) => (givenUp ? discard((answer as { output?: unknown }).output) : resolve(answer)),
-          (error: unknown) => reject(error),
-        )
-        .finally(() => clearTimeout(timer));
-    });
+  const middleware =
+    (next: Next): Next =>
+    (args) =>
+      new Promise((resolve, reject) => {
+        let givenUp = false;
+        const timer = setTimeout(() => {
+          givenUp = true;
+          onTimeout();
+          reject(new DeadlineError(milliseconds)); // named TimeoutError, which the SDK's retry strategy takes as transient
+        }, milliseconds);
+        next(args)
+          .then(
+            (answer) => (givenUp ? discard((answer as { output?: unknown }).output) : resolve(answer)),
+            (error: unknown) => reject(error),
+          )
+          .finally(() => clearTimeout(timer));
+      });
   // Last of its step, so inside the retries and around sending, receiving and reading the answer.
   const place = { step: "finalizeRequest", priority: "low", name: "recordingKeystoreAttemptTimeout", override: true };
   command.middlewareStack.add(middleware as never, place as never);

@@ -41,7 +41,16 @@ export function discardAnswer(answer: unknown): void {
 /** @throws KmsError `unexpected-answer` */
 export function answeredDescription(call: AwsCall, { KeyMetadata: key }: DescribeKeyCommandOutput): KmsKeyDescription {
   if (!key) throw unexpectedAnswer(call, "it has no KeyMetadata");
-  const { KeyState, KeySpec, KeyUsage, Enabled, Origin, KeyManager, MultiRegionConfiguration: multiRegion, DeletionDate } = key;
+  const {
+    KeyState,
+    KeySpec,
+    KeyUsage,
+    Enabled,
+    Origin,
+    KeyManager,
+    MultiRegionConfiguration: multiRegion,
+    DeletionDate,
+  } = key;
   const text = (field: string, value: string | undefined) => {
     if (typeof value === "string" && value !== "") return value;
     throw unexpectedAnswer(call, `its KeyMetadata has no ${field}`);
@@ -60,7 +69,9 @@ export function answeredDescription(call: AwsCall, { KeyMetadata: key }: Describ
       : {
           multiRegion: {
             primaryRegion: multiRegion.PrimaryKey.Region,
-            replicaRegions: (multiRegion.ReplicaKeys ?? []).map(({ Region }) => Region).filter((region) => region !== undefined),
+            replicaRegions: (multiRegion.ReplicaKeys ?? [])
+              .map(({ Region }) => Region)
+              .filter((region) => region !== undefined),
           },
         }),
     ...(DeletionDate === undefined ? {} : { deletionDate: DeletionDate }),
@@ -73,5 +84,8 @@ function couldBeBehind(aliasArn: string, keyArn: string): boolean {
 }
 
 function unexpectedAnswer(call: AwsCall, what: string): KmsError {
-  return kmsError("unexpected-answer", { ...call, message: `the answer to ${call.operation} with ${call.keyId} is not what KMS promises: ${what}` });
+  return kmsError("unexpected-answer", {
+    ...call,
+    message: `the answer to ${call.operation} with ${call.keyId} is not what KMS promises: ${what}`,
+  });
 }

@@ -58,11 +58,21 @@ export class AwsKmsProvider implements KmsProvider {
 
   /** @throws InvalidInputError */
   constructor(options: AwsKmsProviderOptions = {}) {
-    const { client, attemptTimeout = 2_000, deadline = 5_000, keyPairDeadline = Math.max(20_000, deadline) } = ownOptions(options);
+    const {
+      client,
+      attemptTimeout = 2_000,
+      deadline = 5_000,
+      keyPairDeadline = Math.max(20_000, deadline),
+    } = ownOptions(options);
     for (const [field, value] of Object.entries({ attemptTimeout, deadline, keyPairDeadline })) {
-      if (!(Number.isFinite(value) && value >= 1 && value <= 600_000)) throw new InvalidInputError(field, "must be 1 to 600,000 milliseconds", value);
+      if (!(Number.isFinite(value) && value >= 1 && value <= 600_000))
+        throw new InvalidInputError(field, "must be 1 to 600,000 milliseconds", value);
     }
-    if (client !== undefined && typeof client !== "function" && typeof (client as Partial<KmsClientLike> | null)?.send !== "function") {
+    if (
+      client !== undefined &&
+      typeof client !== "function" &&
+      typeof (client as Partial<KmsClientLike> | null)?.send !== "function"
+    ) {
       throw new InvalidInputError("client", "must be a KMSClient, or a function of the Region that gives one", client);
     }
     if (client === undefined) this.#makeClient = (region) => new KMSClient({ region });
@@ -78,19 +88,34 @@ export class AwsKmsProvider implements KmsProvider {
     return answeredDescription(call, await this.#send<DescribeKeyCommandOutput>(call, command, options));
   }
 
-  async encrypt(...[{ keyId, plaintext, encryptionContext }, options]: Parameters<KmsProvider["encrypt"]>): ReturnType<KmsProvider["encrypt"]> {
+  async encrypt(
+    ...[{ keyId, plaintext, encryptionContext }, options]: Parameters<KmsProvider["encrypt"]>
+  ): ReturnType<KmsProvider["encrypt"]> {
     const call = { operation: "Encrypt", keyId };
-    const command = new EncryptCommand({ KeyId: keyId, Plaintext: plaintext, EncryptionContext: { ...encryptionContext } });
+    const command = new EncryptCommand({
+      KeyId: keyId,
+      Plaintext: plaintext,
+      EncryptionContext: { ...encryptionContext },
+    });
     const { KeyId, CiphertextBlob } = await this.#send<EncryptCommandOutput>(call, command, options);
     return { keyArn: answeredKey(call, KeyId), ciphertext: answeredBytes(call, "CiphertextBlob", CiphertextBlob) };
   }
 
-  async decrypt(...[{ keyId, ciphertext, encryptionContext }, options]: Parameters<KmsProvider["decrypt"]>): ReturnType<KmsProvider["decrypt"]> {
+  async decrypt(
+    ...[{ keyId, ciphertext, encryptionContext }, options]: Parameters<KmsProvider["decrypt"]>
+  ): ReturnType<KmsProvider["decrypt"]> {
     const call = { operation: "Decrypt", keyId };
-    const command = new DecryptCommand({ KeyId: keyId, CiphertextBlob: ciphertext, EncryptionContext: { ...encryptionContext } });
+    const command = new DecryptCommand({
+      KeyId: keyId,
+      CiphertextBlob: ciphertext,
+      EncryptionContext: { ...encryptionContext },
+    });
     const answer = await this.#send<DecryptCommandOutput>(call, command, options);
     try {
-      return { keyArn: answeredKey(call, answer.KeyId), plaintext: copySecret(answeredBytes(call, "Plaintext", answer.Plaintext)) };
+      return {
+        keyArn: answeredKey(call, answer.KeyId),
+        plaintext: copySecret(answeredBytes(call, "Plaintext", answer.Plaintext)),
+      };
     } finally {
       discardAnswer(answer);
     }
@@ -100,7 +125,11 @@ export class AwsKmsProvider implements KmsProvider {
     ...[{ keyId, spec, encryptionContext }, options]: Parameters<KmsProvider["generateDataKeyPair"]>
   ): ReturnType<KmsProvider["generateDataKeyPair"]> {
     const call = { operation: "GenerateDataKeyPairWithoutPlaintext", keyId };
-    const command = new GenerateDataKeyPairWithoutPlaintextCommand({ KeyId: keyId, KeyPairSpec: spec, EncryptionContext: { ...encryptionContext } });
+    const command = new GenerateDataKeyPairWithoutPlaintextCommand({
+      KeyId: keyId,
+      KeyPairSpec: spec,
+      EncryptionContext: { ...encryptionContext },
+    });
     const times = { attemptTimeout: this.#keyPairDeadline, deadline: this.#keyPairDeadline };
     const answer = await this.#send<GenerateDataKeyPairWithoutPlaintextCommandOutput>(call, command, options, times);
     return {
@@ -120,7 +149,8 @@ export class AwsKmsProvider implements KmsProvider {
       const client = await this.#clientFor(call);
       controller.signal.throwIfAborted();
       const attempts = { hanging: false };
-      if (attemptTimeout < deadline) limitAttempts(command, attemptTimeout, { onTimeout: () => (attempts.hanging = true), discard: discardAnswer });
+      if (attemptTimeout < deadline)
+        limitAttempts(command, attemptTimeout, { onTimeout: () => (attempts.hanging = true), discard: discardAnswer });
       try {
         return await client.send(command, { abortSignal: controller.signal });
       } finally {
@@ -135,12 +165,19 @@ export class AwsKmsProvider implements KmsProvider {
       throw error instanceof KmsError ? error : kmsErrorFromAws(error, call);
     }
     if (typeof answer === "object" && answer !== null) return answer as T;
-    throw kmsError("unexpected-answer", { ...call, message: `the KMS client resolved ${call.operation} without an answer` });
+    throw kmsError("unexpected-answer", {
+      ...call,
+      message: `the KMS client resolved ${call.operation} without an answer`,
+    });
   }
 
   async #clientFor(call: AwsCall): Promise<KmsClientLike> {
     const region = parseKmsArn(call.keyId)?.region;
-    if (region === undefined) throw kmsError("invalid-request", { ...call, message: `${JSON.stringify(call.keyId)} is not the ARN of a KMS key or alias` });
+    if (region === undefined)
+      throw kmsError("invalid-request", {
+        ...call,
+        message: `${JSON.stringify(call.keyId)} is not the ARN of a KMS key or alias`,
+      });
     let opening = this.#clients.get(region);
     if (!opening) {
       opening = openClient(this.#makeClient, region);

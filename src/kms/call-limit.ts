@@ -41,7 +41,12 @@ export class KmsCallLimit {
   /** The provider as one organization may use it. */
   shareOf(provider: KmsProvider): KmsProvider {
     let answers = true;
-    const limited = async <T>(operation: string, keyId: string, options: KmsCallOptions | undefined, call: () => Promise<T>): Promise<T> => {
+    const limited = async <T>(
+      operation: string,
+      keyId: string,
+      options: KmsCallOptions | undefined,
+      call: () => Promise<T>,
+    ): Promise<T> => {
       const slots = answers ? this.#slotsOf(keyId).usual : this.#slotsOf(keyId).probes;
       await this.#take(slots, { operation, keyId, signal: options?.signal });
       try {
@@ -49,23 +54,33 @@ export class KmsCallLimit {
         answers = true;
         return result;
       } catch (error) {
-        if (!options?.signal?.aborted) answers = !(error instanceof KmsError) || kmsFailureGroup(error.kind) !== "unavailable";
+        if (!options?.signal?.aborted)
+          answers = !(error instanceof KmsError) || kmsFailureGroup(error.kind) !== "unavailable";
         throw error;
       } finally {
         slots.free();
       }
     };
     return {
-      describeKey: (request, options) => limited("DescribeKey", request.keyId, options, () => provider.describeKey(request, options)),
-      encrypt: (request, options) => limited("Encrypt", request.keyId, options, () => provider.encrypt(request, options)),
-      decrypt: (request, options) => limited("Decrypt", request.keyId, options, () => provider.decrypt(request, options)),
+      describeKey: (request, options) =>
+        limited("DescribeKey", request.keyId, options, () => provider.describeKey(request, options)),
+      encrypt: (request, options) =>
+        limited("Encrypt", request.keyId, options, () => provider.encrypt(request, options)),
+      decrypt: (request, options) =>
+        limited("Decrypt", request.keyId, options, () => provider.decrypt(request, options)),
       generateDataKeyPair: (request, options) =>
-        limited("GenerateDataKeyPairWithoutPlaintext", request.keyId, options, () => provider.generateDataKeyPair(request, options)),
+        limited("GenerateDataKeyPairWithoutPlaintext", request.keyId, options, () =>
+          provider.generateDataKeyPair(request, options),
+        ),
     };
   }
 
   get underWay(): readonly KmsCallsUnderWay[] {
-    return [...this.#regions].map(([region, { usual, probes }]) => ({ region, underWay: usual.taken + probes.taken, waiting: usual.waiting + probes.waiting }));
+    return [...this.#regions].map(([region, { usual, probes }]) => ({
+      region,
+      underWay: usual.taken + probes.taken,
+      waiting: usual.waiting + probes.waiting,
+    }));
   }
 
   #slotsOf(keyId: string): RegionSlots {
@@ -78,10 +93,17 @@ export class KmsCallLimit {
     return slots;
   }
 
-  async #take(slots: Slots, { operation, keyId, signal }: { operation: string; keyId: string; signal: AbortSignal | undefined }): Promise<void> {
+  async #take(
+    slots: Slots,
+    { operation, keyId, signal }: { operation: string; keyId: string; signal: AbortSignal | undefined },
+  ): Promise<void> {
     if (slots.tryTake()) return;
     try {
-      await boundedCall((controller) => slots.take(controller.signal), { deadline: this.#longestWait, signal, discard: () => slots.free() });
+      await boundedCall((controller) => slots.take(controller.signal), {
+        deadline: this.#longestWait,
+        signal,
+        discard: () => slots.free(),
+      });
     } catch (error) {
       if (!(error instanceof DeadlineError)) throw error;
       const message = `${operation} with ${keyId} was not sent: the process's KMS calls to this Region were all under way for ${this.#longestWait} ms`;

@@ -3,25 +3,76 @@ import { kmsError, type KmsFailureKind } from "./failures.js";
 import { children, errorName, errorText, readMetadata, sanitizeCause } from "./sanitized-cause.js";
 
 const kindsByName: Readonly<Record<string, KmsFailureKind>> = {
-  ...all("access-denied", "AccessDeniedException", "AccessDenied", "KMSAccessDeniedException", "KMSAccessDenied", "NotAuthorized"),
+  ...all(
+    "access-denied",
+    "AccessDeniedException",
+    "AccessDenied",
+    "KMSAccessDeniedException",
+    "KMSAccessDenied",
+    "NotAuthorized",
+  ),
   ...all(
     "credentials",
     ...["ExpiredTokenException", "ExpiredToken", "TokenRefreshRequired"],
-    ...["UnrecognizedClientException", "UnrecognizedClient", "InvalidClientTokenId", "InvalidClientTokenIdException", "InvalidAccessKeyId"],
-    ...["InvalidSignatureException", "InvalidSignature", "SignatureDoesNotMatch", "IncompleteSignature", "IncompleteSignatureException"],
-    ...["MissingAuthenticationToken", "MissingAuthenticationTokenException", "AuthFailure", "OptInRequired", "RequestExpired"],
-    ...["RequestExpiredException", "RequestTimeTooSkewed", "RequestInTheFuture", "InvalidIdentityToken", "InvalidIdentityTokenException"],
+    ...[
+      "UnrecognizedClientException",
+      "UnrecognizedClient",
+      "InvalidClientTokenId",
+      "InvalidClientTokenIdException",
+      "InvalidAccessKeyId",
+    ],
+    ...[
+      "InvalidSignatureException",
+      "InvalidSignature",
+      "SignatureDoesNotMatch",
+      "IncompleteSignature",
+      "IncompleteSignatureException",
+    ],
+    ...[
+      "MissingAuthenticationToken",
+      "MissingAuthenticationTokenException",
+      "AuthFailure",
+      "OptInRequired",
+      "RequestExpired",
+    ],
+    ...[
+      "RequestExpiredException",
+      "RequestTimeTooSkewed",
+      "RequestInTheFuture",
+      "InvalidIdentityToken",
+      "InvalidIdentityTokenException",
+    ],
     ...["IDPRejectedClaim", "IDPRejectedClaimException", "IDPCommunicationError", "UnauthorizedException"],
   ),
   ...all(
     "throttled",
-    ...["ThrottlingException", "Throttling", "ThrottledException", "RequestThrottled", "RequestThrottledException", "KMSThrottlingException"],
-    ...["TooManyRequestsException", "TooManyRequests", "RequestLimitExceeded", "LimitExceededException", "LimitExceeded", "SlowDown"],
+    ...[
+      "ThrottlingException",
+      "Throttling",
+      "ThrottledException",
+      "RequestThrottled",
+      "RequestThrottledException",
+      "KMSThrottlingException",
+    ],
+    ...[
+      "TooManyRequestsException",
+      "TooManyRequests",
+      "RequestLimitExceeded",
+      "LimitExceededException",
+      "LimitExceeded",
+      "SlowDown",
+    ],
     ...["BandwidthLimitExceeded", "PriorRequestNotComplete"],
   ),
   ...all(
     "service-error",
-    ...["KMSInternalException", "KeyUnavailableException", "DependencyTimeoutException", "InternalFailure", "InternalServerError"],
+    ...[
+      "KMSInternalException",
+      "KeyUnavailableException",
+      "DependencyTimeoutException",
+      "InternalFailure",
+      "InternalServerError",
+    ],
     ...["InternalServiceError", "InternalError", "ServiceUnavailable", "ServiceUnavailableException", "ServiceFailure"],
   ),
   ...all("key-disabled", "DisabledException", "KMSDisabledException"),
@@ -32,8 +83,20 @@ const kindsByName: Readonly<Record<string, KmsFailureKind>> = {
   ...all("incorrect-key", "IncorrectKeyException"),
   ...all(
     "invalid-request",
-    ...["ValidationException", "ValidationError", "InvalidArnException", "InvalidGrantTokenException", "SerializationException"],
-    ...["DryRunOperationException", "InvalidParameterValue", "InvalidParameterCombination", "MissingParameter", "MissingAction"],
+    ...[
+      "ValidationException",
+      "ValidationError",
+      "InvalidArnException",
+      "InvalidGrantTokenException",
+      "SerializationException",
+    ],
+    ...[
+      "DryRunOperationException",
+      "InvalidParameterValue",
+      "InvalidParameterCombination",
+      "MissingParameter",
+      "MissingAction",
+    ],
     ...["InvalidAction", "UnknownOperationException", "MalformedQueryString", "InvalidAliasNameException"],
   ),
   ...all("timeout", "RequestTimeout", "RequestTimeoutException"),
@@ -66,7 +129,8 @@ export function classifyAwsFailure(error: unknown): AwsFailure {
     if (kind !== undefined) return describe(link, kind, chain);
   }
   const [first] = chain;
-  if (first === undefined) return { kind: "unexpected-answer", awsErrorName: undefined, text: undefined, requestId: undefined };
+  if (first === undefined)
+    return { kind: "unexpected-answer", awsErrorName: undefined, text: undefined, requestId: undefined };
   for (const link of chain) {
     const kind = kindOfStatus(link);
     if (kind !== undefined) return describe(link, kind, chain);
@@ -106,7 +170,11 @@ function chainOf(error: unknown): readonly object[] {
 function kindOf(error: object): KmsFailureKind | undefined {
   const name = awsNameOf(error);
   if (name !== undefined) return refine(kindsByName[name] ?? "key-unusable", errorText(error) ?? "");
-  const { code, syscall, $retryable } = error as { code?: unknown; syscall?: unknown; $retryable?: { throttling?: unknown } };
+  const { code, syscall, $retryable } = error as {
+    code?: unknown;
+    syscall?: unknown;
+    $retryable?: { throttling?: unknown };
+  };
   // The only files that a call opens are those of the credentials: a web identity's token, a profile.
   if (syscall === "open") return "credentials";
   const byCode = typeof code === "string" ? kindOfCode(code) : undefined;
@@ -119,7 +187,10 @@ function kindOf(error: object): KmsFailureKind | undefined {
 /** The AWS name of an error, wherever its maker put it; `undefined` if it has none that is known. */
 function awsNameOf(error: object): string | undefined {
   const { code, Code, __type } = error as Record<string, unknown>;
-  for (const candidate of [errorName(error), ...[code, Code, __type].map((value) => (typeof value === "string" ? errorName({ name: value }) : undefined))]) {
+  for (const candidate of [
+    errorName(error),
+    ...[code, Code, __type].map((value) => (typeof value === "string" ? errorName({ name: value }) : undefined)),
+  ]) {
     if (candidate === undefined) continue;
     if (Object.hasOwn(kindsByName, candidate)) return candidate;
     if (/^(?:CloudHsmCluster|CustomKeyStore|XksProxy|XksKey)\w+Exception$/.test(candidate)) return candidate;
@@ -141,7 +212,13 @@ function refine(kind: KmsFailureKind, text: string): KmsFailureKind {
   return kind;
 }
 
-const timeoutCodes = new Set(["ETIMEDOUT", "ESOCKETTIMEDOUT", "UND_ERR_CONNECT_TIMEOUT", "UND_ERR_HEADERS_TIMEOUT", "UND_ERR_BODY_TIMEOUT"]);
+const timeoutCodes = new Set([
+  "ETIMEDOUT",
+  "ESOCKETTIMEDOUT",
+  "UND_ERR_CONNECT_TIMEOUT",
+  "UND_ERR_HEADERS_TIMEOUT",
+  "UND_ERR_BODY_TIMEOUT",
+]);
 
 /** System and TLS errors of a connection, and only those: any other `code` says nothing. */
 const connectionCodes =
@@ -161,7 +238,9 @@ function kindOfStatus(error: object): KmsFailureKind | undefined {
 }
 
 function describe(link: object, kind: KmsFailureKind, chain: readonly object[]): AwsFailure {
-  const answered = chain.map((error) => readMetadata((error as { $metadata?: unknown }).$metadata)).find(({ httpStatusCode }) => httpStatusCode !== undefined);
+  const answered = chain
+    .map((error) => readMetadata((error as { $metadata?: unknown }).$metadata))
+    .find(({ httpStatusCode }) => httpStatusCode !== undefined);
   const name = awsNameOf(link) ?? (answered && errorName(link));
   const { code } = link as { code?: unknown };
   const text = errorText(link) ?? (typeof code === "string" && code !== name ? code : undefined);

@@ -28,7 +28,8 @@ export function adviceFor(kind: KmsFailureKind, facts: Facts): Advice {
   return advice[kind](facts);
 }
 
-const passes = "Nothing, if it is short: recordings go on being encrypted with the last confirmed key, and opening them works again by itself.";
+const passes =
+  "Nothing, if it is short: recordings go on being encrypted with the last confirmed key, and opening them works again by itself.";
 const health = "Look at the AWS Health Dashboard if it lasts.";
 
 const advice: Readonly<Record<KmsFailureKind, (facts: Facts) => Advice>> = {
@@ -48,7 +49,11 @@ const advice: Readonly<Record<KmsFailureKind, (facts: Facts) => Advice>> = {
     summary: `AWS KMS in ${region} is throttling the recording service's calls.`,
     whatToDo: [
       passes,
-      ...(isKeyPairOperation(operation) ? ["RSA key pairs have small quotas of their own, for RSA_4096 one per second: choose X25519, or change keys less often."] : []),
+      ...(isKeyPairOperation(operation)
+        ? [
+            "RSA key pairs have small quotas of their own, for RSA_4096 one per second: choose X25519, or change keys less often.",
+          ]
+        : []),
       `Ask AWS for a higher KMS request quota in ${region} for the recording service's account, whose quota counts, not the key's account.`,
     ],
   }),
@@ -58,9 +63,13 @@ const advice: Readonly<Record<KmsFailureKind, (facts: Facts) => Advice>> = {
   }),
   credentials: ({ awsMessage }) => ({
     summary: "The recording service's own AWS credentials are missing, expired or not accepted.",
-    whatToDo: first(/expired|not yet current|skew/i.test(awsMessage), "Check the clock of the host: signatures of a clock that is minutes off are refused.", [
-      "Mend the role or credentials of the process that runs the recording service; they are not the organization's, and the KMS key is not at fault.",
-    ]),
+    whatToDo: first(
+      /expired|not yet current|skew/i.test(awsMessage),
+      "Check the clock of the host: signatures of a clock that is minutes off are refused.",
+      [
+        "Mend the role or credentials of the process that runs the recording service; they are not the organization's, and the KMS key is not at fault.",
+      ],
+    ),
   }),
   "unexpected-answer": ({ operation }) => ({
     summary: `What answered kms:${operation} does not keep the promises of AWS KMS.`,
@@ -100,9 +109,13 @@ const advice: Readonly<Record<KmsFailureKind, (facts: Facts) => Advice>> = {
   }),
   "key-unsupported": ({ operation, key }) => ({
     summary: `${capital(key)} is not of a kind that can be used here.`,
-    whatToDo: first(isKeyPairOperation(operation), "With a key in a custom key store choose key pairs of the spec X25519: AWS KMS makes no RSA key pairs there.", [
-      "Use a customer managed, symmetric key (SYMMETRIC_DEFAULT, ENCRYPT_DECRYPT) in the home Region, or a multi-Region key with its primary or a replica there.",
-    ]),
+    whatToDo: first(
+      isKeyPairOperation(operation),
+      "With a key in a custom key store choose key pairs of the spec X25519: AWS KMS makes no RSA key pairs there.",
+      [
+        "Use a customer managed, symmetric key (SYMMETRIC_DEFAULT, ENCRYPT_DECRYPT) in the home Region, or a multi-Region key with its primary or a replica there.",
+      ],
+    ),
   }),
   "invalid-ciphertext": ({ key }) => ({
     summary: `AWS KMS can't decrypt what is stored as encrypted under ${key}.`,
@@ -113,11 +126,16 @@ const advice: Readonly<Record<KmsFailureKind, (facts: Facts) => Advice>> = {
   }),
   "incorrect-key": ({ key }) => ({
     summary: `What is stored as encrypted under ${key} was encrypted under another key.`,
-    whatToDo: ["A record in the key pair store was changed: restore it from a backup, and check who can write to the store."],
+    whatToDo: [
+      "A record in the key pair store was changed: restore it from a backup, and check who can write to the store.",
+    ],
   }),
   "invalid-request": ({ operation, arn }) => ({
     summary: `AWS KMS takes kms:${operation} with ${arn} for malformed.`,
-    whatToDo: ["Check the ARN.", "If it is right, report KMS's message and request id to the makers of the recording service."],
+    whatToDo: [
+      "Check the ARN.",
+      "If it is right, report KMS's message and request id to the makers of the recording service.",
+    ],
   }),
 };
 
@@ -130,7 +148,8 @@ function accessDenied({ operation, key, arn, region, account, caller, role, cond
   const allow = `In the key policy of ${account}, allow ${caller} kms:Encrypt, kms:Decrypt and kms:GenerateDataKey* under ${condition}. Name and value are compared exactly, upper and lower case too. The recording service can write these statements (recordingKeyStatements), and say what is wrong with a policy (checkKeyPolicy).`;
   const identity = `Check that the IAM policy of ${role} allows kms:${operation} on this key: across accounts both sides must allow it.`;
   const address = `Check the ARN ${arn}: to other accounts KMS does not tell a key or alias that is missing in Region ${region} from one that is forbidden.`;
-  const deny = "Look for a statement that denies explicitly: in the key policy, a service control policy, a permissions boundary or a VPC endpoint policy.";
+  const deny =
+    "Look for a statement that denies explicitly: in the key policy, a service control policy, a permissions boundary or a VPC endpoint policy.";
   if (/explicit deny/i.test(awsMessage)) return { summary, whatToDo: [deny, allow, identity] };
   if (/no identity-based policy/i.test(awsMessage)) return { summary, whatToDo: [identity, allow, deny] };
   return { summary, whatToDo: [allow, address, identity, deny] };

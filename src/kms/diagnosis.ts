@@ -43,17 +43,26 @@ export function diagnose(error: KmsError, context: DiagnosisContext = {}): Diagn
   };
 }
 
-function factsOf({ operation, keyId, awsMessage }: { operation: string; keyId: string | undefined; awsMessage: string }, context: DiagnosisContext): Facts {
+function factsOf(
+  { operation, keyId, awsMessage }: { operation: string; keyId: string | undefined; awsMessage: string },
+  context: DiagnosisContext,
+): Facts {
   const arn = keyId === undefined ? undefined : parseKmsArn(keyId);
   const principal = refusedPrincipal(awsMessage);
   const { organizationId, contextKeyName, serviceAccountId = principal?.accountId } = context;
   return {
     operation,
-    key: keyId === undefined ? "the KMS key" : `${arn?.resource.type === "alias" ? "the KMS key behind" : "the KMS key"} ${keyId}`,
+    key:
+      keyId === undefined
+        ? "the KMS key"
+        : `${arn?.resource.type === "alias" ? "the KMS key behind" : "the KMS key"} ${keyId}`,
     arn: keyId ?? "the ARN",
     region: arn?.region ?? "its Region",
     account: arn ? `account ${arn.accountId}` : "the key's account",
-    caller: serviceAccountId === undefined ? "the recording service's AWS account" : `the recording service's AWS account ${serviceAccountId}`,
+    caller:
+      serviceAccountId === undefined
+        ? "the recording service's AWS account"
+        : `the recording service's AWS account ${serviceAccountId}`,
     role: principal ? `the recording service's own ${principal.arn}` : "the recording service's own role",
     condition:
       contextKeyName === undefined
@@ -65,7 +74,8 @@ function factsOf({ operation, keyId, awsMessage }: { operation: string; keyId: s
 
 /** Whom KMS says it refused: `User: arn:aws:sts::… is not authorized to perform: …`. */
 function refusedPrincipal(awsMessage: string): { arn: string; accountId: string } | undefined {
-  const [, arn, accountId] = /^User: (arn:aws[\w-]*:(?:iam|sts)::(\d{12}):\S+) is not authorized/.exec(awsMessage) ?? [];
+  const [, arn, accountId] =
+    /^User: (arn:aws[\w-]*:(?:iam|sts)::(\d{12}):\S+) is not authorized/.exec(awsMessage) ?? [];
   return arn === undefined || accountId === undefined ? undefined : { arn, accountId };
 }
 

@@ -26,9 +26,11 @@ export class GuardedKmsProvider implements KmsProvider {
     this.#concurrency = concurrency;
   }
 
-  describeKey: KmsProvider["describeKey"] = (request, options) => this.#guard("DescribeKey", request, options, () => this.#provider.describeKey(request, options));
+  describeKey: KmsProvider["describeKey"] = (request, options) =>
+    this.#guard("DescribeKey", request, options, () => this.#provider.describeKey(request, options));
 
-  encrypt: KmsProvider["encrypt"] = (request, options) => this.#guard("Encrypt", request, options, () => this.#provider.encrypt(request, options));
+  encrypt: KmsProvider["encrypt"] = (request, options) =>
+    this.#guard("Encrypt", request, options, () => this.#provider.encrypt(request, options));
 
   decrypt: KmsProvider["decrypt"] = (request, options) =>
     this.#guard(
@@ -40,9 +42,17 @@ export class GuardedKmsProvider implements KmsProvider {
     );
 
   generateDataKeyPair: KmsProvider["generateDataKeyPair"] = (request, options) =>
-    this.#guard("GenerateDataKeyPairWithoutPlaintext", request, options, () => this.#provider.generateDataKeyPair(request, options));
+    this.#guard("GenerateDataKeyPairWithoutPlaintext", request, options, () =>
+      this.#provider.generateDataKeyPair(request, options),
+    );
 
-  async #guard<T>(operation: string, { keyId }: { keyId: string }, options: KmsCallOptions | undefined, run: () => Promise<T>, discard?: Discard<T>): Promise<T> {
+  async #guard<T>(
+    operation: string,
+    { keyId }: { keyId: string },
+    options: KmsCallOptions | undefined,
+    run: () => Promise<T>,
+    discard?: Discard<T>,
+  ): Promise<T> {
     const signal = options?.signal;
     const call = { operation, keyId };
     try {
@@ -85,13 +95,30 @@ function asKmsError(error: unknown, call: Call): KmsError {
   if (error instanceof RecordingKeyStoreError) {
     const { kind, operation, keyId, awsErrorName, requestId } = error as Partial<KmsError>;
     if (kind !== undefined && kmsFailureKinds.includes(kind)) {
-      return kmsError(kind, { operation: operation ?? call.operation, keyId, awsErrorName, requestId, message: error.message, cause: error.cause });
+      return kmsError(kind, {
+        operation: operation ?? call.operation,
+        keyId,
+        awsErrorName,
+        requestId,
+        message: error.message,
+        cause: error.cause,
+      });
     }
   }
-  return kmsError("unexpected-answer", { ...call, message: `the KMS provider failed at ${call.operation} with ${call.keyId} in a way that it does not classify`, cause: sanitizeCause(error) });
+  return kmsError("unexpected-answer", {
+    ...call,
+    message: `the KMS provider failed at ${call.operation} with ${call.keyId} in a way that it does not classify`,
+    cause: sanitizeCause(error),
+  });
 }
 
 /** The failure of a probe as it concerns a call that waited for it. */
 function sharedFailure({ kind, awsErrorName, requestId, message, cause }: KmsError, call: Call): KmsError {
-  return kmsError(kind, { ...call, awsErrorName, requestId, message: `${call.operation} with ${call.keyId} was not sent while KMS does not answer: ${message}`, cause });
+  return kmsError(kind, {
+    ...call,
+    awsErrorName,
+    requestId,
+    message: `${call.operation} with ${call.keyId} was not sent while KMS does not answer: ${message}`,
+    cause,
+  });
 }

@@ -14,13 +14,25 @@ const maxDepth = 6;
  * A copy of a foreign error that is safe to log. `undefined` for what is no error.
  * @param redact - takes secrets that only the caller knows out of each text
  */
-export function sanitizeCause(error: unknown, redact: (text: string) => string = (text) => text, depth = 0): SanitizedCause | undefined {
+export function sanitizeCause(
+  error: unknown,
+  redact: (text: string) => string = (text) => text,
+  depth = 0,
+): SanitizedCause | undefined {
   if (typeof error !== "object" || error === null || depth > maxDepth) return undefined;
-  const { code, message, $metadata, stack } = error as { code?: unknown; message?: unknown; $metadata?: unknown; stack?: unknown };
+  const { code, message, $metadata, stack } = error as {
+    code?: unknown;
+    message?: unknown;
+    $metadata?: unknown;
+    stack?: unknown;
+  };
   const inner = children(error)
     .map((child) => sanitizeCause(child, redact, depth + 1))
     .find((child) => child !== undefined);
-  const safe = new Error((typeof message === "string" && errorText({ message: redact(message) })) || "", inner ? { cause: inner } : undefined);
+  const safe = new Error(
+    (typeof message === "string" && errorText({ message: redact(message) })) || "",
+    inner ? { cause: inner } : undefined,
+  );
   const { httpStatusCode, requestId, attempts } = readMetadata($metadata);
   const shown = {
     name: errorName(error) ?? "Error",
@@ -30,11 +42,16 @@ export function sanitizeCause(error: unknown, redact: (text: string) => string =
     attempts,
   };
   for (const [property, value] of Object.entries(shown)) {
-    if (value !== undefined) Object.defineProperty(safe, property, { value, enumerable: property !== "name", configurable: true });
+    if (value !== undefined)
+      Object.defineProperty(safe, property, { value, enumerable: property !== "name", configurable: true });
   }
   // The stack's head repeats the uncleaned message; only its frames are kept.
   const frames = typeof stack === "string" ? stack.split("\n").filter((line) => /^\s+at /.test(line)) : [];
-  Object.defineProperty(safe, "stack", { value: [`${safe.name}: ${safe.message}`, ...frames].join("\n"), configurable: true, writable: true });
+  Object.defineProperty(safe, "stack", {
+    value: [`${safe.name}: ${safe.message}`, ...frames].join("\n"),
+    configurable: true,
+    writable: true,
+  });
   return safe;
 }
 
@@ -80,5 +97,8 @@ function cleanText(text: string): string {
 
 /** Long words that are no secret: ARNs, host names, request ids. Anything else of that length may be key material. */
 function isHarmless(word: string): boolean {
-  return /^(?:arn:[a-z-]+:[a-z0-9-]+:|https?:\/\/[a-z0-9.-]+(?::\d+)?\/?$|[a-z0-9-]+(?:\.[a-z0-9-]+)+\.?$)/i.test(word) && !/[?&=]/.test(word);
+  return (
+    /^(?:arn:[a-z-]+:[a-z0-9-]+:|https?:\/\/[a-z0-9.-]+(?::\d+)?\/?$|[a-z0-9-]+(?:\.[a-z0-9-]+)+\.?$)/i.test(word) &&
+    !/[?&=]/.test(word)
+  );
 }

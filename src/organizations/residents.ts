@@ -49,7 +49,10 @@ export class Residents<T extends object> implements Iterable<T> {
 
   /** Also those that were let go and are still in somebody's hands. */
   all(): T[] {
-    return [...this.#kept.values(), ...[...this.#letGo.values()].map((held) => held.deref()).filter((resident) => resident !== undefined)];
+    return [
+      ...this.#kept.values(),
+      ...[...this.#letGo.values()].map((held) => held.deref()).filter((resident) => resident !== undefined),
+    ];
   }
 
   #letGoOf(tries: number, inUse?: T): void {

@@ -15,7 +15,11 @@ import { streamed, type ByteStreamBody } from "./streamed-body.js";
 export type RecordingInput = Uint8Array | RecordingStream;
 
 /** Bytes give bytes, a Node `Readable` gives a `Readable`, every other stream a `ReadableStream`. */
-export type BodyOf<I extends RecordingInput> = I extends Uint8Array ? Uint8Array : I extends Readable ? Readable : ReadableStream<Uint8Array>;
+export type BodyOf<I extends RecordingInput> = I extends Uint8Array
+  ? Uint8Array
+  : I extends Readable
+    ? Readable
+    : ReadableStream<Uint8Array>;
 
 /** What only streamed results have. */
 export type Streamed<I extends RecordingInput> = I extends Uint8Array
@@ -55,7 +59,10 @@ const maxStep = 262_144;
  * Encrypts bytes at once (by `fill`, or else by the calling thread alone), or a stream as it is read. Chunks of a Node stream
  * must stay as they are, as in any pipeline; every other source may use its chunk again once it is asked for the next one.
  */
-export async function encryptBody<I extends RecordingInput>(input: I, request: EncryptRequest & { signal?: AbortSignal; fill?: FillBytes }): Promise<Body<I>> {
+export async function encryptBody<I extends RecordingInput>(
+  input: I,
+  request: EncryptRequest & { signal?: AbortSignal; fill?: FillBytes },
+): Promise<Body<I>> {
   try {
     request.signal?.throwIfAborted();
     if (!isStream(input, "recording")) return { body: await encryptBytes(input, request) } as unknown as Body<I>;
@@ -65,7 +72,10 @@ export async function encryptBody<I extends RecordingInput>(input: I, request: E
   }
 }
 
-function encryptStream(input: RecordingStream, request: EncryptRequest & { signal?: AbortSignal }): { body: ByteStreamBody; done: Promise<StreamTotals> } {
+function encryptStream(
+  input: RecordingStream,
+  request: EncryptRequest & { signal?: AbortSignal },
+): { body: ByteStreamBody; done: Promise<StreamTotals> } {
   const source = new ByteSource(input, "recording");
   const encryptor = new RecordingEncryptor(request);
   let rest: Uint8Array = new Uint8Array(0);

@@ -29,7 +29,8 @@ export class ByteSource {
     this.ownsChunks = stream instanceof Readable;
     if (stream instanceof Readable) {
       // What somebody else has read to its end would become an empty recording.
-      if (stream.readableEnded) throw new InvalidInputError(field, "must be a stream that has not been read to its end");
+      if (stream.readableEnded)
+        throw new InvalidInputError(field, "must be a stream that has not been read to its end");
       this.#pull = pullReadable(stream);
       this.#cancel = () => void stream.destroy();
     } else if ("getReader" in stream) {
@@ -55,7 +56,8 @@ export class ByteSource {
         this.#pull().then(resolve, reject);
       });
       if (done === true) return undefined;
-      if (!types.isUint8Array(value)) throw new InvalidInputError(this.#field, "must be a stream of Uint8Array chunks", value);
+      if (!types.isUint8Array(value))
+        throw new InvalidInputError(this.#field, "must be a stream of Uint8Array chunks", value);
       if (value.length > 0) return value;
     }
   }
@@ -83,7 +85,11 @@ export function isStream(input: unknown, field: string): input is RecordingStrea
   if (typeof input === "object" && input !== null) {
     if (input instanceof Readable || "getReader" in input || Symbol.asyncIterator in input) return true;
   }
-  throw new InvalidInputError(field, "must be a Uint8Array, a Readable, a ReadableStream or an async iterable of bytes", input);
+  throw new InvalidInputError(
+    field,
+    "must be a Uint8Array, a Readable, a ReadableStream or an async iterable of bytes",
+    input,
+  );
 }
 
 /** Reads exact numbers of bytes out of chunks of any size. */

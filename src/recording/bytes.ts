@@ -6,7 +6,15 @@ import type { OpenedHeader } from "./header.js";
 import type { SegmentKeys } from "./leased-floe.js";
 import { loopTurn } from "./loop-turn.js";
 import { bytesReader } from "./opening.js";
-import { decryptionLayout, encryptionLayout, rangesOf, sourceBytes, targetOffset, type SegmentLayout, type SegmentRange } from "./segment-layout.js";
+import {
+  decryptionLayout,
+  encryptionLayout,
+  rangesOf,
+  sourceBytes,
+  targetOffset,
+  type SegmentLayout,
+  type SegmentRange,
+} from "./segment-layout.js";
 import { floeHeaderLength, plaintextSizeOf } from "./sizes.js";
 import { transformSegments } from "./transform-segments.js";
 
@@ -27,7 +35,10 @@ export interface BytesJob {
 export type FillBytes = (job: BytesJob) => Promise<void>;
 
 /** Encrypts a recording that lies in memory. */
-export async function encryptBytes(input: Uint8Array, request: EncryptRequest & { signal?: AbortSignal; fill?: FillBytes }): Promise<Buffer> {
+export async function encryptBytes(
+  input: Uint8Array,
+  request: EncryptRequest & { signal?: AbortSignal; fill?: FillBytes },
+): Promise<Buffer> {
   const { segmentLength, signal, fill } = request;
   const encryptor = new RecordingEncryptor(request);
   try {
@@ -58,7 +69,12 @@ export async function decryptBytes(
 }
 
 /** One result, filled range by range: collecting first and joining later costs a second copy of everything. */
-async function filled(input: Uint8Array, preamble: Buffer | undefined, work: Pick<BytesJob, "layout" | "keys" | "signal">, fill: FillBytes = fillInTurns): Promise<Buffer> {
+async function filled(
+  input: Uint8Array,
+  preamble: Buffer | undefined,
+  work: Pick<BytesJob, "layout" | "keys" | "signal">,
+  fill: FillBytes = fillInTurns,
+): Promise<Buffer> {
   const source = Buffer.from(input.buffer, input.byteOffset, input.byteLength);
   const target = Buffer.allocUnsafeSlow(work.layout.target.end);
   preamble?.copy(target);

@@ -107,10 +107,12 @@ export class ChunkQueue {
   }
 
   #copyIntoBlocks(bytes: Buffer): void {
-    for (let rest = bytes; rest.length > 0; ) {
+    for (let rest = bytes; rest.length > 0;) {
       if (this.#blockUsed === this.#block.length) {
         // As much again as is held: little for who holds little, and few blocks for who holds much.
-        this.#block = Buffer.allocUnsafeSlow(Math.min(Math.max(2 ** Math.floor(Math.log2(this.#length)), shortestBlock), longestBlock));
+        this.#block = Buffer.allocUnsafeSlow(
+          Math.min(Math.max(2 ** Math.floor(Math.log2(this.#length)), shortestBlock), longestBlock),
+        );
         this.#blockUsed = 0;
         this.#open = false;
       }

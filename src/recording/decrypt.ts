@@ -3,7 +3,14 @@ import { RecordingKeyStoreError } from "../errors.js";
 import type { ByteReader } from "./byte-source.js";
 import type { DataKeyLease } from "./data-key-lease.js";
 import { aeadIvLength, isInnerSegment, tagLength, tampered, type FloeDecryptor } from "./floe.js";
-import { checkMagic, decodeHeader, headerLengthOf, headerPrefixLength, type OpenedHeader, type RecordingHeader } from "./header.js";
+import {
+  checkMagic,
+  decodeHeader,
+  headerLengthOf,
+  headerPrefixLength,
+  type OpenedHeader,
+  type RecordingHeader,
+} from "./header.js";
 import { LeasedFloe, type SegmentKeys } from "./leased-floe.js";
 import { openMetadata } from "./metadata.js";
 import type { Metadata } from "./metadata-json.js";
@@ -40,7 +47,13 @@ export class RecordingDecryptor {
   #plaintextSize = 0;
   #encryptedSize: number;
 
-  private constructor(init: { header: OpenedHeader; reader: ByteReader; keys: LeasedFloe; request: DecryptRequest; headerLength: number }) {
+  private constructor(init: {
+    header: OpenedHeader;
+    reader: ByteReader;
+    keys: LeasedFloe;
+    request: DecryptRequest;
+    headerLength: number;
+  }) {
     this.header = init.header;
     this.#reader = init.reader;
     this.#keys = init.keys;
@@ -72,7 +85,13 @@ export class RecordingDecryptor {
       }
     });
     const headerLength = bytes.length + section.length;
-    const decryptor = new RecordingDecryptor({ header: metadata ? { ...header, metadata } : header, reader, keys, request, headerLength });
+    const decryptor = new RecordingDecryptor({
+      header: metadata ? { ...header, metadata } : header,
+      reader,
+      keys,
+      request,
+      headerLength,
+    });
     decryptor.#damage = damage;
     keys.onEnd((forgotten) => {
       if (forgotten) decryptor.#fail(forgotten);
@@ -88,7 +107,9 @@ export class RecordingDecryptor {
     try {
       // Keys are asked for after the wait, not before it: a live source may take longer than a lease.
       const { held } = this.#keys;
-      const pieces = held ? this.#openAtHand(held) : await this.#keys.use((floe) => this.#openAtHand(floe), this.#request.signal);
+      const pieces = held
+        ? this.#openAtHand(held)
+        : await this.#keys.use((floe) => this.#openAtHand(floe), this.#request.signal);
       if (this.#last && !this.#released) await this.#checkEnd(pieces);
       return pieces;
     } catch (error) {
@@ -138,7 +159,11 @@ export class RecordingDecryptor {
     this.#reader.skip(4);
     const iv = this.#reader.take(aeadIvLength);
     const ciphertext = this.#reader.takePieces(length - segmentOverhead);
-    const pieces = floe.segment({ lengthField, iv, ciphertext, tag: this.#reader.take(tagLength) }, this.#position, this.#last);
+    const pieces = floe.segment(
+      { lengthField, iv, ciphertext, tag: this.#reader.take(tagLength) },
+      this.#position,
+      this.#last,
+    );
     this.#position += 1;
     this.#encryptedSize += length;
     for (const piece of pieces) {
@@ -210,7 +235,10 @@ export class RecordingDecryptor {
 
 /** Of the recording itself, as against the keys, the source or the signal. */
 function isDamage(error: unknown): error is RecordingKeyStoreError {
-  return error instanceof RecordingKeyStoreError && (error.code === "ERR_RECORDING_TAMPERED" || error.code === "ERR_RECORDING_TRUNCATED");
+  return (
+    error instanceof RecordingKeyStoreError &&
+    (error.code === "ERR_RECORDING_TAMPERED" || error.code === "ERR_RECORDING_TRUNCATED")
+  );
 }
 
 async function exactly(reader: ByteReader, length: number): Promise<Buffer> {

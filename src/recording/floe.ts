@@ -75,7 +75,13 @@ interface Derivation {
 }
 
 /** FLOE_KDF: HKDF-Expand(key, params || iv || purpose || aad). Its outputs are never longer than one HMAC, so that is one call. */
-function derive(key: Uint8Array, { parameters, iv, aad }: Derivation, purpose: string, suffix: Buffer | undefined, length: number): Buffer {
+function derive(
+  key: Uint8Array,
+  { parameters, iv, aad }: Derivation,
+  purpose: string,
+  suffix: Buffer | undefined,
+  length: number,
+): Buffer {
   const hmac = createHmac("sha384", key).update(parameters).update(iv).update(purpose);
   if (suffix) hmac.update(suffix);
   const output = hmac.update(aad).update(Uint8Array.of(1)).digest();
@@ -131,7 +137,8 @@ export class FloeSegments {
   encrypt(parts: readonly Uint8Array[], position: number, last: boolean): Buffer[] {
     const size = parts.reduce((sum, part) => sum + part.length, 0);
     const capacity = this.#segmentLength - segmentOverhead;
-    if (this.#closed || (last ? size > capacity : size !== capacity)) throw new RangeError("FLOE: segment after the last one, or of the wrong length");
+    if (this.#closed || (last ? size > capacity : size !== capacity))
+      throw new RangeError("FLOE: segment after the last one, or of the wrong length");
     if (!last && position >= maxSegments - 1) throw new RangeError("FLOE: more than 2^40 segments");
     const prefix = Buffer.allocUnsafe(segmentPrefixLength);
     prefix.writeUInt32BE(last ? size + segmentOverhead : notLast, 0);
@@ -151,11 +158,13 @@ export class FloeSegments {
    * @throws RecordingKeyStoreError `ERR_RECORDING_TAMPERED`
    */
   decrypt({ lengthField, iv, ciphertext, tag }: SegmentParts, position: number, last: boolean): Buffer[] {
-    if (this.#closed || position >= maxSegments) throw new RangeError("FLOE: no keys any more, or more than 2^40 segments");
+    if (this.#closed || position >= maxSegments)
+      throw new RangeError("FLOE: no keys any more, or more than 2^40 segments");
     let length = segmentOverhead;
     for (const piece of ciphertext) length += piece.length;
     const lengthFits = last ? length <= this.#segmentLength : length === this.#segmentLength;
-    if (!lengthFits || lengthField !== (last ? length : notLast)) throw tampered(`segment ${position} has the wrong length`);
+    if (!lengthFits || lengthField !== (last ? length : notLast))
+      throw tampered(`segment ${position} has the wrong length`);
     const decipher = createDecipheriv("aes-256-gcm", this.#keyFor(position), iv, gcmOptions);
     decipher.setAAD(this.#aadFor(position, last));
     decipher.setAuthTag(tag);

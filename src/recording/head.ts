@@ -21,7 +21,11 @@ export interface RecordingHead {
  * Authenticates a head with the data key, and opens its metadata. Takes the lease over, and releases it if this fails.
  * @throws RecordingKeyStoreError `ERR_RECORDING_TAMPERED`
  */
-export async function openHead({ message, metadata: section }: RecordingHead, lease: DataKeyLease, signal?: AbortSignal): Promise<{ keys: LeasedFloe; metadata: Metadata | undefined }> {
+export async function openHead(
+  { message, metadata: section }: RecordingHead,
+  lease: DataKeyLease,
+  signal?: AbortSignal,
+): Promise<{ keys: LeasedFloe; metadata: Metadata | undefined }> {
   let metadata: Metadata | undefined;
   const keys = await LeasedFloe.open(lease, message, signal, (dataKey) => {
     if (section.length > 0) metadata = openMetadata(section, message.header, dataKey);
@@ -37,12 +41,17 @@ const firstRead = 4_096;
  * @throws RecordingKeyStoreError `ERR_FORMAT_*`, `ERR_RECORDING_TRUNCATED`; what `checkNames` and the source throw; the
  * signal's reason
  */
-export async function readHead(source: RandomAccessSource, checkNames: (header: RecordingHeader) => void, signal?: AbortSignal): Promise<RecordingHead> {
+export async function readHead(
+  source: RandomAccessSource,
+  checkNames: (header: RecordingHeader) => void,
+  signal?: AbortSignal,
+): Promise<RecordingHead> {
   checkSource(source);
   let bytes: Buffer = Buffer.alloc(0);
   const upTo = async (end: number) => {
     if (source.size < end) throw truncated();
-    if (bytes.length < end) bytes = Buffer.concat([bytes, await readExactly(source, bytes.length, end - bytes.length, signal)]);
+    if (bytes.length < end)
+      bytes = Buffer.concat([bytes, await readExactly(source, bytes.length, end - bytes.length, signal)]);
   };
   await upTo(Math.min(firstRead, source.size));
   checkMagic(bytes);

@@ -44,10 +44,22 @@ const maxRecipients = 8;
 const maxPublicMetadata = 8_192;
 const confirmations = ["confirmed", "unconfirmed"] as const;
 
-const tags = { organizationId: 1, recordingId: 2, asset: 3, recipients: 4, segmentLength: 5, confirmation: 6, publicMetadata: 7, metadataLength: 8, padding: 10 } as const;
+const tags = {
+  organizationId: 1,
+  recordingId: 2,
+  asset: 3,
+  recipients: 4,
+  segmentLength: 5,
+  confirmation: 6,
+  publicMetadata: 7,
+  metadataLength: 8,
+  padding: 10,
+} as const;
 const notCritical: readonly string[] = ["confirmation", "publicMetadata", "padding"];
 /** Tag 9 is kept for a recorder's signature. */
-const criticality = new Map<number, boolean>(Object.entries(tags).map(([name, tag]) => [tag, !notCritical.includes(name)]));
+const criticality = new Map<number, boolean>(
+  Object.entries(tags).map(([name, tag]) => [tag, !notCritical.includes(name)]),
+);
 const recipientTags = { birthRecord: 1, wrappedDataKey: 2, kmsKeyArn: 3, wrappedPrivateKey: 4 } as const;
 const recipientCriticality = new Map<number, boolean>([
   [recipientTags.birthRecord, true],
@@ -66,13 +78,22 @@ export function encodeHeader(header: RecordingHeader): Buffer {
     { tag: tags.segmentLength, critical: true, value: u32(header.segmentLength) },
     { tag: tags.confirmation, critical: false, value: Uint8Array.of(confirmations.indexOf(header.confirmation) + 1) },
   ];
-  if (header.publicMetadata) fields.push({ tag: tags.publicMetadata, critical: false, value: encodeJsonObject("publicMetadata", header.publicMetadata, maxPublicMetadata) });
-  if (header.metadataLength !== undefined) fields.push({ tag: tags.metadataLength, critical: true, value: u32(header.metadataLength) });
+  if (header.publicMetadata)
+    fields.push({
+      tag: tags.publicMetadata,
+      critical: false,
+      value: encodeJsonObject("publicMetadata", header.publicMetadata, maxPublicMetadata),
+    });
+  if (header.metadataLength !== undefined)
+    fields.push({ tag: tags.metadataLength, critical: true, value: u32(header.metadataLength) });
   const unpadded = encodeFields(fields);
-  const padding = paddingBehind(headerPrefixLength + unpadded.length + fieldPrefixLength + (header.metadataLength ?? 0));
+  const padding = paddingBehind(
+    headerPrefixLength + unpadded.length + fieldPrefixLength + (header.metadataLength ?? 0),
+  );
   const padded = encodeFields([{ tag: tags.padding, critical: false, value: Buffer.alloc(padding) }]); // the highest tag
   const length = unpadded.length + padded.length;
-  if (headerPrefixLength + length > maxHeaderLength) throw new InvalidInputError("publicMetadata", `makes the recording's header longer than ${maxHeaderLength} bytes`);
+  if (headerPrefixLength + length > maxHeaderLength)
+    throw new InvalidInputError("publicMetadata", `makes the recording's header longer than ${maxHeaderLength} bytes`);
   const prefix = Buffer.alloc(headerPrefixLength);
   prefix.set(magic);
   prefix.writeUInt16BE(version, 6);
@@ -92,7 +113,8 @@ function paddingBehind(length: number): number {
 
 /** @throws RecordingKeyStoreError `ERR_FORMAT_INVALID` if what is there of the first bytes is no recording's beginning */
 export function checkMagic(prefix: Buffer): void {
-  if (!magic.subarray(0, prefix.length).equals(prefix.subarray(0, magic.length))) throw invalid("this is not an encrypted recording");
+  if (!magic.subarray(0, prefix.length).equals(prefix.subarray(0, magic.length)))
+    throw invalid("this is not an encrypted recording");
 }
 
 /**
@@ -102,26 +124,39 @@ export function checkMagic(prefix: Buffer): void {
 export function headerLengthOf(prefix: Buffer): number {
   checkMagic(prefix);
   const found = prefix.readUInt16BE(6);
-  if (found !== version) throw new RecordingKeyStoreError("ERR_FORMAT_TOO_NEW", `the recording has format version ${found}; this library knows version ${version}`);
+  if (found !== version)
+    throw new RecordingKeyStoreError(
+      "ERR_FORMAT_TOO_NEW",
+      `the recording has format version ${found}; this library knows version ${version}`,
+    );
   const length = headerPrefixLength + prefix.readUInt32BE(8);
-  if (length > maxHeaderLength) throw invalid(`its header claims ${length} bytes; at most ${maxHeaderLength} are allowed`);
+  if (length > maxHeaderLength)
+    throw invalid(`its header claims ${length} bytes; at most ${maxHeaderLength} are allowed`);
   return length;
 }
 
 /** Reads a whole header. @throws RecordingKeyStoreError `ERR_FORMAT_INVALID`, `ERR_FORMAT_TOO_NEW` */
 export function decodeHeader(bytes: Buffer): RecordingHeader {
-  if (bytes.length < headerPrefixLength || headerLengthOf(bytes) !== bytes.length) throw invalid("its header is cut short");
+  if (bytes.length < headerPrefixLength || headerLengthOf(bytes) !== bytes.length)
+    throw invalid("its header is cut short");
   const fields = decodeFields(bytes.subarray(headerPrefixLength), criticality, "recording header");
   const segmentLength = integer(required(fields, tags.segmentLength, "recording header"), 4);
-  if (segmentLength < minSegmentLength || segmentLength > maxSegmentLength) throw invalid(`its segment length ${segmentLength} is out of range`);
+  if (segmentLength < minSegmentLength || segmentLength > maxSegmentLength)
+    throw invalid(`its segment length ${segmentLength} is out of range`);
   const confirmation = confirmations[integer(required(fields, tags.confirmation, "recording header"), 1) - 1];
   if (!confirmation) throw invalid("its confirmation is not known");
   const publicMetadata = fields.get(tags.publicMetadata);
   const metadataLength = fields.get(tags.metadataLength);
   const padding = required(fields, tags.padding, "recording header");
   const sectionLength = metadataLength ? integer(metadataLength, 4) : 0;
-  if (metadataLength && !isMetadataSectionLength(sectionLength)) throw invalid(`its metadata's length ${sectionLength} is out of range`);
-  if (paddingBehind(bytes.length + sectionLength) !== 0 || padding.length >= alignment || padding.some((byte) => byte !== 0)) throw invalid("its padding is not the zero bytes that align what follows");
+  if (metadataLength && !isMetadataSectionLength(sectionLength))
+    throw invalid(`its metadata's length ${sectionLength} is out of range`);
+  if (
+    paddingBehind(bytes.length + sectionLength) !== 0 ||
+    padding.length >= alignment ||
+    padding.some((byte) => byte !== 0)
+  )
+    throw invalid("its padding is not the zero bytes that align what follows");
   return {
     organizationId: name(fields, tags.organizationId),
     recordingId: name(fields, tags.recordingId),
@@ -160,11 +195,14 @@ function decodeRecipients(bytes: Buffer): HeaderRecipient[] {
     const fields = decodeFields(bytes.subarray(offset + 2, end), recipientCriticality, what);
     const kmsKeyArn = fields.get(recipientTags.kmsKeyArn);
     const wrappedPrivateKey = fields.get(recipientTags.wrappedPrivateKey);
-    if ((kmsKeyArn === undefined) !== (wrappedPrivateKey === undefined)) throw invalid("a wrapped private half stands without its KMS key ARN, or the reverse");
+    if ((kmsKeyArn === undefined) !== (wrappedPrivateKey === undefined))
+      throw invalid("a wrapped private half stands without its KMS key ARN, or the reverse");
     recipients.push({
       birthRecord: Buffer.from(required(fields, recipientTags.birthRecord, what)),
       wrappedDataKey: Buffer.from(required(fields, recipientTags.wrappedDataKey, what)),
-      ...(kmsKeyArn && wrappedPrivateKey ? { kmsKeyArn: utf8(kmsKeyArn), wrappedPrivateKey: Buffer.from(wrappedPrivateKey) } : {}),
+      ...(kmsKeyArn && wrappedPrivateKey
+        ? { kmsKeyArn: utf8(kmsKeyArn), wrappedPrivateKey: Buffer.from(wrappedPrivateKey) }
+        : {}),
     });
     offset = end;
   }
@@ -174,7 +212,8 @@ function decodeRecipients(bytes: Buffer): HeaderRecipient[] {
 
 function decodePublicMetadata(bytes: Buffer): Metadata {
   const metadata = bytes.length <= maxPublicMetadata ? decodeJsonObject(bytes) : undefined;
-  if (!metadata) throw invalid(`its public metadata is not a canonical JSON object of at most ${maxPublicMetadata} bytes`);
+  if (!metadata)
+    throw invalid(`its public metadata is not a canonical JSON object of at most ${maxPublicMetadata} bytes`);
   return metadata;
 }
 

@@ -39,7 +39,12 @@ export class LeasedFloe {
    * header and FLOE header have been verified.
    * @throws RecordingKeyStoreError `ERR_RECORDING_TAMPERED` if header, FLOE header and data key do not belong together
    */
-  static async open(lease: DataKeyLease, message: FloeMessage, signal?: AbortSignal, first?: (dataKey: Buffer) => void): Promise<LeasedFloe> {
+  static async open(
+    lease: DataKeyLease,
+    message: FloeMessage,
+    signal?: AbortSignal,
+    first?: (dataKey: Buffer) => void,
+  ): Promise<LeasedFloe> {
     const leased = new LeasedFloe(lease, message);
     leased.#first = first;
     lease.onEnd((error) => {

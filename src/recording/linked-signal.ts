@@ -10,7 +10,9 @@ export interface LinkedSignal {
  */
 export function linkedSignal(...signals: readonly (AbortSignal | undefined)[]): LinkedSignal {
   const controller = new AbortController();
-  const links = signals.flatMap((signal) => (signal ? [{ signal, onAbort: () => controller.abort(signal.reason) }] : []));
+  const links = signals.flatMap((signal) =>
+    signal ? [{ signal, onAbort: () => controller.abort(signal.reason) }] : [],
+  );
   for (const { signal, onAbort } of links) {
     if (signal.aborted) onAbort();
     signal.addEventListener("abort", onAbort, { once: true });

@@ -10,7 +10,10 @@ export function encodeJsonObject(field: string, metadata: Metadata, maxBytes: nu
     // Through JSON once, so that dates and the like are what a reader will see.
     text = canonicalJson(JSON.parse(JSON.stringify(metadata)));
   } catch {
-    throw new InvalidInputError(field, "must be JSON: no cycles, no BigInt, no lone surrogates, nested at most 100 deep");
+    throw new InvalidInputError(
+      field,
+      "must be JSON: no cycles, no BigInt, no lone surrogates, nested at most 100 deep",
+    );
   }
   if (!text.startsWith("{")) throw new InvalidInputError(field, "must be a JSON object");
   const bytes = Buffer.from(text);

@@ -71,10 +71,14 @@ function openFloe(floeHeader: Buffer, header: Buffer, dataKey: Uint8Array): Floe
 
 function decodeText(padded: Buffer): Metadata {
   const end = padded.lastIndexOf("}") + 1;
-  const asPadded = Math.ceil(end / block) * block === padded.length && padded.subarray(end).every((byte) => byte === space);
+  const asPadded =
+    Math.ceil(end / block) * block === padded.length && padded.subarray(end).every((byte) => byte === space);
   const metadata = asPadded ? decodeJsonObject(padded.subarray(0, end)) : undefined;
   if (metadata) return metadata; // errors never show content
-  throw new RecordingKeyStoreError("ERR_FORMAT_INVALID", "its metadata is not a canonical JSON object, padded with spaces");
+  throw new RecordingKeyStoreError(
+    "ERR_FORMAT_INVALID",
+    "its metadata is not a canonical JSON object, padded with spaces",
+  );
 }
 
 function isTampered(error: unknown): boolean {

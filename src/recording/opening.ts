@@ -3,7 +3,10 @@ import { RecordingDecryptor, type DecryptRequest } from "./decrypt.js";
 import { streamed, type ByteStreamBody } from "./streamed-body.js";
 
 /** Opens a streamed recording up to its first segment. */
-export async function openSource(input: RecordingStream, request: DecryptRequest): Promise<{ source: ByteSource; decryptor: RecordingDecryptor }> {
+export async function openSource(
+  input: RecordingStream,
+  request: DecryptRequest,
+): Promise<{ source: ByteSource; decryptor: RecordingDecryptor }> {
   const { signal } = request;
   const source = new ByteSource(input, "encrypted");
   const onAbort = () => source.cancel(signal?.reason);

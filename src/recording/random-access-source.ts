@@ -24,8 +24,10 @@ export function bytesSource(bytes: Uint8Array): RandomAccessSource {
 
 /** @throws InvalidInputError */
 export function checkSource(source: RandomAccessSource): void {
-  if (typeof source !== "object" || source === null || typeof source.read !== "function") throw new InvalidInputError("source", "must have size and read(offset, length, signal)", source);
-  if (!Number.isSafeInteger(source.size) || source.size < 0) throw new InvalidInputError("source.size", "must be a whole number of bytes", source.size);
+  if (typeof source !== "object" || source === null || typeof source.read !== "function")
+    throw new InvalidInputError("source", "must have size and read(offset, length, signal)", source);
+  if (!Number.isSafeInteger(source.size) || source.size < 0)
+    throw new InvalidInputError("source.size", "must be a whole number of bytes", source.size);
 }
 
 /**
@@ -33,14 +35,18 @@ export function checkSource(source: RandomAccessSource): void {
  * @throws RecordingKeyStoreError `ERR_RECORDING_TRUNCATED` if it has fewer than it said; InvalidInputError if it gives
  * something else than bytes; what the source throws; the signal's reason
  */
-export async function readExactly(source: RandomAccessSource, offset: number, length: number, signal: AbortSignal | undefined): Promise<Buffer> {
+export async function readExactly(
+  source: RandomAccessSource,
+  offset: number,
+  length: number,
+  signal: AbortSignal | undefined,
+): Promise<Buffer> {
   signal?.throwIfAborted();
-  const bytes: unknown = await abortable(
-    (async () => source.read(offset, length, signal))(),
-    signal,
-  );
+  const bytes: unknown = await abortable((async () => source.read(offset, length, signal))(), signal);
   if (!types.isUint8Array(bytes)) throw new InvalidInputError("source.read", "must give a Uint8Array", bytes);
-  if (bytes.length > length) throw new InvalidInputError("source.read", `must give the ${length} bytes it was asked for`, bytes);
-  if (bytes.length < length) throw new RecordingKeyStoreError("ERR_RECORDING_TRUNCATED", "the recording is shorter than its source said");
+  if (bytes.length > length)
+    throw new InvalidInputError("source.read", `must give the ${length} bytes it was asked for`, bytes);
+  if (bytes.length < length)
+    throw new RecordingKeyStoreError("ERR_RECORDING_TRUNCATED", "the recording is shorter than its source said");
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

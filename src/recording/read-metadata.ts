@@ -19,7 +19,10 @@ export interface MetadataRequest {
  * Header and encrypted metadata of a recording, authenticated, without a byte of its payload decrypted. A stream is read as
  * far as needed and then cancelled.
  */
-export async function readMetadata(input: RecordingInput | RandomAccessSource, { checkNames, open, signal }: MetadataRequest): Promise<OpenedHeader> {
+export async function readMetadata(
+  input: RecordingInput | RandomAccessSource,
+  { checkNames, open, signal }: MetadataRequest,
+): Promise<OpenedHeader> {
   if (isSource(input)) {
     const head = await readHead(input, checkNames, signal);
     const { keys, metadata } = await openHead(head, await open(head.header), signal);
@@ -47,5 +50,11 @@ function headerOf(decryptor: RecordingDecryptor): OpenedHeader {
 
 /** By its shape; whatever can be iterated is a stream. */
 function isSource(input: RecordingInput | RandomAccessSource): input is RandomAccessSource {
-  return typeof input === "object" && input !== null && "size" in input && "read" in input && !(Symbol.asyncIterator in input);
+  return (
+    typeof input === "object" &&
+    input !== null &&
+    "size" in input &&
+    "read" in input &&
+    !(Symbol.asyncIterator in input)
+  );
 }

@@ -26,9 +26,13 @@ type Totals<I extends RecordingInput> = I extends Uint8Array
     };
 
 /** An authentic beginning of a recording, in whole segments, and no claim about the rest. */
-export type SalvagedRecording<I extends RecordingInput> = Totals<I> & Omit<DecryptedRecording<Uint8Array>, "body"> & { readonly body: BodyOf<I> };
+export type SalvagedRecording<I extends RecordingInput> = Totals<I> &
+  Omit<DecryptedRecording<Uint8Array>, "body"> & { readonly body: BodyOf<I> };
 
-export type SalvagedBody<I extends RecordingInput> = Totals<I> & { readonly header: OpenedHeader; readonly body: BodyOf<I> };
+export type SalvagedBody<I extends RecordingInput> = Totals<I> & {
+  readonly header: OpenedHeader;
+  readonly body: BodyOf<I>;
+};
 
 /**
  * Decrypts what is left of a recording: ends, instead of failing, at the first segment that is missing, cut short or does
@@ -38,7 +42,10 @@ export type SalvagedBody<I extends RecordingInput> = Totals<I> & { readonly head
  * @throws RecordingKeyStoreError where the header or what else comes before the first segment is not whole, and whatever
  * `open` throws; failures of the source and of the keys are failures here too
  */
-export async function salvageBody<I extends RecordingInput>(input: I, { open, signal }: { open: OpenHeader; signal?: AbortSignal }): Promise<SalvagedBody<I>> {
+export async function salvageBody<I extends RecordingInput>(
+  input: I,
+  { open, signal }: { open: OpenHeader; signal?: AbortSignal },
+): Promise<SalvagedBody<I>> {
   const request = { open, signal, salvage: true };
   if (isStream(input, "encrypted")) {
     const { decryptor, ...body } = await openStream(input, request, totalsOf);
@@ -51,7 +58,11 @@ export async function salvageBody<I extends RecordingInput>(input: I, { open, si
   } finally {
     decryptor.destroy();
   }
-  return { header: decryptor.header, body: Buffer.concat(segments), ...totalsOf(decryptor) } as unknown as SalvagedBody<I>;
+  return {
+    header: decryptor.header,
+    body: Buffer.concat(segments),
+    ...totalsOf(decryptor),
+  } as unknown as SalvagedBody<I>;
 }
 
 function totalsOf(decryptor: RecordingDecryptor): SalvageTotals {

@@ -31,30 +31,47 @@ export interface RecordingMeasures {
   readonly segmentLength: number;
 }
 
-export function encryptionLayout(plaintextSize: number, { preambleLength, segmentLength }: RecordingMeasures): SegmentLayout {
+export function encryptionLayout(
+  plaintextSize: number,
+  { preambleLength, segmentLength }: RecordingMeasures,
+): SegmentLayout {
   const capacity = segmentLength - segmentOverhead;
   const segments = Math.max(1, Math.ceil(plaintextSize / capacity));
   return {
     direction: "encrypt",
     segments,
     source: { start: 0, segment: capacity, end: plaintextSize },
-    target: { start: preambleLength, segment: segmentLength, end: preambleLength + plaintextSize + segments * segmentOverhead },
+    target: {
+      start: preambleLength,
+      segment: segmentLength,
+      end: preambleLength + plaintextSize + segments * segmentOverhead,
+    },
   };
 }
 
 /** Holds for every size; that the last segment is whole, and the last, shows when it is decrypted. */
-export function decryptionLayout(encryptedSize: number, { preambleLength, segmentLength }: RecordingMeasures): SegmentLayout {
+export function decryptionLayout(
+  encryptedSize: number,
+  { preambleLength, segmentLength }: RecordingMeasures,
+): SegmentLayout {
   const segments = Math.max(1, Math.ceil((encryptedSize - preambleLength) / segmentLength));
   return {
     direction: "decrypt",
     segments,
     source: { start: preambleLength, segment: segmentLength, end: encryptedSize },
-    target: { start: 0, segment: segmentLength - segmentOverhead, end: Math.max(0, encryptedSize - preambleLength - segments * segmentOverhead) },
+    target: {
+      start: 0,
+      segment: segmentLength - segmentOverhead,
+      end: Math.max(0, encryptedSize - preambleLength - segments * segmentOverhead),
+    },
   };
 }
 
 /** Where a range lies in the source. */
-export function sourceBytes({ source }: SegmentLayout, { first, count }: SegmentRange): { offset: number; length: number } {
+export function sourceBytes(
+  { source }: SegmentLayout,
+  { first, count }: SegmentRange,
+): { offset: number; length: number } {
   const offset = source.start + first * source.segment;
   return { offset, length: Math.min(offset + count * source.segment, source.end) - offset };
 }
@@ -69,9 +86,9 @@ export function segmentsIn({ source }: SegmentLayout, bytes: number): number {
   return Math.max(1, Math.floor(bytes / source.segment));
 }
 
-
 /** The whole recording in ranges of about so many bytes. */
 export function* rangesOf(layout: SegmentLayout, bytes: number): Generator<SegmentRange> {
   const most = segmentsIn(layout, bytes);
-  for (let first = 0; first < layout.segments; first += most) yield { first, count: Math.min(most, layout.segments - first) };
+  for (let first = 0; first < layout.segments; first += most)
+    yield { first, count: Math.min(most, layout.segments - first) };
 }

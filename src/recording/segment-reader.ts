@@ -58,7 +58,9 @@ export class SegmentReader implements RecordingReader {
     this.#runTask = run ?? ((task) => task());
     this.#lastPosition = Math.ceil((opened.source.size - opened.start) / opened.header.segmentLength) - 1;
     setMaxListeners(0, this.#end.signal);
-    this.#closed = new Promise((resolve) => this.#end.signal.addEventListener("abort", () => resolve(), { once: true }));
+    this.#closed = new Promise((resolve) =>
+      this.#end.signal.addEventListener("abort", () => resolve(), { once: true }),
+    );
     opened.keys.onEnd((forgotten) => this.#termEnded(forgotten));
   }
 
@@ -67,10 +69,16 @@ export class SegmentReader implements RecordingReader {
    * @throws RecordingKeyStoreError `ERR_FORMAT_*`, `ERR_RECORDING_TRUNCATED`, `ERR_RECORDING_TAMPERED`; what the request and
    * the source throw; the signal's reason
    */
-  static async open(source: RandomAccessSource, { checkNames, open, signal, run }: OpenRequest): Promise<SegmentReader> {
+  static async open(
+    source: RandomAccessSource,
+    { checkNames, open, signal, run }: OpenRequest,
+  ): Promise<SegmentReader> {
     const head = await readHead(source, checkNames, signal);
     const { header, start } = head;
-    const size = plaintextSizeOf(source.size, { headerLength: start - floeHeaderLength, segmentLength: header.segmentLength });
+    const size = plaintextSizeOf(source.size, {
+      headerLength: start - floeHeaderLength,
+      segmentLength: header.segmentLength,
+    });
     const { lease, keyPairId } = await open(header);
     const { keys, metadata } = await openHead(head, lease, signal);
     const reader = new SegmentReader({ source, header, metadata, keys, keyPairId, start, size }, run);
@@ -114,10 +122,11 @@ export class SegmentReader implements RecordingReader {
     checkWhole("length", length, Number.MAX_SAFE_INTEGER);
     checkSignal(signal);
     const size = Math.min(length, this.size - offset);
-    if (size > constants.MAX_LENGTH) throw new InvalidInputError("length", `must be at most ${constants.MAX_LENGTH}; stream more than that`, length);
+    if (size > constants.MAX_LENGTH)
+      throw new InvalidInputError("length", `must be at most ${constants.MAX_LENGTH}; stream more than that`, length);
     return this.#run([signal], async (ended) => {
       const result = Buffer.allocUnsafeSlow(size);
-      for (let filled = 0; filled < size; ) {
+      for (let filled = 0; filled < size;) {
         for (const { plaintext } of await this.#step(offset + filled, offset + size, maxStepBytes, ended)) {
           result.set(plaintext, filled);
           filled += plaintext.length;
@@ -227,7 +236,10 @@ export class SegmentReader implements RecordingReader {
     const pieces: Piece[] = [];
     for (let offset = 0, position = first; offset < bytes.length; offset += segmentLength, position += 1) {
       try {
-        pieces.push({ plaintext: this.#openSegment(floe, bytes.subarray(offset, offset + segmentLength), position), cached: false });
+        pieces.push({
+          plaintext: this.#openSegment(floe, bytes.subarray(offset, offset + segmentLength), position),
+          cached: false,
+        });
       } catch (error) {
         if (pieces.length === 0) throw error;
         break; // it fails when its turn comes
@@ -276,9 +288,11 @@ function closedError(): RecordingKeyStoreError {
 }
 
 function checkWhole(field: string, value: number, max: number): void {
-  if (!Number.isSafeInteger(value) || value < 0 || value > max) throw new InvalidInputError(field, `must be a whole number from 0 to ${max}`, value);
+  if (!Number.isSafeInteger(value) || value < 0 || value > max)
+    throw new InvalidInputError(field, `must be a whole number from 0 to ${max}`, value);
 }
 
 function checkSignal(signal: unknown): void {
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw new InvalidInputError("signal", "must be an AbortSignal", signal);
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new InvalidInputError("signal", "must be an AbortSignal", signal);
 }

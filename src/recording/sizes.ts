@@ -16,8 +16,12 @@ export const minSegmentLength = 4_096;
 export const maxSegmentLength = 16_777_216 + segmentOverhead;
 
 /** Length in bytes of an encrypted recording whose header and encrypted metadata together have `headerLength` bytes. */
-export function encryptedSize(plaintextSize: number, { headerLength, segmentLength }: { headerLength: number; segmentLength: number }): number {
-  if (!Number.isSafeInteger(plaintextSize) || plaintextSize < 0) throw new InvalidInputError("plaintextSize", "must be a whole number of bytes", plaintextSize);
+export function encryptedSize(
+  plaintextSize: number,
+  { headerLength, segmentLength }: { headerLength: number; segmentLength: number },
+): number {
+  if (!Number.isSafeInteger(plaintextSize) || plaintextSize < 0)
+    throw new InvalidInputError("plaintextSize", "must be a whole number of bytes", plaintextSize);
   const segments = Math.max(1, Math.ceil(plaintextSize / (segmentLength - segmentOverhead)));
   return headerLength + floeHeaderLength + plaintextSize + segments * segmentOverhead;
 }
@@ -27,10 +31,14 @@ export function encryptedSize(plaintextSize: number, { headerLength, segmentLeng
  * Arithmetic only: it holds once the last segment has been verified.
  * @throws RecordingKeyStoreError `ERR_RECORDING_TRUNCATED` for a length that no recording with such a header has
  */
-export function plaintextSizeOf(size: number, { headerLength, segmentLength }: { headerLength: number; segmentLength: number }): number {
+export function plaintextSizeOf(
+  size: number,
+  { headerLength, segmentLength }: { headerLength: number; segmentLength: number },
+): number {
   const payload = size - headerLength - floeHeaderLength;
   const segments = Math.ceil(payload / segmentLength);
   const last = payload - (segments - 1) * segmentLength;
-  if (payload < segmentOverhead || last < segmentOverhead) throw new RecordingKeyStoreError("ERR_RECORDING_TRUNCATED", "the recording ends before its last segment");
+  if (payload < segmentOverhead || last < segmentOverhead)
+    throw new RecordingKeyStoreError("ERR_RECORDING_TRUNCATED", "the recording ends before its last segment");
   return payload - segments * segmentOverhead;
 }

@@ -17,7 +17,13 @@ interface Worker<T> {
 type NextPieces = () => Promise<readonly Buffer[] | undefined>;
 
 /** Gives a producer of bytes the shape of its input, and ends both with the signal, a cancellation or an error. */
-export function streamed<T>(input: RecordingStream, source: ByteSource, produce: NextPieces, worker: Worker<T>, signal: AbortSignal | undefined): { body: ByteStreamBody; done: Promise<T> } {
+export function streamed<T>(
+  input: RecordingStream,
+  source: ByteSource,
+  produce: NextPieces,
+  worker: Worker<T>,
+  signal: AbortSignal | undefined,
+): { body: ByteStreamBody; done: Promise<T> } {
   let finish: Finish = () => undefined;
   const done = new Promise<T>((resolve, reject) => {
     let finished = false;

@@ -4,7 +4,12 @@ import { segmentOverhead } from "./sizes.js";
 import type { SegmentLayout, SegmentRange } from "./segment-layout.js";
 
 /** Encrypts or decrypts what lies in a range of the source. Plaintext comes back only for segments that verified. */
-export function transformSegments(floe: FloeSegments, layout: SegmentLayout, { first, count }: SegmentRange, bytes: Buffer): Buffer[] {
+export function transformSegments(
+  floe: FloeSegments,
+  layout: SegmentLayout,
+  { first, count }: SegmentRange,
+  bytes: Buffer,
+): Buffer[] {
   const pieces: Buffer[] = [];
   for (let index = 0; index < count; index += 1) {
     const position = first + index;

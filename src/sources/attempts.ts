@@ -16,9 +16,11 @@ export type Patience = { readonly [K in keyof PatienceOptions]-?: number };
 
 /** @throws InvalidInputError */
 export function checkPatience({ attempts = 3, attemptTimeout = 10_000, deadline = 30_000 }: PatienceOptions): Patience {
-  if (!Number.isInteger(attempts) || attempts < 1 || attempts > 10) throw new InvalidInputError("attempts", "must be a whole number from 1 to 10", attempts);
+  if (!Number.isInteger(attempts) || attempts < 1 || attempts > 10)
+    throw new InvalidInputError("attempts", "must be a whole number from 1 to 10", attempts);
   for (const [field, value] of Object.entries({ attemptTimeout, deadline })) {
-    if (!(Number.isFinite(value) && value >= 1 && value <= 600_000)) throw new InvalidInputError(field, "must be 1 to 600,000 milliseconds", value);
+    if (!(Number.isFinite(value) && value >= 1 && value <= 600_000))
+      throw new InvalidInputError(field, "must be 1 to 600,000 milliseconds", value);
   }
   return { attempts, attemptTimeout, deadline };
 }
@@ -38,7 +40,11 @@ const firstPause = 100;
  * Tries an idempotent read until it works, fails for good, or patience is at its end. Pauses grow and are jittered.
  * @throws what the last attempt threw; `signal.reason` at once when the caller aborts
  */
-export async function attempted<T>(attempt: (signal: AbortSignal) => Promise<T>, patience: Patience, signal: AbortSignal | undefined): Promise<T> {
+export async function attempted<T>(
+  attempt: (signal: AbortSignal) => Promise<T>,
+  patience: Patience,
+  signal: AbortSignal | undefined,
+): Promise<T> {
   const end = performance.now() + patience.deadline;
   for (let made = 1; ; made += 1) {
     const time = Math.max(1, Math.min(patience.attemptTimeout, end - performance.now()));
@@ -46,7 +52,10 @@ export async function attempted<T>(attempt: (signal: AbortSignal) => Promise<T>,
       return await boundedCall((controller) => attempt(controller.signal), { deadline: time, signal });
     } catch (thrown) {
       signal?.throwIfAborted();
-      const late = thrown instanceof DeadlineError ? sourceError("ERR_SOURCE_UNAVAILABLE", `the recording's source gave no answer within ${Math.round(time)} ms`) : undefined;
+      const late =
+        thrown instanceof DeadlineError
+          ? sourceError("ERR_SOURCE_UNAVAILABLE", `the recording's source gave no answer within ${Math.round(time)} ms`)
+          : undefined;
       const again = late ? new Again(late) : thrown;
       if (!(again instanceof Again)) throw thrown;
       const pause = Math.max(again.pause, firstPause * 2 ** (made - 1) * (0.5 + Math.random() / 2));

@@ -18,7 +18,8 @@ export async function readExactBody(body: RecordingStream, length: number, signa
     const bytes = Buffer.allocUnsafeSlow(length);
     let filled = 0;
     for (let chunk = await source.next(); chunk; chunk = await source.next()) {
-      if (chunk.length > length - filled) throw new BodyLengthError(`the body brings more than the ${length} bytes announced`);
+      if (chunk.length > length - filled)
+        throw new BodyLengthError(`the body brings more than the ${length} bytes announced`);
       bytes.set(chunk, filled);
       filled += chunk.length;
     }

@@ -57,7 +57,7 @@ class OpenFile implements FileSource {
     checkReadRange(offset, length, this.size);
     const bytes = Buffer.allocUnsafeSlow(length);
     try {
-      for (let filled = 0; filled < length; ) {
+      for (let filled = 0; filled < length;) {
         signal?.throwIfAborted();
         if (this.#closing) throw new RecordingKeyStoreError("ERR_CLOSED", "the file has been closed");
         const { bytesRead } = await this.#handle.read(bytes, filled, length - filled, offset + filled);
@@ -106,7 +106,8 @@ function absolutePath(path: string | URL): string {
       throw new InvalidInputError("path", "must be a path or a file: URL");
     }
   }
-  if (typeof given !== "string" || given === "" || given.includes("\0")) throw new InvalidInputError("path", "must be a path or a file: URL", given);
+  if (typeof given !== "string" || given === "" || given.includes("\0"))
+    throw new InvalidInputError("path", "must be a path or a file: URL", given);
   return resolve(given);
 }
 

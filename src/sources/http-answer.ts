@@ -23,9 +23,16 @@ export function checkAnswer(answer: FetchedAnswer, origin: string, range: Range,
   if (status !== 206) throw refusal(answer, origin, known);
   const encoding = headers.get("content-encoding");
   if (encoding !== null && encoding.trim().toLowerCase() !== "identity") {
-    throw sourceError("ERR_SOURCE_UNSUITABLE", `${origin} sends the recording with Content-Encoding: its ranges are not those of the recording`);
+    throw sourceError(
+      "ERR_SOURCE_UNSUITABLE",
+      `${origin} sends the recording with Content-Encoding: its ranges are not those of the recording`,
+    );
   }
-  const part = { contentRange: headers.get("content-range"), etag: headers.get("etag") ?? undefined, lastModified: headers.get("last-modified") ?? undefined };
+  const part = {
+    contentRange: headers.get("content-range"),
+    etag: headers.get("etag") ?? undefined,
+    lastModified: headers.get("last-modified") ?? undefined,
+  };
   return checkPart(part, origin, range, known);
 }
 

@@ -5,25 +5,44 @@ import type { ByteStream } from "../recording/byte-source.js";
 export type FetchLike = (
   url: string,
   init: { method: "GET"; headers: Record<string, string>; redirect: "manual"; signal: AbortSignal },
-) => Promise<{ readonly status: number; readonly headers: { get(name: string): string | null }; readonly body: ByteStream | null }>;
+) => Promise<{
+  readonly status: number;
+  readonly headers: { get(name: string): string | null };
+  readonly body: ByteStream | null;
+}>;
 
 export type FetchedAnswer = Awaited<ReturnType<FetchLike>>;
 export type HttpHeaders = Readonly<Record<string, string>>;
 
 /** Headers that decide what a range answer means, and so are the source's own. */
-const ownHeaders = ["range", "if-range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "accept-encoding", "content-length", "transfer-encoding"];
+const ownHeaders = [
+  "range",
+  "if-range",
+  "if-match",
+  "if-none-match",
+  "if-modified-since",
+  "if-unmodified-since",
+  "accept-encoding",
+  "content-length",
+  "transfer-encoding",
+];
 
 /** A copy, with names in lower case. @throws InvalidInputError that shows no value */
 export function checkHeaders(headers: unknown): Record<string, string> {
-  if (typeof headers !== "object" || headers === null || Symbol.iterator in headers) throw new InvalidInputError("headers", "must be an object of names and values", headers);
+  if (typeof headers !== "object" || headers === null || Symbol.iterator in headers)
+    throw new InvalidInputError("headers", "must be an object of names and values", headers);
   const checked = new Headers();
   for (const [name, value] of Object.entries(headers) as [string, unknown][]) {
-    if (ownHeaders.includes(name.toLowerCase())) throw new InvalidInputError("headers", "must leave ranges, conditions, encoding and length to the source", name);
+    if (ownHeaders.includes(name.toLowerCase()))
+      throw new InvalidInputError("headers", "must leave ranges, conditions, encoding and length to the source", name);
     try {
       if (typeof value !== "string") throw new TypeError();
       checked.set(name, value);
     } catch {
-      throw new InvalidInputError("headers", `must have valid names and values; that of ${JSON.stringify(name)} is not`);
+      throw new InvalidInputError(
+        "headers",
+        `must have valid names and values; that of ${JSON.stringify(name)} is not`,
+      );
     }
   }
   return Object.fromEntries(checked);
@@ -38,8 +57,10 @@ export function checkUrl(given: unknown): URL {
   } catch {
     throw new InvalidInputError("url", "must be an absolute URL");
   }
-  if (url.protocol !== "https:" && url.protocol !== "http:") throw new InvalidInputError("url", "must begin with https: or http:");
-  if (url.username !== "" || url.password !== "") throw new InvalidInputError("url", "must hold no user name or password; give an Authorization header");
+  if (url.protocol !== "https:" && url.protocol !== "http:")
+    throw new InvalidInputError("url", "must begin with https: or http:");
+  if (url.username !== "" || url.password !== "")
+    throw new InvalidInputError("url", "must hold no user name or password; give an Authorization header");
   return url;
 }
 
@@ -47,7 +68,8 @@ export function checkUrl(given: unknown): URL {
 export function redactor(urls: readonly URL[], headers: HttpHeaders): (text: string) => string {
   const secrets = new Set<string>();
   for (const { pathname, search, searchParams } of urls) {
-    for (const secret of [pathname, search, ...search.slice(1).split(/[&=]/), ...searchParams.values()]) secrets.add(secret);
+    for (const secret of [pathname, search, ...search.slice(1).split(/[&=]/), ...searchParams.values()])
+      secrets.add(secret);
   }
   for (const value of Object.values(headers)) for (const secret of [value, ...value.split(/\s+/)]) secrets.add(secret);
   const longestFirst = [...secrets].filter(({ length }) => length > 3).sort((a, b) => b.length - a.length);

@@ -36,11 +36,15 @@ const redirects = [301, 302, 303, 307, 308];
  * @throws InvalidInputError; RecordingKeyStoreError `ERR_SOURCE_NOT_FOUND` (404, 410), `ERR_SOURCE_REFUSED` (401, 403, 407),
  * `ERR_SOURCE_UNSUITABLE`, `ERR_SOURCE_UNAVAILABLE`; `signal.reason`; what the functions given throw
  */
-export async function httpSource(url: string | URL | (() => string | URL | Promise<string | URL>), options: HttpSourceOptions = {}): Promise<RandomAccessSource> {
+export async function httpSource(
+  url: string | URL | (() => string | URL | Promise<string | URL>),
+  options: HttpSourceOptions = {},
+): Promise<RandomAccessSource> {
   const own = ownOptions(options);
   const { fetch = globalThis.fetch, headers = {}, maxRedirects = 5, signal } = own;
   if (typeof fetch !== "function") throw new InvalidInputError("fetch", "must be a function", fetch);
-  if (!Number.isInteger(maxRedirects) || maxRedirects < 0 || maxRedirects > 10) throw new InvalidInputError("maxRedirects", "must be a whole number from 0 to 10", maxRedirects);
+  if (!Number.isInteger(maxRedirects) || maxRedirects < 0 || maxRedirects > 10)
+    throw new InvalidInputError("maxRedirects", "must be a whole number from 0 to 10", maxRedirects);
   const fixedUrl = typeof url === "function" ? undefined : checkUrl(url);
   const fixedHeaders = typeof headers === "function" ? undefined : checkHeaders(headers);
   const server: Server = {
@@ -60,12 +64,24 @@ interface Server {
   readonly target: () => Promise<{ url: URL; headers: Record<string, string> }>;
 }
 
-async function fetchPart(server: Server, range: Range, known: Version | undefined, signal: AbortSignal): Promise<{ version: Version; bytes: Buffer }> {
+async function fetchPart(
+  server: Server,
+  range: Range,
+  known: Version | undefined,
+  signal: AbortSignal,
+): Promise<{ version: Version; bytes: Buffer }> {
   const { fetch, maxRedirects } = server; // called on its own: where fetch is picky, it is no method
   const { url, headers } = await server.target();
   const visited = [url];
   const networkFailed = (error: unknown) =>
-    new Again(sourceError("ERR_SOURCE_UNAVAILABLE", `the connection to ${last(visited).origin} failed`, error, redactor(visited, headers)));
+    new Again(
+      sourceError(
+        "ERR_SOURCE_UNAVAILABLE",
+        `the connection to ${last(visited).origin} failed`,
+        error,
+        redactor(visited, headers),
+      ),
+    );
   const request = async (current: URL) => {
     const init = {
       method: "GET",
@@ -88,7 +104,8 @@ async function fetchPart(server: Server, range: Range, known: Version | undefine
   let answer = await request(url);
   while (redirects.includes(answer.status)) {
     discardBody(answer.body);
-    if (visited.length > maxRedirects) throw sourceError("ERR_SOURCE_UNSUITABLE", `${url.origin} redirects more than ${maxRedirects} times`);
+    if (visited.length > maxRedirects)
+      throw sourceError("ERR_SOURCE_UNSUITABLE", `${url.origin} redirects more than ${maxRedirects} times`);
     visited.push(redirected(last(visited), answer.headers.get("location")));
     answer = await request(last(visited));
   }
@@ -123,6 +140,7 @@ function redirected(from: URL, location: string | null): URL {
   } catch {
     throw sourceError("ERR_SOURCE_UNSUITABLE", `${from.origin} redirects to nowhere`);
   }
-  if (to.protocol !== from.protocol) throw sourceError("ERR_SOURCE_UNSUITABLE", `${from.origin} redirects to another scheme, ${to.protocol}`);
+  if (to.protocol !== from.protocol)
+    throw sourceError("ERR_SOURCE_UNSUITABLE", `${from.origin} redirects to another scheme, ${to.protocol}`);
   return to;
 }

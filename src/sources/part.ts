@@ -27,13 +27,22 @@ export interface Part {
  * @param known - what the first answer said
  * @throws RecordingKeyStoreError `ERR_SOURCE_UNSUITABLE`, `ERR_SOURCE_CHANGED`
  */
-export function checkPart({ contentRange, etag, lastModified }: Part, who: string, { offset, length }: Range, known: Version | undefined): Version {
+export function checkPart(
+  { contentRange, etag, lastModified }: Part,
+  who: string,
+  { offset, length }: Range,
+  known: Version | undefined,
+): Version {
   const range = parseContentRange(contentRange);
-  if (!range) throw sourceError("ERR_SOURCE_UNSUITABLE", `${who} answered without a Content-Range of one range and a total size`);
+  if (!range)
+    throw sourceError("ERR_SOURCE_UNSUITABLE", `${who} answered without a Content-Range of one range and a total size`);
   const version = { size: range.total, etag, lastModified };
   if (known && !isSame(known, version)) throw changed(who);
   if (range.first !== offset || range.last !== Math.min(offset + length, range.total) - 1) {
-    throw sourceError("ERR_SOURCE_UNSUITABLE", `${who} answered with bytes ${range.first}-${range.last} when asked for ${offset}-${offset + length - 1}`);
+    throw sourceError(
+      "ERR_SOURCE_UNSUITABLE",
+      `${who} answered with bytes ${range.first}-${range.last} when asked for ${offset}-${offset + length - 1}`,
+    );
   }
   return version;
 }

@@ -4,14 +4,26 @@ import type { Range, Version } from "./part.js";
 import { checkReadRange } from "./read-range.js";
 
 /** One request for a part. Throws `Again` for what may be repeated. */
-export type FetchPart = (range: Range, known: Version | undefined, signal: AbortSignal) => Promise<{ version: Version; bytes: Buffer }>;
+export type FetchPart = (
+  range: Range,
+  known: Version | undefined,
+  signal: AbortSignal,
+) => Promise<{ version: Version; bytes: Buffer }>;
 
 /** Fetched when it is opened, bytes: the reader of a recording begins with these, so opening costs no request more. */
 const probeLength = 4_096;
 
 /** A source of which each read is one request, all of one version: that which the first request met. */
-export async function openRemote(fetchPart: FetchPart, patience: Patience, signal: AbortSignal | undefined): Promise<RandomAccessSource> {
-  const { version, bytes: beginning } = await attempted((ending) => fetchPart({ offset: 0, length: probeLength }, undefined, ending), patience, signal);
+export async function openRemote(
+  fetchPart: FetchPart,
+  patience: Patience,
+  signal: AbortSignal | undefined,
+): Promise<RandomAccessSource> {
+  const { version, bytes: beginning } = await attempted(
+    (ending) => fetchPart({ offset: 0, length: probeLength }, undefined, ending),
+    patience,
+    signal,
+  );
   return {
     size: version.size,
     read: async (offset, length, readSignal) => {

@@ -41,12 +41,14 @@ export interface S3SourceOptions extends PatienceOptions {
 export async function s3Source(options: S3SourceOptions): Promise<RandomAccessSource> {
   const own = ownOptions(options);
   const { client, bucket, key, versionId, expectedBucketOwner, signal } = own;
-  if (typeof (client as Partial<S3ClientLike> | null | undefined)?.send !== "function") throw new InvalidInputError("client", "must be an S3Client", client);
+  if (typeof (client as Partial<S3ClientLike> | null | undefined)?.send !== "function")
+    throw new InvalidInputError("client", "must be an S3Client", client);
   for (const [field, value] of Object.entries({ bucket, key })) {
     if (typeof value !== "string" || value === "") throw new InvalidInputError(field, "must be a name", value);
   }
   for (const [field, value] of Object.entries({ versionId, expectedBucketOwner })) {
-    if (value !== undefined && (typeof value !== "string" || value === "")) throw new InvalidInputError(field, "must be a name, or left out", value);
+    if (value !== undefined && (typeof value !== "string" || value === ""))
+      throw new InvalidInputError(field, "must be a name, or left out", value);
   }
   const object: S3Object = {
     client,
@@ -60,11 +62,25 @@ interface S3Object {
   readonly client: S3ClientLike;
   /** Names it in messages. */
   readonly who: string;
-  readonly input: { readonly Bucket: string; readonly Key: string; readonly VersionId: string | undefined; readonly ExpectedBucketOwner: string | undefined };
+  readonly input: {
+    readonly Bucket: string;
+    readonly Key: string;
+    readonly VersionId: string | undefined;
+    readonly ExpectedBucketOwner: string | undefined;
+  };
 }
 
-async function fetchPart({ client, who, input }: S3Object, range: Range, known: Version | undefined, signal: AbortSignal): Promise<{ version: Version; bytes: Buffer }> {
-  const command = new GetObjectCommand({ ...input, Range: `bytes=${range.offset}-${range.offset + range.length - 1}`, IfMatch: known?.etag });
+async function fetchPart(
+  { client, who, input }: S3Object,
+  range: Range,
+  known: Version | undefined,
+  signal: AbortSignal,
+): Promise<{ version: Version; bytes: Buffer }> {
+  const command = new GetObjectCommand({
+    ...input,
+    Range: `bytes=${range.offset}-${range.offset + range.length - 1}`,
+    IfMatch: known?.etag,
+  });
   let answer: Partial<GetObjectCommandOutput>;
   try {
     answer = (await client.send(command, { abortSignal: signal })) ?? {};
@@ -111,8 +127,14 @@ const codesByStatus: Readonly<Record<number, readonly [SourceErrorCode, string]>
 function refusal(who: string, error: unknown): Error {
   const status = statusOf(error);
   const name = (typeof error === "object" && error !== null && errorName(error)) || "unknown failure";
-  const byStatus = status === undefined || status >= 500 ? (["ERR_SOURCE_UNAVAILABLE", "S3 can't be reached, or fails"] as const) : codesByStatus[status];
-  const [code, what] = (Object.hasOwn(codesByName, name) ? codesByName[name] : undefined) ?? byStatus ?? (["ERR_SOURCE_UNSUITABLE", "S3 does not take the request"] as const);
+  const byStatus =
+    status === undefined || status >= 500
+      ? (["ERR_SOURCE_UNAVAILABLE", "S3 can't be reached, or fails"] as const)
+      : codesByStatus[status];
+  const [code, what] =
+    (Object.hasOwn(codesByName, name) ? codesByName[name] : undefined) ??
+    byStatus ??
+    (["ERR_SOURCE_UNSUITABLE", "S3 does not take the request"] as const);
   return sourceError(code, `can't read ${who}: ${what} (${status === undefined ? name : `${name}, ${status}`})`, error);
 }
 

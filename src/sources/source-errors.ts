@@ -8,7 +8,15 @@ export type SourceErrorCode = Extract<ErrorCode, `ERR_SOURCE_${string}`>;
  * A source could not give its bytes.
  * @param redact - takes out of a foreign error's texts what must not be logged
  */
-export function sourceError(code: SourceErrorCode, message: string, cause?: unknown, redact?: (text: string) => string): RecordingKeyStoreError {
+export function sourceError(
+  code: SourceErrorCode,
+  message: string,
+  cause?: unknown,
+  redact?: (text: string) => string,
+): RecordingKeyStoreError {
   const safe = sanitizeCause(cause, redact);
-  return new RecordingKeyStoreError(code, message, { retryable: code === "ERR_SOURCE_UNAVAILABLE", ...(safe ? { cause: safe } : {}) });
+  return new RecordingKeyStoreError(code, message, {
+    retryable: code === "ERR_SOURCE_UNAVAILABLE",
+    ...(safe ? { cause: safe } : {}),
+  });
 }

@@ -76,7 +76,11 @@ export interface KeyPairStore {
   /** Stores a new pair. `"exists"` if the id is taken, with the same or another content; then nothing has changed. */
   createKeyPair(pair: StoredKeyPair, options?: StoreCallOptions): Promise<"created" | "exists">;
 
-  readKeyPair(organizationId: string, keyPairId: string, options?: StoreCallOptions): Promise<StoredKeyPair | undefined>;
+  readKeyPair(
+    organizationId: string,
+    keyPairId: string,
+    options?: StoreCallOptions,
+  ): Promise<StoredKeyPair | undefined>;
 
   /** The history, highest sequence first, then by id (ASCII order): at most `limit` pairs that come behind `after`. */
   listKeyPairs(
@@ -94,7 +98,11 @@ export interface KeyPairStore {
   ): Promise<"created" | "exists">;
 
   /** All further wrappings of a pair, by id. They stand for one another: a damaged one may be left out if another is whole. */
-  listWrappings(organizationId: string, keyPairId: string, options?: StoreCallOptions): Promise<readonly StoredWrapping[]>;
+  listWrappings(
+    organizationId: string,
+    keyPairId: string,
+    options?: StoreCallOptions,
+  ): Promise<readonly StoredWrapping[]>;
 
   /**
    * Removes a pair and its wrappings, for good; resolves with whether there was one. May be called again, also after a

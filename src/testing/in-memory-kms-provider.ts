@@ -30,15 +30,27 @@ export class InMemoryKmsProvider implements KmsProvider {
     return answeredDescription(call, withDates(await this.#send(call, {}, options)));
   }
 
-  async encrypt(...[{ keyId, plaintext, encryptionContext }, options]: Parameters<KmsProvider["encrypt"]>): ReturnType<KmsProvider["encrypt"]> {
+  async encrypt(
+    ...[{ keyId, plaintext, encryptionContext }, options]: Parameters<KmsProvider["encrypt"]>
+  ): ReturnType<KmsProvider["encrypt"]> {
     const call = { operation: "Encrypt", keyId };
-    const answer = await this.#send(call, { Plaintext: toBase64(plaintext), EncryptionContext: encryptionContext }, options);
+    const answer = await this.#send(
+      call,
+      { Plaintext: toBase64(plaintext), EncryptionContext: encryptionContext },
+      options,
+    );
     return { keyArn: keyOf(call, answer), ciphertext: bytesOf(call, answer, "CiphertextBlob") };
   }
 
-  async decrypt(...[{ keyId, ciphertext, encryptionContext }, options]: Parameters<KmsProvider["decrypt"]>): ReturnType<KmsProvider["decrypt"]> {
+  async decrypt(
+    ...[{ keyId, ciphertext, encryptionContext }, options]: Parameters<KmsProvider["decrypt"]>
+  ): ReturnType<KmsProvider["decrypt"]> {
     const call = { operation: "Decrypt", keyId };
-    const answer = await this.#send(call, { CiphertextBlob: toBase64(ciphertext), EncryptionContext: encryptionContext }, options);
+    const answer = await this.#send(
+      call,
+      { CiphertextBlob: toBase64(ciphertext), EncryptionContext: encryptionContext },
+      options,
+    );
     return { keyArn: keyOf(call, answer), plaintext: bytesOf(call, answer, "Plaintext") };
   }
 
@@ -56,14 +68,21 @@ export class InMemoryKmsProvider implements KmsProvider {
 
   async #send(call: AwsCall, input: object, { signal }: KmsCallOptions = {}): Promise<Answer> {
     const [, , , region] = call.keyId.split(":");
-    if (!region) throw kmsError("invalid-request", { ...call, message: `${JSON.stringify(call.keyId)} is not the ARN of a KMS key or alias` });
+    if (!region)
+      throw kmsError("invalid-request", {
+        ...call,
+        message: `${JSON.stringify(call.keyId)} is not the ARN of a KMS key or alias`,
+      });
     const request = {
       method: "POST",
       headers: { "x-amz-target": `TrentService.${call.operation}`, authorization: this.#authorization(region) },
       body: JSON.stringify({ KeyId: call.keyId, ...input }),
     };
     try {
-      const { response } = await boundedCall(({ signal: abortSignal }) => this.#kms.requestHandler.handle(request, { abortSignal }), { deadline: this.#deadline, signal });
+      const { response } = await boundedCall(
+        ({ signal: abortSignal }) => this.#kms.requestHandler.handle(request, { abortSignal }),
+        { deadline: this.#deadline, signal },
+      );
       const body = JSON.parse(new TextDecoder().decode(response.body)) as Answer;
       if (response.statusCode === 200) return body;
       const { message } = body as { message?: unknown };
@@ -84,7 +103,8 @@ export class InMemoryKmsProvider implements KmsProvider {
 
 type Answer = Record<string, unknown>;
 
-const toBase64 = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+const toBase64 = (bytes: Uint8Array) =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
 
 const keyOf = (call: AwsCall, answer: Answer) => answeredKey(call, answer["KeyId"] as string | undefined);
 

@@ -34,7 +34,10 @@ export interface KmsProviderUnderTest {
  * Over a real KMS it makes some 60 calls, one of them for an RSA_2048 key pair.
  * @param open - gives the provider for one test
  */
-export function kmsProviderConformance({ describe, it }: ConformanceRunner, open: () => Promise<KmsProviderUnderTest>): void {
+export function kmsProviderConformance(
+  { describe, it }: ConformanceRunner,
+  open: () => Promise<KmsProviderUnderTest>,
+): void {
   const check: Check = (name, body) => {
     it(name, async () => {
       const opened = await open();

@@ -47,7 +47,16 @@ export async function createTestKeyStore(options: TestKeyStoreOptions = {}): Pro
     accountId: customerAccountId,
     region: homeRegion,
     alias: "alias/recordings",
-    policy: recordingKeyPolicy({ accountId: customerAccountId, grants: [{ serviceAccountId, organizationIds: [organizationId], ...(contextKeyName !== undefined && { contextKeyName }) }] }),
+    policy: recordingKeyPolicy({
+      accountId: customerAccountId,
+      grants: [
+        {
+          serviceAccountId,
+          organizationIds: [organizationId],
+          ...(contextKeyName !== undefined && { contextKeyName }),
+        },
+      ],
+    }),
   });
   const kmsKeyAliasArn = kmsKeyArn.replace(/:key\/.*$/, ":alias/recordings");
   const keyStore = new RecordingKeyStore({

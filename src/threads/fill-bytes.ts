@@ -27,7 +27,12 @@ export function fillByThreads(bytes: number, wanted: number): FillBytes | undefi
     const threads = new Threads();
     const memory = new SharedMemory(job);
     try {
-      threads.start({ count, asked: wanted > 0 }, { layout, keys, medium: memory }, await keys.use((floe) => floe.message), pump);
+      threads.start(
+        { count, asked: wanted > 0 },
+        { layout, keys, medium: memory },
+        await keys.use((floe) => floe.message),
+        pump,
+      );
       await pump.run();
     } finally {
       await threads.end();

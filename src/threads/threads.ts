@@ -15,7 +15,10 @@ let unasked = 0;
  * @param least - fewer are not worth their start
  * @param callerWorks - whether the calling thread needs a core of its own
  */
-export function threadsWorth(bytes: number, { least, most, callerWorks }: { least: number; most: number; callerWorks: boolean }): number {
+export function threadsWorth(
+  bytes: number,
+  { least, most, callerWorks }: { least: number; most: number; callerWorks: boolean },
+): number {
   if (bytes < worthThreads) return 0;
   const count = Math.min(most, availableParallelism() - unasked - (callerWorks ? 1 : 0));
   return count < least ? 0 : count;

@@ -31,8 +31,10 @@ export class FileEnds implements Ends {
 
   read(part: SegmentRange): Buffer {
     const { offset, length } = sourceBytes(this.#layout, part);
-    for (let filled = 0; filled < length; ) {
-      const count = attempt("read", () => readSync(this.#files.input, this.#buffer, filled, length - filled, offset + filled));
+    for (let filled = 0; filled < length;) {
+      const count = attempt("read", () =>
+        readSync(this.#files.input, this.#buffer, filled, length - filled, offset + filled),
+      );
       if (count === 0) throw new StepFailure({ kind: "changed" });
       filled += count;
     }
@@ -41,7 +43,7 @@ export class FileEnds implements Ends {
 
   write(pieces: readonly Buffer[], part: SegmentRange): void {
     let position = targetOffset(this.#layout, part.first);
-    for (let rest = pieces.filter(({ length }) => length > 0); rest.length > 0; ) {
+    for (let rest = pieces.filter(({ length }) => length > 0); rest.length > 0;) {
       const count = attempt("write", () => writevSync(this.#files.output, rest, position));
       position += count;
       rest = dropBytes(rest, count);

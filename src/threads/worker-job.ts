@@ -32,7 +32,13 @@ export interface WorkerOrder {
 /** Errors lose their class and their fields on the way between threads. */
 export type WorkerFailure =
   | { readonly kind: "recording"; readonly code: string; readonly message: string }
-  | { readonly kind: "file"; readonly doing: "read" | "write"; readonly code: string; readonly message: string; readonly syscall: string }
+  | {
+      readonly kind: "file";
+      readonly doing: "read" | "write";
+      readonly code: string;
+      readonly message: string;
+      readonly syscall: string;
+    }
   | { readonly kind: "changed" }
   | { readonly kind: "other"; readonly message: string };
 

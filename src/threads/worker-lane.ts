@@ -6,7 +6,15 @@ import type { SegmentKeys } from "../recording/leased-floe.js";
 import type { SegmentLayout, SegmentRange } from "../recording/segment-layout.js";
 import { LaneLost, type Lane } from "./lane.js";
 import { workerCode } from "./worker-code.js";
-import type { FileDescriptors, FileTrouble, RangeMemory, WorkerAnswer, WorkerFailure, WorkerJob, WorkerOrder } from "./worker-job.js";
+import type {
+  FileDescriptors,
+  FileTrouble,
+  RangeMemory,
+  WorkerAnswer,
+  WorkerFailure,
+  WorkerJob,
+  WorkerOrder,
+} from "./worker-job.js";
 
 /** How the bytes of ranges get to a thread and back. */
 export interface Medium {
@@ -69,7 +77,14 @@ export class WorkerLane implements Lane {
     let worker: Worker;
     try {
       // Neither the environment nor what the process was told to load first is any business of this thread.
-      worker = new Worker(code, { eval: true, workerData, env: {}, execArgv: [], name: "recording-keystore", trackUnmanagedFds: false });
+      worker = new Worker(code, {
+        eval: true,
+        workerData,
+        env: {},
+        execArgv: [],
+        name: "recording-keystore",
+        trackUnmanagedFds: false,
+      });
     } catch {
       return undefined;
     }
@@ -87,7 +102,9 @@ export class WorkerLane implements Lane {
     const messageKey = new SharedArrayBuffer(messageKeyLength);
     const lent = this.#job.medium.lend?.(range);
     try {
-      await this.#job.keys.use((floe) => this.#order(floe, { id: (this.#lastId += 1), range, messageKey, memory: lent?.memory }));
+      await this.#job.keys.use((floe) =>
+        this.#order(floe, { id: (this.#lastId += 1), range, messageKey, memory: lent?.memory }),
+      );
       lent?.takeHome();
     } finally {
       wipe(new Uint8Array(messageKey));

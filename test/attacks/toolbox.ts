@@ -66,7 +66,10 @@ const forged: readonly Attack[] = [
     await writer.plant({ ...(await writer.forge()), ...sealed });
   }),
   attack("forged under the real KMS key in upper case", async ({ writer, keyArn }) =>
-    under(writer, keyArn.replace(/[^/]+$/, (id) => id.toUpperCase())),
+    under(
+      writer,
+      keyArn.replace(/[^/]+$/, (id) => id.toUpperCase()),
+    ),
   ),
   attack("forged under what looks like a multi-Region key", async ({ writer }) =>
     under(writer, newKeyArn(homeRegion, "mrk-00000000000040008000000000000000")),

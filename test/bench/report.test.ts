@@ -22,7 +22,11 @@ describe("figures", () => {
 
   it("runs every task once per round, in turned order, after one round that does not count", async () => {
     const order: string[] = [];
-    const times = await interleaved(2, { a: () => order.push("a"), b: () => order.push("b"), c: () => order.push("c") });
+    const times = await interleaved(2, {
+      a: () => order.push("a"),
+      b: () => order.push("b"),
+      c: () => order.push("c"),
+    });
     expect(order.join("")).toBe("abcbcacab");
     expect(Object.values(times).map(({ length }) => length)).toEqual([2, 2, 2]);
   });
@@ -40,7 +44,11 @@ describe("verdicts", () => {
     { promise: counted("≤ 2", false), scale: "quick", shown: "≤ 2: **NOT met**", fails: true },
     { promise: undefined, scale: "default", shown: "", fails: false },
   ] as const)("$shown at scale $scale", ({ promise, scale, shown, fails }) => {
-    expect(table([row(promise)], scale).split("\n").at(-1)).toBe(`| thing | 1 |  | ${shown} |`);
+    expect(
+      table([row(promise)], scale)
+        .split("\n")
+        .at(-1),
+    ).toBe(`| thing | 1 |  | ${shown} |`);
     expect(broken([row(promise)], scale).length).toBe(fails ? 1 : 0);
   });
 });
@@ -54,7 +62,8 @@ describe("docs/benchmarks.md", () => {
     });
     return updatedPage(page, { major, sections: new Map(measured) }, order);
   };
-  const outline = (page: string) => [...page.matchAll(/^#{2,3} (.*)$|^\| thing \| (\S+) /gm)].map(([, heading, figure]) => heading ?? figure);
+  const outline = (page: string) =>
+    [...page.matchAll(/^#{2,3} (.*)$|^\| thing \| (\S+) /gm)].map(([, heading, figure]) => heading ?? figure);
 
   it("has a section for each Node major, of which a run replaces its own subjects only", () => {
     let page = written("", 24, "Machine A.", { Two: "24a", One: "24b" });
@@ -69,7 +78,9 @@ describe("docs/benchmarks.md", () => {
     const page = written(written("", 24, "Machine A.", { One: "24a", Two: "24b" }), 20, "Machine A.", { One: "20a" });
     const updated = written(page, 24, "Machine B.", { Two: "24c" });
     expect(outline(updated)).toEqual(["Node 20", "One", "20a", "Node 24", "One", "24a", "Two", "24c"]);
-    const measuredOn = [...updated.matchAll(/^Measured on 2030-01-02 by `npm run bench -- name`: (.*)$/gm)].map(([, facts]) => facts);
+    const measuredOn = [...updated.matchAll(/^Measured on 2030-01-02 by `npm run bench -- name`: (.*)$/gm)].map(
+      ([, facts]) => facts,
+    );
     expect(measuredOn).toEqual(["Machine A.", "Machine A.", "Machine B."]);
   });
 
@@ -78,6 +89,8 @@ describe("docs/benchmarks.md", () => {
   });
 
   it("says in words what was measured on", () => {
-    expect(machineFacts()).toMatch(/^Node \d+\.\d+\.\d+, OpenSSL [\d.]+\S*, \w+ on \w+, \d+ cores?, [^/\\]+, \d+ GiB of memory\.$/);
+    expect(machineFacts()).toMatch(
+      /^Node \d+\.\d+\.\d+, OpenSSL [\d.]+\S*, \w+ on \w+, \d+ cores?, [^/\\]+, \d+ GiB of memory\.$/,
+    );
   });
 });

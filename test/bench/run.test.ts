@@ -6,7 +6,12 @@ import { subjects } from "../../bench/subjects.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const page = new URL("../../docs/benchmarks.md", import.meta.url);
-const bench = (...args: string[]) => spawnSync(process.execPath, ["--import", "tsx", "bench/run.ts", ...args], { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+const bench = (...args: string[]) =>
+  spawnSync(process.execPath, ["--import", "tsx", "bench/run.ts", ...args], {
+    cwd: root,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+  });
 
 describe("npm run bench", () => {
   it("runs every subject but the peers, keeps the promises that are counts, and writes nothing when quick", () => {

@@ -26,7 +26,12 @@ describe.each([1, 2])("while a file is worked on with threads: %i", (threads) =>
   });
 
   const decrypt = (onProgress: (progress: FileProgress) => void, signal?: AbortSignal) =>
-    parts.keyStore.decryptFile(path("encrypted"), path("out"), { recordingId, threads, onProgress, ...(signal ? { signal } : {}) });
+    parts.keyStore.decryptFile(path("encrypted"), path("out"), {
+      recordingId,
+      threads,
+      onProgress,
+      ...(signal ? { signal } : {}),
+    });
   const nothingLeft = async () => expect(await readdir(at.folder)).toEqual(["encrypted", "plain"]);
 
   it("forgotten keys end it", async () => {
@@ -72,7 +77,11 @@ describe.each([1, 2])("while a file is worked on with threads: %i", (threads) =>
 
     const other = await createTestKeyStore();
     const reason = new Error("shutting down");
-    const ended = other.keyStore.encryptFile(path("plain"), path("out-2"), { recordingId, threads, onProgress: () => void other.keyStore.close({ signal: AbortSignal.abort(reason) }) });
+    const ended = other.keyStore.encryptFile(path("plain"), path("out-2"), {
+      recordingId,
+      threads,
+      onProgress: () => void other.keyStore.close({ signal: AbortSignal.abort(reason) }),
+    });
     await expect(ended).rejects.toBe(reason);
     expect(await readdir(at.folder)).toEqual(["encrypted", "out", "plain"]);
   });

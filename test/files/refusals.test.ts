@@ -30,7 +30,10 @@ describe("files that are refused or fail", () => {
     ["outputPath", "plain", "a\0b"],
   ])("name %s in an InvalidInputError: %j, %j", async (field, input, output) => {
     const full = (name: string) => (name ? path(name) : "");
-    await expect(parts.keyStore.encryptFile(full(input), full(output), { recordingId })).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field });
+    await expect(parts.keyStore.encryptFile(full(input), full(output), { recordingId })).rejects.toMatchObject({
+      code: "ERR_INVALID_INPUT",
+      field,
+    });
   });
 
   it.each([
@@ -44,21 +47,34 @@ describe("files that are refused or fail", () => {
     ["other", { other: 1 }],
   ])("name %s in an InvalidInputError: %j", async (field, more) => {
     const options = { recordingId, ...more } as never;
-    await expect(parts.keyStore.encryptFile(path("plain"), path("out"), options)).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field });
+    await expect(parts.keyStore.encryptFile(path("plain"), path("out"), options)).rejects.toMatchObject({
+      code: "ERR_INVALID_INPUT",
+      field,
+    });
     expect(await readdir(at.folder)).toEqual(["encrypted", "plain"]);
   });
 
   it("without options are bad input, not a crash", async () => {
-    await expect(parts.keyStore.encryptFile(path("plain"), path("out"), undefined as never)).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field: "recordingId" });
-    await expect(parts.keyStore.decryptFile(path("plain"), path("out"), null as never)).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field: "recordingId" });
+    await expect(parts.keyStore.encryptFile(path("plain"), path("out"), undefined as never)).rejects.toMatchObject({
+      code: "ERR_INVALID_INPUT",
+      field: "recordingId",
+    });
+    await expect(parts.keyStore.decryptFile(path("plain"), path("out"), null as never)).rejects.toMatchObject({
+      code: "ERR_INVALID_INPUT",
+      field: "recordingId",
+    });
   });
 
   it("are not the output file, by whatever name", async () => {
     await symlink(path("plain"), path("symbolic"));
     await link(path("plain"), path("hard"));
     for (const output of ["plain", "symbolic", "hard"]) {
-      await expect(parts.keyStore.encryptFile(path("plain"), path(output), { recordingId, overwrite: true })).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field: "outputPath" });
-      await expect(parts.keyStore.encryptFile(path("symbolic"), path(output), { recordingId, overwrite: true })).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field: "outputPath" });
+      await expect(
+        parts.keyStore.encryptFile(path("plain"), path(output), { recordingId, overwrite: true }),
+      ).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field: "outputPath" });
+      await expect(
+        parts.keyStore.encryptFile(path("symbolic"), path(output), { recordingId, overwrite: true }),
+      ).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field: "outputPath" });
     }
     expect((await readFile(path("plain"))).equals(plaintext)).toBe(true);
   });
@@ -69,10 +85,15 @@ describe("files that are refused or fail", () => {
     execFileSync("mkfifo", [path("pipe")]);
     const before = await readdir(at.folder);
     for (const input of ["folder", "to-folder", "pipe"]) {
-      await expect(decrypt(path(input), path("out"))).rejects.toMatchObject({ code: expect.stringMatching(/ERR_INVALID_INPUT|ERR_FILE_IO/) });
+      await expect(decrypt(path(input), path("out"))).rejects.toMatchObject({
+        code: expect.stringMatching(/ERR_INVALID_INPUT|ERR_FILE_IO/),
+      });
     }
     for (const output of ["folder", "to-folder", "pipe", "new/", "folder/.", "folder/.."]) {
-      await expect(decrypt(path("encrypted"), `${at.folder}/${output}`, { overwrite: true })).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field: "outputPath" });
+      await expect(decrypt(path("encrypted"), `${at.folder}/${output}`, { overwrite: true })).rejects.toMatchObject({
+        code: "ERR_INVALID_INPUT",
+        field: "outputPath",
+      });
     }
     expect(await readdir(at.folder)).toEqual(before);
     expect((await stat(path("pipe"))).isFIFO()).toBe(true);
@@ -84,7 +105,10 @@ describe("files that are refused or fail", () => {
     await writeFile(path("elsewhere"), "elsewhere");
     await symlink(path("elsewhere"), path("linked"));
     for (const output of ["taken", "dangling", "linked"]) {
-      await expect(decrypt(path("encrypted"), path(output))).rejects.toMatchObject({ code: "ERR_FILE_EXISTS", retryable: false });
+      await expect(decrypt(path("encrypted"), path(output))).rejects.toMatchObject({
+        code: "ERR_FILE_EXISTS",
+        retryable: false,
+      });
     }
     expect(await readFile(path("taken"), "utf8")).toBe("before");
     expect(await readlink(path("dangling"))).toBe(path("nowhere"));
@@ -102,7 +126,9 @@ describe("files that are refused or fail", () => {
     for (const appear of [() => writeFileSync(path("out"), "first"), () => symlinkSync(path("nowhere"), path("out"))]) {
       vi.spyOn(performance, "now").mockImplementation(tick());
       const appearOnce = vi.fn().mockImplementationOnce(appear);
-      await expect(parts.keyStore.encryptFile(path("long"), path("out"), { recordingId, threads: 1, onProgress: appearOnce })).rejects.toMatchObject({ code: "ERR_FILE_EXISTS" });
+      await expect(
+        parts.keyStore.encryptFile(path("long"), path("out"), { recordingId, threads: 1, onProgress: appearOnce }),
+      ).rejects.toMatchObject({ code: "ERR_FILE_EXISTS" });
       vi.restoreAllMocks();
       expect((await lstat(path("out"))).size).toBeLessThan(1_000);
       expect(await readdir(at.folder)).toEqual(["encrypted", "long", "out", "plain"]);
@@ -111,9 +137,14 @@ describe("files that are refused or fail", () => {
   });
 
   it("of two that want one name exactly one gets it", async () => {
-    const outcomes = await Promise.allSettled([decrypt(path("encrypted"), path("out")), decrypt(path("encrypted"), path("out")), decrypt(path("encrypted"), path("out"))]);
+    const outcomes = await Promise.allSettled([
+      decrypt(path("encrypted"), path("out")),
+      decrypt(path("encrypted"), path("out")),
+      decrypt(path("encrypted"), path("out")),
+    ]);
     expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
-    for (const outcome of outcomes) if (outcome.status === "rejected") expect(outcome.reason).toMatchObject({ code: "ERR_FILE_EXISTS" });
+    for (const outcome of outcomes)
+      if (outcome.status === "rejected") expect(outcome.reason).toMatchObject({ code: "ERR_FILE_EXISTS" });
     expect(await readdir(at.folder)).toEqual(["encrypted", "out", "plain"]);
   });
 
@@ -135,7 +166,11 @@ describe("files that are refused or fail", () => {
     ["output, below a file", () => ["encrypted", "plain/out"], "ENOTDIR"],
   ])("that are not there or can't be made tell the system's error: %s", async (_name, names, code) => {
     const [input = "", output = ""] = names();
-    await expect(decrypt(path(input), path(output))).rejects.toMatchObject({ code: "ERR_FILE_IO", retryable: false, cause: { code } });
+    await expect(decrypt(path(input), path(output))).rejects.toMatchObject({
+      code: "ERR_FILE_IO",
+      retryable: false,
+      cause: { code },
+    });
     expect(await readdir(at.folder)).toEqual(["encrypted", "plain"]);
   });
 
@@ -144,7 +179,9 @@ describe("files that are refused or fail", () => {
     const calls = parts.kms.journal.count();
     await expect(decrypt(path("encrypted"), path("plain"))).rejects.toMatchObject({ code: "ERR_FILE_EXISTS" });
     await expect(decrypt(path("missing"), path("out"))).rejects.toMatchObject({ code: "ERR_FILE_IO" });
-    await expect(decrypt(path("encrypted"), path("out"), { recordingId: "other" })).rejects.toMatchObject({ code: "ERR_RECORDING_MISMATCH" });
+    await expect(decrypt(path("encrypted"), path("out"), { recordingId: "other" })).rejects.toMatchObject({
+      code: "ERR_RECORDING_MISMATCH",
+    });
     expect(parts.kms.journal.count()).toBe(calls);
     expect(await readdir(at.folder)).toEqual(["encrypted", "plain"]);
   });
@@ -168,7 +205,11 @@ describe("files that are refused or fail", () => {
       await writeFile(path("growing"), audio(3_000_000));
       vi.spyOn(performance, "now").mockImplementation(tick());
       const changeOnce = vi.fn().mockImplementationOnce(change);
-      const running = parts.keyStore.encryptFile(path("growing"), path("out"), { recordingId, threads: 1, onProgress: changeOnce });
+      const running = parts.keyStore.encryptFile(path("growing"), path("out"), {
+        recordingId,
+        threads: 1,
+        onProgress: changeOnce,
+      });
       await expect(running).rejects.toMatchObject({ code: "ERR_FILE_CHANGED", retryable: true });
       expect(changeOnce, "it was changed in the middle").toHaveBeenCalled();
       vi.restoreAllMocks();

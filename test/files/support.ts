@@ -46,7 +46,12 @@ export interface LaneOptions {
 }
 
 /** From file to file below the key store, with exactly the lanes asked for. */
-export async function throughLanes(direction: "encrypt" | "decrypt", inputPath: string, outputPath: string, options: LaneOptions): Promise<void> {
+export async function throughLanes(
+  direction: "encrypt" | "decrypt",
+  inputPath: string,
+  outputPath: string,
+  options: LaneOptions,
+): Promise<void> {
   const input = await InputFile.open(inputPath);
   const output = await OutputFile.create(outputPath, { secret: direction === "decrypt", overwrite: true });
   const { segmentLength = 4_096 } = options;
@@ -55,7 +60,11 @@ export async function throughLanes(direction: "encrypt" | "decrypt", inputPath: 
     let floe: FloeSegments;
     let layout: FileJob["layout"];
     if (direction === "encrypt") {
-      const encryptor = new RecordingEncryptor({ header: header({ segmentLength }), dataKey: Buffer.from(dataKey), segmentLength });
+      const encryptor = new RecordingEncryptor({
+        header: header({ segmentLength }),
+        dataKey: Buffer.from(dataKey),
+        segmentLength,
+      });
       const preamble = encryptor.takePreamble();
       await output.write([preamble], 0);
       floe = encryptor.segmentKeys.held!;
@@ -63,12 +72,21 @@ export async function throughLanes(direction: "encrypt" | "decrypt", inputPath: 
     } else {
       const bytes = await readFile(inputPath);
       const length = headerLengthOf(bytes);
-      floe = new FloeDecryptor(dataKey, bytes.subarray(0, length), bytes.subarray(length, length + 74), { segmentLength }).segments;
+      floe = new FloeDecryptor(dataKey, bytes.subarray(0, length), bytes.subarray(length, length + 74), {
+        segmentLength,
+      }).segments;
       layout = decryptionLayout(input.size, { preambleLength: length + 74, segmentLength });
     }
-    const job = fileJob({ input, output, layout, keys: { held: options.use ? undefined : floe, use: options.use ?? (async (work) => work(floe)) } });
+    const job = fileJob({
+      input,
+      output,
+      layout,
+      keys: { held: options.use ? undefined : floe, use: options.use ?? (async (work) => work(floe)) },
+    });
     const own = options.workers === 0 || options.rescue ? new LocalLane(job) : idle;
-    const pump = new Pump(layout, own, options.signal ?? new AbortController().signal, (bytes) => options.onRange?.(bytes, started));
+    const pump = new Pump(layout, own, options.signal ?? new AbortController().signal, (bytes) =>
+      options.onRange?.(bytes, started),
+    );
     await joinWorkers(options.workers, job, floe.message, pump, started);
     await pump.run();
     await input.checkUnchanged();

@@ -54,7 +54,10 @@ describe("files over threads", () => {
       await writeFile(path("in"), bytes);
       const { error } = await released(bytes, MiB);
       expect(error?.code).toMatch(/^ERR_RECORDING_(TAMPERED|TRUNCATED)$/);
-      await expect(throughLanes("decrypt", path("in"), path("out"), { workers })).rejects.toMatchObject({ code: error?.code, name: "RecordingKeyStoreError" });
+      await expect(throughLanes("decrypt", path("in"), path("out"), { workers })).rejects.toMatchObject({
+        code: error?.code,
+        name: "RecordingKeyStoreError",
+      });
       expect(await readdir(at.folder)).toEqual(["in"]);
     });
 
@@ -63,7 +66,9 @@ describe("files over threads", () => {
       const bytes = Buffer.concat([await encrypted(2_048 * capacity), Buffer.alloc(5)]);
       await writeFile(path("in"), bytes);
       expect((await released(bytes, MiB)).error?.code).toBe("ERR_RECORDING_TAMPERED");
-      await expect(throughLanes("decrypt", path("in"), path("out"), { workers })).rejects.toMatchObject({ code: "ERR_RECORDING_TAMPERED" });
+      await expect(throughLanes("decrypt", path("in"), path("out"), { workers })).rejects.toMatchObject({
+        code: "ERR_RECORDING_TAMPERED",
+      });
     });
 
     it("an abort in the middle ends it with its reason, and nothing is left", async () => {
@@ -75,7 +80,9 @@ describe("files over threads", () => {
         ranges += 1;
         controller.abort(reason);
       };
-      await expect(throughLanes("encrypt", path("in"), path("out"), { workers, signal: controller.signal, onRange })).rejects.toBe(reason);
+      await expect(
+        throughLanes("encrypt", path("in"), path("out"), { workers, signal: controller.signal, onRange }),
+      ).rejects.toBe(reason);
       expect(ranges).toBeLessThan(30 / (workers === 0 ? 1 : 4));
       expect(await readdir(at.folder)).toEqual(["in"]);
     });
@@ -84,27 +91,36 @@ describe("files over threads", () => {
       await writeFile(path("in"), await encrypted(20 * MiB));
       let lent = 0;
       const use = () => Promise.reject(new Error(`forgotten after ${(lent += 1)}`));
-      await expect(throughLanes("decrypt", path("in"), path("out"), { workers, use })).rejects.toThrow("forgotten after");
+      await expect(throughLanes("decrypt", path("in"), path("out"), { workers, use })).rejects.toThrow(
+        "forgotten after",
+      );
       expect(await readdir(at.folder)).toEqual(["in"]);
     });
   });
 
-  it.each(["encrypt", "decrypt"] as const)("%s: what a lost thread has not done is done by the others, or by the calling one", async (direction) => {
-    const plaintext = audio(60 * MiB);
-    await writeFile(path("plain"), plaintext);
-    if (direction === "decrypt") await throughLanes("encrypt", path("plain"), path("encrypted"), { workers: 0 });
-    for (const [workers, lost] of [[2, 1], [2, 2], [1, 1]] as const) {
-      let killed = 0;
-      const onRange = (_bytes: number, lanes: readonly { close(): Promise<void> }[]) => {
-        for (const lane of lanes.slice(0, lost)) if (killed < lost && (killed += 1)) void lane.close();
-      };
-      const [from, to] = direction === "encrypt" ? ["plain", "encrypted"] : ["encrypted", "again"];
-      await throughLanes(direction, path(from), path(to), { workers, onRange, rescue: true });
-      expect(killed).toBe(lost);
-      if (direction === "encrypt") await throughLanes("decrypt", path("encrypted"), path("again"), { workers: 0 });
-      expect((await readFile(path("again"))).equals(plaintext)).toBe(true);
-    }
-  });
+  it.each(["encrypt", "decrypt"] as const)(
+    "%s: what a lost thread has not done is done by the others, or by the calling one",
+    async (direction) => {
+      const plaintext = audio(60 * MiB);
+      await writeFile(path("plain"), plaintext);
+      if (direction === "decrypt") await throughLanes("encrypt", path("plain"), path("encrypted"), { workers: 0 });
+      for (const [workers, lost] of [
+        [2, 1],
+        [2, 2],
+        [1, 1],
+      ] as const) {
+        let killed = 0;
+        const onRange = (_bytes: number, lanes: readonly { close(): Promise<void> }[]) => {
+          for (const lane of lanes.slice(0, lost)) if (killed < lost && (killed += 1)) void lane.close();
+        };
+        const [from, to] = direction === "encrypt" ? ["plain", "encrypted"] : ["encrypted", "again"];
+        await throughLanes(direction, path(from), path(to), { workers, onRange, rescue: true });
+        expect(killed).toBe(lost);
+        if (direction === "encrypt") await throughLanes("decrypt", path("encrypted"), path("again"), { workers: 0 });
+        expect((await readFile(path("again"))).equals(plaintext)).toBe(true);
+      }
+    },
+  );
 
   it.each<[string, string | undefined]>([
     ["there is no code for them", undefined],
@@ -119,7 +135,9 @@ describe("files over threads", () => {
     await writeFile(path("plain"), plaintext);
     const { threads } = await keyStore.encryptFile(path("plain"), path("encrypted"), { recordingId: "r", threads: 3 });
     expect(threads).toBe(1);
-    expect(await keyStore.decryptFile(path("encrypted"), path("again"), { recordingId: "r", threads: 3 })).toMatchObject({ threads: 1 });
+    expect(
+      await keyStore.decryptFile(path("encrypted"), path("again"), { recordingId: "r", threads: 3 }),
+    ).toMatchObject({ threads: 1 });
     expect((await readFile(path("again"))).equals(plaintext)).toBe(true);
     await keyStore.close();
   });
@@ -134,7 +152,9 @@ describe("files over threads", () => {
     expect(seen, "a key was there while it was needed").toContain(true);
     const bytes = await readFile(path("encrypted"));
     await writeFile(path("encrypted"), flipped(bytes, bytes.length >> 1));
-    await expect(throughLanes("decrypt", path("encrypted"), path("again"), { workers: 2 })).rejects.toMatchObject({ code: "ERR_RECORDING_TAMPERED" });
+    await expect(throughLanes("decrypt", path("encrypted"), path("again"), { workers: 2 })).rejects.toMatchObject({
+      code: "ERR_RECORDING_TAMPERED",
+    });
     expect(lent.every((key) => key.every((byte) => byte === 0))).toBe(true);
   });
 
@@ -144,7 +164,11 @@ describe("files over threads", () => {
     // How long a thread takes to start depends on what else runs here.
     for (let size = 32 * MiB; threads < 2 && size <= 512 * MiB; size *= 2) {
       await writeFile(path("plain"), Buffer.alloc(size, 7));
-      ({ threads } = await keyStore.encryptFile(path("plain"), path("encrypted"), { recordingId: "r", threads: 2, overwrite: true }));
+      ({ threads } = await keyStore.encryptFile(path("plain"), path("encrypted"), {
+        recordingId: "r",
+        threads: 2,
+        overwrite: true,
+      }));
     }
     expect(threads).toBe(2);
     await keyStore.close();

@@ -2,18 +2,26 @@ import type { Random } from "./random.js";
 
 type Mutation = (bytes: Buffer, random: Random) => Buffer;
 
-const interesting = [0, 1, 2, 4, 12, 16, 31, 32, 74, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xfffe, 0xffff, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff];
+const interesting = [
+  0, 1, 2, 4, 12, 16, 31, 32, 74, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xfffe, 0xffff, 0x7fffffff, 0x80000000, 0xfffffffe,
+  0xffffffff,
+];
 
-const overwrite = (bytes: Buffer, offset: number, change: Buffer): Buffer => Buffer.concat([bytes.subarray(0, offset), change, bytes.subarray(offset + change.length)]);
-const cut = (bytes: Buffer, from: number, length: number): Buffer => Buffer.concat([bytes.subarray(0, from), bytes.subarray(from + length)]);
-const insert = (bytes: Buffer, at: number, more: Buffer): Buffer => Buffer.concat([bytes.subarray(0, at), more, bytes.subarray(at)]);
+const overwrite = (bytes: Buffer, offset: number, change: Buffer): Buffer =>
+  Buffer.concat([bytes.subarray(0, offset), change, bytes.subarray(offset + change.length)]);
+const cut = (bytes: Buffer, from: number, length: number): Buffer =>
+  Buffer.concat([bytes.subarray(0, from), bytes.subarray(from + length)]);
+const insert = (bytes: Buffer, at: number, more: Buffer): Buffer =>
+  Buffer.concat([bytes.subarray(0, at), more, bytes.subarray(at)]);
 
 /** A number as a length or a tag is written, at any place: a remarkable one, or one close to what stands there. */
 function writeNumber(bytes: Buffer, random: Random): Buffer {
   const width = Math.min(random.pick([1, 2, 4]), bytes.length);
   if (width === 0) return bytes;
   const at = random.below(bytes.length - width + 1);
-  const value = random.chance(0.5) ? random.pick(interesting) : bytes.readUIntBE(at, width) + random.pick([-2, -1, 1, 2]);
+  const value = random.chance(0.5)
+    ? random.pick(interesting)
+    : bytes.readUIntBE(at, width) + random.pick([-2, -1, 1, 2]);
   const number = Buffer.alloc(4);
   number.writeInt32BE(value | 0);
   return overwrite(bytes, at, number.subarray(4 - width));

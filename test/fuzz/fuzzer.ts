@@ -42,7 +42,10 @@ export async function refusable<T>(codes: readonly ErrorCode[], task: () => T | 
     return await task();
   } catch (error) {
     if (error instanceof BrokenPromise) throw error;
-    promise(error instanceof RecordingKeyStoreError && codes.includes(error.code), `none of ${codes.join(", ")}, but ${describe(error)}`);
+    promise(
+      error instanceof RecordingKeyStoreError && codes.includes(error.code),
+      `none of ${codes.join(", ")}, but ${describe(error)}`,
+    );
     return undefined;
   }
 }
@@ -57,11 +60,17 @@ export async function feed(target: FuzzTarget, seed: number, index: number, summ
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => reject(new BrokenPromise(`not done after ${deadline} ms`)), deadline);
     });
-    const taken = await Promise.race([target.run(Buffer.from(input), new Random(seed, target.name, index, "run")), late]);
+    const taken = await Promise.race([
+      target.run(Buffer.from(input), new Random(seed, target.name, index, "run")),
+      late,
+    ]);
     const elapsed = performance.now() - start;
     const after = process.memoryUsage();
     promise(elapsed < deadline, `took ${Math.round(elapsed)} ms`);
-    promise(after.arrayBuffers - before.arrayBuffers < mostMemory, `${after.arrayBuffers - before.arrayBuffers} bytes of buffers`);
+    promise(
+      after.arrayBuffers - before.arrayBuffers < mostMemory,
+      `${after.arrayBuffers - before.arrayBuffers} bytes of buffers`,
+    );
     promise(after.heapUsed - before.heapUsed < mostMemory, `${after.heapUsed - before.heapUsed} bytes of heap`);
     summary.slowest = Math.max(summary.slowest, elapsed);
     if (taken) summary.taken += 1;
@@ -77,7 +86,12 @@ export async function feed(target: FuzzTarget, seed: number, index: number, summ
  * Feeds all targets in turn until `enough` says so; a target that has failed is fed no more.
  * @param about - told before each input, so that a hang can be told by someone else
  */
-export async function fuzz(targets: readonly FuzzTarget[], seed: number, enough: (round: number) => boolean, about: (target: number, index: number) => void = () => undefined): Promise<FuzzSummary[]> {
+export async function fuzz(
+  targets: readonly FuzzTarget[],
+  seed: number,
+  enough: (round: number) => boolean,
+  about: (target: number, index: number) => void = () => undefined,
+): Promise<FuzzSummary[]> {
   const summaries = targets.map(({ name }): FuzzSummary => ({ target: name, inputs: 0, taken: 0, slowest: 0 }));
   for (let round = 0; !enough(round); round += 1) {
     for (const [position, target] of targets.entries()) {

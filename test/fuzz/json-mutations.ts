@@ -3,7 +3,24 @@ import type { Random } from "./random.js";
 
 /** JSON texts of values over which parsers stumble; some of them no JavaScript value can hold. */
 const oddValues = [
-  ...["null", "true", "0", "-1", "1.5", "1e308", "-0", "9007199254740993", '""', '"AA=="', '"="', '"\\ud800"', '"\\u0000"', '"__proto__"', "[]", "{}"],
+  ...[
+    "null",
+    "true",
+    "0",
+    "-1",
+    "1.5",
+    "1e308",
+    "-0",
+    "9007199254740993",
+    '""',
+    '"AA=="',
+    '"="',
+    '"\\ud800"',
+    '"\\u0000"',
+    '"__proto__"',
+    "[]",
+    "{}",
+  ],
   '{"__proto__":{"version":1}}',
   '{"toString":1,"constructor":null}',
   "[".repeat(150) + "]".repeat(150),
@@ -29,10 +46,13 @@ function places(value: unknown, found: Place[] = []): Place[] {
 
 const changes: readonly ((place: Place, value: unknown, random: Random, other: Place) => unknown)[] = [
   ({ container, key }) => Reflect.deleteProperty(container, key),
-  ({ container, key }, value, random) => (container[random.pick(["extra", key.toUpperCase(), "critical", "0"])] = structuredClone(value)),
+  ({ container, key }, value, random) =>
+    (container[random.pick(["extra", key.toUpperCase(), "critical", "0"])] = structuredClone(value)),
   ({ container, key }, _value, _random, other) => (container[key] = structuredClone(other.container)),
-  ({ container, key }, value, random) => (container[key] = typeof value === "string" ? mutateBytes(Buffer.from(value), random).toString("utf8") : [value]),
-  ({ container, key }, value, random) => (container[key] = typeof value === "number" ? value + random.pick([-1, 1, 0.5, 1e15]) : JSON.stringify(value)),
+  ({ container, key }, value, random) =>
+    (container[key] = typeof value === "string" ? mutateBytes(Buffer.from(value), random).toString("utf8") : [value]),
+  ({ container, key }, value, random) =>
+    (container[key] = typeof value === "number" ? value + random.pick([-1, 1, 0.5, 1e15]) : JSON.stringify(value)),
   ({ container, key }, _value, random) => (container[key] = oddMark(random.below(oddValues.length))),
 ];
 
@@ -45,7 +65,10 @@ export function mutateJson(json: string, random: Random): Buffer {
     const place = random.pick(all);
     random.pick(changes)(place, place.container[place.key], random, random.pick(all));
   }
-  const text = JSON.stringify(tree).replace(/"odd value (\d+)"/g, (_whole, index: string) => oddValues[Number(index)] ?? "null");
+  const text = JSON.stringify(tree).replace(
+    /"odd value (\d+)"/g,
+    (_whole, index: string) => oddValues[Number(index)] ?? "null",
+  );
   const bytes = Buffer.from(random.chance(0.1) ? text.replace(/"(\w+)":/, '"$1":1,"$1":') : text);
   return random.chance(0.2) ? mutateBytes(bytes, random) : bytes;
 }

@@ -8,12 +8,22 @@ const serviceAccountId = "765628985471";
 const grant = { serviceAccountId, organizationIds: ["org-1", "org-2"] };
 /** The only role that policies name: those that serve one role alone serve this one. */
 const recorderArn = `arn:aws:iam::${serviceAccountId}:role/recorder`;
-const recorder = { servicePrincipalArns: [recorderArn], organizationIds: grant.organizationIds, access: "attestations" } as const;
+const recorder = {
+  servicePrincipalArns: [recorderArn],
+  organizationIds: grant.organizationIds,
+  access: "attestations",
+} as const;
 const written = recordingKeyPolicy({ accountId, grants: [grant, recorder] });
 const pasted = {
   Version: "2012-10-17",
   Statement: [
-    { Sid: "owner", Effect: "Allow", Principal: { AWS: `arn:aws:iam::${accountId}:root` }, Action: "kms:*", Resource: "*" },
+    {
+      Sid: "owner",
+      Effect: "Allow",
+      Principal: { AWS: `arn:aws:iam::${accountId}:root` },
+      Action: "kms:*",
+      Resource: "*",
+    },
     {
       Effect: "Allow",
       Principal: { AWS: serviceAccountId },
@@ -21,7 +31,13 @@ const pasted = {
       Resource: "*",
       Condition: { StringEquals: { "kms:EncryptionContext:genesys-cloud-organization-id": ["org-1", "org-2"] } },
     },
-    { Effect: "Deny", NotPrincipal: { AWS: [`arn:aws:iam::${serviceAccountId}:root`, `arn:aws:iam::${accountId}:root`] }, NotAction: "kms:Describe*", Resource: "*", Condition: { Bool: { "aws:SecureTransport": "false" } } },
+    {
+      Effect: "Deny",
+      NotPrincipal: { AWS: [`arn:aws:iam::${serviceAccountId}:root`, `arn:aws:iam::${accountId}:root`] },
+      NotAction: "kms:Describe*",
+      Resource: "*",
+      Condition: { Bool: { "aws:SecureTransport": "false" } },
+    },
   ],
 };
 
@@ -29,7 +45,11 @@ const pasted = {
 async function use(kms: InMemoryKms, keyId: string): Promise<void> {
   const provider = new InMemoryKmsProvider(kms, kms.addPrincipal({ arn: recorderArn }));
   for (const organizationId of grant.organizationIds) {
-    const encryptionContext = { "genesys-cloud-organization-id": organizationId, "recording-keystore:purpose": "private-key", "recording-keystore:birth-record": "x" };
+    const encryptionContext = {
+      "genesys-cloud-organization-id": organizationId,
+      "recording-keystore:purpose": "private-key",
+      "recording-keystore:birth-record": "x",
+    };
     const { ciphertext } = await provider.encrypt({ keyId, plaintext: Buffer.from("secret"), encryptionContext });
     await provider.decrypt({ keyId, ciphertext, encryptionContext });
   }
@@ -48,10 +68,17 @@ export const keyPolicyTarget: FuzzTarget = {
     } catch (error) {
       refusal = error;
     }
-    const { ok, findings } = checkKeyPolicy(text, { ...grant, accountId, ...(kmsKeyArn === undefined ? {} : { kmsKeyArn }) });
+    const { ok, findings } = checkKeyPolicy(text, {
+      ...grant,
+      accountId,
+      ...(kmsKeyArn === undefined ? {} : { kmsKeyArn }),
+    });
     for (const { code, message, whatToDo } of findings) {
       promise(keyPolicyFindingCodes.includes(code), `an unknown finding: ${code}`);
-      promise(message !== "" && whatToDo !== "" && !/undefined|\[object/.test(message + whatToDo), `says: ${message} ${whatToDo}`);
+      promise(
+        message !== "" && whatToDo !== "" && !/undefined|\[object/.test(message + whatToDo),
+        `says: ${message} ${whatToDo}`,
+      );
     }
     promise(ok === findings.every(({ severity }) => severity !== "error"), "says ok with errors");
     if (!ok) return false;

@@ -22,21 +22,28 @@ interface Vector {
 }
 
 /** The test vectors: whole recordings with the private halves that open them, the same in every run. */
-const { recordings } = JSON.parse(readFileSync(new URL("../vectors/recordings.json", import.meta.url), "utf8")) as { recordings: Vector[] };
-const vectors = recordings.filter(({ plaintextSize, birthRecord }) => plaintextSize < 200 && decodeBirthRecord(Buffer.from(birthRecord.bytes, "hex")).spec === "X25519");
+const { recordings } = JSON.parse(readFileSync(new URL("../vectors/recordings.json", import.meta.url), "utf8")) as {
+  recordings: Vector[];
+};
+const vectors = recordings.filter(
+  ({ plaintextSize, birthRecord }) =>
+    plaintextSize < 200 && decodeBirthRecord(Buffer.from(birthRecord.bytes, "hex")).spec === "X25519",
+);
 const wholes = vectors.map(({ recording }) => Buffer.from(recording, "base64"));
 const keyArn = "arn:aws:kms:eu-west-1:111122223333:key/1";
 const contextText = (context: Readonly<Record<string, string>>) => JSON.stringify(Object.entries(context).sort());
 
 /** Unwraps the vector's private half under its own context, and nothing else. */
 function kmsOf({ encryptionContext: ownContext, privateKey }: Vector): KmsProvider {
-  const refuse = (operation: string) => () => Promise.reject(kmsError("access-denied", { operation, message: "not here" }));
+  const refuse = (operation: string) => () =>
+    Promise.reject(kmsError("access-denied", { operation, message: "not here" }));
   return {
     describeKey: refuse("DescribeKey"),
     encrypt: refuse("Encrypt"),
     generateDataKeyPair: refuse("GenerateDataKeyPair"),
     async decrypt({ keyId, encryptionContext }) {
-      if (contextText(encryptionContext) !== contextText(ownContext)) throw kmsError("invalid-ciphertext", { operation: "Decrypt", message: "another context" });
+      if (contextText(encryptionContext) !== contextText(ownContext))
+        throw kmsError("invalid-ciphertext", { operation: "Decrypt", message: "another context" });
       return { keyArn: keyId, plaintext: Buffer.from(privateKey, "hex") };
     },
   };
@@ -47,13 +54,24 @@ async function storeOf({ birthRecord, publicKey }: Vector): Promise<MemoryKeyPai
   const bytes = Buffer.from(birthRecord.bytes, "hex");
   const { organizationId, keyPairId, sequence } = decodeBirthRecord(bytes);
   const ciphertext = { kmsKeyArn: keyArn, ciphertext: Buffer.alloc(100) };
-  const document = encodeDocument("keyPair", { birthRecord: bytes, publicKey: Buffer.from(publicKey, "hex"), attestation: ciphertext, wrapping: ciphertext });
+  const document = encodeDocument("keyPair", {
+    birthRecord: bytes,
+    publicKey: Buffer.from(publicKey, "hex"),
+    attestation: ciphertext,
+    wrapping: ciphertext,
+  });
   await store.createKeyPair({ organizationId, keyPairId, sequence, document });
   return store;
 }
 
 const codes: readonly ErrorCode[] = [
-  ...(["ERR_FORMAT_INVALID", "ERR_FORMAT_TOO_NEW", "ERR_RECORDING_TAMPERED", "ERR_RECORDING_TRUNCATED", "ERR_RECORDING_MISMATCH"] as const),
+  ...([
+    "ERR_FORMAT_INVALID",
+    "ERR_FORMAT_TOO_NEW",
+    "ERR_RECORDING_TAMPERED",
+    "ERR_RECORDING_TRUNCATED",
+    "ERR_RECORDING_MISMATCH",
+  ] as const),
   ...(["ERR_KEY_PAIR_NOT_FOUND", "ERR_KEY_PAIR_UNTRUSTED", "ERR_KMS_REJECTED", "ERR_INVALID_INPUT"] as const),
 ];
 
@@ -80,7 +98,15 @@ function mutate(random: Random): Buffer {
 
 function keyStoreOn(store: MemoryKeyPairStore, vector: Vector): RecordingKeyStore {
   const { organizationId } = decodeBirthRecord(Buffer.from(vector.birthRecord.bytes, "hex"));
-  return new RecordingKeyStore({ organizationId, homeRegion: "eu-west-1", kms: kmsOf(vector), store, trustedKmsKeys: ["111122223333"], embeddedKeys: ["111122223333"], background: false });
+  return new RecordingKeyStore({
+    organizationId,
+    homeRegion: "eu-west-1",
+    kms: kmsOf(vector),
+    store,
+    trustedKmsKeys: ["111122223333"],
+    embeddedKeys: ["111122223333"],
+    background: false,
+  });
 }
 
 /** Each vector's pair in a store of its own, and the stores lost. */
@@ -100,8 +126,14 @@ export const keyStoreTarget: FuzzTarget = {
       const opened = await refusable(codes, () => keyStore.decryptRecording(input, { recordingId, asset }));
       if (!opened) continue;
       taken = true;
-      promise(wholes.some((whole) => whole.equals(input)), "a changed recording was taken");
-      promise(opened.body.every((byte, index) => byte === (31 * index + 7) % 251), "wrong plaintext");
+      promise(
+        wholes.some((whole) => whole.equals(input)),
+        "a changed recording was taken",
+      );
+      promise(
+        opened.body.every((byte, index) => byte === (31 * index + 7) % 251),
+        "wrong plaintext",
+      );
     }
     return taken;
   },

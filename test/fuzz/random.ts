@@ -9,7 +9,12 @@ export class Random {
 
   constructor(...seed: readonly (string | number)[]) {
     const hash = createHash("sha256").update(JSON.stringify(seed)).digest();
-    [this.#a, this.#b, this.#c, this.#counter] = [hash.readInt32LE(0), hash.readInt32LE(4), hash.readInt32LE(8), hash.readInt32LE(12)];
+    [this.#a, this.#b, this.#c, this.#counter] = [
+      hash.readInt32LE(0),
+      hash.readInt32LE(4),
+      hash.readInt32LE(8),
+      hash.readInt32LE(12),
+    ];
   }
 
   /** A whole number from 0 to 2^32 - 1. */

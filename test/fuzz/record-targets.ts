@@ -5,7 +5,14 @@ import { decodeBirthRecord, encodeBirthRecord } from "../../src/key-pairs/birth-
 import { decodeDocument, encodeDocument, type DocumentKind } from "../../src/key-pairs/documents.js";
 import { FleetSecret } from "../../src/key-pairs/fleet-word.js";
 import { claimedKeyPair } from "../../src/key-pairs/key-pair.js";
-import { isKmsKeyArn, kmsAliasArnProblem, parseKmsArn, regionOf, replicaArn, sameAccountAndRegion } from "../../src/kms/arn.js";
+import {
+  isKmsKeyArn,
+  kmsAliasArnProblem,
+  parseKmsArn,
+  regionOf,
+  replicaArn,
+  sameAccountAndRegion,
+} from "../../src/kms/arn.js";
 import { TrustAnchor } from "../../src/kms/trust-anchor.js";
 import { frame, unframe } from "../../src/stores/file/frame.js";
 import { idOf, nameOf } from "../../src/stores/file/names.js";
@@ -21,7 +28,12 @@ const storeCodes: readonly ErrorCode[] = ["ERR_STORE_CORRUPT", "ERR_FORMAT_TOO_N
 const aliasArn = "arn:aws:kms:eu-west-1:111122223333:alias/recordings";
 const kmsCiphertext = { kmsKeyArn: "arn:aws:kms:eu-west-1:111122223333:key/1", ciphertext: Buffer.alloc(150, 6) };
 const publicKey = Buffer.from("8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a", "hex");
-const keyPair = encodeDocument("keyPair", { birthRecord, publicKey, attestation: kmsCiphertext, wrapping: kmsCiphertext });
+const keyPair = encodeDocument("keyPair", {
+  birthRecord,
+  publicKey,
+  attestation: kmsCiphertext,
+  wrapping: kmsCiphertext,
+});
 const digest = createHash("sha256").update(birthRecord).digest();
 const fleetSecret = new FleetSecret([Buffer.alloc(32, 9)]);
 const status = fleetSecret.sign("org-1", {
@@ -61,11 +73,22 @@ const document = (kind: DocumentKind): FuzzTarget => ({
   input: (random) => {
     if (kind !== "keyPair" || random.chance(0.5)) return mutateJson(documents[kind].toString(), random);
     const changed = random.chance(0.5) ? mutateBirthRecord(birthRecord, random) : birthRecord;
-    return encodeDocument("keyPair", { birthRecord: changed, publicKey: mutateBytes(publicKey, random), attestation: kmsCiphertext, wrapping: kmsCiphertext });
+    return encodeDocument("keyPair", {
+      birthRecord: changed,
+      publicKey: mutateBytes(publicKey, random),
+      attestation: kmsCiphertext,
+      wrapping: kmsCiphertext,
+    });
   },
   async run(input) {
     const content = await refusable(storeCodes, () => decodeDocument(kind, input, kind));
-    if (content) promise(encodeDocument(kind, decodeDocument(kind, encodeDocument(kind, content), kind)).equals(encodeDocument(kind, content)), "does not come back");
+    if (content)
+      promise(
+        encodeDocument(kind, decodeDocument(kind, encodeDocument(kind, content), kind)).equals(
+          encodeDocument(kind, content),
+        ),
+        "does not come back",
+      );
     if (!content) return false;
     if (kind === "keyPair") return isUsablePair(input);
     if (kind === "status") promise(isSameWord(input), "the fleet's word was changed");
@@ -81,8 +104,15 @@ function mutateFrame(random: Random): Buffer {
   if (random.chance(0.4)) return mutateBytes(whole, random);
   const body = whole.subarray(whole.indexOf("\n") + 1);
   const end = body.indexOf("\n");
-  const changed = random.chance(0.5) ? Buffer.concat([mutateJson(body.toString("utf8", 0, end), random), body.subarray(end)]) : mutateBytes(body, random);
-  return Buffer.concat([Buffer.from(`recording-keystore ${random.pick([1, 1, 1, 2, "01", 0, "x"])} ${createHash("sha256").update(changed).digest("hex")}\n`), changed]);
+  const changed = random.chance(0.5)
+    ? Buffer.concat([mutateJson(body.toString("utf8", 0, end), random), body.subarray(end)])
+    : mutateBytes(body, random);
+  return Buffer.concat([
+    Buffer.from(
+      `recording-keystore ${random.pick([1, 1, 1, 2, "01", 0, "x"])} ${createHash("sha256").update(changed).digest("hex")}\n`,
+    ),
+    changed,
+  ]);
 }
 
 const arns = [
@@ -100,7 +130,10 @@ export const recordTargets: readonly FuzzTarget[] = [
       const record = await refusable(formatCodes, () => decodeBirthRecord(input));
       if (!record) return false;
       const again = encodeBirthRecord(record);
-      promise(again.length <= input.length && encodeBirthRecord(decodeBirthRecord(again)).equals(again), "encodes to other bytes");
+      promise(
+        again.length <= input.length && encodeBirthRecord(decodeBirthRecord(again)).equals(again),
+        "encodes to other bytes",
+      );
       return true;
     },
   },
@@ -115,14 +148,23 @@ export const recordTargets: readonly FuzzTarget[] = [
     input: mutateFrame,
     async run(input) {
       const read = await refusable(storeCodes, () => unframe(input, labels, "a file"));
-      if (read) promise(read.checksum === createHash("sha256").update(input.subarray(input.indexOf("\n") + 1)).digest("hex"), "not under its checksum");
-      if (read) promise(input.subarray(input.length - read.document.length).equals(read.document), "the document is another");
+      if (read)
+        promise(
+          read.checksum ===
+            createHash("sha256")
+              .update(input.subarray(input.indexOf("\n") + 1))
+              .digest("hex"),
+          "not under its checksum",
+        );
+      if (read)
+        promise(input.subarray(input.length - read.document.length).equals(read.document), "the document is another");
       return read !== undefined;
     },
   },
   {
     name: "file name",
-    input: (random) => mutateBytes(Buffer.from(nameOf(random.pick(["org-1", "Größe", "../..", "con", "a".repeat(300)]))), random),
+    input: (random) =>
+      mutateBytes(Buffer.from(nameOf(random.pick(["org-1", "Größe", "../..", "con", "a".repeat(300)]))), random),
     run(input) {
       const name = input.toString("latin1");
       const id = idOf(name);
@@ -137,16 +179,25 @@ export const recordTargets: readonly FuzzTarget[] = [
       const text = input.toString("latin1");
       const parsed = parseKmsArn(text);
       const isAlias = parsed?.resource.type === "alias" && !parsed.resource.name.startsWith("aws/");
-      promise((kmsAliasArnProblem(text) === undefined) === isAlias, `an alias ARN: ${isAlias}, but its problem is ${kmsAliasArnProblem(text)}`);
+      promise(
+        (kmsAliasArnProblem(text) === undefined) === isAlias,
+        `an alias ARN: ${isAlias}, but its problem is ${kmsAliasArnProblem(text)}`,
+      );
       promise(isKmsKeyArn(text) === (parsed?.resource.type === "key"), "a key ARN and not one");
       promise(regionOf(text) === parsed?.region, "of two Regions");
       promise(!sameAccountAndRegion(text, aliasArn) || parsed?.accountId === "111122223333", "of another account");
       const replica = replicaArn(text, "us-gov-west-1");
       promise(replica === undefined || parseKmsArn(replica)?.region === "us-gov-west-1", "a replica elsewhere");
       const anchor = await refusable(["ERR_INVALID_INPUT"], () => new TrustAnchor([text]));
-      promise((anchor !== undefined) === (parsed !== undefined || /^\d{12}$/.test(text)), "an anchor of something else");
+      promise(
+        (anchor !== undefined) === (parsed !== undefined || /^\d{12}$/.test(text)),
+        "an anchor of something else",
+      );
       promise(anchor?.covers(text) !== false || /^\d{12}$/.test(text), "does not cover itself");
-      promise(!new TrustAnchor([aliasArn]).covers(text) || parsed?.accountId === "111122223333", "covered in another account");
+      promise(
+        !new TrustAnchor([aliasArn]).covers(text) || parsed?.accountId === "111122223333",
+        "covered in another account",
+      );
       return parsed !== undefined;
     },
   },

@@ -9,7 +9,16 @@ import { decryptAll } from "../recording/floe-oracle.js";
 import { lease } from "../recording/support.js";
 import { promise, refusable, type FuzzTarget } from "./fuzzer.js";
 import type { Random } from "./random.js";
-import { dataKey, hasUnknownFields, metadataAad, metadataParameters, mutateHeader, mutateRecording, sound, takeApart } from "./recordings.js";
+import {
+  dataKey,
+  hasUnknownFields,
+  metadataAad,
+  metadataParameters,
+  mutateHeader,
+  mutateRecording,
+  sound,
+  takeApart,
+} from "./recordings.js";
 
 const formatCodes: readonly ErrorCode[] = ["ERR_FORMAT_INVALID", "ERR_FORMAT_TOO_NEW"];
 const codes: readonly ErrorCode[] = [...formatCodes, "ERR_RECORDING_TAMPERED", "ERR_RECORDING_TRUNCATED"];
@@ -23,8 +32,14 @@ async function expectedOf(recording: Buffer): Promise<Buffer | undefined> {
   const header = parts && (await refusable(formatCodes, () => decodeHeader(parts.header)));
   if (!parts || !header) return undefined;
   try {
-    if (header.metadataLength !== undefined) decryptAll({ ...metadataParameters, RND: noRandom }, dataKey, metadataAad(parts.header), parts.metadata);
-    return decryptAll({ ENC_SEG_LEN: parts.segmentLength, AEAD_ROTATION_MASK: 20, RND: noRandom }, dataKey, parts.header, parts.payload);
+    if (header.metadataLength !== undefined)
+      decryptAll({ ...metadataParameters, RND: noRandom }, dataKey, metadataAad(parts.header), parts.metadata);
+    return decryptAll(
+      { ENC_SEG_LEN: parts.segmentLength, AEAD_ROTATION_MASK: 20, RND: noRandom },
+      dataKey,
+      parts.header,
+      parts.payload,
+    );
   } catch {
     return undefined;
   }
@@ -35,7 +50,7 @@ const isBeginning = (bytes: Uint8Array) => Buffer.compare(bytes, sound.subarray(
 function chunksOf(bytes: Buffer, random: Random): Readable | AsyncIterable<Uint8Array> {
   const chunks: Buffer[] = [];
   const longest = random.pick([40, 1_000, 9_000, 100_000]);
-  for (let offset = 0; offset < bytes.length; ) {
+  for (let offset = 0; offset < bytes.length;) {
     const length = 1 + random.below(longest);
     chunks.push(Buffer.from(bytes.subarray(offset, offset + length)));
     offset += length;
@@ -58,12 +73,20 @@ async function checkStream(bytes: Buffer, expected: Buffer | undefined, random: 
     }
     return true;
   });
-  promise((taken === true) === (expected !== undefined), `a stream is ${taken ? "taken" : "refused"}, and should not be`);
+  promise(
+    (taken === true) === (expected !== undefined),
+    `a stream is ${taken ? "taken" : "refused"}, and should not be`,
+  );
   promise(expected ? size === expected.length : size === 0 || size % capacity === 0, `${size} bytes were released`);
 }
 
 async function checkReader(bytes: Buffer, expected: Buffer | undefined, random: Random): Promise<void> {
-  const reader = await refusable(codes, () => SegmentReader.open(bytesSource(bytes), { checkNames: () => undefined, open: async () => ({ lease: await open(), keyPairId: "pair-1" }) }));
+  const reader = await refusable(codes, () =>
+    SegmentReader.open(bytesSource(bytes), {
+      checkNames: () => undefined,
+      open: async () => ({ lease: await open(), keyPairId: "pair-1" }),
+    }),
+  );
   promise(!expected || reader?.size === expected.length, `the reader's size is ${reader?.size}`);
   if (!reader) return;
   for (let reads = 0; reads < 4; reads += 1) {
@@ -71,7 +94,11 @@ async function checkReader(bytes: Buffer, expected: Buffer | undefined, random: 
     const length = random.size(reader.size + 10);
     const piece = await refusable(codes, () => reader.read(offset, length));
     promise(piece !== undefined || !expected, `a read at ${offset} failed`);
-    if (piece) promise(Buffer.compare(piece, sound.subarray(offset, Math.min(offset + length, reader.size))) === 0, `wrong plaintext at ${offset}`);
+    if (piece)
+      promise(
+        Buffer.compare(piece, sound.subarray(offset, Math.min(offset + length, reader.size))) === 0,
+        `wrong plaintext at ${offset}`,
+      );
   }
   await reader.close();
 }
@@ -82,12 +109,19 @@ async function checkSalvage(bytes: Buffer, expected: Buffer | undefined, random:
     const result = await salvageBody(input, { open });
     const { body } = result;
     const pieces: Buffer[] = [];
-    for await (const piece of body instanceof Uint8Array ? [body] : (body as AsyncIterable<Buffer>)) pieces.push(Buffer.from(piece));
-    return { body: Buffer.concat(pieces), ...("done" in result ? await (result.done as Promise<SalvageTotals>) : result) };
+    for await (const piece of body instanceof Uint8Array ? [body] : (body as AsyncIterable<Buffer>))
+      pieces.push(Buffer.from(piece));
+    return {
+      body: Buffer.concat(pieces),
+      ...("done" in result ? await (result.done as Promise<SalvageTotals>) : result),
+    };
   });
   promise(salvaged !== undefined || !expected, "salvage refuses a whole recording");
   if (!salvaged) return;
-  promise(isBeginning(salvaged.body) && salvaged.plaintextSize === salvaged.body.length, "salvage gives something else");
+  promise(
+    isBeginning(salvaged.body) && salvaged.plaintextSize === salvaged.body.length,
+    "salvage gives something else",
+  );
   promise(salvaged.complete === (expected !== undefined), `salvage says complete: ${salvaged.complete}`);
 }
 
@@ -111,7 +145,10 @@ export const recordingTargets: readonly FuzzTarget[] = [
       const expected = await expectedOf(input);
       promise(!expected || isBeginning(expected), "the oracle gives something else");
       const whole = await refusable(codes, () => decryptBody(input, { open }));
-      promise(whole ? expected?.equals(whole.body) === true : !expected, `${whole ? "taken" : "refused"}, and should not be`);
+      promise(
+        whole ? expected?.equals(whole.body) === true : !expected,
+        `${whole ? "taken" : "refused"}, and should not be`,
+      );
       await checkStream(input, expected, random);
       await checkReader(input, expected, random);
       await checkSalvage(input, expected, random);

@@ -32,13 +32,32 @@ export const birthRecord = encodeBirthRecord({
 });
 
 const recipient: HeaderRecipient = { birthRecord, wrappedDataKey: Buffer.alloc(80, 5) };
-const embedded: HeaderRecipient = { ...recipient, kmsKeyArn: "arn:aws:kms:eu-west-1:111122223333:key/1", wrappedPrivateKey: Buffer.alloc(150, 6) };
+const embedded: HeaderRecipient = {
+  ...recipient,
+  kmsKeyArn: "arn:aws:kms:eu-west-1:111122223333:key/1",
+  wrappedPrivateKey: Buffer.alloc(150, 6),
+};
 
-const names = { organizationId: "org-1", recordingId: "recording-1", asset: "main", confirmation: "confirmed" } as const;
+const names = {
+  organizationId: "org-1",
+  recordingId: "recording-1",
+  asset: "main",
+  confirmation: "confirmed",
+} as const;
 export const headers: readonly Buffer[] = [
   encodeHeader({ ...names, recipients: [recipient], segmentLength: 4_096 }),
-  encodeHeader({ ...names, recipients: [embedded, recipient], segmentLength: 4_128, publicMetadata: { codec: "opus", channels: [1, 2, { left: "agent" }] } }),
-  encodeHeader({ ...names, recipients: Array.from({ length: 8 }, () => recipient), segmentLength: 16_777_248, confirmation: "unconfirmed" }),
+  encodeHeader({
+    ...names,
+    recipients: [embedded, recipient],
+    segmentLength: 4_128,
+    publicMetadata: { codec: "opus", channels: [1, 2, { left: "agent" }] },
+  }),
+  encodeHeader({
+    ...names,
+    recipients: Array.from({ length: 8 }, () => recipient),
+    segmentLength: 16_777_248,
+    confirmation: "unconfirmed",
+  }),
   encodeHeader({ ...names, recipients: [recipient], segmentLength: 4_096, metadataLength: 106 + 512 }),
 ];
 const plaintextSizes = [0, 1, 100, 4_064, 8_128, 12_692] as const;
@@ -78,22 +97,38 @@ const metadataOverhead = floeHeaderLength + 32;
 function sealMetadata(header: Buffer, random: Random): Buffer {
   const length = (numberIn(rawFields(header.subarray(prefixLength)), metadataLengthTag) ?? 0) - metadataOverhead;
   if (length < 256 || length > 65_536) return Buffer.alloc(0);
-  return encryptAll({ ...metadataParameters, RND: (bytes) => random.bytes(bytes) }, dataKey, metadataAad(header), Buffer.from(`{"a":"${"x".repeat(length - 8)}"}`));
+  return encryptAll(
+    { ...metadataParameters, RND: (bytes) => random.bytes(bytes) },
+    dataKey,
+    metadataAad(header),
+    Buffer.from(`{"a":"${"x".repeat(length - 8)}"}`),
+  );
 }
 
 /** A valid recording of that much sound under a header, by the oracle. */
 function seal(header: Buffer, size: number, random: Random): Buffer {
   const claimed = takeApart(header)?.segmentLength ?? 0;
-  const parameters = { ENC_SEG_LEN: claimed > 100 ? claimed : 4_096, AEAD_ROTATION_MASK: 20, RND: (length: number) => random.bytes(length) };
-  return Buffer.concat([header, sealMetadata(header, random), encryptAll(parameters, dataKey, header, sound.subarray(0, size), random.chance(0.3))]);
+  const parameters = {
+    ENC_SEG_LEN: claimed > 100 ? claimed : 4_096,
+    AEAD_ROTATION_MASK: 20,
+    RND: (length: number) => random.bytes(length),
+  };
+  return Buffer.concat([
+    header,
+    sealMetadata(header, random),
+    encryptAll(parameters, dataKey, header, sound.subarray(0, size), random.chance(0.3)),
+  ]);
 }
 
-const seeds = headers.flatMap((header, which) => plaintextSizes.map((size) => seal(header, size, new Random("seed", which, size))));
+const seeds = headers.flatMap((header, which) =>
+  plaintextSizes.map((size) => seal(header, size, new Random("seed", which, size))),
+);
 
 /** A header of these fields with a length and a padding that fit: what stands between is not judged by them. */
 function headerOf(fieldBytes: Buffer): Buffer {
   const fields = rawFields(fieldBytes).filter(({ tag }) => tag !== paddingTag);
-  const length = prefixLength + joinFields(fields).length + 4 + (numberIn(fields, metadataLengthTag) ?? 0) + floeHeaderLength + 16;
+  const length =
+    prefixLength + joinFields(fields).length + 4 + (numberIn(fields, metadataLengthTag) ?? 0) + floeHeaderLength + 16;
   const padding = Buffer.alloc((32 - (length % 32)) % 32);
   const behind = fields.findIndex(({ tag }) => (tag & 0x7fff) > paddingTag);
   fields.splice(behind < 0 ? fields.length : behind, 0, { tag: paddingTag, claimed: padding.length, value: padding });
@@ -113,7 +148,8 @@ export function hasUnknownFields(header: Buffer): boolean {
 
 function recipientsIn(value: Buffer): Buffer[] {
   const recipients: Buffer[] = [];
-  for (let offset = 0; offset + 2 <= value.length; offset += 2 + value.readUInt16BE(offset)) recipients.push(value.subarray(offset + 2, offset + 2 + value.readUInt16BE(offset)));
+  for (let offset = 0; offset + 2 <= value.length; offset += 2 + value.readUInt16BE(offset))
+    recipients.push(value.subarray(offset + 2, offset + 2 + value.readUInt16BE(offset)));
   return recipients;
 }
 
@@ -122,9 +158,13 @@ function mutateInner(tag: number, value: Buffer, random: Random): Buffer | undef
   if (tag !== 4) return undefined;
   const recipients = recipientsIn(value);
   const at = random.below(recipients.length);
-  recipients[at] = mutateFields(recipients[at] ?? Buffer.alloc(0), random, (inner, bytes) => (inner === 1 ? mutateBirthRecord(bytes, random) : undefined));
+  recipients[at] = mutateFields(recipients[at] ?? Buffer.alloc(0), random, (inner, bytes) =>
+    inner === 1 ? mutateBirthRecord(bytes, random) : undefined,
+  );
   if (random.chance(0.2)) recipients.push(...recipients);
-  return Buffer.concat(recipients.flatMap((bytes) => [Buffer.from([(bytes.length >> 8) & 0xff, bytes.length & 0xff]), bytes]));
+  return Buffer.concat(
+    recipients.flatMap((bytes) => [Buffer.from([(bytes.length >> 8) & 0xff, bytes.length & 0xff]), bytes]),
+  );
 }
 
 export function mutateBirthRecord(bytes: Buffer, random: Random): Buffer {
@@ -142,7 +182,8 @@ export function mutateHeader(random: Random): Buffer {
 function mutateSegments(recording: Buffer, random: Random): Buffer {
   const { header, segmentLength, metadata, payload } = takeApart(recording) as TakenApart;
   const segments: Buffer[] = [];
-  for (let offset = floeHeaderLength; offset < payload.length; offset += segmentLength) segments.push(Buffer.from(payload.subarray(offset, offset + segmentLength)));
+  for (let offset = floeHeaderLength; offset < payload.length; offset += segmentLength)
+    segments.push(Buffer.from(payload.subarray(offset, offset + segmentLength)));
   const at = random.below(segments.length);
   const other = takeApart(random.pick(seeds))?.payload ?? payload;
   const segment = segments[at] as Buffer;
@@ -163,9 +204,28 @@ function mutateSegments(recording: Buffer, random: Random): Buffer {
       segments.reverse();
       break;
     default:
-      segment.writeUInt32BE(random.pick([0, 31, 32, 33, segment.length, segment.length - 1, segment.length + 1, segmentLength, 0x80000000, 0xffffffff]), 0);
+      segment.writeUInt32BE(
+        random.pick([
+          0,
+          31,
+          32,
+          33,
+          segment.length,
+          segment.length - 1,
+          segment.length + 1,
+          segmentLength,
+          0x80000000,
+          0xffffffff,
+        ]),
+        0,
+      );
   }
-  return Buffer.concat([header, metadata, random.chance(0.9) ? payload.subarray(0, floeHeaderLength) : other.subarray(0, floeHeaderLength), ...segments]);
+  return Buffer.concat([
+    header,
+    metadata,
+    random.chance(0.9) ? payload.subarray(0, floeHeaderLength) : other.subarray(0, floeHeaderLength),
+    ...segments,
+  ]);
 }
 
 /** A recording, changed as bytes, as fields or as segments; or whole again around a changed header, by one who has the key. */

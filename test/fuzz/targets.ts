@@ -6,4 +6,10 @@ import { recordTargets } from "./record-targets.js";
 import { recordingTargets } from "./recording-targets.js";
 
 /** Every parser of this library that reads what others may have written. */
-export const targets: readonly FuzzTarget[] = [...recordingTargets, keyStoreTarget, keyPolicyTarget, ...recordTargets, ...inMemoryKmsTargets];
+export const targets: readonly FuzzTarget[] = [
+  ...recordingTargets,
+  keyStoreTarget,
+  keyPolicyTarget,
+  ...recordTargets,
+  ...inMemoryKmsTargets,
+];

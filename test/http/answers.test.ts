@@ -19,19 +19,37 @@ const options = { contentType: "audio/wav", etag: '"call-1"' };
 
 describe.each(doors)("a recording over $name", (door) => {
   const always = { "cache-control": "no-store", "x-content-type-options": "nosniff" };
-  const whole = { "content-type": "audio/wav", "content-length": "300000", "accept-ranges": "bytes", etag: '"call-1"', ...always };
+  const whole = {
+    "content-type": "audio/wav",
+    "content-length": "300000",
+    "accept-ranges": "bytes",
+    etag: '"call-1"',
+    ...always,
+  };
   const all = plaintext;
   const part = plaintext.subarray(100, 200);
   const partial = { ...whole, "content-length": "100", "content-range": "bytes 100-199/300000" };
   const none = Buffer.alloc(0);
   const range = "bytes=100-199";
-  const cases: [method: string, asked: Record<string, string>, status: number, headers: Record<string, string | undefined>, body: Buffer][] = [
+  const cases: [
+    method: string,
+    asked: Record<string, string>,
+    status: number,
+    headers: Record<string, string | undefined>,
+    body: Buffer,
+  ][] = [
     ["GET", {}, 200, { ...whole, "content-range": undefined }, all],
     ["GET", { range }, 206, partial, part],
     ["GET", { range: "bytes=-100" }, 206, { "content-range": "bytes 299900-299999/300000" }, all.subarray(-100)],
     ["GET", { range: "bytes=0-" }, 206, { ...whole, "content-range": "bytes 0-299999/300000" }, all],
     ["GET", { range: "bytes=299999-" }, 206, { "content-range": "bytes 299999-299999/300000" }, all.subarray(-1)],
-    ["GET", { range: "bytes=300000-" }, 416, { "content-range": "bytes */300000", "content-length": "0", ...always }, none],
+    [
+      "GET",
+      { range: "bytes=300000-" },
+      416,
+      { "content-range": "bytes */300000", "content-length": "0", ...always },
+      none,
+    ],
     ["GET", { range: "bytes=9-1" }, 200, whole, all],
     ["GET", { range: "bytes=0-9,500-509" }, 200, whole, all],
     ["HEAD", {}, 200, whole, none],
@@ -44,7 +62,13 @@ describe.each(doors)("a recording over $name", (door) => {
     ["GET", { range, "if-range": "Tue, 24 Nov 2026 10:00:00 GMT" }, 200, whole, all],
     ["GET", { range: "bytes=300000-", "if-range": '"call-2"' }, 200, whole, all],
     // conditions come before ranges
-    ["GET", { "if-none-match": '"x", W/"call-1"', range }, 304, { etag: '"call-1"', ...always, "content-type": undefined }, none],
+    [
+      "GET",
+      { "if-none-match": '"x", W/"call-1"', range },
+      304,
+      { etag: '"call-1"', ...always, "content-type": undefined },
+      none,
+    ],
     ["HEAD", { "if-none-match": "*" }, 304, { etag: '"call-1"' }, none],
     ["GET", { "if-none-match": '"x"', range }, 206, partial, part],
     ["GET", { "if-match": '"x"', range }, 412, { etag: '"call-1"', "content-length": "0" }, none],
@@ -60,17 +84,28 @@ describe.each(doors)("a recording over $name", (door) => {
       const answer = await server.ask(method, asked);
       const what = JSON.stringify([method, asked]);
       expect(answer.status, what).toBe(status);
-      expect({ ...answer.headers }, what).toMatchObject(Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined)));
-      for (const [name, value] of Object.entries(headers)) if (value === undefined) expect(answer.headers[name], `${what} ${name}`).toBeUndefined();
+      expect({ ...answer.headers }, what).toMatchObject(
+        Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined)),
+      );
+      for (const [name, value] of Object.entries(headers))
+        if (value === undefined) expect(answer.headers[name], `${what} ${name}`).toBeUndefined();
       expect(answer.body.equals(body), what).toBe(true);
     }
   });
 
   it("offers no version that it wasn't given, and says what else it was told", async () => {
     await using reader = await opened();
-    await using server = await door.open(reader, { contentType: "audio/ogg; codecs=opus", cacheControl: "private, max-age=60", headers: { "Content-Disposition": "inline" } });
+    await using server = await door.open(reader, {
+      contentType: "audio/ogg; codecs=opus",
+      cacheControl: "private, max-age=60",
+      headers: { "Content-Disposition": "inline" },
+    });
     const { headers } = await server.ask("GET", { range });
-    expect(headers).toMatchObject({ "content-type": "audio/ogg; codecs=opus", "cache-control": "private, max-age=60", "content-disposition": "inline" });
+    expect(headers).toMatchObject({
+      "content-type": "audio/ogg; codecs=opus",
+      "cache-control": "private, max-age=60",
+      "content-disposition": "inline",
+    });
     expect(headers["etag"]).toBeUndefined();
     for (const [asked, status] of [
       [{ range, "if-range": '"call-1"' }, 200],
@@ -78,7 +113,8 @@ describe.each(doors)("a recording over $name", (door) => {
       [{ range, "if-match": "*" }, 206],
       [{ range, "if-none-match": '"call-1"' }, 206],
       [{ range, "if-none-match": "*" }, 304],
-    ] as const) expect((await server.ask("GET", asked)).status).toBe(status);
+    ] as const)
+      expect((await server.ask("GET", asked)).status).toBe(status);
     await using weak = await door.open(reader, { ...options, etag: 'W/"call-1"' });
     expect((await weak.ask("GET", { range, "if-range": 'W/"call-1"' })).status).toBe(200);
     expect((await weak.ask("GET", { range, "if-match": 'W/"call-1"' })).status).toBe(412);
@@ -88,8 +124,19 @@ describe.each(doors)("a recording over $name", (door) => {
   it("has nothing to send of an empty recording", async () => {
     await using reader = await openReader(bytesSource(await encrypt(Buffer.alloc(0))));
     await using server = await door.open(reader, options);
-    const answers = [await server.ask("GET"), await server.ask("GET", { range: "bytes=-5" }), await server.ask("GET", { range: "bytes=0-" })];
-    expect(answers.map(({ status, headers, body }) => [status, headers["content-length"], headers["content-range"], body.length])).toEqual([
+    const answers = [
+      await server.ask("GET"),
+      await server.ask("GET", { range: "bytes=-5" }),
+      await server.ask("GET", { range: "bytes=0-" }),
+    ];
+    expect(
+      answers.map(({ status, headers, body }) => [
+        status,
+        headers["content-length"],
+        headers["content-range"],
+        body.length,
+      ]),
+    ).toEqual([
       [200, "0", undefined, 0],
       [200, "0", undefined, 0],
       [416, "0", "bytes */0", 0],
@@ -99,11 +146,16 @@ describe.each(doors)("a recording over $name", (door) => {
   it("serves several players at once from one open recording", async () => {
     await using reader = await opened();
     await using server = await door.open(reader, options);
-    const range = fc.tuple(fc.nat(plaintext.length - 1), fc.nat(plaintext.length - 1)).map(([a, b]) => [Math.min(a, b), Math.max(a, b)] as const);
+    const range = fc
+      .tuple(fc.nat(plaintext.length - 1), fc.nat(plaintext.length - 1))
+      .map(([a, b]) => [Math.min(a, b), Math.max(a, b)] as const);
     await fc.assert(
       fc.asyncProperty(fc.array(range, { minLength: 2, maxLength: 6 }), async (ranges) => {
-        const answers = await Promise.all(ranges.map(([first, last]) => server.ask("GET", { range: `bytes=${first}-${last}` })));
-        for (const [index, [first, last]] of ranges.entries()) expect(answers[index]!.body.equals(plaintext.subarray(first, last + 1))).toBe(true);
+        const answers = await Promise.all(
+          ranges.map(([first, last]) => server.ask("GET", { range: `bytes=${first}-${last}` })),
+        );
+        for (const [index, [first, last]] of ranges.entries())
+          expect(answers[index]!.body.equals(plaintext.subarray(first, last + 1))).toBe(true);
       }),
       { numRuns: 20 },
     );
@@ -121,11 +173,25 @@ describe.each(doors)("a recording over $name", (door) => {
 
   it("answers 503 or 500 for what fails before its first byte, with no word of why", async () => {
     const away = new RecordingKeyStoreError("ERR_KMS_UNAVAILABLE", "secret reason", { retryable: true });
-    for (const [error, status] of [[away, 503], [new RecordingKeyStoreError("ERR_RECORDING_TAMPERED", "secret reason"), 500], [new Error("secret reason"), 500]] as const) {
+    for (const [error, status] of [
+      [away, 503],
+      [new RecordingKeyStoreError("ERR_RECORDING_TAMPERED", "secret reason"), 500],
+      [new Error("secret reason"), 500],
+    ] as const) {
       const onError = vi.fn();
-      await using server = await door.open(failingRecording(0, error), { ...options, onError, headers: { "access-control-allow-origin": "*" } });
+      await using server = await door.open(failingRecording(0, error), {
+        ...options,
+        onError,
+        headers: { "access-control-allow-origin": "*" },
+      });
       const answer = await server.ask("GET");
-      expect([answer.status, answer.headers["content-length"], answer.body.length, answer.headers["cache-control"], answer.headers["access-control-allow-origin"]]).toEqual([status, "0", 0, "no-store", "*"]);
+      expect([
+        answer.status,
+        answer.headers["content-length"],
+        answer.body.length,
+        answer.headers["cache-control"],
+        answer.headers["access-control-allow-origin"],
+      ]).toEqual([status, "0", 0, "no-store", "*"]);
       expect(JSON.stringify(answer)).not.toContain("secret reason");
       expect(onError.mock.calls).toEqual([[error]]);
       expect((await server.ask("HEAD")).status).toBe(200);
@@ -160,12 +226,20 @@ describe("a client that is gone", () => {
     /** Has the handler answer one request over a connection that the test may destroy. */
     const answering = async (handler: (request: IncomingMessage, response: ServerResponse) => Promise<void>) => {
       const server = make();
-      const done = new Promise<void>((resolve, reject) => server.on("request", (request: unknown, response: unknown) => void handler(request as IncomingMessage, response as ServerResponse).then(resolve, reject)));
+      const done = new Promise<void>((resolve, reject) =>
+        server.on(
+          "request",
+          (request: unknown, response: unknown) =>
+            void handler(request as IncomingMessage, response as ServerResponse).then(resolve, reject),
+        ),
+      );
       await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
       const { port } = server.address() as AddressInfo;
       const session = name === "node:http2" ? http2.connect(`http://127.0.0.1:${port}`) : undefined;
       const client = session?.request({ ":path": "/" }) ?? httpRequest({ host: "127.0.0.1", port, agent: false });
-      client.on("response", (answer: unknown) => (answer instanceof IncomingMessage ? answer : (client as http2.ClientHttp2Stream)).resume());
+      client.on("response", (answer: unknown) =>
+        (answer instanceof IncomingMessage ? answer : (client as http2.ClientHttp2Stream)).resume(),
+      );
       client.on("error", () => undefined).end();
       return { client, done: done.finally(() => (session?.destroy(), server.close())) };
     };
@@ -199,7 +273,10 @@ describe("a client that is gone", () => {
             }
           },
         };
-        await sendRecording(recording, request, response, { ...options, onError: (error) => expect(error).toBeUndefined() });
+        await sendRecording(recording, request, response, {
+          ...options,
+          onError: (error) => expect(error).toBeUndefined(),
+        });
       });
       await done;
       await vi.waitFor(() => expect(ended).toBe(true));
@@ -232,7 +309,10 @@ describe("bad input", () => {
       ["headers", recording, { headers: { a: "1\r\nb: 2" } }],
     ];
     for (const [field, given, more] of cases) {
-      await expect(recordingResponse(given as SeekableRecording, request, { ...options, ...more }), field).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field });
+      await expect(
+        recordingResponse(given as SeekableRecording, request, { ...options, ...more }),
+        field,
+      ).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field });
     }
   });
 
@@ -241,7 +321,9 @@ describe("bad input", () => {
     const request = new IncomingMessage(new Socket());
     request.method = "GET";
     const response = () => new ServerResponse(request);
-    await expect(sendRecording(recording, request, response(), { contentType: "wav" })).rejects.toMatchObject({ field: "contentType" });
+    await expect(sendRecording(recording, request, response(), { contentType: "wav" })).rejects.toMatchObject({
+      field: "contentType",
+    });
     const begun = response();
     begun.writeHead(200);
     await expect(sendRecording(recording, request, begun, options)).rejects.toMatchObject({ field: "response" });
@@ -250,7 +332,9 @@ describe("bad input", () => {
   it("of a request whose client has already left is not answered", async () => {
     const { recording } = watchedRecording(10);
     const reason = new Error("left");
-    await expect(recordingResponse(recording, new Request("http://recordings/", { signal: AbortSignal.abort(reason) }), options)).rejects.toBe(reason);
+    await expect(
+      recordingResponse(recording, new Request("http://recordings/", { signal: AbortSignal.abort(reason) }), options),
+    ).rejects.toBe(reason);
     await delay(1);
   });
 });
@@ -289,6 +373,10 @@ function failingRecording(chunks: number, error: Error | undefined): SeekableRec
   };
 }
 
-async function* inSmallSteps(reader: RecordingReader, { start, end }: { start: number; end: number }): AsyncGenerator<Uint8Array> {
-  for (let position = start; position < end; position += 50_000) yield reader.read(position, Math.min(50_000, end - position));
+async function* inSmallSteps(
+  reader: RecordingReader,
+  { start, end }: { start: number; end: number },
+): AsyncGenerator<Uint8Array> {
+  for (let position = start; position < end; position += 50_000)
+    yield reader.read(position, Math.min(50_000, end - position));
 }

@@ -1,7 +1,12 @@
 import { Agent, createServer, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from "node:http";
 import * as http2 from "node:http2";
 import type { AddressInfo } from "node:net";
-import { recordingResponse, sendRecording, type RecordingAnswerOptions, type SeekableRecording } from "../../src/http/index.js";
+import {
+  recordingResponse,
+  sendRecording,
+  type RecordingAnswerOptions,
+  type SeekableRecording,
+} from "../../src/http/index.js";
 
 export interface Answer {
   readonly status: number;
@@ -31,7 +36,9 @@ const http1: Door = {
     // As browsers do: an answer that ends too early would have the next one taken for its rest.
     const agent = new Agent({ keepAlive: true });
     const start = (method: string, headers: Record<string, string>) =>
-      new Promise<IncomingMessage>((resolve, reject) => httpRequest({ port, host: "127.0.0.1", method, headers, agent }, resolve).once("error", reject).end());
+      new Promise<IncomingMessage>((resolve, reject) =>
+        httpRequest({ port, host: "127.0.0.1", method, headers, agent }, resolve).once("error", reject).end(),
+      );
     return {
       ask: async (method, headers = {}) => {
         const response = await start(method, headers);
@@ -90,12 +97,24 @@ const web: Door = {
   async open(recording, options) {
     return {
       ask: async (method, headers = {}) => {
-        const response = await recordingResponse(recording, new Request("http://recordings/", { method, headers }), options);
-        return { status: response.status, headers: Object.fromEntries(response.headers), body: Buffer.from(await response.arrayBuffer()) };
+        const response = await recordingResponse(
+          recording,
+          new Request("http://recordings/", { method, headers }),
+          options,
+        );
+        return {
+          status: response.status,
+          headers: Object.fromEntries(response.headers),
+          body: Buffer.from(await response.arrayBuffer()),
+        };
       },
       leave: async () => {
         const left = new AbortController();
-        const response = await recordingResponse(recording, new Request("http://recordings/", { signal: left.signal }), options);
+        const response = await recordingResponse(
+          recording,
+          new Request("http://recordings/", { signal: left.signal }),
+          options,
+        );
         const reader = response.body!.getReader();
         await reader.read();
         left.abort();
@@ -106,6 +125,11 @@ const web: Door = {
   },
 };
 
-const plain = (headers: IncomingHttpHeaders) => Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith(":")).map(([name, value]) => [name, String(value)]));
+const plain = (headers: IncomingHttpHeaders) =>
+  Object.fromEntries(
+    Object.entries(headers)
+      .filter(([name]) => !name.startsWith(":"))
+      .map(([name, value]) => [name, String(value)]),
+  );
 
 export const doors: readonly Door[] = [http1, http2Door, web];

@@ -27,7 +27,8 @@ describe.each(Object.keys(doors))("%s", (name) => {
     if (error) {
       const [errorName, message, status = 400] = error;
       expect(result).toMatchObject({ ok: false, name: errorName, status });
-      if (message !== undefined) expect(result).toMatchObject({ message: typeof message === "string" ? message : message(world) });
+      if (message !== undefined)
+        expect(result).toMatchObject({ message: typeof message === "string" ? message : message(world) });
       expect(world.kms.journal.calls().at(-1)).toMatchObject({ operation, outcome: errorName, statusCode: status });
     } else {
       expect(result).toMatchObject({ ok: true });

@@ -18,7 +18,10 @@ afterAll(() => rm(folder, { recursive: true }));
 afterEach(() => started.splice(0).forEach((child) => child.kill("SIGKILL")));
 
 function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
-  const child = spawn(process.execPath, ["--import", "tsx", bin, "kms", ...args], { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, ["--import", "tsx", bin, "kms", ...args], {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   started.push(child);
   return child;
 }
@@ -32,9 +35,18 @@ async function firstLine(child: ChildProcess): Promise<string> {
   return text.trim();
 }
 
-async function ask(url: string, operation: string, input: object, caller: { region?: string; accessKeyId?: string } = {}) {
+async function ask(
+  url: string,
+  operation: string,
+  input: object,
+  caller: { region?: string; accessKeyId?: string } = {},
+) {
   const body = JSON.stringify(input);
-  const headers = signedHeaders(new URL(url).host, `TrentService.${operation}`, body, { region: home, accessKeyId: "AKIAANYONE", ...caller });
+  const headers = signedHeaders(new URL(url).host, `TrentService.${operation}`, body, {
+    region: home,
+    accessKeyId: "AKIAANYONE",
+    ...caller,
+  });
   const response = await fetch(url, { method: "POST", headers, body });
   return (await response.json()) as Record<string, unknown>;
 }
@@ -59,7 +71,10 @@ describe("recording-keystore kms", () => {
     expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
     for (const region of [home, "eu-west-1"]) {
       const { KeyMetadata } = await ask(url, "CreateKey", {}, { region });
-      expect(KeyMetadata).toMatchObject({ AWSAccountId: "000000000000", Arn: expect.stringContaining(`:${region}:`) as string });
+      expect(KeyMetadata).toMatchObject({
+        AWSAccountId: "000000000000",
+        Arn: expect.stringContaining(`:${region}:`) as string,
+      });
     }
     child.kill("SIGTERM");
     expect(await once(child, "exit")).toEqual([0, null]);
@@ -68,20 +83,37 @@ describe("recording-keystore kms", () => {
   test("takes principals, Regions and a port", async () => {
     const principals = path.join(folder, "principals.json");
     const nothing = { Version: "2012-10-17", Statement: [] };
-    await writeFile(principals, JSON.stringify({ principals: [{ accessKeyId: "AKIABOB", arn: "arn:aws:iam::111122223333:user/bob", identityPolicy: nothing }] }));
+    await writeFile(
+      principals,
+      JSON.stringify({
+        principals: [{ accessKeyId: "AKIABOB", arn: "arn:aws:iam::111122223333:user/bob", identityPolicy: nothing }],
+      }),
+    );
     const url = await firstLine(start(["--principals", principals, "--region", home, "--region", "eu-west-1"]));
-    expect(await ask(url, "ListKeys", {}, { accessKeyId: "AKIABOB" })).toMatchObject({ __type: "AccessDeniedException", message: expect.stringContaining("user/bob") as string });
+    expect(await ask(url, "ListKeys", {}, { accessKeyId: "AKIABOB" })).toMatchObject({
+      __type: "AccessDeniedException",
+      message: expect.stringContaining("user/bob") as string,
+    });
     expect(await ask(url, "ListKeys", {})).toEqual({ Keys: [], Truncated: false });
-    expect(await ask(url, "ListKeys", {}, { region: "ap-south-1" })).toMatchObject({ __type: "InvalidSignatureException" });
+    expect(await ask(url, "ListKeys", {}, { region: "ap-south-1" })).toMatchObject({
+      __type: "InvalidSignatureException",
+    });
   });
 
   const command = [process.execPath, "--import", "tsx", bin, "kms"];
   test.each([
     ["its parent is gone", command, {}],
-    ["npm is gone, and left a shell behind", ["sh", "-c", `${command.map((part) => `"${part}"`).join(" ")}; true`], { npm_command: "exec" }],
+    [
+      "npm is gone, and left a shell behind",
+      ["sh", "-c", `${command.map((part) => `"${part}"`).join(" ")}; true`],
+      { npm_command: "exec" },
+    ],
   ])("ends when %s", async (_name, [program, ...args], env) => {
     const script = `require("node:child_process").spawn(${JSON.stringify(program)}, ${JSON.stringify(args)}, { stdio: ["ignore", "inherit", "inherit"] }); setInterval(() => {}, 1000)`;
-    const parent = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, npm_command: undefined, ...env } });
+    const parent = spawn(process.execPath, ["-e", script], {
+      stdio: ["ignore", "pipe", "inherit"],
+      env: { ...process.env, npm_command: undefined, ...env },
+    });
     started.push(parent);
     const url = await firstLine(parent);
     parent.kill("SIGKILL");
@@ -103,7 +135,10 @@ describe("recording-keystore kms", () => {
     expect(errors.join("\n")).toMatch(said);
   });
 
-  test.each([[["--help"], /kms/], [["kms", "--help"], /--principals FILE/]] as const)("%o helps", async (args, said) => {
+  test.each([
+    [["--help"], /kms/],
+    [["kms", "--help"], /--principals FILE/],
+  ] as const)("%o helps", async (args, said) => {
     const lines: string[] = [];
     expect(await main(args, { print: (line) => lines.push(line), printError: () => {} })).toBe(0);
     expect(lines.join("\n")).toMatch(said);

@@ -33,7 +33,12 @@ export const doors: Record<string, (kms: InMemoryKms) => Promise<OpenDoor>> = {
     const endpoint = await kms.listen();
     return {
       send: async (operation, input, { region, accessKeyId }) => {
-        const client = new sdk.KMSClient({ region, endpoint: endpoint.url, credentials: { accessKeyId, secretAccessKey }, maxAttempts: 1 });
+        const client = new sdk.KMSClient({
+          region,
+          endpoint: endpoint.url,
+          credentials: { accessKeyId, secretAccessKey },
+          maxAttempts: 1,
+        });
         return viaClient(client, operation, input).finally(() => client.destroy());
       },
       close: () => endpoint.close(),
@@ -45,7 +50,11 @@ export const doors: Record<string, (kms: InMemoryKms) => Promise<OpenDoor>> = {
     installInMemoryKms(mock, kms);
     return {
       send: (operation, input, { region, accessKeyId }) =>
-        viaClient(new sdk.KMSClient({ region, credentials: { accessKeyId, secretAccessKey }, maxAttempts: 1 }), operation, input),
+        viaClient(
+          new sdk.KMSClient({ region, credentials: { accessKeyId, secretAccessKey }, maxAttempts: 1 }),
+          operation,
+          input,
+        ),
       close: async () => mock.restore(),
     };
   },
@@ -66,29 +75,69 @@ async function viaClient(client: sdk.KMSClient, operation: string, input: Record
     const { $metadata: _, ...output } = await client.send(new Command(input));
     return { ok: true, output };
   } catch (error) {
-    const { name, message, $metadata, code } = error as Error & { $metadata?: { httpStatusCode?: number }; code?: string };
-    return { ok: false, name, message: message === "UnknownError" ? undefined : message, status: $metadata?.httpStatusCode, code };
+    const { name, message, $metadata, code } = error as Error & {
+      $metadata?: { httpStatusCode?: number };
+      code?: string;
+    };
+    return {
+      ok: false,
+      name,
+      message: message === "UnknownError" ? undefined : message,
+      status: $metadata?.httpStatusCode,
+      code,
+    };
   }
 }
 
 /** As an SDK of another language would do it: JSON by hand, Signature Version 4 by hand. */
-async function viaFetch(url: string, operation: string, input: Record<string, unknown>, caller: Caller): Promise<Result> {
+async function viaFetch(
+  url: string,
+  operation: string,
+  input: Record<string, unknown>,
+  caller: Caller,
+): Promise<Result> {
   const body = JSON.stringify(toWire(input));
-  const response = await fetch(url, { method: "POST", headers: signedHeaders(new URL(url).host, `TrentService.${operation}`, body, caller), body });
+  const response = await fetch(url, {
+    method: "POST",
+    headers: signedHeaders(new URL(url).host, `TrentService.${operation}`, body, caller),
+    body,
+  });
   const text = await response.text();
   const json = (text === "" ? {} : JSON.parse(text)) as Record<string, unknown>;
   if (response.ok) return { ok: true, output: fromWire(json) };
-  return { ok: false, name: String(json["__type"]), message: json["message"] as string | undefined, status: response.status, code: undefined };
+  return {
+    ok: false,
+    name: String(json["__type"]),
+    message: json["message"] as string | undefined,
+    status: response.status,
+    code: undefined,
+  };
 }
 
-export function signedHeaders(host: string, target: string, body: string, { region, accessKeyId }: Caller): Record<string, string> {
+export function signedHeaders(
+  host: string,
+  target: string,
+  body: string,
+  { region, accessKeyId }: Caller,
+): Record<string, string> {
   const date = new Date().toISOString().replace(/[-:]|\.\d+/g, "");
   const scope = `${date.slice(0, 8)}/${region}/kms/aws4_request`;
   const signed = { "content-type": "application/x-amz-json-1.1", host, "x-amz-date": date, "x-amz-target": target };
   const names = Object.keys(signed).join(";");
-  const canonical = ["POST", "/", "", ...Object.entries(signed).map(([name, value]) => `${name}:${value}`), "", names, sha256(body)].join("\n");
+  const canonical = [
+    "POST",
+    "/",
+    "",
+    ...Object.entries(signed).map(([name, value]) => `${name}:${value}`),
+    "",
+    names,
+    sha256(body),
+  ].join("\n");
   const toSign = ["AWS4-HMAC-SHA256", date, scope, sha256(canonical)].join("\n");
-  const key = [date.slice(0, 8), region, "kms", "aws4_request"].reduce<string | Buffer>((secret, part) => hmac(secret, part), `AWS4${secretAccessKey}`);
+  const key = [date.slice(0, 8), region, "kms", "aws4_request"].reduce<string | Buffer>(
+    (secret, part) => hmac(secret, part),
+    `AWS4${secretAccessKey}`,
+  );
   const authorization = `AWS4-HMAC-SHA256 Credential=${accessKeyId}/${scope}, SignedHeaders=${names}, Signature=${hmac(key, toSign).toString("hex")}`;
   const { host: _, ...headers } = signed;
   return { ...headers, authorization };
@@ -113,4 +162,9 @@ function convert(value: unknown, name: string): unknown {
 }
 
 const toWire = (input: Record<string, unknown>) =>
-  Object.fromEntries(Object.entries(input).map(([name, value]) => [name, value instanceof Uint8Array ? Buffer.from(value).toString("base64") : value]));
+  Object.fromEntries(
+    Object.entries(input).map(([name, value]) => [
+      name,
+      value instanceof Uint8Array ? Buffer.from(value).toString("base64") : value,
+    ]),
+  );

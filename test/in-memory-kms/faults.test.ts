@@ -19,7 +19,11 @@ const shown: Record<Exclude<FaultKind, "hang" | "latency" | "clock-skew">, objec
   "service-unavailable": { name: "ServiceUnavailableException", status: 503 },
   "key-unavailable": { name: "KeyUnavailableException", status: 500 },
   "dependency-timeout": { name: "DependencyTimeoutException", status: 503 },
-  throttling: { name: "ThrottlingException", status: 400, message: "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls." },
+  throttling: {
+    name: "ThrottlingException",
+    status: 400,
+    message: "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.",
+  },
   "access-denied": { name: "AccessDeniedException", status: 400 },
   "expired-credentials": { name: "ExpiredTokenException", status: 400 },
   "invalid-credentials": { name: "UnrecognizedClientException", status: 400 },
@@ -35,7 +39,8 @@ describe("faults", () => {
   });
   afterEach(() => door.close());
 
-  const encrypt = (region = home, KeyId = world.key) => door.send("Encrypt", { KeyId, Plaintext }, caller(world, region));
+  const encrypt = (region = home, KeyId = world.key) =>
+    door.send("Encrypt", { KeyId, Plaintext }, caller(world, region));
   const random = () => door.send("GenerateRandom", { NumberOfBytes: 1 }, caller(world));
 
   test.each(Object.entries(shown))("%s shows as such, and heals", async (kind, error) => {
@@ -100,7 +105,17 @@ describe("faults", () => {
   });
 
   test("takes every option", async () => {
-    const every: FaultOptions = { operation: ["Encrypt", "Sign"], keyId: world.keyId, region: home, accessKeyId: world.callers.alice, times: 3, forMs: 1_000, oneIn: 2, abovePerSecond: 0, ms: 1 };
+    const every: FaultOptions = {
+      operation: ["Encrypt", "Sign"],
+      keyId: world.keyId,
+      region: home,
+      accessKeyId: world.callers.alice,
+      times: 3,
+      forMs: 1_000,
+      oneIn: 2,
+      abovePerSecond: 0,
+      ms: 1,
+    };
     const fault = world.kms.faults.inject("throttling", every);
     expect([(await encrypt()).ok, (await encrypt()).ok, fault.hits]).toEqual([false, true, 1]);
   });
@@ -150,21 +165,35 @@ describe("faults", () => {
     const client = new KMSClient({ ...world.kms.clientConfig(home), maxAttempts: 1 });
     const call = new EncryptCommand({ KeyId: world.key, Plaintext });
     await expect(client.send(call, { requestTimeout: 20 })).rejects.toMatchObject({ name: "TimeoutError" });
-    await expect(client.send(call, { abortSignal: AbortSignal.timeout(20) })).rejects.toMatchObject({ name: "AbortError" });
+    await expect(client.send(call, { abortSignal: AbortSignal.timeout(20) })).rejects.toMatchObject({
+      name: "AbortError",
+    });
     await expect(client.send(call, { abortSignal: AbortSignal.abort() })).rejects.toMatchObject({ name: "AbortError" });
     expect(world.kms.journal.calls({ outcome: "hang" })).toHaveLength(2);
   });
 
   test("a skewed clock is refused, and the SDK corrects itself by the service's Date", async () => {
     world.kms.faults.inject("clock-skew", { ms: 3_600_000 });
-    const client = new KMSClient({ ...world.kms.clientConfig(home, { accessKeyId: world.callers.alice }), maxAttempts: 3 });
+    const client = new KMSClient({
+      ...world.kms.clientConfig(home, { accessKeyId: world.callers.alice }),
+      maxAttempts: 3,
+    });
     await client.send(new EncryptCommand({ KeyId: world.key, Plaintext }));
     expect(world.kms.journal.calls().map(({ outcome }) => outcome)).toEqual(["InvalidSignatureException", "ok"]);
   });
 
   test("the SDK retries what it retries of AWS", async () => {
-    const client = new KMSClient({ ...world.kms.clientConfig(home, { accessKeyId: world.callers.alice }), maxAttempts: 3 });
-    for (const [kind, calls] of [["throttling", 3], ["internal-error", 3], ["connection-reset", 3], ["access-denied", 1], ["expired-credentials", 1]] as const) {
+    const client = new KMSClient({
+      ...world.kms.clientConfig(home, { accessKeyId: world.callers.alice }),
+      maxAttempts: 3,
+    });
+    for (const [kind, calls] of [
+      ["throttling", 3],
+      ["internal-error", 3],
+      ["connection-reset", 3],
+      ["access-denied", 1],
+      ["expired-credentials", 1],
+    ] as const) {
       world.kms.faults.heal();
       world.kms.journal.clear();
       world.kms.faults.inject(kind);
@@ -175,23 +204,29 @@ describe("faults", () => {
 });
 
 describe("faults over HTTP", () => {
-  test.each(["KMSClient over HTTP", "raw signed requests"])("%s: network faults drop the connection, answers stay answers", async (name) => {
-    const world = makeWorld();
-    const door = await openDoor(name, world);
-    const call = () => door.send("Encrypt", { KeyId: world.key, Plaintext }, caller(world)).catch(() => ({ ok: false as const, name: "fetch failed" }));
-    const outage = world.kms.faults.outage();
-    expect((await call()).ok).toBe(false);
-    expect(outage.hits).toBe(1);
-    world.kms.faults.heal();
-    world.kms.faults.serverError({ times: 1 });
-    expect(await call()).toMatchObject({ name: "KMSInternalException", status: 500 });
-    expect(await call()).toMatchObject({ ok: true });
-    world.kms.faults.hang();
-    const hanging = call();
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    await door.close();
-    expect((await hanging).ok).toBe(false);
-  });
+  test.each(["KMSClient over HTTP", "raw signed requests"])(
+    "%s: network faults drop the connection, answers stay answers",
+    async (name) => {
+      const world = makeWorld();
+      const door = await openDoor(name, world);
+      const call = () =>
+        door
+          .send("Encrypt", { KeyId: world.key, Plaintext }, caller(world))
+          .catch(() => ({ ok: false as const, name: "fetch failed" }));
+      const outage = world.kms.faults.outage();
+      expect((await call()).ok).toBe(false);
+      expect(outage.hits).toBe(1);
+      world.kms.faults.heal();
+      world.kms.faults.serverError({ times: 1 });
+      expect(await call()).toMatchObject({ name: "KMSInternalException", status: 500 });
+      expect(await call()).toMatchObject({ ok: true });
+      world.kms.faults.hang();
+      const hanging = call();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      await door.close();
+      expect((await hanging).ok).toBe(false);
+    },
+  );
 });
 
 describe("the journal", () => {
@@ -200,12 +235,30 @@ describe("the journal", () => {
     const door = await openDoor("request handler of a KMSClient", world);
     const secret = Buffer.from("a secret that nobody may see");
     const EncryptionContext = { organization: "1" };
-    const encrypted = await door.send("Encrypt", { KeyId: "alias/recordings", Plaintext: secret, EncryptionContext }, caller(world));
+    const encrypted = await door.send(
+      "Encrypt",
+      { KeyId: "alias/recordings", Plaintext: secret, EncryptionContext },
+      caller(world),
+    );
     if (!encrypted.ok) throw new Error(encrypted.message);
-    await door.send("Decrypt", { CiphertextBlob: encrypted.output["CiphertextBlob"], EncryptionContext }, caller(world));
+    await door.send(
+      "Decrypt",
+      { CiphertextBlob: encrypted.output["CiphertextBlob"], EncryptionContext },
+      caller(world),
+    );
     const calls = world.kms.journal.calls();
     expect(calls).toMatchObject([
-      { operation: "Encrypt", region: home, accessKeyId: world.callers.alice, principal: `arn:aws:iam::${customer}:user/alice`, keyId: "alias/recordings", keyArn: world.key, encryptionContext: EncryptionContext, outcome: "ok", at: world.clock.now() },
+      {
+        operation: "Encrypt",
+        region: home,
+        accessKeyId: world.callers.alice,
+        principal: `arn:aws:iam::${customer}:user/alice`,
+        keyId: "alias/recordings",
+        keyArn: world.key,
+        encryptionContext: EncryptionContext,
+        outcome: "ok",
+        at: world.clock.now(),
+      },
       { operation: "Decrypt", keyArn: world.key, outcome: "ok" },
     ]);
     const text = JSON.stringify(calls);

@@ -1,4 +1,10 @@
-import { DecryptCommand, EncryptCommand, GenerateDataKeyPairCommand, KMSClient, ListKeysCommand } from "@aws-sdk/client-kms";
+import {
+  DecryptCommand,
+  EncryptCommand,
+  GenerateDataKeyPairCommand,
+  KMSClient,
+  ListKeysCommand,
+} from "@aws-sdk/client-kms";
 import { HttpResponse } from "@smithy/protocol-http";
 import { mockClient } from "aws-sdk-client-mock";
 import fc from "fast-check";
@@ -15,7 +21,8 @@ describe("ciphertexts", () => {
   const contexts = fc.dictionary(fc.string({ maxLength: 5 }), fc.string({ maxLength: 5 }), { maxKeys: 4 });
 
   test("no two contexts share an encoding, and order does not matter", () => {
-    const sorted = (context: Record<string, string>) => JSON.stringify(Object.entries(context).sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b))));
+    const sorted = (context: Record<string, string>) =>
+      JSON.stringify(Object.entries(context).sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b))));
     fc.assert(
       fc.property(contexts, contexts, (a, b) => {
         expect(canonicalContext(a).equals(canonicalContext(b))).toBe(sorted(a) === sorted(b));
@@ -28,22 +35,35 @@ describe("ciphertexts", () => {
     const { kms, key, callers } = makeWorld();
     const client = new KMSClient({ ...kms.clientConfig(home, { accessKeyId: callers.alice }), maxAttempts: 1 });
     await fc.assert(
-      fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 4096 }), contexts, fc.nat(), async (bytes, EncryptionContext, position) => {
-        const { CiphertextBlob = new Uint8Array() } = await client.send(new EncryptCommand({ KeyId: key, Plaintext: bytes, EncryptionContext }));
-        const opened = await client.send(new DecryptCommand({ CiphertextBlob, EncryptionContext }));
-        expect(Buffer.from(opened.Plaintext ?? [])).toEqual(Buffer.from(bytes));
-        const damaged = Uint8Array.from(CiphertextBlob);
-        damaged[position % damaged.length] = (damaged[position % damaged.length] ?? 0) ^ 1;
-        await expect(client.send(new DecryptCommand({ CiphertextBlob: damaged, EncryptionContext }))).rejects.toMatchObject({ name: "InvalidCiphertextException" });
-      }),
+      fc.asyncProperty(
+        fc.uint8Array({ minLength: 1, maxLength: 4096 }),
+        contexts,
+        fc.nat(),
+        async (bytes, EncryptionContext, position) => {
+          const { CiphertextBlob = new Uint8Array() } = await client.send(
+            new EncryptCommand({ KeyId: key, Plaintext: bytes, EncryptionContext }),
+          );
+          const opened = await client.send(new DecryptCommand({ CiphertextBlob, EncryptionContext }));
+          expect(Buffer.from(opened.Plaintext ?? [])).toEqual(Buffer.from(bytes));
+          const damaged = Uint8Array.from(CiphertextBlob);
+          damaged[position % damaged.length] = (damaged[position % damaged.length] ?? 0) ^ 1;
+          await expect(
+            client.send(new DecryptCommand({ CiphertextBlob: damaged, EncryptionContext })),
+          ).rejects.toMatchObject({ name: "InvalidCiphertextException" });
+        },
+      ),
       { numRuns: 50 },
     );
   });
 
   test("another in-memory KMS knows nothing of them", async () => {
     const [one, other] = [new InMemoryKms(), new InMemoryKms()];
-    const { CiphertextBlob } = await new KMSClient(one.clientConfig(home)).send(new EncryptCommand({ KeyId: one.createKey(), Plaintext }));
-    await expect(new KMSClient(other.clientConfig(home)).send(new DecryptCommand({ CiphertextBlob }))).rejects.toMatchObject({ name: "AccessDeniedException" });
+    const { CiphertextBlob } = await new KMSClient(one.clientConfig(home)).send(
+      new EncryptCommand({ KeyId: one.createKey(), Plaintext }),
+    );
+    await expect(
+      new KMSClient(other.clientConfig(home)).send(new DecryptCommand({ CiphertextBlob })),
+    ).rejects.toMatchObject({ name: "AccessDeniedException" });
   });
 });
 
@@ -66,28 +86,48 @@ const pairs: [spec: string, type: string | undefined, details: object, region?: 
   ["ECC_SECG_P256K1", "ec", { namedCurve: "secp256k1" }],
   ["ECC_NIST_EDWARDS25519", "ed25519", {}],
   ["SM2", undefined, {}, "cn-north-1"],
-  ...(nodeMakesMlKem ? mlKemSpecs.map((spec): [string, string, object] => [spec, spec.toLowerCase().replaceAll("_", "-"), {}]) : []),
+  ...(nodeMakesMlKem
+    ? mlKemSpecs.map((spec): [string, string, object] => [spec, spec.toLowerCase().replaceAll("_", "-"), {}])
+    : []),
 ];
 
-test.each(nodeMakesMlKem ? [] : mlKemSpecs)("data key pairs of %s are refused where Node cannot make them", async (KeyPairSpec) => {
-  const kms = new InMemoryKms();
-  const call = new GenerateDataKeyPairCommand({ KeyId: kms.createKey(), KeyPairSpec: KeyPairSpec as "RSA_2048" });
-  await expect(new KMSClient(kms.clientConfig(home)).send(call)).rejects.toMatchObject({ name: "UnsupportedOperationException", message: `This version of Node cannot make data key pairs of spec ${KeyPairSpec}.` });
-});
+test.each(nodeMakesMlKem ? [] : mlKemSpecs)(
+  "data key pairs of %s are refused where Node cannot make them",
+  async (KeyPairSpec) => {
+    const kms = new InMemoryKms();
+    const call = new GenerateDataKeyPairCommand({ KeyId: kms.createKey(), KeyPairSpec: KeyPairSpec as "RSA_2048" });
+    await expect(new KMSClient(kms.clientConfig(home)).send(call)).rejects.toMatchObject({
+      name: "UnsupportedOperationException",
+      message: `This version of Node cannot make data key pairs of spec ${KeyPairSpec}.`,
+    });
+  },
+);
 
-test.each(pairs)("data key pairs of %s are real, and their private half decrypts to itself", async (KeyPairSpec, type, details, region = home) => {
-  const kms = new InMemoryKms();
-  const client = new KMSClient(kms.clientConfig(region));
-  const pair = await client.send(new GenerateDataKeyPairCommand({ KeyId: kms.createKey({ region }), KeyPairSpec: KeyPairSpec as "RSA_2048" }));
-  const privateKey = createPrivateKey({ key: Buffer.from(pair.PrivateKeyPlaintext ?? []), format: "der", type: "pkcs8" });
-  const publicKey = createPublicKey({ key: Buffer.from(pair.PublicKey ?? []), format: "der", type: "spki" });
-  expect(createPublicKey(privateKey).equals(publicKey)).toBe(true);
-  expect(publicKey).toMatchObject({ asymmetricKeyType: type, asymmetricKeyDetails: details });
-  // Node names no type for SM2 keys that it imports: the curve's object identifier, 1.2.156.10197.1.301, does.
-  if (KeyPairSpec === "SM2") expect(Buffer.from(pair.PublicKey ?? []).includes(Buffer.from("06082a811ccf5501822d", "hex"))).toBe(true);
-  const { Plaintext: opened } = await client.send(new DecryptCommand({ CiphertextBlob: pair.PrivateKeyCiphertextBlob }));
-  expect(opened).toEqual(pair.PrivateKeyPlaintext);
-});
+test.each(pairs)(
+  "data key pairs of %s are real, and their private half decrypts to itself",
+  async (KeyPairSpec, type, details, region = home) => {
+    const kms = new InMemoryKms();
+    const client = new KMSClient(kms.clientConfig(region));
+    const pair = await client.send(
+      new GenerateDataKeyPairCommand({ KeyId: kms.createKey({ region }), KeyPairSpec: KeyPairSpec as "RSA_2048" }),
+    );
+    const privateKey = createPrivateKey({
+      key: Buffer.from(pair.PrivateKeyPlaintext ?? []),
+      format: "der",
+      type: "pkcs8",
+    });
+    const publicKey = createPublicKey({ key: Buffer.from(pair.PublicKey ?? []), format: "der", type: "spki" });
+    expect(createPublicKey(privateKey).equals(publicKey)).toBe(true);
+    expect(publicKey).toMatchObject({ asymmetricKeyType: type, asymmetricKeyDetails: details });
+    // Node names no type for SM2 keys that it imports: the curve's object identifier, 1.2.156.10197.1.301, does.
+    if (KeyPairSpec === "SM2")
+      expect(Buffer.from(pair.PublicKey ?? []).includes(Buffer.from("06082a811ccf5501822d", "hex"))).toBe(true);
+    const { Plaintext: opened } = await client.send(
+      new DecryptCommand({ CiphertextBlob: pair.PrivateKeyCiphertextBlob }),
+    );
+    expect(opened).toEqual(pair.PrivateKeyPlaintext);
+  },
+);
 
 describe("snapshots", () => {
   test("bring keys, aliases, states, material and replicas back, again and again", async () => {
@@ -102,12 +142,16 @@ describe("snapshots", () => {
       kms.scheduleKeyDeletion(key, 7);
       kms.rotateKey(primary);
       clock.advance(8 * day);
-      await expect(client.send(new DecryptCommand({ CiphertextBlob }))).rejects.toMatchObject({ name: "AccessDeniedException" });
+      await expect(client.send(new DecryptCommand({ CiphertextBlob }))).rejects.toMatchObject({
+        name: "AccessDeniedException",
+      });
       kms.restore(snapshot);
       await client.send(new DecryptCommand({ CiphertextBlob, KeyId: aliasArn }));
       const { CiphertextBlob: blob } = await client.send(new EncryptCommand({ KeyId: primary, Plaintext }));
       kms.rotateKey(primary);
-      await new KMSClient(kms.clientConfig("eu-west-1", { accessKeyId: callers.alice })).send(new DecryptCommand({ CiphertextBlob: blob }));
+      await new KMSClient(kms.clientConfig("eu-west-1", { accessKeyId: callers.alice })).send(
+        new DecryptCommand({ CiphertextBlob: blob }),
+      );
     }
   });
 });
@@ -143,10 +187,16 @@ describe("aws-sdk-client-mock", () => {
       const client = new KMSClient({ region: "us-east-1" });
       await expect(client.send(new EncryptCommand({ KeyId, Plaintext }))).resolves.toMatchObject({ KeyId });
       await expect(client.send(new DecryptCommand({ CiphertextBlob: Plaintext }))).rejects.toThrow("mine");
-      const called = await new Promise((resolve) => client.send(new EncryptCommand({ KeyId, Plaintext }), (_error, output) => resolve(output)));
+      const called = await new Promise((resolve) =>
+        client.send(new EncryptCommand({ KeyId, Plaintext }), (_error, output) => resolve(output)),
+      );
       expect(called).toMatchObject({ KeyId });
-      installInMemoryKms(mock, kms, { accessKeyId: kms.addPrincipal({ arn: "arn:aws:iam::999999999999:user/x" }).accessKeyId });
-      await expect(client.send(new EncryptCommand({ KeyId, Plaintext }))).rejects.toMatchObject({ name: "AccessDeniedException" });
+      installInMemoryKms(mock, kms, {
+        accessKeyId: kms.addPrincipal({ arn: "arn:aws:iam::999999999999:user/x" }).accessKeyId,
+      });
+      await expect(client.send(new EncryptCommand({ KeyId, Plaintext }))).rejects.toMatchObject({
+        name: "AccessDeniedException",
+      });
     } finally {
       mock.restore();
     }
@@ -167,7 +217,11 @@ test("an endpoint can be closed twice, and its Regions are those given", async (
   const kms = new InMemoryKms({ regions: ["eu-west-1"] });
   const endpoint = await kms.listen();
   const list = async (region: string) => {
-    const client = new KMSClient({ region, endpoint: endpoint.url, credentials: { accessKeyId: "A", secretAccessKey: "x" } });
+    const client = new KMSClient({
+      region,
+      endpoint: endpoint.url,
+      credentials: { accessKeyId: "A", secretAccessKey: "x" },
+    });
     return client.send(new ListKeysCommand({})).finally(() => client.destroy());
   };
   await expect(list("eu-west-1")).resolves.toMatchObject({ Keys: [] });
@@ -181,7 +235,10 @@ test("a test's own mistakes show where they are made", () => {
   const mistakes: [() => unknown, string][] = [
     [() => kms.createKey({ accountId: "123" }), 'accountId must be 12 digits, and is "123"'],
     [() => kms.createKey({ region: "eu-west" }), 'region must be a Region such as "us-east-1", and is "eu-west"'],
-    [() => new InMemoryKms({ regions: ["us-east-1", "eu"] }), 'region must be a Region such as "us-east-1", and is "eu"'],
+    [
+      () => new InMemoryKms({ regions: ["us-east-1", "eu"] }),
+      'region must be a Region such as "us-east-1", and is "eu"',
+    ],
     [() => kms.disableKey("alias/x"), "Not the ARN of a KMS key or alias: alias/x"],
     [() => kms.restore({} as never), "restore takes what snapshot() of an in-memory KMS gave"],
   ];
@@ -191,6 +248,8 @@ test("a test's own mistakes show where they are made", () => {
 
 test("nothing that is inspected or serialized shows key material", () => {
   const { kms } = makeWorld();
-  const shown = inspect([kms, kms.snapshot(), kms.requestHandler, kms.faults], { depth: 9, showHidden: true }) + JSON.stringify([kms, kms.snapshot()]);
+  const shown =
+    inspect([kms, kms.snapshot(), kms.requestHandler, kms.faults], { depth: 9, showHidden: true }) +
+    JSON.stringify([kms, kms.snapshot()]);
   expect(shown).not.toMatch(/secret|material/i);
 });

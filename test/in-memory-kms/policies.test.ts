@@ -16,82 +16,470 @@ const Plaintext = Buffer.from("x");
 const everyone = { AWS: "*" };
 const serviceAccount = { AWS: `arn:aws:iam::${service}:root` };
 const bob = { AWS: `arn:aws:iam::${customer}:user/bob` };
-const allow = (Principal: object, Condition?: object, Action: string | string[] = "kms:Encrypt") => ({ Effect: "Allow", Principal, Action, Resource: "*", ...(Condition && { Condition }) });
-const deny = (Principal: object, rest: object = {}) => ({ Effect: "Deny", Principal, Action: "kms:*", Resource: "*", ...rest });
-const organization = (operator: string, value: string | string[]) => ({ [operator]: { "kms:EncryptionContext:genesys-cloud-organization-id": value } });
-const encryptWith = (EncryptionContext?: Record<string, string>) => (world: World): [string, Record<string, unknown>] => ["Encrypt", { KeyId: world.key, Plaintext, ...(EncryptionContext && { EncryptionContext }) }];
+const allow = (Principal: object, Condition?: object, Action: string | string[] = "kms:Encrypt") => ({
+  Effect: "Allow",
+  Principal,
+  Action,
+  Resource: "*",
+  ...(Condition && { Condition }),
+});
+const deny = (Principal: object, rest: object = {}) => ({
+  Effect: "Deny",
+  Principal,
+  Action: "kms:*",
+  Resource: "*",
+  ...rest,
+});
+const organization = (operator: string, value: string | string[]) => ({
+  [operator]: { "kms:EncryptionContext:genesys-cloud-organization-id": value },
+});
+const encryptWith =
+  (EncryptionContext?: Record<string, string>) =>
+  (world: World): [string, Record<string, unknown>] => [
+    "Encrypt",
+    { KeyId: world.key, Plaintext, ...(EncryptionContext && { EncryptionContext }) },
+  ];
 const describeKey = (world: World): [string, Record<string, unknown>] => ["DescribeKey", { KeyId: world.key }];
 const viaAlias = (world: World): [string, Record<string, unknown>] => ["Encrypt", { KeyId: world.aliasArn, Plaintext }];
-const dataKeyPair = (KeyPairSpec: string) => (world: World): [string, Record<string, unknown>] => ["GenerateDataKeyPair", { KeyId: world.key, KeyPairSpec }];
+const dataKeyPair =
+  (KeyPairSpec: string) =>
+  (world: World): [string, Record<string, unknown>] => ["GenerateDataKeyPair", { KeyId: world.key, KeyPairSpec }];
 
-const createGrant = (world: World): [string, Record<string, unknown>] => ["CreateGrant", { KeyId: world.key, GranteePrincipal: bob.AWS, Operations: ["Decrypt"], Constraints: { EncryptionContextSubset: context } }];
+const createGrant = (world: World): [string, Record<string, unknown>] => [
+  "CreateGrant",
+  {
+    KeyId: world.key,
+    GranteePrincipal: bob.AWS,
+    Operations: ["Decrypt"],
+    Constraints: { EncryptionContextSubset: context },
+  },
+];
 
 const rules: Rule[] = [
   { name: "nobody is let in who is not named", statements: [], as: "service", allowed: false },
-  { name: "another account is let in by its root, if its IAM agrees", statements: [allow(serviceAccount)], as: "service", allowed: true },
-  { name: "another account is let in by its number", statements: [allow({ AWS: service })], as: "service", allowed: true },
+  {
+    name: "another account is let in by its root, if its IAM agrees",
+    statements: [allow(serviceAccount)],
+    as: "service",
+    allowed: true,
+  },
+  {
+    name: "another account is let in by its number",
+    statements: [allow({ AWS: service })],
+    as: "service",
+    allowed: true,
+  },
   { name: "a stranger is not", statements: [allow(serviceAccount)], as: "stranger", allowed: false },
-  { name: "a user of one's own account, named directly, needs no IAM", statements: [allow(bob)], as: "bob", allowed: true },
+  {
+    name: "a user of one's own account, named directly, needs no IAM",
+    statements: [allow(bob)],
+    as: "bob",
+    allowed: true,
+  },
   { name: "a user of one's own account, not named, needs IAM", statements: [], as: "bob", allowed: false },
-  { name: "a session is its role", statements: [allow({ AWS: `arn:aws:iam::${customer}:role/recorder` })], as: "session", allowed: true },
-  { name: "a session is not another role", statements: [allow({ AWS: `arn:aws:iam::${customer}:role/recorder2` })], as: "session", allowed: false },
+  {
+    name: "a session is its role",
+    statements: [allow({ AWS: `arn:aws:iam::${customer}:role/recorder` })],
+    as: "session",
+    allowed: true,
+  },
+  {
+    name: "a session is not another role",
+    statements: [allow({ AWS: `arn:aws:iam::${customer}:role/recorder2` })],
+    as: "session",
+    allowed: false,
+  },
   { name: "everyone", statements: [allow(everyone)], as: "stranger", allowed: true },
-  { name: "a service principal is nobody here", statements: [allow({ Service: "s3.amazonaws.com" })], as: "bob", allowed: false },
-  { name: "an action with a wildcard", statements: [allow(serviceAccount, undefined, "kms:Enc*")], as: "service", allowed: true },
-  { name: "an action in other letter case", statements: [allow(serviceAccount, undefined, "KMS:encrypt")], as: "service", allowed: true },
-  { name: "another action", statements: [allow(serviceAccount, undefined, ["kms:Decrypt", "kms:GenerateDataKey*"])], as: "service", allowed: false },
-  { name: "NotAction", statements: [{ Effect: "Allow", Principal: serviceAccount, NotAction: "kms:Decrypt", Resource: "*" }], as: "service", allowed: true },
-  { name: "NotAction names the action", statements: [{ Effect: "Allow", Principal: serviceAccount, NotAction: ["kms:Enc*"], Resource: "*" }], as: "service", allowed: false },
-  { name: "another key as resource", statements: [{ ...allow(serviceAccount), Resource: "arn:aws:kms:us-east-1:111122223333:key/other" }], as: "service", allowed: false },
-  { name: "a statement without Resource is taken, and has no effect", statements: [{ ...allow(serviceAccount), Resource: undefined }], as: "service", allowed: false },
-  { name: "a Deny without Action neither", statements: [allow(serviceAccount), { ...deny(everyone), Action: undefined }], as: "service", allowed: true },
+  {
+    name: "a service principal is nobody here",
+    statements: [allow({ Service: "s3.amazonaws.com" })],
+    as: "bob",
+    allowed: false,
+  },
+  {
+    name: "an action with a wildcard",
+    statements: [allow(serviceAccount, undefined, "kms:Enc*")],
+    as: "service",
+    allowed: true,
+  },
+  {
+    name: "an action in other letter case",
+    statements: [allow(serviceAccount, undefined, "KMS:encrypt")],
+    as: "service",
+    allowed: true,
+  },
+  {
+    name: "another action",
+    statements: [allow(serviceAccount, undefined, ["kms:Decrypt", "kms:GenerateDataKey*"])],
+    as: "service",
+    allowed: false,
+  },
+  {
+    name: "NotAction",
+    statements: [{ Effect: "Allow", Principal: serviceAccount, NotAction: "kms:Decrypt", Resource: "*" }],
+    as: "service",
+    allowed: true,
+  },
+  {
+    name: "NotAction names the action",
+    statements: [{ Effect: "Allow", Principal: serviceAccount, NotAction: ["kms:Enc*"], Resource: "*" }],
+    as: "service",
+    allowed: false,
+  },
+  {
+    name: "another key as resource",
+    statements: [{ ...allow(serviceAccount), Resource: "arn:aws:kms:us-east-1:111122223333:key/other" }],
+    as: "service",
+    allowed: false,
+  },
+  {
+    name: "a statement without Resource is taken, and has no effect",
+    statements: [{ ...allow(serviceAccount), Resource: undefined }],
+    as: "service",
+    allowed: false,
+  },
+  {
+    name: "a Deny without Action neither",
+    statements: [allow(serviceAccount), { ...deny(everyone), Action: undefined }],
+    as: "service",
+    allowed: true,
+  },
   { name: "Deny wins", statements: [allow(serviceAccount), deny(everyone)], as: "service", allowed: false },
-  { name: "Deny wins over the administrator's IAM", statements: [deny({ AWS: `arn:aws:iam::${customer}:user/alice` })], as: "alice", allowed: false },
-  { name: "Deny of another action", statements: [deny(everyone, { Action: "kms:Decrypt" })], as: "alice", allowed: true },
-  { name: "Deny to all but one, who is named with the account", statements: [{ Effect: "Deny", NotPrincipal: { AWS: [bob.AWS, `arn:aws:iam::${customer}:root`] }, Action: "kms:Encrypt", Resource: "*" }, allow(bob)], as: "bob", allowed: true },
-  { name: "Deny to all but one hits the others", statements: [{ Effect: "Deny", NotPrincipal: { AWS: [bob.AWS, `arn:aws:iam::${customer}:root`] }, Action: "kms:Encrypt", Resource: "*" }], as: "alice", allowed: false },
-  { name: "StringEquals on the context", statements: [allow(serviceAccount, organization("StringEquals", "org-1"))], as: "service", allowed: true },
-  { name: "StringEquals on the context, one of several", statements: [allow(serviceAccount, organization("StringEquals", ["org-0", "org-1"]))], as: "service", allowed: true },
-  { name: "StringEquals on another organization", statements: [allow(serviceAccount, organization("StringEquals", "org-2"))], as: "service", allowed: false },
-  { name: "StringEquals minds letter case", statements: [allow(serviceAccount, organization("StringEquals", "ORG-1"))], as: "service", allowed: false },
-  { name: "the context's key in other letter case", statements: [allow(serviceAccount, { StringEquals: { "KMS:EncryptionContext:Genesys-Cloud-Organization-Id": "org-1" } })], as: "service", allowed: true },
-  { name: "a call without the context", statements: [allow(serviceAccount, organization("StringEquals", "org-1"))], as: "service", call: encryptWith(), allowed: false },
-  { name: "DescribeKey under a condition on the context", statements: [allow(serviceAccount, organization("StringEquals", "org-1"), ["kms:DescribeKey"])], as: "service", call: describeKey, allowed: false },
-  { name: "DescribeKey in a statement of its own", statements: [allow(serviceAccount, undefined, ["kms:DescribeKey"])], as: "service", call: describeKey, allowed: true },
-  { name: "StringLike", statements: [allow(serviceAccount, organization("StringLike", "org-?"))], as: "service", allowed: true },
-  { name: "StringEqualsIgnoreCase", statements: [allow(serviceAccount, organization("StringEqualsIgnoreCase", "ORG-1"))], as: "service", allowed: true },
-  { name: "StringNotEquals", statements: [allow(serviceAccount, organization("StringNotEquals", "org-1"))], as: "service", allowed: false },
-  { name: "StringNotEquals holds without the key", statements: [allow(serviceAccount, organization("StringNotEquals", "org-1"))], as: "service", call: encryptWith(), allowed: true },
-  { name: "…IfExists holds without the key", statements: [allow(serviceAccount, organization("StringEqualsIfExists", "org-1"))], as: "service", call: encryptWith(), allowed: true },
-  { name: "Null asks for the key", statements: [allow(serviceAccount, { Null: { "kms:EncryptionContext:purpose": "false" } })], as: "service", allowed: true },
-  { name: "ForAllValues of the context's keys", statements: [allow(serviceAccount, { "ForAllValues:StringEquals": { "kms:EncryptionContextKeys": ["genesys-cloud-organization-id", "purpose", "third"] } })], as: "service", allowed: true },
-  { name: "ForAllValues with a key too many", statements: [allow(serviceAccount, { "ForAllValues:StringEquals": { "kms:EncryptionContextKeys": ["purpose"] } })], as: "service", allowed: false },
-  { name: "ForAllValues holds without any", statements: [allow(serviceAccount, { "ForAllValues:StringEquals": { "kms:EncryptionContextKeys": ["purpose"] } })], as: "service", call: encryptWith(), allowed: true },
-  { name: "ForAnyValue", statements: [allow(serviceAccount, { "ForAnyValue:StringEquals": { "kms:EncryptionContextKeys": ["purpose"] } })], as: "service", allowed: true },
-  { name: "ForAnyValue holds not without any", statements: [allow(serviceAccount, { "ForAnyValue:StringEquals": { "kms:EncryptionContextKeys": ["purpose"] } })], as: "service", call: encryptWith(), allowed: false },
-  { name: "kms:CallerAccount", statements: [allow(everyone, { StringEquals: { "kms:CallerAccount": service } })], as: "service", allowed: true },
-  { name: "kms:CallerAccount of another", statements: [allow(everyone, { StringEquals: { "kms:CallerAccount": service } })], as: "stranger", allowed: false },
-  { name: "kms:ViaService, called directly", statements: [allow(serviceAccount, { StringEquals: { "kms:ViaService": "s3.us-east-1.amazonaws.com" } })], as: "service", allowed: false },
-  { name: "kms:RequestAlias", statements: [allow(serviceAccount, { StringEquals: { "kms:RequestAlias": "alias/recordings" } })], as: "service", call: viaAlias, allowed: true },
-  { name: "kms:RequestAlias, called by key ARN", statements: [allow(serviceAccount, { StringEquals: { "kms:RequestAlias": "alias/recordings" } })], as: "service", allowed: false },
-  { name: "kms:ResourceAliases", statements: [allow(serviceAccount, { "ForAnyValue:StringLike": { "kms:ResourceAliases": "alias/rec*" } })], as: "service", allowed: true },
-  { name: "kms:DataKeyPairSpec", statements: [allow(serviceAccount, { StringEquals: { "kms:DataKeyPairSpec": "ECC_NIST_P256" } }, "kms:GenerateDataKeyPair")], as: "service", call: dataKeyPair("ECC_NIST_P256"), allowed: true },
-  { name: "kms:DataKeyPairSpec of another spec", statements: [allow(serviceAccount, { StringEquals: { "kms:DataKeyPairSpec": "ECC_NIST_P256" } }, "kms:GenerateDataKeyPair")], as: "service", call: dataKeyPair("ECC_NIST_P384"), allowed: false },
-  { name: "kms:KeySpec, kms:KeyUsage, kms:KeyOrigin, kms:MultiRegion and kms:EncryptionAlgorithm", statements: [allow(serviceAccount, { StringEquals: { "kms:KeySpec": "SYMMETRIC_DEFAULT", "kms:KeyUsage": "ENCRYPT_DECRYPT", "kms:KeyOrigin": "AWS_KMS", "kms:EncryptionAlgorithm": "SYMMETRIC_DEFAULT" }, Bool: { "kms:MultiRegion": "false" } })], as: "service", allowed: true },
-  { name: "kms:MultiRegion of a single-Region key", statements: [allow(serviceAccount, { Bool: { "kms:MultiRegion": true } })], as: "service", allowed: false },
-  { name: "kms:GrantOperations", statements: [allow(serviceAccount, { "ForAllValues:StringEquals": { "kms:GrantOperations": ["Decrypt", "Encrypt"] } }, "kms:CreateGrant")], as: "service", call: createGrant, allowed: true },
-  { name: "kms:GrantOperations with one too many", statements: [allow(serviceAccount, { "ForAllValues:StringEquals": { "kms:GrantOperations": ["Encrypt"] } }, "kms:CreateGrant")], as: "service", call: createGrant, allowed: false },
-  { name: "kms:GrantIsForAWSResource", statements: [allow(serviceAccount, { Bool: { "kms:GrantIsForAWSResource": "true" } }, "kms:CreateGrant")], as: "service", call: createGrant, allowed: false },
-  { name: "a grant's constraint is its context to conditions", statements: [allow(serviceAccount, organization("StringEquals", "org-1"), "kms:CreateGrant")], as: "service", call: createGrant, allowed: true },
-  { name: "aws:PrincipalArn", statements: [allow(everyone, { ArnLike: { "aws:PrincipalArn": `arn:aws:iam::${service}:role/*` } })], as: "service", allowed: true },
-  { name: "Bool and DateLessThan", statements: [allow(serviceAccount, { Bool: { "aws:SecureTransport": true }, DateLessThan: { "aws:CurrentTime": "2026-06-01T00:00:00Z" } })], as: "service", allowed: true },
-  { name: "a policy variable", statements: [deny(everyone, { Condition: { StringEquals: { "aws:PrincipalArn": "arn:aws:iam::${kms:CallerAccount}:user/alice" } } })], as: "alice", allowed: false },
-  { name: "a policy variable that the request does not have", statements: [deny(everyone, { Condition: { StringLike: { "aws:PrincipalArn": "*${kms:ViaService}" } } })], as: "alice", allowed: true },
-  { name: "IpAddress of a caller that has none", statements: [allow(serviceAccount, { IpAddress: { "aws:SourceIp": "10.0.0.0/8" } })], as: "service", allowed: false },
-  { name: "two operators must both hold", statements: [allow(serviceAccount, { ...organization("StringEquals", "org-1"), StringLike: { "kms:CallerAccount": "9*" } })], as: "service", allowed: false },
+  {
+    name: "Deny wins over the administrator's IAM",
+    statements: [deny({ AWS: `arn:aws:iam::${customer}:user/alice` })],
+    as: "alice",
+    allowed: false,
+  },
+  {
+    name: "Deny of another action",
+    statements: [deny(everyone, { Action: "kms:Decrypt" })],
+    as: "alice",
+    allowed: true,
+  },
+  {
+    name: "Deny to all but one, who is named with the account",
+    statements: [
+      {
+        Effect: "Deny",
+        NotPrincipal: { AWS: [bob.AWS, `arn:aws:iam::${customer}:root`] },
+        Action: "kms:Encrypt",
+        Resource: "*",
+      },
+      allow(bob),
+    ],
+    as: "bob",
+    allowed: true,
+  },
+  {
+    name: "Deny to all but one hits the others",
+    statements: [
+      {
+        Effect: "Deny",
+        NotPrincipal: { AWS: [bob.AWS, `arn:aws:iam::${customer}:root`] },
+        Action: "kms:Encrypt",
+        Resource: "*",
+      },
+    ],
+    as: "alice",
+    allowed: false,
+  },
+  {
+    name: "StringEquals on the context",
+    statements: [allow(serviceAccount, organization("StringEquals", "org-1"))],
+    as: "service",
+    allowed: true,
+  },
+  {
+    name: "StringEquals on the context, one of several",
+    statements: [allow(serviceAccount, organization("StringEquals", ["org-0", "org-1"]))],
+    as: "service",
+    allowed: true,
+  },
+  {
+    name: "StringEquals on another organization",
+    statements: [allow(serviceAccount, organization("StringEquals", "org-2"))],
+    as: "service",
+    allowed: false,
+  },
+  {
+    name: "StringEquals minds letter case",
+    statements: [allow(serviceAccount, organization("StringEquals", "ORG-1"))],
+    as: "service",
+    allowed: false,
+  },
+  {
+    name: "the context's key in other letter case",
+    statements: [
+      allow(serviceAccount, { StringEquals: { "KMS:EncryptionContext:Genesys-Cloud-Organization-Id": "org-1" } }),
+    ],
+    as: "service",
+    allowed: true,
+  },
+  {
+    name: "a call without the context",
+    statements: [allow(serviceAccount, organization("StringEquals", "org-1"))],
+    as: "service",
+    call: encryptWith(),
+    allowed: false,
+  },
+  {
+    name: "DescribeKey under a condition on the context",
+    statements: [allow(serviceAccount, organization("StringEquals", "org-1"), ["kms:DescribeKey"])],
+    as: "service",
+    call: describeKey,
+    allowed: false,
+  },
+  {
+    name: "DescribeKey in a statement of its own",
+    statements: [allow(serviceAccount, undefined, ["kms:DescribeKey"])],
+    as: "service",
+    call: describeKey,
+    allowed: true,
+  },
+  {
+    name: "StringLike",
+    statements: [allow(serviceAccount, organization("StringLike", "org-?"))],
+    as: "service",
+    allowed: true,
+  },
+  {
+    name: "StringEqualsIgnoreCase",
+    statements: [allow(serviceAccount, organization("StringEqualsIgnoreCase", "ORG-1"))],
+    as: "service",
+    allowed: true,
+  },
+  {
+    name: "StringNotEquals",
+    statements: [allow(serviceAccount, organization("StringNotEquals", "org-1"))],
+    as: "service",
+    allowed: false,
+  },
+  {
+    name: "StringNotEquals holds without the key",
+    statements: [allow(serviceAccount, organization("StringNotEquals", "org-1"))],
+    as: "service",
+    call: encryptWith(),
+    allowed: true,
+  },
+  {
+    name: "…IfExists holds without the key",
+    statements: [allow(serviceAccount, organization("StringEqualsIfExists", "org-1"))],
+    as: "service",
+    call: encryptWith(),
+    allowed: true,
+  },
+  {
+    name: "Null asks for the key",
+    statements: [allow(serviceAccount, { Null: { "kms:EncryptionContext:purpose": "false" } })],
+    as: "service",
+    allowed: true,
+  },
+  {
+    name: "ForAllValues of the context's keys",
+    statements: [
+      allow(serviceAccount, {
+        "ForAllValues:StringEquals": {
+          "kms:EncryptionContextKeys": ["genesys-cloud-organization-id", "purpose", "third"],
+        },
+      }),
+    ],
+    as: "service",
+    allowed: true,
+  },
+  {
+    name: "ForAllValues with a key too many",
+    statements: [allow(serviceAccount, { "ForAllValues:StringEquals": { "kms:EncryptionContextKeys": ["purpose"] } })],
+    as: "service",
+    allowed: false,
+  },
+  {
+    name: "ForAllValues holds without any",
+    statements: [allow(serviceAccount, { "ForAllValues:StringEquals": { "kms:EncryptionContextKeys": ["purpose"] } })],
+    as: "service",
+    call: encryptWith(),
+    allowed: true,
+  },
+  {
+    name: "ForAnyValue",
+    statements: [allow(serviceAccount, { "ForAnyValue:StringEquals": { "kms:EncryptionContextKeys": ["purpose"] } })],
+    as: "service",
+    allowed: true,
+  },
+  {
+    name: "ForAnyValue holds not without any",
+    statements: [allow(serviceAccount, { "ForAnyValue:StringEquals": { "kms:EncryptionContextKeys": ["purpose"] } })],
+    as: "service",
+    call: encryptWith(),
+    allowed: false,
+  },
+  {
+    name: "kms:CallerAccount",
+    statements: [allow(everyone, { StringEquals: { "kms:CallerAccount": service } })],
+    as: "service",
+    allowed: true,
+  },
+  {
+    name: "kms:CallerAccount of another",
+    statements: [allow(everyone, { StringEquals: { "kms:CallerAccount": service } })],
+    as: "stranger",
+    allowed: false,
+  },
+  {
+    name: "kms:ViaService, called directly",
+    statements: [allow(serviceAccount, { StringEquals: { "kms:ViaService": "s3.us-east-1.amazonaws.com" } })],
+    as: "service",
+    allowed: false,
+  },
+  {
+    name: "kms:RequestAlias",
+    statements: [allow(serviceAccount, { StringEquals: { "kms:RequestAlias": "alias/recordings" } })],
+    as: "service",
+    call: viaAlias,
+    allowed: true,
+  },
+  {
+    name: "kms:RequestAlias, called by key ARN",
+    statements: [allow(serviceAccount, { StringEquals: { "kms:RequestAlias": "alias/recordings" } })],
+    as: "service",
+    allowed: false,
+  },
+  {
+    name: "kms:ResourceAliases",
+    statements: [allow(serviceAccount, { "ForAnyValue:StringLike": { "kms:ResourceAliases": "alias/rec*" } })],
+    as: "service",
+    allowed: true,
+  },
+  {
+    name: "kms:DataKeyPairSpec",
+    statements: [
+      allow(serviceAccount, { StringEquals: { "kms:DataKeyPairSpec": "ECC_NIST_P256" } }, "kms:GenerateDataKeyPair"),
+    ],
+    as: "service",
+    call: dataKeyPair("ECC_NIST_P256"),
+    allowed: true,
+  },
+  {
+    name: "kms:DataKeyPairSpec of another spec",
+    statements: [
+      allow(serviceAccount, { StringEquals: { "kms:DataKeyPairSpec": "ECC_NIST_P256" } }, "kms:GenerateDataKeyPair"),
+    ],
+    as: "service",
+    call: dataKeyPair("ECC_NIST_P384"),
+    allowed: false,
+  },
+  {
+    name: "kms:KeySpec, kms:KeyUsage, kms:KeyOrigin, kms:MultiRegion and kms:EncryptionAlgorithm",
+    statements: [
+      allow(serviceAccount, {
+        StringEquals: {
+          "kms:KeySpec": "SYMMETRIC_DEFAULT",
+          "kms:KeyUsage": "ENCRYPT_DECRYPT",
+          "kms:KeyOrigin": "AWS_KMS",
+          "kms:EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
+        },
+        Bool: { "kms:MultiRegion": "false" },
+      }),
+    ],
+    as: "service",
+    allowed: true,
+  },
+  {
+    name: "kms:MultiRegion of a single-Region key",
+    statements: [allow(serviceAccount, { Bool: { "kms:MultiRegion": true } })],
+    as: "service",
+    allowed: false,
+  },
+  {
+    name: "kms:GrantOperations",
+    statements: [
+      allow(
+        serviceAccount,
+        { "ForAllValues:StringEquals": { "kms:GrantOperations": ["Decrypt", "Encrypt"] } },
+        "kms:CreateGrant",
+      ),
+    ],
+    as: "service",
+    call: createGrant,
+    allowed: true,
+  },
+  {
+    name: "kms:GrantOperations with one too many",
+    statements: [
+      allow(serviceAccount, { "ForAllValues:StringEquals": { "kms:GrantOperations": ["Encrypt"] } }, "kms:CreateGrant"),
+    ],
+    as: "service",
+    call: createGrant,
+    allowed: false,
+  },
+  {
+    name: "kms:GrantIsForAWSResource",
+    statements: [allow(serviceAccount, { Bool: { "kms:GrantIsForAWSResource": "true" } }, "kms:CreateGrant")],
+    as: "service",
+    call: createGrant,
+    allowed: false,
+  },
+  {
+    name: "a grant's constraint is its context to conditions",
+    statements: [allow(serviceAccount, organization("StringEquals", "org-1"), "kms:CreateGrant")],
+    as: "service",
+    call: createGrant,
+    allowed: true,
+  },
+  {
+    name: "aws:PrincipalArn",
+    statements: [allow(everyone, { ArnLike: { "aws:PrincipalArn": `arn:aws:iam::${service}:role/*` } })],
+    as: "service",
+    allowed: true,
+  },
+  {
+    name: "Bool and DateLessThan",
+    statements: [
+      allow(serviceAccount, {
+        Bool: { "aws:SecureTransport": true },
+        DateLessThan: { "aws:CurrentTime": "2026-06-01T00:00:00Z" },
+      }),
+    ],
+    as: "service",
+    allowed: true,
+  },
+  {
+    name: "a policy variable",
+    statements: [
+      deny(everyone, {
+        Condition: { StringEquals: { "aws:PrincipalArn": "arn:aws:iam::${kms:CallerAccount}:user/alice" } },
+      }),
+    ],
+    as: "alice",
+    allowed: false,
+  },
+  {
+    name: "a policy variable that the request does not have",
+    statements: [deny(everyone, { Condition: { StringLike: { "aws:PrincipalArn": "*${kms:ViaService}" } } })],
+    as: "alice",
+    allowed: true,
+  },
+  {
+    name: "IpAddress of a caller that has none",
+    statements: [allow(serviceAccount, { IpAddress: { "aws:SourceIp": "10.0.0.0/8" } })],
+    as: "service",
+    allowed: false,
+  },
+  {
+    name: "two operators must both hold",
+    statements: [
+      allow(serviceAccount, { ...organization("StringEquals", "org-1"), StringLike: { "kms:CallerAccount": "9*" } }),
+    ],
+    as: "service",
+    allowed: false,
+  },
 ];
 
-async function asked(world: World, as: CallerName, [operation, input]: [string, Record<string, unknown>]): Promise<Result> {
+async function asked(
+  world: World,
+  as: CallerName,
+  [operation, input]: [string, Record<string, unknown>],
+): Promise<Result> {
   const door = await (doors["request handler of a KMSClient"] as NonNullable<(typeof doors)[string]>)(world.kms);
   return door.send(operation, input, { region: home, accessKeyId: world.callers[as] });
 }
@@ -109,11 +497,29 @@ describe("key policies", () => {
 describe("identity policies", () => {
   const policy = (...Statement: object[]) => ({ Version: "2012-10-17", Statement });
   const table: [name: string, policy: object, allowed: boolean, text?: string][] = [
-    ["allows the key", policy({ Effect: "Allow", Action: "kms:Encrypt", Resource: `arn:aws:kms:*:${customer}:key/*` }), true],
-    ["allows another key", policy({ Effect: "Allow", Action: "kms:Encrypt", Resource: `arn:aws:kms:*:${customer}:key/1*2*3*4*x` }), false, "because no identity-based policy allows the kms:Encrypt action"],
+    [
+      "allows the key",
+      policy({ Effect: "Allow", Action: "kms:Encrypt", Resource: `arn:aws:kms:*:${customer}:key/*` }),
+      true,
+    ],
+    [
+      "allows another key",
+      policy({ Effect: "Allow", Action: "kms:Encrypt", Resource: `arn:aws:kms:*:${customer}:key/1*2*3*4*x` }),
+      false,
+      "because no identity-based policy allows the kms:Encrypt action",
+    ],
     ["allows all keys but those", policy({ Effect: "Allow", Action: "*", NotResource: "arn:aws:kms:eu-*" }), true],
-    ["denies", policy({ Effect: "Allow", Action: "*", Resource: "*" }, { Effect: "Deny", Action: "kms:E*", Resource: "*" }), false, "with an explicit deny in an identity-based policy"],
-    ["allows under a condition on the context", policy({ Effect: "Allow", Action: "kms:*", Resource: "*", Condition: organization("StringEquals", "org-1") }), true],
+    [
+      "denies",
+      policy({ Effect: "Allow", Action: "*", Resource: "*" }, { Effect: "Deny", Action: "kms:E*", Resource: "*" }),
+      false,
+      "with an explicit deny in an identity-based policy",
+    ],
+    [
+      "allows under a condition on the context",
+      policy({ Effect: "Allow", Action: "kms:*", Resource: "*", Condition: organization("StringEquals", "org-1") }),
+      true,
+    ],
   ];
   test.each(table)("%s", async (_name, identityPolicy, allowed, text) => {
     const world = makeWorld();
@@ -121,7 +527,10 @@ describe("identity policies", () => {
     world.callers.bob = accessKeyId;
     const result = await asked(world, "bob", encryptWith(context)(world));
     expect(result.ok).toBe(allowed);
-    if (text !== undefined) expect(result).toMatchObject({ message: `User: arn:aws:iam::${customer}:user/carol is not authorized to perform: kms:Encrypt on resource: ${world.key} ${text}` });
+    if (text !== undefined)
+      expect(result).toMatchObject({
+        message: `User: arn:aws:iam::${customer}:user/carol is not authorized to perform: kms:Encrypt on resource: ${world.key} ${text}`,
+      });
   });
 
   test.each([
@@ -131,9 +540,21 @@ describe("identity policies", () => {
     ["10.1.2.3", "10.1.2.3", true],
   ])("IpAddress %s in %s: %s", async (address, network, allowed) => {
     const world = makeWorld();
-    const policy = (operator: string) => ({ Version: "2012-10-17", Statement: [{ Effect: "Allow", Action: "*", Resource: "*", Condition: { [operator]: { "aws:SourceIp": network } } }] });
-    for (const [operator, expected] of [["IpAddress", allowed], ["NotIpAddress", !allowed]] as const) {
-      world.callers.bob = world.kms.addPrincipal({ arn: `arn:aws:iam::${customer}:user/dave`, identityPolicy: policy(operator), conditionKeys: { "aws:SourceIp": address } }).accessKeyId;
+    const policy = (operator: string) => ({
+      Version: "2012-10-17",
+      Statement: [
+        { Effect: "Allow", Action: "*", Resource: "*", Condition: { [operator]: { "aws:SourceIp": network } } },
+      ],
+    });
+    for (const [operator, expected] of [
+      ["IpAddress", allowed],
+      ["NotIpAddress", !allowed],
+    ] as const) {
+      world.callers.bob = world.kms.addPrincipal({
+        arn: `arn:aws:iam::${customer}:user/dave`,
+        identityPolicy: policy(operator),
+        conditionKeys: { "aws:SourceIp": address },
+      }).accessKeyId;
       expect((await asked(world, "bob", encryptWith()(world))).ok).toBe(expected);
     }
   });
@@ -145,35 +566,64 @@ describe("identity policies", () => {
     const world = makeWorld();
     const other = world.kms.createKey({ ...world.inAccount });
     for (const key of [world.key, other]) {
-      world.kms.putKeyPolicy(key, { Version: "2012-10-17", Statement: [allow(bob, undefined, "kms:Encrypt"), allow(bob, { Bool: { "kms:ReEncryptOnSameKey": value } }, "kms:ReEncrypt*")] });
+      world.kms.putKeyPolicy(key, {
+        Version: "2012-10-17",
+        Statement: [
+          allow(bob, undefined, "kms:Encrypt"),
+          allow(bob, { Bool: { "kms:ReEncryptOnSameKey": value } }, "kms:ReEncrypt*"),
+        ],
+      });
     }
     const encrypted = await asked(world, "bob", encryptWith()(world));
     if (!encrypted.ok) throw new Error(encrypted.name);
     const { CiphertextBlob } = encrypted.output;
     for (const SourceKeyId of [undefined, world.key]) {
-      const reEncrypt = (DestinationKeyId: string) => asked(world, "bob", ["ReEncrypt", { CiphertextBlob, DestinationKeyId, ...(SourceKeyId !== undefined && { SourceKeyId }) }]);
+      const reEncrypt = (DestinationKeyId: string) =>
+        asked(world, "bob", [
+          "ReEncrypt",
+          { CiphertextBlob, DestinationKeyId, ...(SourceKeyId !== undefined && { SourceKeyId }) },
+        ]);
       expect([(await reEncrypt(world.aliasArn)).ok, (await reEncrypt(other)).ok]).toEqual([sameKey, !sameKey]);
     }
   });
 
   test("condition keys that a caller brings along count", async () => {
     const world = makeWorld();
-    world.kms.putKeyPolicy(world.key, { Version: "2012-10-17", Statement: [allow(everyone, { StringEquals: { "kms:ViaService": "s3.us-east-1.amazonaws.com" } })] });
-    const { accessKeyId } = world.kms.addPrincipal({ arn: `arn:aws:iam::${customer}:role/s3`, conditionKeys: { "kms:ViaService": "s3.us-east-1.amazonaws.com" } });
+    world.kms.putKeyPolicy(world.key, {
+      Version: "2012-10-17",
+      Statement: [allow(everyone, { StringEquals: { "kms:ViaService": "s3.us-east-1.amazonaws.com" } })],
+    });
+    const { accessKeyId } = world.kms.addPrincipal({
+      arn: `arn:aws:iam::${customer}:role/s3`,
+      conditionKeys: { "kms:ViaService": "s3.us-east-1.amazonaws.com" },
+    });
     world.callers.bob = accessKeyId;
     expect(await asked(world, "bob", encryptWith()(world))).toMatchObject({ ok: true });
   });
 
   test("a policy that cannot be read is refused where it is given", () => {
     const { kms } = makeWorld();
-    expect(() => kms.addPrincipal({ arn: `arn:aws:iam::${customer}:user/x`, identityPolicy: { Statement: [{ Effect: "Maybe" }] } })).toThrow(/Effect/);
+    expect(() =>
+      kms.addPrincipal({
+        arn: `arn:aws:iam::${customer}:user/x`,
+        identityPolicy: { Statement: [{ Effect: "Maybe" }] },
+      }),
+    ).toThrow(/Effect/);
     expect(() => kms.addPrincipal({ arn: "alice" })).toThrow(TypeError);
   });
 });
 
 describe("grants", () => {
   const granted = async (world: World, extra: object = {}, operations = ["Encrypt", "Decrypt"]) => {
-    const result = await asked(world, "alice", ["CreateGrant", { KeyId: world.key, GranteePrincipal: `arn:aws:iam::${service}:role/recording`, Operations: operations, ...extra }]);
+    const result = await asked(world, "alice", [
+      "CreateGrant",
+      {
+        KeyId: world.key,
+        GranteePrincipal: `arn:aws:iam::${service}:role/recording`,
+        Operations: operations,
+        ...extra,
+      },
+    ]);
     if (!result.ok) throw new Error(result.message);
     return result.output as { GrantId: string; GrantToken: string };
   };
@@ -206,7 +656,9 @@ describe("grants", () => {
     expect(listed).toMatchObject({ ok: true, output: { Grants: [{ Operations: ["Encrypt", "Decrypt"] }, {}] } });
     expect(await asked(world, "alice", ["RevokeGrant", { KeyId: world.key, GrantId }])).toMatchObject({ ok: true });
     expect((await asked(world, "service", encryptWith()(world))).ok).toBe(true);
-    expect(await asked(world, "stranger", ["RetireGrant", { GrantToken: second.GrantToken }])).toMatchObject({ name: "AccessDeniedException" });
+    expect(await asked(world, "stranger", ["RetireGrant", { GrantToken: second.GrantToken }])).toMatchObject({
+      name: "AccessDeniedException",
+    });
     expect(await asked(world, "bob", ["RetireGrant", { GrantToken: second.GrantToken }])).toMatchObject({ ok: true });
     expect(await asked(world, "service", encryptWith()(world))).toMatchObject({ name: "AccessDeniedException" });
   });
@@ -214,7 +666,11 @@ describe("grants", () => {
   test("a grant made by the power of a grant allows no more than that", async () => {
     const world = makeWorld();
     await granted(world, constraint("EncryptionContextSubset", { purpose: "test" }), ["Encrypt", "CreateGrant"]);
-    const create = (Operations: string[], extra: object) => asked(world, "service", ["CreateGrant", { KeyId: world.key, GranteePrincipal: `arn:aws:iam::${service}:user/other`, Operations, ...extra }]);
+    const create = (Operations: string[], extra: object) =>
+      asked(world, "service", [
+        "CreateGrant",
+        { KeyId: world.key, GranteePrincipal: `arn:aws:iam::${service}:user/other`, Operations, ...extra },
+      ]);
     expect((await create(["Encrypt"], constraint("EncryptionContextSubset", { ...context }))).ok).toBe(true);
     expect((await create(["Decrypt"], constraint("EncryptionContextSubset", { ...context }))).ok).toBe(false);
     expect((await create(["Encrypt"], {})).ok).toBe(false);
@@ -232,10 +688,16 @@ describe("grants", () => {
     [{ GranteePrincipal: "bob", Operations: ["Encrypt"] }, "InvalidArnException"],
     [{ GranteePrincipal: `arn:aws:iam::${service}:role/r`, Operations: ["Fly"] }, "ValidationException"],
     [{ GranteePrincipal: `arn:aws:iam::${service}:role/r`, Operations: ["Sign"] }, "ValidationException"],
-    [{ GranteePrincipal: `arn:aws:iam::${service}:role/r`, Operations: ["Encrypt"], DryRun: true }, "DryRunOperationException"],
+    [
+      { GranteePrincipal: `arn:aws:iam::${service}:role/r`, Operations: ["Encrypt"], DryRun: true },
+      "DryRunOperationException",
+    ],
   ];
   test.each(refusals)("%o is refused", async (input, name) => {
     const world = makeWorld();
-    expect(await asked(world, "alice", ["CreateGrant", { KeyId: world.key, ...input }])).toMatchObject({ ok: false, name });
+    expect(await asked(world, "alice", ["CreateGrant", { KeyId: world.key, ...input }])).toMatchObject({
+      ok: false,
+      name,
+    });
   });
 });

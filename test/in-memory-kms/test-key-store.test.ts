@@ -1,5 +1,10 @@
 import { describe, expect, it, test } from "vitest";
-import { createTestKeyStore, InMemoryKms, InMemoryKmsProvider, kmsProviderConformance } from "../../src/testing/index.js";
+import {
+  createTestKeyStore,
+  InMemoryKms,
+  InMemoryKmsProvider,
+  kmsProviderConformance,
+} from "../../src/testing/index.js";
 
 kmsProviderConformance({ describe, it }, async () => {
   const kms = new InMemoryKms();
@@ -26,7 +31,11 @@ describe("createTestKeyStore", () => {
     const { body } = await keyStore.encryptRecording(Buffer.from("audio"), { recordingId: "r1" });
     const opened = await keyStore.decryptRecording(body, { recordingId: "r1" });
     expect(Buffer.from(opened.body).toString()).toBe("audio");
-    expect(kms.journal.calls({ keyArn: kmsKeyArn }).every(({ principal }) => principal === "arn:aws:iam::765628985471:role/recording")).toBe(true);
+    expect(
+      kms.journal
+        .calls({ keyArn: kmsKeyArn })
+        .every(({ principal }) => principal === "arn:aws:iam::765628985471:role/recording"),
+    ).toBe(true);
     await keyStore.close();
   });
 
@@ -59,7 +68,9 @@ describe("createTestKeyStore", () => {
 
   test("leaves the key store unconfigured if told so", async () => {
     const { keyStore } = await createTestKeyStore({ configuration: false });
-    await expect(keyStore.encryptRecording(Buffer.from("x"), { recordingId: "r" })).rejects.toMatchObject({ code: "ERR_NOT_CONFIGURED" });
+    await expect(keyStore.encryptRecording(Buffer.from("x"), { recordingId: "r" })).rejects.toMatchObject({
+      code: "ERR_NOT_CONFIGURED",
+    });
     await keyStore.close();
   });
 });

@@ -5,13 +5,18 @@ import { signedHeaders } from "./doors.js";
 import { day, home, makeWorld } from "./world.js";
 
 const caller = { region: home, accessKeyId: "AKIAANYONE" };
-const signed = (operation: string, body: string) => signedHeaders("127.0.0.1", `TrentService.${operation}`, body, caller);
+const signed = (operation: string, body: string) =>
+  signedHeaders("127.0.0.1", `TrentService.${operation}`, body, caller);
 
 async function ask(kms: InMemoryKms, request: Partial<KmsHttpRequest>) {
   const answer = await kms.handle({ method: "POST", headers: {}, ...request });
   if (answer.type !== "response") throw new Error(answer.type);
   const text = new TextDecoder().decode(answer.response.body);
-  return { status: answer.response.statusCode, headers: answer.response.headers, json: (text === "" ? undefined : JSON.parse(text)) as Record<string, unknown> | undefined };
+  return {
+    status: answer.response.statusCode,
+    headers: answer.response.headers,
+    json: (text === "" ? undefined : JSON.parse(text)) as Record<string, unknown> | undefined,
+  };
 }
 
 describe("requests that are none", () => {
@@ -19,38 +24,107 @@ describe("requests that are none", () => {
   const { authorization = "" } = good;
   const refusals: [name: string, request: Partial<KmsHttpRequest>, error: string, message?: string][] = [
     ["another method", { method: "GET", headers: good }, "UnknownOperationException"],
-    ["another target", { headers: { ...good, "x-amz-target": "DynamoDB_20120810.ListTables" } }, "UnknownOperationException"],
+    [
+      "another target",
+      { headers: { ...good, "x-amz-target": "DynamoDB_20120810.ListTables" } },
+      "UnknownOperationException",
+    ],
     ["an operation that is none", { headers: signed("FlyAway", "{}") }, "UnknownOperationException"],
-    ["no signature", { headers: { ...good, authorization: undefined } }, "MissingAuthenticationTokenException", "Missing Authentication Token"],
-    ["a signature without its parts", { headers: { ...good, authorization: "AWS4-HMAC-SHA256 Credential=x" } }, "IncompleteSignatureException"],
-    ["a signature for another service", { headers: { ...good, authorization: authorization.replace("/kms/", "/s3/") } }, "InvalidSignatureException"],
+    [
+      "no signature",
+      { headers: { ...good, authorization: undefined } },
+      "MissingAuthenticationTokenException",
+      "Missing Authentication Token",
+    ],
+    [
+      "a signature without its parts",
+      { headers: { ...good, authorization: "AWS4-HMAC-SHA256 Credential=x" } },
+      "IncompleteSignatureException",
+    ],
+    [
+      "a signature for another service",
+      { headers: { ...good, authorization: authorization.replace("/kms/", "/s3/") } },
+      "InvalidSignatureException",
+    ],
     ["no JSON", { headers: good, body: "{" }, "SerializationException"],
     ["JSON that is no object", { headers: good, body: "[]" }, "SerializationException"],
     ["a member of another type", { headers: good, body: '{"Limit":"ten"}' }, "SerializationException"],
-    ["base64 that is none", { headers: signed("Decrypt", ""), body: '{"CiphertextBlob":"*"}' }, "SerializationException"],
-    ["a context with a number", { headers: signed("Decrypt", ""), body: '{"CiphertextBlob":"AA==","EncryptionContext":{"a":1}}' }, "SerializationException"],
-    ["a member that is missing", { headers: signed("DescribeKey", "{}"), body: "{}" }, "ValidationException", "1 validation error detected: Value null at 'keyId' failed to satisfy constraint: Member must not be null"],
-    ["two mistakes", { headers: signed("ListKeys", ""), body: '{"Limit":0,"Marker":""}' }, "ValidationException", "2 validation errors detected: Value '0' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1; Value '' at 'marker' failed to satisfy constraint: Member must have length greater than or equal to 1"],
+    [
+      "base64 that is none",
+      { headers: signed("Decrypt", ""), body: '{"CiphertextBlob":"*"}' },
+      "SerializationException",
+    ],
+    [
+      "a context with a number",
+      { headers: signed("Decrypt", ""), body: '{"CiphertextBlob":"AA==","EncryptionContext":{"a":1}}' },
+      "SerializationException",
+    ],
+    [
+      "a member that is missing",
+      { headers: signed("DescribeKey", "{}"), body: "{}" },
+      "ValidationException",
+      "1 validation error detected: Value null at 'keyId' failed to satisfy constraint: Member must not be null",
+    ],
+    [
+      "two mistakes",
+      { headers: signed("ListKeys", ""), body: '{"Limit":0,"Marker":""}' },
+      "ValidationException",
+      "2 validation errors detected: Value '0' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1; Value '' at 'marker' failed to satisfy constraint: Member must have length greater than or equal to 1",
+    ],
   ];
   test.each(refusals)("%s", async (_name, request, error, message) => {
     const { status, json } = await ask(new InMemoryKms(), request);
-    expect([status, json]).toEqual([400, { __type: error, ...(message === undefined ? (json?.["message"] === undefined ? {} : { message: expect.any(String) as string }) : { message }) }]);
+    expect([status, json]).toEqual([
+      400,
+      {
+        __type: error,
+        ...(message === undefined
+          ? json?.["message"] === undefined
+            ? {}
+            : { message: expect.any(String) as string }
+          : { message }),
+      },
+    ]);
   });
 
   test("header names in any letter case, null members, unknown members", async () => {
     const headers = Object.fromEntries(Object.entries(good).map(([name, value]) => [name.toUpperCase(), [value]]));
-    expect(await ask(new InMemoryKms(), { headers, body: '{"Limit":null,"New":true}' })).toMatchObject({ status: 200, json: { Keys: [], Truncated: false } });
+    expect(await ask(new InMemoryKms(), { headers, body: '{"Limit":null,"New":true}' })).toMatchObject({
+      status: 200,
+      json: { Keys: [], Truncated: false },
+    });
   });
 
   test("whatever the bytes, there is an answer", async () => {
     const kms = new InMemoryKms();
-    const operations = fc.constantFrom("Encrypt", "Decrypt", "CreateKey", "CreateGrant", "TagResource", "ListKeys", "PutKeyPolicy");
+    const operations = fc.constantFrom(
+      "Encrypt",
+      "Decrypt",
+      "CreateKey",
+      "CreateGrant",
+      "TagResource",
+      "ListKeys",
+      "PutKeyPolicy",
+    );
     await fc.assert(
-      fc.asyncProperty(operations, fc.oneof(fc.string(), fc.json(), fc.dictionary(fc.constantFrom("KeyId", "Plaintext", "CiphertextBlob", "Policy", "Tags", "Constraints", "Limit"), fc.jsonValue()).map((value) => JSON.stringify(value))), async (operation, body) => {
-        const { status, headers } = await ask(kms, { headers: signed(operation, body), body });
-        expect([200, 400]).toContain(status);
-        expect(headers["x-amzn-requestid"]).toMatch(/^[0-9a-f-]{36}$/);
-      }),
+      fc.asyncProperty(
+        operations,
+        fc.oneof(
+          fc.string(),
+          fc.json(),
+          fc
+            .dictionary(
+              fc.constantFrom("KeyId", "Plaintext", "CiphertextBlob", "Policy", "Tags", "Constraints", "Limit"),
+              fc.jsonValue(),
+            )
+            .map((value) => JSON.stringify(value)),
+        ),
+        async (operation, body) => {
+          const { status, headers } = await ask(kms, { headers: signed(operation, body), body });
+          expect([200, 400]).toContain(status);
+          expect(headers["x-amzn-requestid"]).toMatch(/^[0-9a-f-]{36}$/);
+        },
+      ),
     );
   });
 });
@@ -58,7 +132,10 @@ describe("requests that are none", () => {
 test("an answer carries its id, its type and its length; an operation without output an empty body", async () => {
   const { kms, key, callers } = makeWorld();
   const body = JSON.stringify({ KeyId: key });
-  const { status, headers, json } = await ask(kms, { headers: signedHeaders("h", "TrentService.DisableKey", body, { region: home, accessKeyId: callers.alice }), body });
+  const { status, headers, json } = await ask(kms, {
+    headers: signedHeaders("h", "TrentService.DisableKey", body, { region: home, accessKeyId: callers.alice }),
+    body,
+  });
   expect([status, json]).toEqual([200, undefined]);
   expect(headers).toMatchObject({ "content-type": "application/x-amz-json-1.1", "content-length": "0" });
 });
@@ -86,7 +163,13 @@ describe("key states", () => {
         const clock = new TestClock();
         const kms = new InMemoryKms({ clock });
         const key = kms.createKey();
-        const act = { enable: () => kms.enableKey(key), disable: () => kms.disableKey(key), schedule: () => kms.scheduleKeyDeletion(key, 7), cancel: () => kms.cancelKeyDeletion(key), wait: () => clock.advance(7 * day) };
+        const act = {
+          enable: () => kms.enableKey(key),
+          disable: () => kms.disableKey(key),
+          schedule: () => kms.scheduleKeyDeletion(key, 7),
+          cancel: () => kms.cancelKeyDeletion(key),
+          wait: () => clock.advance(7 * day),
+        };
         let state: State = "Enabled";
         for (const move of sequence) {
           const then: State | undefined = next[state][move];
@@ -96,7 +179,11 @@ describe("key states", () => {
         }
         const body = JSON.stringify({ KeyId: key });
         const { json } = await ask(kms, { headers: signed("DescribeKey", body), body });
-        expect(json).toMatchObject(state === "gone" ? { __type: "NotFoundException" } : { KeyMetadata: { KeyState: state, Enabled: state === "Enabled" } });
+        expect(json).toMatchObject(
+          state === "gone"
+            ? { __type: "NotFoundException" }
+            : { KeyMetadata: { KeyState: state, Enabled: state === "Enabled" } },
+        );
       }),
     );
   });

@@ -22,7 +22,10 @@ describe("a head that can't be right, where nobody remembers better", () => {
         vouchedBy: "kms",
         pair: { digest: first.pair.digest },
       });
-      const codes: Record<string, string> = { "made up": "ERR_KEY_PAIR_UNTRUSTED", "of a later version": "ERR_FORMAT_TOO_NEW" };
+      const codes: Record<string, string> = {
+        "made up": "ERR_KEY_PAIR_UNTRUSTED",
+        "of a later version": "ERR_FORMAT_TOO_NEW",
+      };
       const code = codes[kind] ?? "ERR_STORE_CORRUPT";
       expect({ flagged: active.usesLastKnownKey, refusal: active.refusal?.code, quiet: active.isQuiet }).toEqual({
         flagged: true,

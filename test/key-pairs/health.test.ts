@@ -8,9 +8,16 @@ import { TestClock } from "../../src/testing/test-clock.js";
 import { day } from "./world.js";
 
 const start = Date.UTC(2026, 0, 1);
-const failure = (kind: KmsFailureKind = "unreachable", message = "no") => kmsError(kind, { operation: "Decrypt", message });
+const failure = (kind: KmsFailureKind = "unreachable", message = "no") =>
+  kmsError(kind, { operation: "Decrypt", message });
 const storeAway = new RecordingKeyStoreError("ERR_STORE_UNAVAILABLE", "the store is away");
-const birth = { organizationId: "org-1", spec: "X25519", createdAt: start, scheduleAnchor: start, periodicKeyChange: "daily" } as BirthRecord;
+const birth = {
+  organizationId: "org-1",
+  spec: "X25519",
+  createdAt: start,
+  scheduleAnchor: start,
+  periodicKeyChange: "daily",
+} as BirthRecord;
 
 function healthOf() {
   const clock = new TestClock(start);
@@ -91,7 +98,10 @@ describe("a key at risk", () => {
     const error = failure(kind);
     health.failed("confirm", error);
     expect(health.keyAtRisk).toBe(fatal.includes(kind));
-    expect(told()).toEqual([["lastKnownKeyInUse", { since: start, days: 0, error }], ...(fatal.includes(kind) ? [["keyAtRisk", { since: start, error }]] : [])]);
+    expect(told()).toEqual([
+      ["lastKnownKeyInUse", { since: start, days: 0, error }],
+      ...(fatal.includes(kind) ? [["keyAtRisk", { since: start, error }]] : []),
+    ]);
   });
 
   it("is told of once, when it begins, and again when it begins again", () => {
@@ -156,7 +166,8 @@ describe("reminders", () => {
 
   it("that were missed come together, and begin anew with new trouble", () => {
     const { clock, health, told } = healthOf();
-    const days = () => told().map(([name, event]) => (name === "lastKnownKeyInUse" ? (event as { days: number }).days : name));
+    const days = () =>
+      told().map(([name, event]) => (name === "lastKnownKeyInUse" ? (event as { days: number }).days : name));
     health.failed("confirm", failure());
     clock.advance(8 * day);
     health.remind();

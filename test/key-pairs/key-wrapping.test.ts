@@ -2,12 +2,23 @@ import { generateKeyPairSync, randomBytes, type KeyObject } from "node:crypto";
 import { describe, expect, it, vi } from "vitest";
 import * as secrets from "../../src/encoding/secrets.js";
 import { importUnwrappingKey, importWrappingKey } from "../../src/key-pairs/key-wrapping.js";
-import { importX25519PrivateKey, importX25519PublicKey, openSealed, seal, sealedBoxOverhead, x25519PublicKeyOf } from "../../src/key-pairs/sealed-box.js";
+import {
+  importX25519PrivateKey,
+  importX25519PublicKey,
+  openSealed,
+  seal,
+  sealedBoxOverhead,
+  x25519PublicKeyOf,
+} from "../../src/key-pairs/sealed-box.js";
 
 const spki = (key: KeyObject) => key.export({ format: "der", type: "spki" });
 const pkcs8 = (key: KeyObject) => key.export({ format: "der", type: "pkcs8" });
 const rsa = generateKeyPairSync("rsa", { modulusLength: 2_048 });
-const tampered = expect.objectContaining({ code: "ERR_RECORDING_TAMPERED", retryable: false, message: "the recording's wrapped data key was not made for its key pair, or was changed" });
+const tampered = expect.objectContaining({
+  code: "ERR_RECORDING_TAMPERED",
+  retryable: false,
+  message: "the recording's wrapped data key was not made for its key pair, or was changed",
+});
 
 describe("RSA_2048", () => {
   const wrapping = importWrappingKey("RSA_2048", spki(rsa.publicKey));
@@ -18,14 +29,16 @@ describe("RSA_2048", () => {
   it("wraps and unwraps data keys, and nothing but data keys", () => {
     const dataKey = randomBytes(32);
     expect(unwrapping.unwrap(wrapping.wrap(dataKey))).toEqual(dataKey);
-    for (const length of [0, 31, 33]) expect(() => unwrapping.unwrap(wrapping.wrap(randomBytes(length)))).toThrow(tampered);
+    for (const length of [0, 31, 33])
+      expect(() => unwrapping.unwrap(wrapping.wrap(randomBytes(length)))).toThrow(tampered);
   });
 
   it("answers alike to whatever was not wrapped for it", () => {
     const wrapped = wrapping.wrap(randomBytes(32));
     const changed = Buffer.from(wrapped);
     changed[100]! ^= 1;
-    for (const bytes of [changed, wrapped.subarray(1), Buffer.alloc(0), randomBytes(256)]) expect(() => unwrapping.unwrap(bytes)).toThrow(tampered);
+    for (const bytes of [changed, wrapped.subarray(1), Buffer.alloc(0), randomBytes(256)])
+      expect(() => unwrapping.unwrap(bytes)).toThrow(tampered);
   });
 });
 
@@ -50,8 +63,12 @@ describe("keys that are not what the spec says are refused", () => {
 
   it("X25519 of another length", () => {
     for (const length of [0, 31, 33]) {
-      expect(() => importX25519PublicKey(Buffer.alloc(length, 9))).toThrow(new TypeError(`X25519 public key has ${length} bytes, not 32`));
-      expect(() => importX25519PrivateKey(Buffer.alloc(length, 9))).toThrow(new TypeError(`X25519 private key has ${length} bytes, not 32`));
+      expect(() => importX25519PublicKey(Buffer.alloc(length, 9))).toThrow(
+        new TypeError(`X25519 public key has ${length} bytes, not 32`),
+      );
+      expect(() => importX25519PrivateKey(Buffer.alloc(length, 9))).toThrow(
+        new TypeError(`X25519 private key has ${length} bytes, not 32`),
+      );
     }
     expect(() => x25519PublicKeyOf(rsa.privateKey)).toThrow(new TypeError("not an X25519 key"));
   });
@@ -62,7 +79,9 @@ describe("a private key stays where its owner can wipe it", () => {
     const around = randomBytes(96);
     const within = around.subarray(40, 72);
     const before = Buffer.from(around);
-    expect(x25519PublicKeyOf(importX25519PrivateKey(within))).toEqual(x25519PublicKeyOf(importX25519PrivateKey(Buffer.from(within))));
+    expect(x25519PublicKeyOf(importX25519PrivateKey(within))).toEqual(
+      x25519PublicKeyOf(importX25519PrivateKey(Buffer.from(within))),
+    );
     expect(around).toEqual(before);
     const der = pkcs8(rsa.privateKey);
     const copy = Buffer.concat([randomBytes(7), der, randomBytes(7)]);
@@ -99,5 +118,6 @@ describe("a sealed box", () => {
     expect(openSealed(box, privateKey, raw)).toEqual(Buffer.alloc(0));
   });
 
-  it("of a low-order ephemeral key is none", () => expect(openSealed(Buffer.alloc(80), privateKey, raw)).toBeUndefined());
+  it("of a low-order ephemeral key is none", () =>
+    expect(openSealed(Buffer.alloc(80), privateKey, raw)).toBeUndefined());
 });

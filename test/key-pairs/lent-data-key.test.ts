@@ -30,7 +30,12 @@ const wiped = Buffer.alloc(32);
 describe("a lent data key", () => {
   it("says whose it is, for how long, and since when", async () => {
     const { lease, clock, open, signal } = await lent();
-    expect([lease.organizationId, lease.hold, lease.since, open.mock.calls]).toEqual(["org-1", hold, momentOf(clock), [[signal]]]);
+    expect([lease.organizationId, lease.hold, lease.since, open.mock.calls]).toEqual([
+      "org-1",
+      hold,
+      momentOf(clock),
+      [[signal]],
+    ]);
   });
 
   it("is handed over once as it is, and opened anew for each further term, which counts from then", async () => {
@@ -41,7 +46,12 @@ describe("a lent data key", () => {
     expect([lease.valid(), open.mock.calls.length]).toEqual([false, 1]);
     const { signal } = new AbortController();
     expect(await lease.dataKey(signal)).toBe(handedOut[1]);
-    expect([lease.valid(), lease.since, open.mock.lastCall, lend.mock.calls]).toEqual([true, momentOf(clock), [signal], [[lease]]]);
+    expect([lease.valid(), lease.since, open.mock.lastCall, lend.mock.calls]).toEqual([
+      true,
+      momentOf(clock),
+      [signal],
+      [[lease]],
+    ]);
     expect(handedOut[0]).not.toEqual(wiped); // is the caller's now
   });
 
@@ -58,7 +68,11 @@ describe("a lent data key", () => {
   it("that was forgotten gives no key any more, whatever comes after, and says why", async () => {
     const { lease, custody, ended, open, handedOut } = await lent();
     custody.forget("org-1");
-    const forgotten = { code: "ERR_KEYS_FORGOTTEN", retryable: true, message: "private keys were forgotten while the recording was open" };
+    const forgotten = {
+      code: "ERR_KEYS_FORGOTTEN",
+      retryable: true,
+      message: "private keys were forgotten while the recording was open",
+    };
     expect(ended.mock.calls).toEqual([[expect.objectContaining(forgotten)]]);
     lease.end(false);
     expect([lease.valid(), handedOut[0]]).toEqual([false, wiped]);
@@ -91,7 +105,13 @@ describe("a lent data key", () => {
   it("may end before anybody listens", async () => {
     const clock = new TestClock();
     const custody = new PrivateKeyCustody(clock);
-    const lease = await LeasedDataKey.begin({ custody, organizationId: "org-1", hold, open: async () => ({ key, since: momentOf(clock) }), unwrap: () => Buffer.alloc(32, 1) });
+    const lease = await LeasedDataKey.begin({
+      custody,
+      organizationId: "org-1",
+      hold,
+      open: async () => ({ key, since: momentOf(clock) }),
+      unwrap: () => Buffer.alloc(32, 1),
+    });
     custody.forget("org-1");
     expect(lease.valid()).toBe(false);
   });

@@ -18,7 +18,12 @@ function lending(hold: number, clock = systemClock) {
     handedOut.push(dataKey);
     return dataKey;
   };
-  return { custody, handedOut, open, begin: () => LeasedDataKey.begin({ custody, organizationId: "org-1", hold, open, unwrap }) };
+  return {
+    custody,
+    handedOut,
+    open,
+    begin: () => LeasedDataKey.begin({ custody, organizationId: "org-1", hold, open, unwrap }),
+  };
 }
 
 describe("a lent data key", () => {

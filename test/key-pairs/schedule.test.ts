@@ -19,7 +19,11 @@ describe("slots are counted from the anchor, in UTC", () => {
   });
 });
 
-const pair = (createdAt: number, scheduleAnchor: number, periodicKeyChange: "daily" | "weekly" | "monthly" | "yearly" | "never") => ({
+const pair = (
+  createdAt: number,
+  scheduleAnchor: number,
+  periodicKeyChange: "daily" | "weekly" | "monthly" | "yearly" | "never",
+) => ({
   organizationId: "org-1",
   spec: "X25519" as const,
   createdAt,

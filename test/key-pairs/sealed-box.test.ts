@@ -3,7 +3,13 @@ import fc from "fast-check";
 import sodium from "libsodium-wrappers";
 import { beforeAll, describe, expect, it } from "vitest";
 import { importUnwrappingKey, importWrappingKey } from "../../src/key-pairs/key-wrapping.js";
-import { importX25519PrivateKey, importX25519PublicKey, openSealed, seal, x25519PublicKeyOf } from "../../src/key-pairs/sealed-box.js";
+import {
+  importX25519PrivateKey,
+  importX25519PublicKey,
+  openSealed,
+  seal,
+  x25519PublicKeyOf,
+} from "../../src/key-pairs/sealed-box.js";
 
 beforeAll(() => sodium.ready);
 
@@ -42,7 +48,8 @@ describe("sealed box, against libsodium itself", () => {
       changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
       expect(openSealed(changed, privateKey, raw), `bit ${bit}`).toBeUndefined();
     }
-    for (let length = 0; length < box.length; length += 1) expect(openSealed(box.subarray(0, length), privateKey, raw)).toBeUndefined();
+    for (let length = 0; length < box.length; length += 1)
+      expect(openSealed(box.subarray(0, length), privateKey, raw)).toBeUndefined();
   });
 });
 
@@ -71,6 +78,8 @@ describe("public keys", () => {
     const publicKey = importWrappingKey("X25519", privateKey.publicKey);
     const dataKey = randomBytes(32);
     expect(privateKey.unwrap(publicKey.wrap(dataKey))).toEqual(dataKey);
-    expect(() => privateKey.unwrap(publicKey.wrap(randomBytes(31)))).toThrow(expect.objectContaining({ code: "ERR_RECORDING_TAMPERED" }));
+    expect(() => privateKey.unwrap(publicKey.wrap(randomBytes(31)))).toThrow(
+      expect.objectContaining({ code: "ERR_RECORDING_TAMPERED" }),
+    );
   });
 });

@@ -2,7 +2,14 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { systemClock } from "../../src/clock.js";
 import type { KmsProvider } from "../../src/index.js";
 import type { UnwrappingKey } from "../../src/key-pairs/key-wrapping.js";
-import { elapsedSince, hasPassed, momentOf, PrivateKeyCustody, sharedCustody, type Loan } from "../../src/key-pairs/private-key-custody.js";
+import {
+  elapsedSince,
+  hasPassed,
+  momentOf,
+  PrivateKeyCustody,
+  sharedCustody,
+  type Loan,
+} from "../../src/key-pairs/private-key-custody.js";
 import { TestClock } from "../../src/testing/test-clock.js";
 
 const key = (): UnwrappingKey => ({ publicKey: Buffer.alloc(32), unwrap: () => Buffer.alloc(32) });
@@ -12,8 +19,10 @@ const ttl = 60_000;
 function custodyOn(clock: TestClock | typeof systemClock, limit?: number) {
   const custody = new PrivateKeyCustody(clock, limit);
   const unwrap = vi.fn(async () => key());
-  const open = (organizationId = "org-1", { pair = 1, timeToLive = ttl, signal }: { pair?: number; timeToLive?: number; signal?: AbortSignal } = {}) =>
-    custody.open(ref(organizationId, pair), timeToLive, unwrap, signal);
+  const open = (
+    organizationId = "org-1",
+    { pair = 1, timeToLive = ttl, signal }: { pair?: number; timeToLive?: number; signal?: AbortSignal } = {},
+  ) => custody.open(ref(organizationId, pair), timeToLive, unwrap, signal);
   return { custody, unwrap, open };
 }
 
@@ -30,15 +39,26 @@ describe("time since a moment", () => {
     ["none", (_: TestClock) => undefined, 0],
     ["on both clocks", (clock: TestClock) => clock.advance(5), 5],
     ["on the wall clock alone, as after sleep", (clock: TestClock) => clock.set(clock.now() + 7), 7],
-    ["on the monotonic clock, with the wall clock set back a little", (clock: TestClock) => (clock.advance(9), clock.set(clock.now() - 3)), 9],
-    ["nobody knows how much, with the wall clock set back behind it", (clock: TestClock) => (clock.advance(9), clock.set(clock.now() - 10)), Infinity],
+    [
+      "on the monotonic clock, with the wall clock set back a little",
+      (clock: TestClock) => (clock.advance(9), clock.set(clock.now() - 3)),
+      9,
+    ],
+    [
+      "nobody knows how much, with the wall clock set back behind it",
+      (clock: TestClock) => (clock.advance(9), clock.set(clock.now() - 10)),
+      Infinity,
+    ],
   ])("%s", (_, pass, elapsed) => {
     const clock = new TestClock();
     clock.advance(1_000);
     const moment = momentOf(clock);
     pass(clock);
     expect(elapsedSince(moment, clock)).toBe(elapsed);
-    expect([hasPassed(moment, elapsed, clock), hasPassed(moment, elapsed + 1, clock)]).toEqual([true, elapsed === Infinity]);
+    expect([hasPassed(moment, elapsed, clock), hasPassed(moment, elapsed + 1, clock)]).toEqual([
+      true,
+      elapsed === Infinity,
+    ]);
   });
 });
 
@@ -96,7 +116,14 @@ describe("an unwrapped private key", () => {
 
   it("is one organization's and one pair's own", async () => {
     const { custody, open, unwrap } = custodyOn(new TestClock());
-    const names = [["org-1", 1], ["org-1", 2], ["org-2", 1], ["org", 1], ["org-1:", 1], ["1:org-1", 1]] as const;
+    const names = [
+      ["org-1", 1],
+      ["org-1", 2],
+      ["org-2", 1],
+      ["org", 1],
+      ["org-1:", 1],
+      ["1:org-1", 1],
+    ] as const;
     for (const [organizationId, pair] of names) await open(organizationId, { pair });
     expect([custody.size, unwrap.mock.calls.length]).toEqual([6, 6]);
     custody.drop(ref("org-1", 2));
@@ -154,21 +181,28 @@ describe("unwrapping", () => {
   it.each([
     ["its organization's keys", (custody: PrivateKeyCustody) => custody.forget("org-1")],
     ["all keys", (custody: PrivateKeyCustody) => custody.forgetAll()],
-  ])("that was under way when %s were forgotten gives no key, keeps none, and stands in nobody's way", async (_, forget) => {
-    const { custody, open, unwrap } = custodyOn(new TestClock());
-    const [before, after] = [pending(), pending()];
-    unwrap.mockImplementationOnce(() => before.answer).mockImplementationOnce(() => after.answer);
-    const first = open();
-    forget(custody);
-    const second = open();
-    before.finish();
-    await expect(first).rejects.toMatchObject({ code: "ERR_KEYS_FORGOTTEN", retryable: true, message: "private keys were forgotten while one was being unwrapped" });
-    expect(custody.size).toBe(0);
-    const third = open(); // shares what the second has begun, although the first has ended meanwhile
-    after.finish();
-    expect(await second).toBe(await third);
-    expect([unwrap.mock.calls.length, custody.size]).toEqual([2, 1]);
-  });
+  ])(
+    "that was under way when %s were forgotten gives no key, keeps none, and stands in nobody's way",
+    async (_, forget) => {
+      const { custody, open, unwrap } = custodyOn(new TestClock());
+      const [before, after] = [pending(), pending()];
+      unwrap.mockImplementationOnce(() => before.answer).mockImplementationOnce(() => after.answer);
+      const first = open();
+      forget(custody);
+      const second = open();
+      before.finish();
+      await expect(first).rejects.toMatchObject({
+        code: "ERR_KEYS_FORGOTTEN",
+        retryable: true,
+        message: "private keys were forgotten while one was being unwrapped",
+      });
+      expect(custody.size).toBe(0);
+      const third = open(); // shares what the second has begun, although the first has ended meanwhile
+      after.finish();
+      expect(await second).toBe(await third);
+      expect([unwrap.mock.calls.length, custody.size]).toEqual([2, 1]);
+    },
+  );
 
   it("goes on when another organization's keys are forgotten", async () => {
     const { custody, open, unwrap } = custodyOn(new TestClock());
@@ -220,7 +254,12 @@ describe("while nobody asks", () => {
     vi.restoreAllMocks();
     vi.useRealTimers();
   });
-  const loan = (hold: number) => ({ organizationId: "org-1", since: momentOf(systemClock), hold, end: vi.fn<Loan["end"]>() });
+  const loan = (hold: number) => ({
+    organizationId: "org-1",
+    since: momentOf(systemClock),
+    hold,
+    end: vi.fn<Loan["end"]>(),
+  });
 
   it("each key goes when its time is over, by one timer, which runs only when something is due", async () => {
     const { custody, open } = custodyOn(systemClock);
@@ -250,7 +289,14 @@ describe("while nobody asks", () => {
       await vi.advanceTimersByTimeAsync(step);
       ended.push(loans.map(({ end }) => end.mock.calls.length));
     }
-    expect(ended).toEqual([[0, 0, 0], [0, 1, 0], [0, 1, 0], [1, 1, 0], [1, 1, 0], [1, 1, 1]]);
+    expect(ended).toEqual([
+      [0, 0, 0],
+      [0, 1, 0],
+      [0, 1, 0],
+      [1, 1, 0],
+      [1, 1, 0],
+      [1, 1, 1],
+    ]);
     expect(loans[0]!.end.mock.calls).toEqual([[false]]);
     expect(vi.getTimerCount()).toBe(0);
   });
@@ -281,7 +327,12 @@ it("all key stores on one provider and clock share one custody, and no others do
   const [one, other] = [{} as KmsProvider, {} as KmsProvider];
   const clock = new TestClock();
   expect(sharedCustody(one, clock)).toBe(sharedCustody(one, clock));
-  const custodies = [sharedCustody(one, clock), sharedCustody(other, clock), sharedCustody(one, systemClock), sharedCustody(other, systemClock)];
+  const custodies = [
+    sharedCustody(one, clock),
+    sharedCustody(other, clock),
+    sharedCustody(one, systemClock),
+    sharedCustody(other, systemClock),
+  ];
   expect(new Set(custodies).size).toBe(4);
   expect(sharedCustody(one, clock)).toBe(custodies[0]);
 });

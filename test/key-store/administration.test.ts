@@ -1,6 +1,13 @@
 import { inspect } from "node:util";
 import { describe, expect, test, vi } from "vitest";
-import { InvalidInputError, NotPermittedError, permissionNeeded, permissions, type AdministrationMethod, type KeyStoreAdministration } from "../../src/index.js";
+import {
+  InvalidInputError,
+  NotPermittedError,
+  permissionNeeded,
+  permissions,
+  type AdministrationMethod,
+  type KeyStoreAdministration,
+} from "../../src/index.js";
 import { createTestKeyStore } from "../../src/testing/index.js";
 
 const [view, edit] = permissions;
@@ -10,7 +17,9 @@ async function world() {
   const parts = await createTestKeyStore();
   const call = (administration: KeyStoreAdministration, method: AdministrationMethod): Promise<unknown> => {
     const { kmsKeyAliasArn } = parts;
-    return method === "test" || method === "configure" ? administration[method]({ kmsKeyAliasArn }) : administration[method]();
+    return method === "test" || method === "configure"
+      ? administration[method]({ kmsKeyAliasArn })
+      : administration[method]();
   };
   return { ...parts, call };
 }
@@ -40,7 +49,13 @@ describe.each(holders)("%s", (_, given, held) => {
     reached.mockClear();
     const error = await call(administration, method).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(NotPermittedError);
-    expect(error).toMatchObject({ code: "ERR_NOT_PERMITTED", retryable: false, method, permission, message: `${method}() needs the permission ${permission}` });
+    expect(error).toMatchObject({
+      code: "ERR_NOT_PERMITTED",
+      retryable: false,
+      method,
+      permission,
+      message: `${method}() needs the permission ${permission}`,
+    });
     expect(reached).not.toHaveBeenCalled();
     reached.mockRestore();
     expect(await keyStore.keyPairs()).toEqual(before);

@@ -206,7 +206,8 @@ describe("configure() with newHistory", () => {
     const decrypt = kms.decrypt.bind(kms);
     const unheard: { digest?: string } = {};
     kms.decrypt = (request, options) => {
-      if (request.encryptionContext["recording-keystore:birth-record"] !== unheard.digest) return decrypt(request, options);
+      if (request.encryptionContext["recording-keystore:birth-record"] !== unheard.digest)
+        return decrypt(request, options);
       return Promise.reject(kmsError("unreachable", { operation: "Decrypt", message: "no route to KMS" }));
     };
     const lagging = keyStoreWith({ kms });

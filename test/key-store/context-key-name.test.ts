@@ -1,7 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { RecordingKeyStore, recordingKeyPolicy, type RecordingKeyStoreOptions } from "../../src/index.js";
-import { createTestKeyStore, InMemoryKmsProvider, MemoryKeyPairStore, MemoryLastConfirmedStore } from "../../src/testing/index.js";
+import {
+  createTestKeyStore,
+  InMemoryKmsProvider,
+  MemoryKeyPairStore,
+  MemoryLastConfirmedStore,
+} from "../../src/testing/index.js";
 
 const audio = randomBytes(1_000);
 const recording = { recordingId: "r" };
@@ -137,7 +142,14 @@ describe("contextKeyName", () => {
     ["aws:x", "must not begin with aws:"],
   ])("is checked: %j %s", async (contextKeyName, rule) => {
     const { kms } = await createTestKeyStore();
-    const options = { organizationId, homeRegion: "us-east-1", kms: new InMemoryKmsProvider(kms), store: new MemoryKeyPairStore() };
-    expect(() => new RecordingKeyStore({ ...options, contextKeyName: contextKeyName as never })).toThrow(`contextKeyName: ${rule}`);
+    const options = {
+      organizationId,
+      homeRegion: "us-east-1",
+      kms: new InMemoryKmsProvider(kms),
+      store: new MemoryKeyPairStore(),
+    };
+    expect(() => new RecordingKeyStore({ ...options, contextKeyName: contextKeyName as never })).toThrow(
+      `contextKeyName: ${rule}`,
+    );
   });
 });

@@ -9,15 +9,32 @@ afterEach(() => vi.restoreAllMocks());
 const recordingId = "recording-1";
 const many = 30;
 
-it.each<[string, (keyStore: RecordingKeyStore, encrypted: Uint8Array, go: Promise<void>) => Promise<{ body?: unknown }>]>([
-  ["encryptions", async (keyStore, _encrypted, go) => go.then(() => keyStore.encryptRecording(Buffer.from("hello"), { recordingId }))],
-  ["decryptions of bytes", async (keyStore, encrypted, go) => go.then(() => keyStore.decryptRecording(encrypted, { recordingId }))],
-  ["decryptions whose headers come at once", (keyStore, encrypted, go) => keyStore.decryptRecording(Readable.from(after(go, encrypted)), { recordingId })],
-  ["readers whose headers come at once", async (keyStore, encrypted, go) => {
-    const source = bytesSource(encrypted);
-    await keyStore.openRecording({ size: source.size, read: (offset, length) => go.then(() => source.read(offset, length)) }, { recordingId });
-    return {};
-  }],
+it.each<
+  [string, (keyStore: RecordingKeyStore, encrypted: Uint8Array, go: Promise<void>) => Promise<{ body?: unknown }>]
+>([
+  [
+    "encryptions",
+    async (keyStore, _encrypted, go) => go.then(() => keyStore.encryptRecording(Buffer.from("hello"), { recordingId })),
+  ],
+  [
+    "decryptions of bytes",
+    async (keyStore, encrypted, go) => go.then(() => keyStore.decryptRecording(encrypted, { recordingId })),
+  ],
+  [
+    "decryptions whose headers come at once",
+    (keyStore, encrypted, go) => keyStore.decryptRecording(Readable.from(after(go, encrypted)), { recordingId }),
+  ],
+  [
+    "readers whose headers come at once",
+    async (keyStore, encrypted, go) => {
+      const source = bytesSource(encrypted);
+      await keyStore.openRecording(
+        { size: source.size, read: (offset, length) => go.then(() => source.read(offset, length)) },
+        { recordingId },
+      );
+      return {};
+    },
+  ],
 ])("many %s do not begin in one turn of the event loop", async (_name, begin) => {
   const { keyStore } = await createTestKeyStore();
   const { body } = await keyStore.encryptRecording(Buffer.from("hello"), { recordingId });

@@ -36,7 +36,15 @@ describe("test()", () => {
     expect(report.ok).toBe(false);
     expect(report.diagnosis).toMatchObject({ kind: "key-disabled", awsErrorName: "DisabledException" });
     expect(report.diagnosis?.whatToDo[0]).toMatch(/enable/i);
-    expect(report.steps.map(({ status }) => status)).toEqual(["failed", "skipped", "skipped", "skipped", "skipped", "skipped", "skipped"]);
+    expect(report.steps.map(({ status }) => status)).toEqual([
+      "failed",
+      "skipped",
+      "skipped",
+      "skipped",
+      "skipped",
+      "skipped",
+      "skipped",
+    ]);
   });
 
   it("does without DescribeKey, which the reference policy always denies", async () => {
@@ -81,17 +89,24 @@ describe("configure()", () => {
     [{}, "kmsKeyAliasArn", /required/],
   ])("refuses %j", async (input, field, message) => {
     const { keyStore, kms } = setup();
-    await expect(keyStore.configure(input as never)).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field, message: expect.stringMatching(message) });
+    await expect(keyStore.configure(input as never)).rejects.toMatchObject({
+      code: "ERR_INVALID_INPUT",
+      field,
+      message: expect.stringMatching(message),
+    });
     expect(kms.journal.count()).toBe(0);
   });
 
-  it.each(["arn:aws-us-gov:kms:us-gov-west-1:111122223333:alias/a", "arn:aws-cn:kms:cn-north-1:111122223333:alias/a"])("takes %s", async (arn) => {
-    const { kms, keyStoreWith } = setup();
-    const region = arn.split(":")[3] ?? "";
-    kms.createAlias("alias/a", kms.createKey({ accountId, region }));
-    const keyStore = keyStoreWith({ homeRegion: region });
-    await expect(keyStore.test({ kmsKeyAliasArn: arn })).resolves.toMatchObject({ ok: true });
-  });
+  it.each(["arn:aws-us-gov:kms:us-gov-west-1:111122223333:alias/a", "arn:aws-cn:kms:cn-north-1:111122223333:alias/a"])(
+    "takes %s",
+    async (arn) => {
+      const { kms, keyStoreWith } = setup();
+      const region = arn.split(":")[3] ?? "";
+      kms.createAlias("alias/a", kms.createKey({ accountId, region }));
+      const keyStore = keyStoreWith({ homeRegion: region });
+      await expect(keyStore.test({ kmsKeyAliasArn: arn })).resolves.toMatchObject({ ok: true });
+    },
+  );
 });
 
 describe("the constructor", () => {
@@ -111,7 +126,8 @@ describe("the constructor", () => {
     [{ colour: "red" }, "colour"],
   ])("refuses %j", (wrong, field) => {
     const { store, provider } = setup();
-    const make = () => new RecordingKeyStore({ organizationId, homeRegion, kms: provider(), store, ...(wrong as object) });
+    const make = () =>
+      new RecordingKeyStore({ organizationId, homeRegion, kms: provider(), store, ...(wrong as object) });
     expect(make).toThrow(expect.objectContaining({ code: "ERR_INVALID_INPUT", field }));
   });
 });
@@ -123,7 +139,9 @@ describe("encrypt and decrypt", () => {
     const encrypted = await keyStore.encryptRecording(audio, { recordingId: "r1", publicMetadata: { codec: "opus" } });
     expect(kms.journal.count()).toBe(0);
     expect(encrypted).toMatchObject({ usedLastKnownKey: false, keyAtRisk: false, confirmation: "confirmed" });
-    expect(encrypted.body.length).toBe(await keyStore.encryptedSize(audio.length, { recordingId: "r1", publicMetadata: { codec: "opus" } }));
+    expect(encrypted.body.length).toBe(
+      await keyStore.encryptedSize(audio.length, { recordingId: "r1", publicMetadata: { codec: "opus" } }),
+    );
     const decrypted = await keyStore.decryptRecording(encrypted.body, { recordingId: "r1" });
     expect(Buffer.from(decrypted.body).equals(audio)).toBe(true);
     expect(decrypted).toMatchObject({ keyPairId: encrypted.keyPairId, publicMetadata: { codec: "opus" } });
@@ -133,7 +151,9 @@ describe("encrypt and decrypt", () => {
     const { keyStore, kms, clock } = await configured();
     const { body } = await keyStore.encryptRecording(audio.subarray(0, 1_000), { recordingId: "r" });
     kms.journal.clear();
-    await Promise.all(Array.from({ length: effort(1_000, 30) }, () => keyStore.decryptRecording(body, { recordingId: "r" })));
+    await Promise.all(
+      Array.from({ length: effort(1_000, 30) }, () => keyStore.decryptRecording(body, { recordingId: "r" })),
+    );
     expect(kms.journal.count("Decrypt")).toBe(1);
     clock.advance(60_000);
     await keyStore.decryptRecording(body, { recordingId: "r" });
@@ -147,7 +167,10 @@ describe("encrypt and decrypt", () => {
     const { keyStore, kms } = await configured();
     const { body } = await keyStore.encryptRecording(audio, { recordingId: "r" });
     kms.journal.clear();
-    await expect(keyStore.decryptRecording(body, name)).rejects.toMatchObject({ code: "ERR_RECORDING_MISMATCH", message: expect.stringContaining(what) });
+    await expect(keyStore.decryptRecording(body, name)).rejects.toMatchObject({
+      code: "ERR_RECORDING_MISMATCH",
+      message: expect.stringContaining(what),
+    });
     expect(kms.journal.count()).toBe(0);
   });
 
@@ -156,35 +179,48 @@ describe("encrypt and decrypt", () => {
     const { body } = await keyStore.encryptRecording(audio, { recordingId: "r" });
     const other = keyStoreWith({ organizationId: "org-2" });
     await other.configure({ kmsKeyAliasArn });
-    await expect(other.decryptRecording(body, { recordingId: "r" })).rejects.toMatchObject({ code: "ERR_RECORDING_MISMATCH" });
+    await expect(other.decryptRecording(body, { recordingId: "r" })).rejects.toMatchObject({
+      code: "ERR_RECORDING_MISMATCH",
+    });
   });
 
   it("rejects for a source that fails while the key is fetched, and does not bring the process down", async () => {
     const { keyStoreWith, kms } = await configured();
     kms.faults.latency(50);
-    const { body, done } = await keyStoreWith().encryptRecording(createReadStream("no-such-file"), { recordingId: "r" });
+    const { body, done } = await keyStoreWith().encryptRecording(createReadStream("no-such-file"), {
+      recordingId: "r",
+    });
     await expect(body.toArray()).rejects.toMatchObject({ code: "ENOENT" });
     await expect(done).rejects.toMatchObject({ code: "ENOENT" });
   });
 
   it("wants to be configured first", async () => {
-    await expect(setup().keyStore.encryptRecording(audio, { recordingId: "r" })).rejects.toMatchObject({ code: "ERR_NOT_CONFIGURED" });
+    await expect(setup().keyStore.encryptRecording(audio, { recordingId: "r" })).rejects.toMatchObject({
+      code: "ERR_NOT_CONFIGURED",
+    });
   });
 
-  it.each(effort(["X25519", "RSA_2048", "RSA_3072", "RSA_4096"] as const, ["X25519", "RSA_2048"] as const))("works with %s", async (keyPairSpec) => {
-    const { keyStore } = setup();
-    await keyStore.configure({ kmsKeyAliasArn, keyPairSpec });
-    const { body } = await keyStore.encryptRecording(audio, { recordingId: "r" });
-    expect(Buffer.from((await keyStore.decryptRecording(body, { recordingId: "r" })).body).equals(audio)).toBe(true);
-  });
+  it.each(effort(["X25519", "RSA_2048", "RSA_3072", "RSA_4096"] as const, ["X25519", "RSA_2048"] as const))(
+    "works with %s",
+    async (keyPairSpec) => {
+      const { keyStore } = setup();
+      await keyStore.configure({ kmsKeyAliasArn, keyPairSpec });
+      const { body } = await keyStore.encryptRecording(audio, { recordingId: "r" });
+      expect(Buffer.from((await keyStore.decryptRecording(body, { recordingId: "r" })).body).equals(audio)).toBe(true);
+    },
+  );
 
   it("opens a recording with the store lost, only where embeddedKeys allows its KMS key", async () => {
     const { keyStore, keyStoreWith, keyArn } = await configured();
     const { body } = await keyStore.encryptRecording(audio, { recordingId: "r" });
     const { store } = setup();
     const options = { recordingId: "r" };
-    await expect(keyStoreWith({ store }).decryptRecording(body, options)).rejects.toMatchObject({ code: "ERR_KEY_PAIR_NOT_FOUND" });
-    await expect(keyStoreWith({ store, embeddedKeys: ["999999999999"] }).decryptRecording(body, options)).rejects.toMatchObject({ code: "ERR_KEY_PAIR_UNTRUSTED" });
+    await expect(keyStoreWith({ store }).decryptRecording(body, options)).rejects.toMatchObject({
+      code: "ERR_KEY_PAIR_NOT_FOUND",
+    });
+    await expect(
+      keyStoreWith({ store, embeddedKeys: ["999999999999"] }).decryptRecording(body, options),
+    ).rejects.toMatchObject({ code: "ERR_KEY_PAIR_UNTRUSTED" });
     const { body: opened } = await keyStoreWith({ store, embeddedKeys: [keyArn] }).decryptRecording(body, options);
     expect(Buffer.from(opened).equals(audio)).toBe(true);
   });

@@ -23,43 +23,54 @@ describe("a recorder that is killed in the middle of a recording", () => {
   afterAll(() => Promise.all(removals.map((remove) => remove())));
 
   const cases = shapes.flatMap((shape) => [4_096, 65_536].map((segmentSize) => [shape, segmentSize] as const));
-  it.each(cases)("loses at most one segment of what had reached it (%s, segments of %i bytes)", { timeout: 120_000 }, async (shape, segmentSize) => {
-    const keyStore = open(directory);
-    const head = (await keyStore.encryptedSize(0, { recordingId: "r", segmentSize })) - 32; // of an empty last segment
-    let mostLost = 0;
-    let recovered = 0;
-    let exact = 0;
-    for (let kill = 0; kill < kills; kill += 1) {
-      const file = join(directory, `${shape} ${segmentSize} ${kill}.rec`);
-      const recorder = new WorkerProcess(worker, [shape, directory, file, String(segmentSize)]);
-      try {
-        await recorder.line(Math.floor(Math.random() * 30));
-        await sleep(Math.random() * 5);
-      } finally {
-        await recorder.kill();
+  it.each(cases)(
+    "loses at most one segment of what had reached it (%s, segments of %i bytes)",
+    { timeout: 120_000 },
+    async (shape, segmentSize) => {
+      const keyStore = open(directory);
+      const head = (await keyStore.encryptedSize(0, { recordingId: "r", segmentSize })) - 32; // of an empty last segment
+      let mostLost = 0;
+      let recovered = 0;
+      let exact = 0;
+      for (let kill = 0; kill < kills; kill += 1) {
+        const file = join(directory, `${shape} ${segmentSize} ${kill}.rec`);
+        const recorder = new WorkerProcess(worker, [shape, directory, file, String(segmentSize)]);
+        try {
+          await recorder.line(Math.floor(Math.random() * 30));
+          await sleep(Math.random() * 5);
+        } finally {
+          await recorder.kill();
+        }
+        const encrypted = await readFile(file);
+        await expect(keyStore.decryptRecording(encrypted, { recordingId: "r" })).rejects.toMatchObject({
+          code: "ERR_RECORDING_TRUNCATED",
+        });
+        const salvaged = keyStore.salvageRecording(encrypted, { recordingId: "r" });
+        // Killed so soon that not even what stands before the first segment had reached a slow disk.
+        if (encrypted.length < head) await expect(salvaged).rejects.toMatchObject({ code: "ERR_RECORDING_TRUNCATED" });
+        const { body, complete } =
+          encrypted.length < head ? { body: Buffer.alloc(0), complete: false } : await salvaged;
+        expect(complete).toBe(false);
+        expect(Buffer.compare(body, sound()(body.length))).toBe(0);
+        expect(body.length % segmentSize).toBe(0);
+        for (const line of recorder.lines) {
+          const [handedOver = 0, onItsWay = 0] = line.split(" ").map(Number);
+          const lost = handedOver - onItsWay - body.length;
+          // Of bytes on their way the file may hold a segment's beginning only, and the library one chunk that it could not place.
+          expect(lost, line).toBeLessThanOrEqual(
+            onItsWay === 0 ? segmentSize : 2 * segmentSize + longestChunk(segmentSize),
+          );
+          if (onItsWay > 0) continue;
+          exact += 1;
+          mostLost = Math.max(mostLost, lost);
+        }
+        recovered += body.length;
       }
-      const encrypted = await readFile(file);
-      await expect(keyStore.decryptRecording(encrypted, { recordingId: "r" })).rejects.toMatchObject({ code: "ERR_RECORDING_TRUNCATED" });
-      const salvaged = keyStore.salvageRecording(encrypted, { recordingId: "r" });
-      // Killed so soon that not even what stands before the first segment had reached a slow disk.
-      if (encrypted.length < head) await expect(salvaged).rejects.toMatchObject({ code: "ERR_RECORDING_TRUNCATED" });
-      const { body, complete } = encrypted.length < head ? { body: Buffer.alloc(0), complete: false } : await salvaged;
-      expect(complete).toBe(false);
-      expect(Buffer.compare(body, sound()(body.length))).toBe(0);
-      expect(body.length % segmentSize).toBe(0);
-      for (const line of recorder.lines) {
-        const [handedOver = 0, onItsWay = 0] = line.split(" ").map(Number);
-        const lost = handedOver - onItsWay - body.length;
-        // Of bytes on their way the file may hold a segment's beginning only, and the library one chunk that it could not place.
-        expect(lost, line).toBeLessThanOrEqual(onItsWay === 0 ? segmentSize : 2 * segmentSize + longestChunk(segmentSize));
-        if (onItsWay > 0) continue;
-        exact += 1;
-        mostLost = Math.max(mostLost, lost);
-      }
-      recovered += body.length;
-    }
-    expect(recovered).toBeGreaterThan((kills * segmentSize) / 4);
-    if (shape !== "readable to a slow disk") expect(exact).toBeGreaterThan(kills);
-    console.log(`${shape}, segments of ${segmentSize}: ${kills} kills, ${recovered} bytes recovered, at most ${mostLost} lost`);
-  });
+      expect(recovered).toBeGreaterThan((kills * segmentSize) / 4);
+      if (shape !== "readable to a slow disk") expect(exact).toBeGreaterThan(kills);
+      console.log(
+        `${shape}, segments of ${segmentSize}: ${kills} kills, ${recovered} bytes recovered, at most ${mostLost} lost`,
+      );
+    },
+  );
 });

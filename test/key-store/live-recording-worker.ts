@@ -43,7 +43,7 @@ async function recordReadable(writer: Writable): Promise<void> {
   const source = new Readable({ read: () => undefined });
   const { body } = await open(directory).encryptRecording(source, options);
   body.pipe(writer);
-  for (let handedOver = 0; ; ) {
+  for (let handedOver = 0; ;) {
     await nextChunkIsThere();
     const chunk = next(chunkLength());
     source.push(chunk);
@@ -56,7 +56,7 @@ async function recordReadable(writer: Writable): Promise<void> {
 async function recordIterable(): Promise<void> {
   const next = sound();
   async function* live() {
-    for (let handedOver = 0; ; ) {
+    for (let handedOver = 0; ;) {
       await nextChunkIsThere();
       const chunk = next(chunkLength());
       yield chunk;

@@ -15,7 +15,9 @@ async function recorded(plaintext: Uint8Array, more: object = {}) {
 }
 
 /** A source that writes down what it was asked for, and can be made to wait. */
-function watched(bytes: Uint8Array): RandomAccessSource & { reads: { offset: number; length: number }[]; gate: Promise<void> | undefined } {
+function watched(
+  bytes: Uint8Array,
+): RandomAccessSource & { reads: { offset: number; length: number }[]; gate: Promise<void> | undefined } {
   const source = bytesSource(bytes);
   return {
     size: source.size,
@@ -40,8 +42,12 @@ describe("openRecording()", () => {
     expect(reader).toMatchObject({ size: body.length, keyPairId, confirmation, publicMetadata });
     expect(Buffer.from(await reader.read(100_000, 200_000)).equals(plaintext.subarray(100_000, 300_000))).toBe(true);
     expect((await collect(reader.stream())).equals(plaintext)).toBe(true);
-    expect((await collect(reader.stream({ start: 65_536, end: 65_537 }))).equals(plaintext.subarray(65_536, 65_537))).toBe(true);
-    expect(inspect(reader, { depth: Infinity, showHidden: true })).toBe(`RecordingReader { size: ${plaintext.length}, keyPairId: ${JSON.stringify(keyPairId)} }`);
+    expect(
+      (await collect(reader.stream({ start: 65_536, end: 65_537 }))).equals(plaintext.subarray(65_536, 65_537)),
+    ).toBe(true);
+    expect(inspect(reader, { depth: Infinity, showHidden: true })).toBe(
+      `RecordingReader { size: ${plaintext.length}, keyPairId: ${JSON.stringify(keyPairId)} }`,
+    );
   });
 
   it("fetches two segments at most to read 64 KiB anywhere, besides header and last segment once, and asks KMS once", async () => {
@@ -57,7 +63,9 @@ describe("openRecording()", () => {
     for (let round = 0; round < 300; round += 1) {
       source.reads.length = 0;
       const offset = round === 0 ? plaintext.length - 65_536 : Math.floor(Math.random() * (plaintext.length - 65_536));
-      expect(Buffer.from(await reader.read(offset, 65_536)).equals(plaintext.subarray(offset, offset + 65_536))).toBe(true);
+      expect(Buffer.from(await reader.read(offset, 65_536)).equals(plaintext.subarray(offset, offset + 65_536))).toBe(
+        true,
+      );
       expect(source.reads.length).toBeLessThanOrEqual(1);
       expect(source.reads.reduce((sum, { length }) => sum + length, 0)).toBeLessThanOrEqual(2 * segment);
     }
@@ -72,7 +80,10 @@ describe("openRecording()", () => {
     kms.journal.clear();
     for (const bytes of [encrypted, encrypted.subarray(0, -1)]) {
       const source = watched(bytes);
-      await expect(keyStore.openRecording(source, name)).rejects.toMatchObject({ code: "ERR_RECORDING_MISMATCH", message: expect.stringContaining(what) });
+      await expect(keyStore.openRecording(source, name)).rejects.toMatchObject({
+        code: "ERR_RECORDING_MISMATCH",
+        message: expect.stringContaining(what),
+      });
       expect(source.reads).toEqual([{ offset: 0, length: 4_096 }]);
     }
     expect(kms.journal.count()).toBe(0);
@@ -94,7 +105,10 @@ describe("openRecording()", () => {
     [bytesSource(Buffer.alloc(10)), { ...options, signal: "now" }, "signal"],
   ])("refuses bad input: %j, %j", async (source, name, field) => {
     const { keyStore } = await configured();
-    await expect(keyStore.openRecording(source as never, name as never)).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field });
+    await expect(keyStore.openRecording(source as never, name as never)).rejects.toMatchObject({
+      code: "ERR_INVALID_INPUT",
+      field,
+    });
   });
 
   it("asks KMS again after privateKeyTtl, ends when it refuses, and when keys are forgotten", async () => {

@@ -23,7 +23,8 @@ it("calls leave nothing behind on a signal that lives longer than they do", asyn
 });
 
 it("a call ends with its own signal and with that of close", async () => {
-  const hanging = (signal: AbortSignal) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error)));
+  const hanging = (signal: AbortSignal) =>
+    new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error)));
   const [own, closing] = [new AbortController(), new AbortController()];
   const work = new OpenWork();
   const first = work.run(own.signal, hanging, false);

@@ -5,7 +5,11 @@ import { decodeDocument, encodeDocument } from "../../src/key-pairs/documents.js
 import { configured, organizationId, overridden, setup } from "../support/setup.js";
 
 const audio = randomBytes(1_000);
-const stored = async (store: KeyPairStore) => (await store.listKeyPairs(organizationId, { limit: 100 })).map(({ keyPairId, sequence }) => ({ keyPairId, sequence }));
+const stored = async (store: KeyPairStore) =>
+  (await store.listKeyPairs(organizationId, { limit: 100 })).map(({ keyPairId, sequence }) => ({
+    keyPairId,
+    sequence,
+  }));
 
 /** What stands beside a pair about whether it was ever active. */
 const fateOf = async (store: KeyPairStore, keyPairId: string) => {
@@ -36,7 +40,10 @@ type Fate = NonNullable<Awaited<ReturnType<typeof fateOf>>>;
 
 /** What somebody who can write to the store can put there: KMS has not sealed it. */
 function forgedMark({ digest, kmsKeyArn }: Pick<KeyPairInfo, "digest" | "kmsKeyArn">): Buffer {
-  return encodeDocument("fate", { digest: Buffer.from(digest, "base64url"), mark: { kmsKeyArn, ciphertext: randomBytes(150) } });
+  return encodeDocument("fate", {
+    digest: Buffer.from(digest, "base64url"),
+    mark: { kmsKeyArn, ciphertext: randomBytes(150) },
+  });
 }
 
 describe("pairs that never were active", () => {
@@ -100,13 +107,21 @@ describe("pairs that never were active", () => {
     expect(lied).toBe(true);
     const history = (await keyStore.keyPairs()).items.map(({ keyPairId }) => keyPairId);
     for (const keyPairId of history) expect(await fateOf(store, keyPairId)).not.toHaveProperty("mark");
-    expect((await keyStore.removeOrphanedKeyPairs()).removed.filter(({ keyPairId }) => history.includes(keyPairId))).toEqual([]);
+    expect(
+      (await keyStore.removeOrphanedKeyPairs()).removed.filter(({ keyPairId }) => history.includes(keyPairId)),
+    ).toEqual([]);
   });
 
   it.each<[name: string, change: (genuine: Fate) => Uint8Array]>([
     ["of another pair", (genuine) => encodeDocument("fate", { ...genuine, digest: randomBytes(32) })],
-    ["that KMS has not sealed", ({ digest, mark }) => encodeDocument("fate", { digest, mark: { ...mark!, ciphertext: randomBytes(150) } })],
-    ["under another KMS key", ({ digest, mark }) => encodeDocument("fate", { digest, mark: { ...mark!, kmsKeyArn: `${mark!.kmsKeyArn}0` } })],
+    [
+      "that KMS has not sealed",
+      ({ digest, mark }) => encodeDocument("fate", { digest, mark: { ...mark!, ciphertext: randomBytes(150) } }),
+    ],
+    [
+      "under another KMS key",
+      ({ digest, mark }) => encodeDocument("fate", { digest, mark: { ...mark!, kmsKeyArn: `${mark!.kmsKeyArn}0` } }),
+    ],
     ["that says nothing", ({ digest }) => encodeDocument("fate", { digest })],
     ["that is none", () => Buffer.from("{}")],
   ])("are kept with a mark %s", async (_name, change) => {
@@ -121,7 +136,10 @@ describe("pairs that never were active", () => {
   it("a mark on a pair of the history changes nothing", async () => {
     const { keyStore, store } = await configured();
     const [active] = (await keyStore.keyPairs()).items;
-    await store.createWrapping(organizationId, active!.keyPairId, { wrappingId: "fate", document: forgedMark(active!) });
+    await store.createWrapping(organizationId, active!.keyPairId, {
+      wrappingId: "fate",
+      document: forgedMark(active!),
+    });
     await keyStore.rotate();
     expect(await keyStore.removeOrphanedKeyPairs()).toEqual({ removed: [], kept: [] });
     expect(await stored(store)).toHaveLength(2);
@@ -132,13 +150,24 @@ describe("pairs that never were active", () => {
     const count = (await stored(store)).length;
     const [first] = (await stored(store)).slice(-1);
     const damaged = overridden(store, {
-      listKeyPairs: async (...args) => (await store.listKeyPairs(...args)).filter(({ keyPairId }) => keyPairId !== first?.keyPairId),
+      listKeyPairs: async (...args) =>
+        (await store.listKeyPairs(...args)).filter(({ keyPairId }) => keyPairId !== first?.keyPairId),
     });
-    await expect(keyStoreWith({ store: damaged }).removeOrphanedKeyPairs()).rejects.toMatchObject({ code: "ERR_STORE_CORRUPT" });
-    const keeping = new Proxy(overridden(store, {}), { get: (target, name) => (name === "removeKeyPair" ? undefined : (Reflect.get(target, name) as unknown)) });
-    await expect(keyStoreWith({ store: keeping }).removeOrphanedKeyPairs()).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field: "store" });
+    await expect(keyStoreWith({ store: damaged }).removeOrphanedKeyPairs()).rejects.toMatchObject({
+      code: "ERR_STORE_CORRUPT",
+    });
+    const keeping = new Proxy(overridden(store, {}), {
+      get: (target, name) => (name === "removeKeyPair" ? undefined : (Reflect.get(target, name) as unknown)),
+    });
+    await expect(keyStoreWith({ store: keeping }).removeOrphanedKeyPairs()).rejects.toMatchObject({
+      code: "ERR_INVALID_INPUT",
+      field: "store",
+    });
     expect((await keyStoreWith({ store: keeping }).removeOrphanedKeyPairs({ dryRun: true })).removed).toHaveLength(2);
-    await expect(keyStoreWith().removeOrphanedKeyPairs({ dryRun: "yes" as never })).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field: "dryRun" });
+    await expect(keyStoreWith().removeOrphanedKeyPairs({ dryRun: "yes" as never })).rejects.toMatchObject({
+      code: "ERR_INVALID_INPUT",
+      field: "dryRun",
+    });
     expect(await stored(store)).toHaveLength(count);
   });
 

@@ -7,11 +7,24 @@ import { configured, overridden } from "../support/setup.js";
 
 const audio = randomBytes(1_000);
 const day = 86_400_000;
-const allKinds = ["connection-refused", "name-not-found", "connection-reset", "hang", "internal-error", "throttling", "access-denied", "expired-credentials", "missing-credentials"] as const;
-const kinds = allKinds.filter((kind) => effort<readonly string[]>(allKinds, ["connection-refused", "hang", "access-denied"]).includes(kind));
+const allKinds = [
+  "connection-refused",
+  "name-not-found",
+  "connection-reset",
+  "hang",
+  "internal-error",
+  "throttling",
+  "access-denied",
+  "expired-credentials",
+  "missing-credentials",
+] as const;
+const kinds = allKinds.filter((kind) =>
+  effort<readonly string[]>(allKinds, ["connection-refused", "hang", "access-denied"]).includes(kind),
+);
 
 /** Lets what encryption has started in the background come to its end. */
-const settle = (kind?: string) => new Promise((resolve) => setTimeout(resolve, kind === "hang" ? 400 : effort(400, 50)));
+const settle = (kind?: string) =>
+  new Promise((resolve) => setTimeout(resolve, kind === "hang" ? 400 : effort(400, 50)));
 
 describe.each(kinds)("while KMS fails with %s", (kind) => {
   it("encryption goes on, says so, and heals; decryption fails clearly and works again", async () => {
@@ -23,9 +36,16 @@ describe.each(kinds)("while KMS fails with %s", (kind) => {
     await settle(kind);
     const during = await keyStore.encryptRecording(audio, { recordingId: "r2" });
     expect(during).toMatchObject({ usedLastKnownKey: true, confirmation: "confirmed" });
-    expect(await keyStore.status()).toMatchObject({ usedLastKnownKey: true, trouble: { task: "confirm" }, lastKmsError: { diagnosis: { summary: expect.any(String) } } });
+    expect(await keyStore.status()).toMatchObject({
+      usedLastKnownKey: true,
+      trouble: { task: "confirm" },
+      lastKmsError: { diagnosis: { summary: expect.any(String) } },
+    });
 
-    await expect(keyStore.decryptRecording(body, { recordingId: "r" })).rejects.toMatchObject({ code: expect.stringMatching(/^ERR_KMS_(UNAVAILABLE|REFUSED)$/), retryable: true });
+    await expect(keyStore.decryptRecording(body, { recordingId: "r" })).rejects.toMatchObject({
+      code: expect.stringMatching(/^ERR_KMS_(UNAVAILABLE|REFUSED)$/),
+      retryable: true,
+    });
 
     kms.faults.heal();
     expect(Buffer.from((await keyStore.decryptRecording(body, { recordingId: "r" })).body).equals(audio)).toBe(true);
@@ -33,15 +53,23 @@ describe.each(kinds)("while KMS fails with %s", (kind) => {
     await keyStore.encryptRecording(audio, { recordingId: "r3" });
     await settle();
     expect((await keyStore.encryptRecording(audio, { recordingId: "r4" })).usedLastKnownKey).toBe(false);
-    expect(Buffer.from((await keyStore.decryptRecording(during.body, { recordingId: "r2" })).body).equals(audio)).toBe(true);
+    expect(Buffer.from((await keyStore.decryptRecording(during.body, { recordingId: "r2" })).body).equals(audio)).toBe(
+      true,
+    );
   });
 });
 
 it("tells of a key at risk", async () => {
   const { keyStore, kms, keyArn } = await configured();
   kms.scheduleKeyDeletion(keyArn);
-  expect(await keyStore.confirm()).toMatchObject({ keyAtRisk: true, lastKmsError: { diagnosis: { kind: "key-pending-deletion" } } });
-  expect(await keyStore.encryptRecording(audio, { recordingId: "r" })).toMatchObject({ keyAtRisk: true, usedLastKnownKey: true });
+  expect(await keyStore.confirm()).toMatchObject({
+    keyAtRisk: true,
+    lastKmsError: { diagnosis: { kind: "key-pending-deletion" } },
+  });
+  expect(await keyStore.encryptRecording(audio, { recordingId: "r" })).toMatchObject({
+    keyAtRisk: true,
+    usedLastKnownKey: true,
+  });
 });
 
 it("stops opening recordings once KMS refuses, at the latest after privateKeyTtl", async () => {
@@ -51,7 +79,10 @@ it("stops opening recordings once KMS refuses, at the latest after privateKeyTtl
   kms.disableKey(keyArn);
   await keyStore.decryptRecording(body, { recordingId: "r" }); // still within the time to live
   clock.advance(60_000);
-  await expect(keyStore.decryptRecording(body, { recordingId: "r" })).rejects.toMatchObject({ code: "ERR_KMS_REFUSED", kind: "key-disabled" });
+  await expect(keyStore.decryptRecording(body, { recordingId: "r" })).rejects.toMatchObject({
+    code: "ERR_KMS_REFUSED",
+    kind: "key-disabled",
+  });
 });
 
 it("a refusal seen by confirmation drops the unwrapped key at once", async () => {
@@ -84,7 +115,9 @@ describe("a process that starts in the middle of an outage", () => {
     const encrypted = await keyStore.encryptRecording(audio, { recordingId: "r" });
     expect(encrypted).toMatchObject({ usedLastKnownKey: true, confirmation: "unconfirmed" });
     expect(events).toHaveLength(1);
-    await expect(keyStoreWith({ requireConfirmedKey: true }).encryptRecording(audio, { recordingId: "r" })).rejects.toMatchObject({ code: "ERR_KEY_UNCONFIRMED", retryable: true });
+    await expect(
+      keyStoreWith({ requireConfirmedKey: true }).encryptRecording(audio, { recordingId: "r" }),
+    ).rejects.toMatchObject({ code: "ERR_KEY_UNCONFIRMED", retryable: true });
     kms.faults.heal();
     const decrypted = await keyStore.decryptRecording(encrypted.body, { recordingId: "r" });
     expect(decrypted.confirmation).toBe("unconfirmed");
@@ -115,7 +148,9 @@ it("stops at maxLastConfirmedAge for those who prefer that", async () => {
   kms.faults.outage();
   await keyStore.encryptRecording(audio, { recordingId: "r" });
   clock.advance(day + 1);
-  await expect(keyStore.encryptRecording(audio, { recordingId: "r" })).rejects.toMatchObject({ code: "ERR_KEY_TOO_OLD" });
+  await expect(keyStore.encryptRecording(audio, { recordingId: "r" })).rejects.toMatchObject({
+    code: "ERR_KEY_TOO_OLD",
+  });
 });
 
 it("a failed change shows, and does not stop encryption", async () => {
@@ -157,7 +192,10 @@ describe("a change that failed", () => {
     kms.faults.heal();
     const { keyPair } = await other.rotateIfDue();
     clock.advance(61_000);
-    expect(await keyStore.encryptRecording(audio, { recordingId: "r" })).toMatchObject({ keyPairId: keyPair.keyPairId, usedLastKnownKey: false });
+    expect(await keyStore.encryptRecording(audio, { recordingId: "r" })).toMatchObject({
+      keyPairId: keyPair.keyPairId,
+      usedLastKnownKey: false,
+    });
   });
 });
 

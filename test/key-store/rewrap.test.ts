@@ -7,7 +7,8 @@ import { storedWrapping, wrappingIdOf } from "../../src/key-pairs/wrappings.js";
 import { accountId, configured, homeRegion, kmsKeyAliasArn, organizationId, overridden } from "../support/setup.js";
 
 const audio = randomBytes(1_000);
-const opens = async (keyStore: RecordingKeyStore, body: Uint8Array) => Buffer.from((await keyStore.decryptRecording(body, { recordingId: "r" })).body).equals(audio);
+const opens = async (keyStore: RecordingKeyStore, body: Uint8Array) =>
+  Buffer.from((await keyStore.decryptRecording(body, { recordingId: "r" })).body).equals(audio);
 
 /** Two pairs under a first KMS key and one under a second, to which the alias was moved; a recording of the first pair. */
 async function moved(keyPairSpec: "X25519" | "RSA_2048" = "X25519") {
@@ -26,17 +27,32 @@ describe("rewrapping", () => {
   it.each([
     ["X25519", 2],
     ["RSA_2048", 3],
-  ] as const)("wraps earlier %s pairs under the active pair's KMS key, once, so that the old key may go", async (spec, earlier) => {
-    const { keyStore, kms, keyArn, newKeyArn, body } = await moved(spec);
-    expect(await keyStore.rewrapKeyPairs()).toEqual({ complete: true, kmsKeyArn: newKeyArn, rewrapped: earlier, already: 1, failed: [] });
-    expect(await keyStore.rewrapKeyPairs()).toEqual({ complete: true, kmsKeyArn: newKeyArn, rewrapped: 0, already: earlier + 1, failed: [] });
-    for (const gone of [() => kms.disableKey(keyArn), () => kms.scheduleKeyDeletion(keyArn)]) {
-      gone();
-      keyStore.forgetPrivateKeys();
-      expect(await opens(keyStore, body)).toBe(true);
-    }
-    expect(await keyStore.status()).toMatchObject({ usedLastKnownKey: false, keyAtRisk: false });
-  });
+  ] as const)(
+    "wraps earlier %s pairs under the active pair's KMS key, once, so that the old key may go",
+    async (spec, earlier) => {
+      const { keyStore, kms, keyArn, newKeyArn, body } = await moved(spec);
+      expect(await keyStore.rewrapKeyPairs()).toEqual({
+        complete: true,
+        kmsKeyArn: newKeyArn,
+        rewrapped: earlier,
+        already: 1,
+        failed: [],
+      });
+      expect(await keyStore.rewrapKeyPairs()).toEqual({
+        complete: true,
+        kmsKeyArn: newKeyArn,
+        rewrapped: 0,
+        already: earlier + 1,
+        failed: [],
+      });
+      for (const gone of [() => kms.disableKey(keyArn), () => kms.scheduleKeyDeletion(keyArn)]) {
+        gone();
+        keyStore.forgetPrivateKeys();
+        expect(await opens(keyStore, body)).toBe(true);
+      }
+      expect(await keyStore.status()).toMatchObject({ usedLastKnownKey: false, keyAtRisk: false });
+    },
+  );
 
   it("without it, recordings go with the old key", async () => {
     const { keyStore, kms, keyArn, body } = await moved();
@@ -48,7 +64,9 @@ describe("rewrapping", () => {
     const { keyStore, keyStoreWith, store, kms, body } = await moved();
     await keyStore.rewrapKeyPairs();
     let listed = 0;
-    const reading = keyStoreWith({ store: overridden(store, { listWrappings: (...args) => ((listed += 1), store.listWrappings(...args)) }) });
+    const reading = keyStoreWith({
+      store: overridden(store, { listWrappings: (...args) => ((listed += 1), store.listWrappings(...args)) }),
+    });
     const before = kms.journal.calls().length;
     expect(await opens(reading, body)).toBe(true);
     expect([kms.journal.calls().length - before, listed]).toEqual([1, 0]);
@@ -77,7 +95,10 @@ describe("rewrapping", () => {
     await expect(opens(keyStore, body)).rejects.toMatchObject({ kind: "throttled", retryable: true });
     kms.faults.heal();
     kms.disableKey(newKeyArn);
-    await expect(opens(keyStore, body)).rejects.toMatchObject({ kind: "key-disabled", message: expect.stringContaining(keyArn) });
+    await expect(opens(keyStore, body)).rejects.toMatchObject({
+      kind: "key-disabled",
+      message: expect.stringContaining(keyArn),
+    });
   });
 
   it("opens pairs whose own account is trusted no more", async () => {
@@ -87,7 +108,10 @@ describe("rewrapping", () => {
     await keyStore.rewrapKeyPairs();
     expect(await opens(strict, body)).toBe(true);
     // Not because another key store of this process had it open: without a covered wrapping it stays shut.
-    const without = keyStoreWith({ trustedKmsKeys: [newKeyArn], store: overridden(store, { listWrappings: async () => [] }) });
+    const without = keyStoreWith({
+      trustedKmsKeys: [newKeyArn],
+      store: overridden(store, { listWrappings: async () => [] }),
+    });
     await expect(opens(without, body)).rejects.toMatchObject({ code: "ERR_KEY_PAIR_UNTRUSTED" });
   });
 
@@ -96,7 +120,10 @@ describe("rewrapping", () => {
     kms.disableKey(keyArn);
     const report = await keyStore.rewrapKeyPairs();
     expect(report).toMatchObject({ complete: false, kmsKeyArn: newKeyArn, rewrapped: 0, already: 1 });
-    expect(report.failed.map(({ sequence, error }) => [sequence, error.code])).toEqual([[2, "ERR_KMS_REFUSED"], [1, "ERR_KMS_REFUSED"]]);
+    expect(report.failed.map(({ sequence, error }) => [sequence, error.code])).toEqual([
+      [2, "ERR_KMS_REFUSED"],
+      [1, "ERR_KMS_REFUSED"],
+    ]);
     expect(report.failed[1]?.keyPairId).toBe(keyPairId);
     expect(inspect(report, { depth: Infinity })).not.toMatch(/privateKey|plaintext/i);
     kms.enableKey(keyArn);
@@ -105,8 +132,16 @@ describe("rewrapping", () => {
 
   it.each<[string, (parts: Awaited<ReturnType<typeof moved>>) => unknown, object]>([
     ["KMS is away", ({ kms }) => kms.faults.outage(), { code: "ERR_KMS_UNAVAILABLE", retryable: true }],
-    ["KMS goes away in the middle", ({ kms }) => kms.faults.serverError({ operation: "Encrypt" }), { code: "ERR_KMS_UNAVAILABLE" }],
-    ["the store is away", ({ store }) => void (store.createWrapping = async () => Promise.reject(new Error("away"))), { code: "ERR_STORE_UNAVAILABLE", retryable: true }],
+    [
+      "KMS goes away in the middle",
+      ({ kms }) => kms.faults.serverError({ operation: "Encrypt" }),
+      { code: "ERR_KMS_UNAVAILABLE" },
+    ],
+    [
+      "the store is away",
+      ({ store }) => void (store.createWrapping = async () => Promise.reject(new Error("away"))),
+      { code: "ERR_STORE_UNAVAILABLE", retryable: true },
+    ],
   ])("rejects where %s, and may be called again", async (_name, trouble, error) => {
     const parts = await moved();
     const createWrapping = parts.store.createWrapping.bind(parts.store);
@@ -120,7 +155,9 @@ describe("rewrapping", () => {
   it("is done once, however many do it at once", async () => {
     const { keyStoreWith, store, keyPairId } = await moved();
     const reports = await Promise.all(Array.from({ length: 4 }, () => keyStoreWith().rewrapKeyPairs()));
-    expect(reports.map(({ complete, rewrapped, already }) => [complete, rewrapped + already])).toEqual(Array.from({ length: 4 }, () => [true, 3]));
+    expect(reports.map(({ complete, rewrapped, already }) => [complete, rewrapped + already])).toEqual(
+      Array.from({ length: 4 }, () => [true, 3]),
+    );
     expect(reports.reduce((sum, { rewrapped }) => sum + rewrapped, 0)).toBe(2);
     expect(await store.listWrappings(organizationId, keyPairId)).toHaveLength(1);
   });
@@ -128,7 +165,9 @@ describe("rewrapping", () => {
   it("ends with its signal", async () => {
     const { keyStore, kms } = await moved();
     kms.faults.hang();
-    await expect(keyStore.rewrapKeyPairs({ signal: AbortSignal.timeout(20) })).rejects.toMatchObject({ name: "TimeoutError" });
+    await expect(keyStore.rewrapKeyPairs({ signal: AbortSignal.timeout(20) })).rejects.toMatchObject({
+      name: "TimeoutError",
+    });
     kms.faults.heal();
     const reason = new Error("enough");
     await expect(keyStore.rewrapKeyPairs({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
@@ -136,14 +175,20 @@ describe("rewrapping", () => {
 
   it("is an administrator's, who may edit", async () => {
     const { keyStore } = await moved();
-    await expect(keyStore.administration(["recording:encryptionKey:view"]).rewrapKeyPairs()).rejects.toMatchObject({ code: "ERR_NOT_PERMITTED" });
-    expect(await keyStore.administration(["recording:encryptionKey:edit"]).rewrapKeyPairs()).toMatchObject({ complete: true });
+    await expect(keyStore.administration(["recording:encryptionKey:view"]).rewrapKeyPairs()).rejects.toMatchObject({
+      code: "ERR_NOT_PERMITTED",
+    });
+    expect(await keyStore.administration(["recording:encryptionKey:edit"]).rewrapKeyPairs()).toMatchObject({
+      complete: true,
+    });
   });
 });
 
 describe("whoever can write to the store gains nothing by a wrapping", () => {
   /** The pair's own KMS key is disabled, and the store holds nothing but what somebody has put there. */
-  async function planted(make: (parts: Awaited<ReturnType<typeof moved>>) => { wrappingId: string; document: Uint8Array }) {
+  async function planted(
+    make: (parts: Awaited<ReturnType<typeof moved>>) => { wrappingId: string; document: Uint8Array },
+  ) {
     const parts = await moved();
     const wrapping = make(parts);
     await parts.store.createWrapping(organizationId, parts.keyPairId, wrapping);
@@ -152,13 +197,43 @@ describe("whoever can write to the store gains nothing by a wrapping", () => {
   const digestOf = async (keyStore: RecordingKeyStore, keyPairId: string) =>
     Buffer.from((await keyStore.keyPairs()).items.find((item) => item.keyPairId === keyPairId)!.digest, "base64url");
 
-  it.each<[string, (parts: Awaited<ReturnType<typeof moved>>, digest: Buffer) => { wrappingId: string; document: Uint8Array }]>([
+  it.each<
+    [string, (parts: Awaited<ReturnType<typeof moved>>, digest: Buffer) => { wrappingId: string; document: Uint8Array }]
+  >([
     ["that is no document", () => ({ wrappingId: "w", document: randomBytes(50) })],
-    ["of a later version", (_, digest) => ({ wrappingId: "w", document: Buffer.from(JSON.stringify({ version: 2, kind: "wrapping", critical: [], digest: digest.toString("base64") })) })],
-    ["under a KMS key of another account", (_, digest) => storedWrapping({ digest }, { kmsKeyArn: `arn:aws:kms:${homeRegion}:999999999999:key/x`, ciphertext: randomBytes(200) })],
-    ["of another pair", ({ newKeyArn }) => storedWrapping({ digest: randomBytes(32) }, { kmsKeyArn: newKeyArn, ciphertext: randomBytes(200) })],
-    ["of nothing that KMS has made", ({ newKeyArn }, digest) => storedWrapping({ digest }, { kmsKeyArn: newKeyArn, ciphertext: randomBytes(200) })],
-    ["in another one's place", ({ newKeyArn }, digest) => ({ ...storedWrapping({ digest }, { kmsKeyArn: newKeyArn, ciphertext: randomBytes(200) }), wrappingId: "w" })],
+    [
+      "of a later version",
+      (_, digest) => ({
+        wrappingId: "w",
+        document: Buffer.from(
+          JSON.stringify({ version: 2, kind: "wrapping", critical: [], digest: digest.toString("base64") }),
+        ),
+      }),
+    ],
+    [
+      "under a KMS key of another account",
+      (_, digest) =>
+        storedWrapping(
+          { digest },
+          { kmsKeyArn: `arn:aws:kms:${homeRegion}:999999999999:key/x`, ciphertext: randomBytes(200) },
+        ),
+    ],
+    [
+      "of another pair",
+      ({ newKeyArn }) =>
+        storedWrapping({ digest: randomBytes(32) }, { kmsKeyArn: newKeyArn, ciphertext: randomBytes(200) }),
+    ],
+    [
+      "of nothing that KMS has made",
+      ({ newKeyArn }, digest) => storedWrapping({ digest }, { kmsKeyArn: newKeyArn, ciphertext: randomBytes(200) }),
+    ],
+    [
+      "in another one's place",
+      ({ newKeyArn }, digest) => ({
+        ...storedWrapping({ digest }, { kmsKeyArn: newKeyArn, ciphertext: randomBytes(200) }),
+        wrappingId: "w",
+      }),
+    ],
   ])("%s", async (name, make) => {
     let digest = Buffer.alloc(0);
     const before = await moved();
@@ -176,7 +251,10 @@ describe("whoever can write to the store gains nothing by a wrapping", () => {
   });
 
   it("the place of a true one can be taken, and the report says so", async () => {
-    const { keyStore, keyPairId, newKeyArn } = await planted(({ newKeyArn: arn }) => ({ wrappingId: wrappingIdOf(arn), document: encodeDocument("fate", { digest: randomBytes(32) }) }));
+    const { keyStore, keyPairId, newKeyArn } = await planted(({ newKeyArn: arn }) => ({
+      wrappingId: wrappingIdOf(arn),
+      document: encodeDocument("fate", { digest: randomBytes(32) }),
+    }));
     expect(await keyStore.rewrapKeyPairs()).toMatchObject({
       complete: false,
       rewrapped: 1,
@@ -194,11 +272,23 @@ describe("whoever can write to the store gains nothing by a wrapping", () => {
     const hostile: KeyPairStore = overridden(parts.store, {
       listWrappings: async () => {
         const { wrapping: ciphertext } = JSON.parse(Buffer.from(foreign!.document).toString()) as { wrapping: unknown };
-        return [{ ...wrapping!, document: Buffer.from(JSON.stringify({ ...JSON.parse(Buffer.from(wrapping!.document).toString()), wrapping: ciphertext })) }];
+        return [
+          {
+            ...wrapping!,
+            document: Buffer.from(
+              JSON.stringify({ ...JSON.parse(Buffer.from(wrapping!.document).toString()), wrapping: ciphertext }),
+            ),
+          },
+        ];
       },
     });
     kms.disableKey(keyArn);
-    await expect(opens(parts.keyStoreWith({ store: hostile, trustedKmsKeys: [accountId] }), body)).rejects.toMatchObject({ code: "ERR_KMS_REFUSED" });
-    expect(await parts.keyStoreWith({ store: hostile }).rewrapKeyPairs()).toMatchObject({ complete: false, kmsKeyArn: newKeyArn });
+    await expect(
+      opens(parts.keyStoreWith({ store: hostile, trustedKmsKeys: [accountId] }), body),
+    ).rejects.toMatchObject({ code: "ERR_KMS_REFUSED" });
+    expect(await parts.keyStoreWith({ store: hostile }).rewrapKeyPairs()).toMatchObject({
+      complete: false,
+      kmsKeyArn: newKeyArn,
+    });
   });
 });

@@ -37,7 +37,9 @@ describe("rotation by several processes", () => {
       await Promise.all(racers.map((racer) => racer.kill()));
     }
     const { items } = await keyStore.keyPairs({ limit: 1_000 });
-    expect(items.map(({ sequence }) => sequence)).toEqual(Array.from({ length: generations + 1 }, (_, index) => generations + 1 - index));
+    expect(items.map(({ sequence }) => sequence)).toEqual(
+      Array.from({ length: generations + 1 }, (_, index) => generations + 1 - index),
+    );
   });
 
   it("loses no acknowledged pair, and no recording made with one, over 300 kill -9", { timeout: 240_000 }, async () => {
@@ -77,6 +79,8 @@ describe("rotation by several processes", () => {
       const { body } = await keyStore.decryptRecording(Buffer.from(recording, "base64"), { recordingId: "r" });
       expect(Buffer.from(body).toString()).toBe("audio");
     }
-    console.log(`${killed} kills, ${acknowledged.length} acknowledged changes kept, ${history.size} pairs in the history`);
+    console.log(
+      `${killed} kills, ${acknowledged.length} acknowledged changes kept, ${history.size} pairs in the history`,
+    );
   });
 });

@@ -28,7 +28,8 @@ describe("the KMS key is rotated", () => {
     expect(pair.kmsKeyArn).toBe(newKeyArn);
     const fresh = await keyStore.encryptRecording(audio, { recordingId: "r" });
     keyStore.forgetPrivateKeys();
-    for (const { body } of [old, fresh]) expect(Buffer.from((await keyStore.decryptRecording(body, { recordingId: "r" })).body).equals(audio)).toBe(true);
+    for (const { body } of [old, fresh])
+      expect(Buffer.from((await keyStore.decryptRecording(body, { recordingId: "r" })).body).equals(audio)).toBe(true);
     expect((await keyStore.keyPairs()).items.map((item) => item.kmsKeyArn)).toEqual([newKeyArn, keyArn]);
   });
 });
@@ -166,7 +167,8 @@ describe("a multi-Region key", () => {
     await keyStore.configure({ kmsKeyAliasArn: alias });
     const { body } = await keyStore.encryptRecording(audio, { recordingId: "r" });
     kms.faults.heal();
-    const open = async () => Buffer.from((await keyStore.decryptRecording(body, { recordingId: "r" })).body).equals(audio);
+    const open = async () =>
+      Buffer.from((await keyStore.decryptRecording(body, { recordingId: "r" })).body).equals(audio);
     kms.journal.clear();
     expect(await open()).toBe(true);
     expect(kms.journal.calls({ operation: "Decrypt" }).map(({ region }) => region)).toEqual(["eu-central-1"]);

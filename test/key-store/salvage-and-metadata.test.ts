@@ -20,7 +20,13 @@ async function recorded() {
   const encrypted = await parts.keyStore.encryptRecording(audio, encryption);
   const header = Buffer.from(encrypted.body);
   const sectionAt = 12 + header.readUInt32BE(8);
-  return { ...parts, encrypted: header, keyPairId: encrypted.keyPairId, sectionAt, start: sectionAt + 74 + 32 + 256 + 74 };
+  return {
+    ...parts,
+    encrypted: header,
+    keyPairId: encrypted.keyPairId,
+    sectionAt,
+    start: sectionAt + 74 + 32 + 256 + 74,
+  };
 }
 
 describe("metadata", () => {
@@ -30,16 +36,25 @@ describe("metadata", () => {
     expect(encrypted.length).toBe(await keyStore.encryptedSize(audio.length, encryption));
     expect(await keyStore.decryptRecording(encrypted, options)).toMatchObject(facts);
     expect(await keyStore.decryptRecording(Readable.from([encrypted]), options)).toMatchObject(facts);
-    expect(await keyStore.salvageRecording(encrypted, options)).toMatchObject({ ...facts, complete: true, plaintextSize: audio.length });
+    expect(await keyStore.salvageRecording(encrypted, options)).toMatchObject({
+      ...facts,
+      complete: true,
+      plaintextSize: audio.length,
+    });
     await using reader = await keyStore.openRecording(bytesSource(encrypted), options);
     expect(reader).toMatchObject(facts);
-    for (const input of [encrypted, Readable.from([encrypted]), bytesSource(encrypted)]) expect(await keyStore.readMetadata(input as Uint8Array, options)).toEqual(facts);
+    for (const input of [encrypted, Readable.from([encrypted]), bytesSource(encrypted)])
+      expect(await keyStore.readMetadata(input as Uint8Array, options)).toEqual(facts);
   });
 
   it("goes with files, too", async () => {
     const { keyStore } = await configured();
     const folder = await mkdtemp(join(tmpdir(), "metadata-"));
-    const [plain, sealed, again] = ["plain", "sealed", "again"].map((name) => join(folder, name)) as [string, string, string];
+    const [plain, sealed, again] = ["plain", "sealed", "again"].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ];
     await writeFile(plain, audio);
     const { encryptedSize } = await keyStore.encryptFile(plain, sealed, encryption);
     expect(encryptedSize).toBe(await keyStore.encryptedSize(audio.length, encryption));
@@ -60,7 +75,9 @@ describe("metadata", () => {
     const { keyStore, encrypted, kms, keyStoreWith } = await recorded();
     kms.journal.clear();
     for (const input of [encrypted, Readable.from([encrypted]), bytesSource(encrypted)]) {
-      await expect(keyStore.readMetadata(input as Uint8Array, { recordingId: "other" })).rejects.toMatchObject({ code: "ERR_RECORDING_MISMATCH" });
+      await expect(keyStore.readMetadata(input as Uint8Array, { recordingId: "other" })).rejects.toMatchObject({
+        code: "ERR_RECORDING_MISMATCH",
+      });
     }
     expect(kms.journal.count()).toBe(0);
     const other = keyStoreWith({ organizationId: "org-2" });
@@ -74,7 +91,13 @@ describe("metadata", () => {
     const { keyStore, encrypted } = await recorded();
     const seen: unknown[] = [keyStore, await keyStore.openRecording(bytesSource(encrypted), options)];
     const caught = async (task: () => Promise<unknown>) => seen.push(await task().catch((error: unknown) => error));
-    for (const wrong of ["+49 30 1234567", ["+49 30 1234567"], { from: "+49 30 1234567", n: 1n }, { from: "+49 30 1234567\ud800" }, { toJSON: () => "+49 30 1234567" }]) {
+    for (const wrong of [
+      "+49 30 1234567",
+      ["+49 30 1234567"],
+      { from: "+49 30 1234567", n: 1n },
+      { from: "+49 30 1234567\ud800" },
+      { toJSON: () => "+49 30 1234567" },
+    ]) {
       await caught(() => keyStore.encryptRecording(audio, { ...options, metadata: wrong as never }));
     }
     const changed = Buffer.from(encrypted);
@@ -82,7 +105,9 @@ describe("metadata", () => {
     await caught(() => keyStore.decryptRecording(changed, options));
     await caught(() => keyStore.readMetadata(encrypted.subarray(0, 1_000), options));
     expect(seen.length).toBe(9);
-    expect(inspect(seen, { depth: Infinity, showHidden: true }) + encrypted.toString("latin1")).not.toContain("1234567");
+    expect(inspect(seen, { depth: Infinity, showHidden: true }) + encrypted.toString("latin1")).not.toContain(
+      "1234567",
+    );
     for (const error of seen.slice(2, 7)) expect(error).toMatchObject({ code: "ERR_INVALID_INPUT", field: "metadata" });
   });
 });
@@ -95,11 +120,28 @@ describe("salvageRecording() of a file that was truncated", () => {
   it("gives whole segments and says so, whatever the cut", async () => {
     const { keyStore, encrypted, sectionAt, start } = await recorded();
     const segment = 4_096 + 32;
-    const boundaries = [0, 6, 12, sectionAt, sectionAt + 10, sectionAt + 74, sectionAt + 78, sectionAt + 90, start - 74 - 16, start - 74, start - 64, start - 32, start];
-    for (let at = start; at < encrypted.length; at += segment) boundaries.push(at, at + 4, at + 16, Math.min(at + segment, encrypted.length) - 16);
+    const boundaries = [
+      0,
+      6,
+      12,
+      sectionAt,
+      sectionAt + 10,
+      sectionAt + 74,
+      sectionAt + 78,
+      sectionAt + 90,
+      start - 74 - 16,
+      start - 74,
+      start - 64,
+      start - 32,
+      start,
+    ];
+    for (let at = start; at < encrypted.length; at += segment)
+      boundaries.push(at, at + 4, at + 16, Math.min(at + segment, encrypted.length) - 16);
     boundaries.push(encrypted.length);
     const file = join(folder, "recording");
-    const lengths = new Set(boundaries.flatMap((at) => [at - 1, at, at + 1]).filter((length) => length >= 0 && length <= encrypted.length));
+    const lengths = new Set(
+      boundaries.flatMap((at) => [at - 1, at, at + 1]).filter((length) => length >= 0 && length <= encrypted.length),
+    );
     expect(lengths.size).toBeGreaterThan(80);
     for (const length of lengths) {
       await writeFile(file, encrypted);
@@ -107,7 +149,9 @@ describe("salvageRecording() of a file that was truncated", () => {
       const whole = length === encrypted.length;
       const size = whole ? audio.length : Math.max(0, Math.floor((length - start) / segment)) * 4_096;
       for (const streamed of [false, true]) {
-        const salvaging = streamed ? keyStore.salvageRecording(createReadStream(file), options) : keyStore.salvageRecording(await readFile(file), options);
+        const salvaging = streamed
+          ? keyStore.salvageRecording(createReadStream(file), options)
+          : keyStore.salvageRecording(await readFile(file), options);
         if (length < start) {
           await expect(salvaging, String(length)).rejects.toMatchObject({ code: "ERR_RECORDING_TRUNCATED" });
           continue;
@@ -115,7 +159,11 @@ describe("salvageRecording() of a file that was truncated", () => {
         const salvaged = await salvaging;
         expect((await collect(salvaged.body)).equals(audio.subarray(0, size)), String(length)).toBe(true);
         const totals = "done" in salvaged ? await salvaged.done : salvaged;
-        expect(totals, String(length)).toMatchObject({ complete: whole, plaintextSize: size, ...(whole ? { encryptedSize: length } : { damage: { code: "ERR_RECORDING_TRUNCATED" } }) });
+        expect(totals, String(length)).toMatchObject({
+          complete: whole,
+          plaintextSize: size,
+          ...(whole ? { encryptedSize: length } : { damage: { code: "ERR_RECORDING_TRUNCATED" } }),
+        });
         expect(salvaged).toMatchObject({ metadata, publicMetadata: { codec: "opus" } });
       }
     }
@@ -123,9 +171,13 @@ describe("salvageRecording() of a file that was truncated", () => {
 
   it("is no way around names and keys, and ends with its signal and with close()", async () => {
     const { keyStore, encrypted, kms } = await recorded();
-    await expect(keyStore.salvageRecording(encrypted, { recordingId: "other" })).rejects.toMatchObject({ code: "ERR_RECORDING_MISMATCH" });
+    await expect(keyStore.salvageRecording(encrypted, { recordingId: "other" })).rejects.toMatchObject({
+      code: "ERR_RECORDING_MISMATCH",
+    });
     kms.faults.outage();
-    await expect(keyStore.salvageRecording(encrypted.subarray(0, -1), options)).rejects.toMatchObject({ code: "ERR_KMS_UNAVAILABLE" });
+    await expect(keyStore.salvageRecording(encrypted.subarray(0, -1), options)).rejects.toMatchObject({
+      code: "ERR_KMS_UNAVAILABLE",
+    });
     kms.faults.heal();
     async function* hanging() {
       yield encrypted.subarray(0, -1);

@@ -5,7 +5,16 @@ import { describe, expect, it } from "vitest";
 import { diagnosticsChannelName, type KmsProvider, type RecordingKeyStoreEvents } from "../../src/index.js";
 import { configured, kmsKeyAliasArn, overridden, setup } from "../support/setup.js";
 
-const eventNames = ["keyPairChanged", "keyPairConfirmed", "keyPairUnconfirmed", "keyPairUntrusted", "lastKnownKeyInUse", "lastKnownKeyEnded", "keyAtRisk", "keyChangeFailed"] as const satisfies readonly (keyof RecordingKeyStoreEvents)[];
+const eventNames = [
+  "keyPairChanged",
+  "keyPairConfirmed",
+  "keyPairUnconfirmed",
+  "keyPairUntrusted",
+  "lastKnownKeyInUse",
+  "lastKnownKeyEnded",
+  "keyAtRisk",
+  "keyChangeFailed",
+] as const satisfies readonly (keyof RecordingKeyStoreEvents)[];
 
 /** A provider that remembers every plaintext which passes through it, as no real one may. */
 function spying(provider: KmsProvider, secrets: Buffer[]): KmsProvider {
@@ -25,7 +34,14 @@ function spying(provider: KmsProvider, secrets: Buffer[]): KmsProvider {
 }
 
 /** All ways in which a secret may stand in a text. */
-const spellings = (secret: Buffer) => [secret.toString("hex"), secret.toString("base64"), secret.toString("base64url"), [...secret].join(","), [...secret].join(", "), secret.toString("latin1")];
+const spellings = (secret: Buffer) => [
+  secret.toString("hex"),
+  secret.toString("base64"),
+  secret.toString("base64url"),
+  [...secret].join(","),
+  [...secret].join(", "),
+  secret.toString("latin1"),
+];
 
 describe("secrets", () => {
   it("are in no log, error, event, inspect output, status or store", async () => {
@@ -35,7 +51,10 @@ describe("secrets", () => {
     const written: Buffer[] = [];
     const watched = overridden(store, {
       createKeyPair: (pair) => (written.push(Buffer.from(pair.document)), store.createKeyPair(pair)),
-      swapHead: (organization, revision, document) => (written.push(Buffer.from(document)), store.swapHead(organization, revision, document)),
+      swapHead: (organization, revision, document) => (
+        written.push(Buffer.from(document)),
+        store.swapHead(organization, revision, document)
+      ),
     });
     const keyStore = keyStoreWith({ kms: spying(provider(), secrets), store: watched });
     for (const name of eventNames) keyStore.on(name, (event) => seen.push(event));
@@ -61,7 +80,10 @@ describe("secrets", () => {
     diagnosticsChannel.unsubscribe(diagnosticsChannelName, listen);
 
     expect(secrets.length).toBeGreaterThan(5);
-    const text = inspect(seen, { depth: Infinity, showHidden: true, maxArrayLength: Infinity, maxStringLength: Infinity }) + JSON.stringify(seen) + Buffer.concat(written).toString("latin1");
+    const text =
+      inspect(seen, { depth: Infinity, showHidden: true, maxArrayLength: Infinity, maxStringLength: Infinity }) +
+      JSON.stringify(seen) +
+      Buffer.concat(written).toString("latin1");
     const keys = secrets.filter((secret) => secret.length >= 32);
     for (const secret of keys) for (const spelling of spellings(secret)) expect(text.includes(spelling)).toBe(false);
     expect(inspect(keyStore)).toBe('RecordingKeyStore { organizationId: "org-1" }');

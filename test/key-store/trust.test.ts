@@ -239,7 +239,10 @@ describe("documents from a newer library", () => {
       store.readHead = () =>
         Promise.resolve({ revision: "1", document: Buffer.from(JSON.stringify({ ...document, ...change })) });
       const keyStore = keyStoreWith();
-      expect(await keyStore.encryptRecording(audio, recording)).toMatchObject({ confirmation: "confirmed", usedLastKnownKey: true });
+      expect(await keyStore.encryptRecording(audio, recording)).toMatchObject({
+        confirmation: "confirmed",
+        usedLastKnownKey: true,
+      });
       expect(await keyStore.status()).toMatchObject({ storeError: { code: "ERR_FORMAT_TOO_NEW" } });
       await expect(keyStore.rotate()).rejects.toMatchObject({ code: "ERR_FORMAT_TOO_NEW" });
     }

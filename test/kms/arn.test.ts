@@ -1,13 +1,21 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { isKmsKeyArn, kmsAliasArnProblem, parseKmsArn, regionOf, replicaArn, sameAccountAndRegion } from "../../src/kms/arn.js";
+import {
+  isKmsKeyArn,
+  kmsAliasArnProblem,
+  parseKmsArn,
+  regionOf,
+  replicaArn,
+  sameAccountAndRegion,
+} from "../../src/kms/arn.js";
 
 const account = "111122223333";
 const alias = (rest: Partial<{ partition: string; region: string; account: string; name: string }> = {}) => {
   const { partition = "aws", region = "eu-west-1", account: id = account, name = "recordings" } = rest;
   return `arn:${partition}:kms:${region}:${id}:alias/${name}`;
 };
-const key = (region = "eu-west-1", id = "1234abcd-12ab-34cd-56ef-1234567890ab", of = account) => `arn:aws:kms:${region}:${of}:key/${id}`;
+const key = (region = "eu-west-1", id = "1234abcd-12ab-34cd-56ef-1234567890ab", of = account) =>
+  `arn:aws:kms:${region}:${of}:key/${id}`;
 const mrk = `mrk-${"0123456789abcdef".repeat(2)}`;
 
 describe("alias ARNs", () => {
@@ -22,7 +30,13 @@ describe("alias ARNs", () => {
   ])("good: %s", (arn) => {
     expect(kmsAliasArnProblem(arn)).toBeUndefined();
     const [, partition, , region, accountId, resource] = arn.split(":");
-    expect(parseKmsArn(arn)).toEqual({ partition, region, accountId, resource: { type: "alias", name: resource!.slice("alias/".length) }, multiRegion: false });
+    expect(parseKmsArn(arn)).toEqual({
+      partition,
+      region,
+      accountId,
+      resource: { type: "alias", name: resource!.slice("alias/".length) },
+      multiRegion: false,
+    });
     expect(regionOf(arn)).toBe(region);
     expect(isKmsKeyArn(arn)).toBe(false);
   });
@@ -57,9 +71,20 @@ describe("alias ARNs", () => {
   });
 
   test("what is found good can be parsed, and the other way round, but for the reserved names", () => {
-    const part = (...usual: string[]) => fc.oneof({ weight: 4, arbitrary: fc.constantFrom(...usual) }, { weight: 1, arbitrary: fc.string({ maxLength: 12 }) });
+    const part = (...usual: string[]) =>
+      fc.oneof(
+        { weight: 4, arbitrary: fc.constantFrom(...usual) },
+        { weight: 1, arbitrary: fc.string({ maxLength: 12 }) },
+      );
     const arns = fc
-      .tuple(part("arn"), part("aws", "aws-cn", "aws-us-gov"), part("kms"), part("us-east-1", "cn-north-1", "us-gov-west-1"), part(account), part("alias/x", "alias/aws/x", "key/x"))
+      .tuple(
+        part("arn"),
+        part("aws", "aws-cn", "aws-us-gov"),
+        part("kms"),
+        part("us-east-1", "cn-north-1", "us-gov-west-1"),
+        part(account),
+        part("alias/x", "alias/aws/x", "key/x"),
+      )
       .map((parts) => parts.join(":"));
     fc.assert(
       fc.property(arns, (arn) => {
@@ -81,7 +106,13 @@ describe("key ARNs", () => {
     expect(parseKmsArn(arn)).toMatchObject({ multiRegion, resource: { type: "key" } });
   });
 
-  test.each([key("eu-west-1", "a/b"), key("us-gov-west-1"), key("eu-west-1", ""), `${key()}?`, "1234abcd-12ab-34cd-56ef-1234567890ab"])("bad: %s", (arn) => {
+  test.each([
+    key("eu-west-1", "a/b"),
+    key("us-gov-west-1"),
+    key("eu-west-1", ""),
+    `${key()}?`,
+    "1234abcd-12ab-34cd-56ef-1234567890ab",
+  ])("bad: %s", (arn) => {
     expect(parseKmsArn(arn)).toBeUndefined();
     expect(regionOf(arn)).toBeUndefined();
   });

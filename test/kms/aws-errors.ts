@@ -12,29 +12,79 @@ const user = "User: arn:aws:sts::444455556666:assumed-role/recorder/i-1 is not a
 
 /** What KMS, or STS on its behalf, answers, and what kind of failure it is. */
 export const awsAnswers: readonly (readonly [KmsFailureKind, AwsAnswer])[] = [
-  ["throttled", { name: "ThrottlingException", message: "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls." }],
+  [
+    "throttled",
+    {
+      name: "ThrottlingException",
+      message: "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.",
+    },
+  ],
   ["throttled", { name: "TooManyRequestsException", status: 429 }],
   ["throttled", { name: "LimitExceededException", message: "The request was rejected because a quota was exceeded." }],
   ["throttled", { name: "RequestLimitExceeded", status: 503 }],
   ["service-error", { name: "KMSInternalException", message: "KMS internal error.", status: 500 }],
   ["service-error", { name: "KeyUnavailableException", status: 500 }],
-  ["service-error", { name: "DependencyTimeoutException", message: "The system timed out while trying to fulfill the request.", status: 503 }],
+  [
+    "service-error",
+    {
+      name: "DependencyTimeoutException",
+      message: "The system timed out while trying to fulfill the request.",
+      status: 503,
+    },
+  ],
   ["service-error", { name: "InternalFailure", status: 500 }],
   ["service-error", { name: "ServiceUnavailableException", status: 503 }],
   ["timeout", { name: "RequestTimeoutException", status: 408 }],
   ["credentials", { name: "ExpiredTokenException", message: "The security token included in the request is expired" }],
-  ["credentials", { name: "UnrecognizedClientException", message: "The security token included in the request is invalid." }],
-  ["credentials", { name: "InvalidClientTokenId", message: "The security token included in the request is invalid.", status: 403 }],
-  ["credentials", { name: "InvalidSignatureException", message: "The request signature we calculated does not match the signature you provided." }],
-  ["credentials", { name: "InvalidSignatureException", message: "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z" }],
+  [
+    "credentials",
+    { name: "UnrecognizedClientException", message: "The security token included in the request is invalid." },
+  ],
+  [
+    "credentials",
+    { name: "InvalidClientTokenId", message: "The security token included in the request is invalid.", status: 403 },
+  ],
+  [
+    "credentials",
+    {
+      name: "InvalidSignatureException",
+      message: "The request signature we calculated does not match the signature you provided.",
+    },
+  ],
+  [
+    "credentials",
+    {
+      name: "InvalidSignatureException",
+      message: "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z",
+    },
+  ],
   ["credentials", { name: "SignatureDoesNotMatch", status: 403 }],
   ["credentials", { name: "IncompleteSignature" }],
   ["credentials", { name: "MissingAuthenticationTokenException", message: "Missing Authentication Token" }],
   ["credentials", { name: "RequestExpired" }],
   ["credentials", { name: "OptInRequired", status: 403 }],
-  ["credentials", { name: "AccessDenied", message: `${user}: sts:AssumeRole on resource: arn:aws:iam::444455556666:role/recorder`, status: 403 }],
-  ["credentials", { name: "AccessDeniedException", message: "Signature not yet current: 20260101T001000Z is still later than 20260101T000000Z" }],
-  ["access-denied", { name: "AccessDeniedException", message: `${user}: kms:Decrypt on resource: ${arn} because no identity-based policy allows the kms:Decrypt action` }],
+  [
+    "credentials",
+    {
+      name: "AccessDenied",
+      message: `${user}: sts:AssumeRole on resource: arn:aws:iam::444455556666:role/recorder`,
+      status: 403,
+    },
+  ],
+  [
+    "credentials",
+    {
+      name: "AccessDeniedException",
+      message: "Signature not yet current: 20260101T001000Z is still later than 20260101T000000Z",
+    },
+  ],
+  [
+    "access-denied",
+    {
+      name: "AccessDeniedException",
+      message: `${user}: kms:Decrypt on resource: ${arn} because no identity-based policy allows the kms:Decrypt action`,
+    },
+  ],
   [
     "access-denied",
     {
@@ -53,11 +103,23 @@ export const awsAnswers: readonly (readonly [KmsFailureKind, AwsAnswer])[] = [
   ["key-unusable", { name: "CloudHsmClusterNotActiveException" }],
   ["key-unusable", { name: "CustomKeyStoreInvalidStateException" }],
   ["key-unusable", { name: "XksProxyUriUnreachableException" }],
-  ["key-not-found", { name: "NotFoundException", message: "Alias arn:aws:kms:eu-west-1:111122223333:alias/recordings is not found." }],
-  ["key-unsupported", { name: "InvalidKeyUsageException", message: `${arn} key usage is SIGN_VERIFY which is not valid for Encrypt.` }],
+  [
+    "key-not-found",
+    { name: "NotFoundException", message: "Alias arn:aws:kms:eu-west-1:111122223333:alias/recordings is not found." },
+  ],
+  [
+    "key-unsupported",
+    { name: "InvalidKeyUsageException", message: `${arn} key usage is SIGN_VERIFY which is not valid for Encrypt.` },
+  ],
   ["key-unsupported", { name: "UnsupportedOperationException" }],
   ["invalid-ciphertext", { name: "InvalidCiphertextException" }],
-  ["incorrect-key", { name: "IncorrectKeyException", message: "The key ID in the request does not identify a CMK that can perform this operation." }],
+  [
+    "incorrect-key",
+    {
+      name: "IncorrectKeyException",
+      message: "The key ID in the request does not identify a CMK that can perform this operation.",
+    },
+  ],
   ["invalid-request", { name: "ValidationException", message: "1 validation error detected" }],
   ["invalid-request", { name: "InvalidArnException", message: "Invalid arn eu-west-1" }],
   ["invalid-request", { name: "SerializationException" }],
@@ -71,16 +133,50 @@ export const awsAnswers: readonly (readonly [KmsFailureKind, AwsAnswer])[] = [
 
 /** What goes wrong before there is an answer, as Node, TLS and the SDK report it. */
 export const localFailures: readonly (readonly [KmsFailureKind, string, () => unknown])[] = [
-  ...["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "ECONNRESET", "EPIPE", "EHOSTUNREACH", "ENETUNREACH", "ECONNABORTED", "EADDRNOTAVAIL", "EMFILE", "EPROTO"]
-    .concat(["ERR_TLS_CERT_ALTNAME_INVALID", "CERT_HAS_EXPIRED", "SELF_SIGNED_CERT_IN_CHAIN", "DEPTH_ZERO_SELF_SIGNED_CERT"])
-    .concat(["UNABLE_TO_VERIFY_LEAF_SIGNATURE", "ERR_SSL_WRONG_VERSION_NUMBER", "ERR_HTTP2_STREAM_ERROR", "UND_ERR_SOCKET"])
+  ...[
+    "ECONNREFUSED",
+    "ENOTFOUND",
+    "EAI_AGAIN",
+    "ECONNRESET",
+    "EPIPE",
+    "EHOSTUNREACH",
+    "ENETUNREACH",
+    "ECONNABORTED",
+    "EADDRNOTAVAIL",
+    "EMFILE",
+    "EPROTO",
+  ]
+    .concat([
+      "ERR_TLS_CERT_ALTNAME_INVALID",
+      "CERT_HAS_EXPIRED",
+      "SELF_SIGNED_CERT_IN_CHAIN",
+      "DEPTH_ZERO_SELF_SIGNED_CERT",
+    ])
+    .concat([
+      "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+      "ERR_SSL_WRONG_VERSION_NUMBER",
+      "ERR_HTTP2_STREAM_ERROR",
+      "UND_ERR_SOCKET",
+    ])
     .map((code) => ["unreachable", `code ${code}`, () => withCode(code)] as const),
   ...["ETIMEDOUT", "UND_ERR_CONNECT_TIMEOUT"].map((code) => ["timeout", `code ${code}`, () => withCode(code)] as const),
   ["timeout", "the SDK's TimeoutError", () => named("TimeoutError")],
-  ["unreachable", "a dropped socket, which is a TimeoutError too", () => Object.assign(withCode("ECONNRESET"), { name: "TimeoutError" })],
+  [
+    "unreachable",
+    "a dropped socket, which is a TimeoutError too",
+    () => Object.assign(withCode("ECONNRESET"), { name: "TimeoutError" }),
+  ],
   ["timeout", "an abort of nobody's", () => named("AbortError")],
-  ["credentials", "no credentials", () => named("CredentialsProviderError", "Could not load credentials from any providers")],
-  ["credentials", "no credentials because their host is away", () => Object.assign(named("CredentialsProviderError"), { cause: withCode("ECONNREFUSED") })],
+  [
+    "credentials",
+    "no credentials",
+    () => named("CredentialsProviderError", "Could not load credentials from any providers"),
+  ],
+  [
+    "credentials",
+    "no credentials because their host is away",
+    () => Object.assign(named("CredentialsProviderError"), { cause: withCode("ECONNREFUSED") }),
+  ],
   ["credentials", "no token file", () => Object.assign(withCode("ENOENT"), { syscall: "open" })],
   ["credentials", "a token file that must not be read", () => Object.assign(withCode("EACCES"), { syscall: "open" })],
   ["unreachable", "a reset while reading", () => Object.assign(withCode("ECONNRESET"), { syscall: "read" })],
@@ -88,13 +184,33 @@ export const localFailures: readonly (readonly [KmsFailureKind, string, () => un
   ["unreachable", "a cause", () => new Error("fetch failed", { cause: withCode("ECONNREFUSED") })],
   ["unreachable", "a cause's cause", () => new Error("x", { cause: new Error("y", { cause: withCode("ENOTFOUND") }) })],
   ["unreachable", "happy eyeballs", () => new AggregateError([withCode("ECONNREFUSED"), withCode("ENETUNREACH")])],
-  ["timeout", "happy eyeballs, all too slow", () => Object.assign(new AggregateError([withCode("ETIMEDOUT"), withCode("ENETUNREACH")]), { code: "ETIMEDOUT" })],
+  [
+    "timeout",
+    "happy eyeballs, all too slow",
+    () => Object.assign(new AggregateError([withCode("ETIMEDOUT"), withCode("ENETUNREACH")]), { code: "ETIMEDOUT" }),
+  ],
   ["key-disabled", "a name in the code", () => withCode("DisabledException")],
   ["access-denied", "a name of the wire", () => named("com.amazonaws.kms#AccessDeniedException")],
-  ["access-denied", "a name with its namespace", () => named("AccessDeniedException:http://internal.amazon.com/coral/com.amazonaws.kms/")],
-  ["throttled", "a mark of the retry strategy", () => Object.assign(new Error("slow"), { $retryable: { throttling: true } })],
-  ["unexpected-answer", "a login page", () => Object.assign(new SyntaxError("Unexpected token '<'"), { $metadata: { httpStatusCode: 200 } })],
-  ["service-error", "a gateway's page", () => Object.assign(new SyntaxError("Unexpected token '<'"), { $metadata: { httpStatusCode: 502 } })],
+  [
+    "access-denied",
+    "a name with its namespace",
+    () => named("AccessDeniedException:http://internal.amazon.com/coral/com.amazonaws.kms/"),
+  ],
+  [
+    "throttled",
+    "a mark of the retry strategy",
+    () => Object.assign(new Error("slow"), { $retryable: { throttling: true } }),
+  ],
+  [
+    "unexpected-answer",
+    "a login page",
+    () => Object.assign(new SyntaxError("Unexpected token '<'"), { $metadata: { httpStatusCode: 200 } }),
+  ],
+  [
+    "service-error",
+    "a gateway's page",
+    () => Object.assign(new SyntaxError("Unexpected token '<'"), { $metadata: { httpStatusCode: 502 } }),
+  ],
   ["unexpected-answer", "a fault of the program", () => new TypeError("x is not a function")],
   ["unexpected-answer", "an error whose name is on every object", () => named("constructor")],
   ["unexpected-answer", "a circle", circle],

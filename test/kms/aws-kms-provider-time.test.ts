@@ -3,7 +3,17 @@ import { EncryptCommand, GenerateDataKeyPairWithoutPlaintextCommand, KMSClient }
 import { HttpResponse } from "@smithy/protocol-http";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { AwsKmsProvider } from "../../src/aws.js";
-import { callsOf, clientThat, inMemory, keyAliasArn, keyArn, mockedClient, operations, region, rejection } from "./fixtures.js";
+import {
+  callsOf,
+  clientThat,
+  inMemory,
+  keyAliasArn,
+  keyArn,
+  mockedClient,
+  operations,
+  region,
+  rejection,
+} from "./fixtures.js";
 
 const keys = { alias: keyAliasArn, key: keyArn };
 const never = () => new Promise<never>(() => undefined);
@@ -18,28 +28,43 @@ describe("time", () => {
     const server = createServer((socket) => {
       sockets.add(socket);
       // Read on, or the end of the connection is not noticed.
-      socket.resume().on("error", () => undefined).on("close", () => sockets.delete(socket));
+      socket
+        .resume()
+        .on("error", () => undefined)
+        .on("close", () => sockets.delete(socket));
     });
     servers.push(server);
     await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
     return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, sockets };
   }
 
-  test.each(operations)("%s on a hung endpoint ends by the deadline, and its connections are freed", async (operation) => {
-    const { url: endpoint, sockets } = await silentEndpoint();
-    const client = new KMSClient({ region, endpoint, credentials: { accessKeyId: "AKIATEST", secretAccessKey: "test" } });
-    const provider = new AwsKmsProvider({ client, attemptTimeout: 100, deadline: 350, keyPairDeadline: 350 });
-    const begin = performance.now();
-    expect(await rejection(callsOf(provider, keys)[operation]())).toMatchObject({ kind: "timeout", awsErrorName: undefined });
-    expect(performance.now() - begin).toBeLessThan(1_500);
-    await vi.waitFor(() => expect(sockets.size).toBe(0));
-  });
+  test.each(operations)(
+    "%s on a hung endpoint ends by the deadline, and its connections are freed",
+    async (operation) => {
+      const { url: endpoint, sockets } = await silentEndpoint();
+      const client = new KMSClient({
+        region,
+        endpoint,
+        credentials: { accessKeyId: "AKIATEST", secretAccessKey: "test" },
+      });
+      const provider = new AwsKmsProvider({ client, attemptTimeout: 100, deadline: 350, keyPairDeadline: 350 });
+      const begin = performance.now();
+      expect(await rejection(callsOf(provider, keys)[operation]())).toMatchObject({
+        kind: "timeout",
+        awsErrorName: undefined,
+      });
+      expect(performance.now() - begin).toBeLessThan(1_500);
+      await vi.waitFor(() => expect(sockets.size).toBe(0));
+    },
+  );
 
   test("a hung attempt leaves time for another, without noise on the console", async () => {
     const warn = vi.spyOn(console, "warn");
     const { kms, provider, keyAliasArn: alias } = inMemory({ attemptTimeout: 80, deadline: 4_000 }, { maxAttempts: 3 });
     kms.faults.hang({ times: 2 });
-    expect(await callsOf(provider, { alias, key: keyArn }).Encrypt()).toMatchObject({ ciphertext: expect.any(Uint8Array) });
+    expect(await callsOf(provider, { alias, key: keyArn }).Encrypt()).toMatchObject({
+      ciphertext: expect.any(Uint8Array),
+    });
     expect(kms.journal.calls().map(({ outcome }) => outcome)).toEqual(["hang", "hang", "ok"]);
     expect(warn).not.toHaveBeenCalled();
     warn.mockRestore();
@@ -50,9 +75,15 @@ describe("time", () => {
     const body = JSON.stringify({ KeyId: keyArn, CiphertextBlob: "YQ==" });
     const handle = async (_: unknown, { abortSignal }: { abortSignal?: unknown } = {}) => {
       signals.push(abortSignal as AbortSignal);
-      return signals.length === 1 ? never() : { response: new HttpResponse({ statusCode: 200, headers: {}, body: Buffer.from(body) }) };
+      return signals.length === 1
+        ? never()
+        : { response: new HttpResponse({ statusCode: 200, headers: {}, body: Buffer.from(body) }) };
     };
-    const client = new KMSClient({ region, credentials: { accessKeyId: "AKIATEST", secretAccessKey: "test" }, requestHandler: { handle } });
+    const client = new KMSClient({
+      region,
+      credentials: { accessKeyId: "AKIATEST", secretAccessKey: "test" },
+      requestHandler: { handle },
+    });
     const provider = new AwsKmsProvider({ client, attemptTimeout: 50 });
     await callsOf(provider, keys).Encrypt();
     expect(signals.map(({ aborted }) => aborted)).toEqual([true, true]);
@@ -74,7 +105,11 @@ describe("time", () => {
     ["telling its Region", { send: never, config: { region: never } }],
   ])("a client that hangs in %s and ignores aborts ends by the deadline", async (_, client) => {
     const provider = new AwsKmsProvider({ client, deadline: 60, keyPairDeadline: 60 });
-    for (const operation of operations) expect(await rejection(callsOf(provider, keys)[operation]())).toMatchObject({ kind: "timeout", message: expect.stringContaining("60 ms") });
+    for (const operation of operations)
+      expect(await rejection(callsOf(provider, keys)[operation]())).toMatchObject({
+        kind: "timeout",
+        message: expect.stringContaining("60 ms"),
+      });
   });
 
   test.each([10, 40])("a secret that comes after %i ms is wiped when nobody waits for it", async (deadline) => {
@@ -83,7 +118,9 @@ describe("time", () => {
       await new Promise((later) => setTimeout(later, 80));
       return { KeyId: keyArn, Plaintext };
     });
-    expect(await rejection(callsOf(new AwsKmsProvider({ client, deadline }), keys).Decrypt())).toMatchObject({ kind: "timeout" });
+    expect(await rejection(callsOf(new AwsKmsProvider({ client, deadline }), keys).Decrypt())).toMatchObject({
+      kind: "timeout",
+    });
     expect(Buffer.from(Plaintext).toString()).toBe("secret");
     await vi.waitFor(() => expect([...Plaintext]).toEqual([0, 0, 0, 0, 0, 0]));
   });
@@ -97,8 +134,14 @@ describe("time", () => {
       if (calls === 1) await new Promise((later) => setTimeout(later, 200));
       return { response: new HttpResponse({ statusCode: 200, headers: {}, body: Buffer.from(body) }) };
     };
-    const client = new KMSClient({ region, credentials: { accessKeyId: "AKIATEST", secretAccessKey: "test" }, requestHandler: { handle } });
-    const { plaintext } = (await callsOf(new AwsKmsProvider({ client, attemptTimeout: 50 }), keys).Decrypt()) as { plaintext: Uint8Array };
+    const client = new KMSClient({
+      region,
+      credentials: { accessKeyId: "AKIATEST", secretAccessKey: "test" },
+      requestHandler: { handle },
+    });
+    const { plaintext } = (await callsOf(new AwsKmsProvider({ client, attemptTimeout: 50 }), keys).Decrypt()) as {
+      plaintext: Uint8Array;
+    };
     expect(Buffer.from(plaintext).toString()).toBe("secret");
     const wipedAtOnce = fill.mock.calls.length;
     await vi.waitFor(() => expect(fill.mock.calls.length).toBeGreaterThan(wipedAtOnce));
@@ -128,18 +171,21 @@ describe("time", () => {
 });
 
 describe("abort", () => {
-  test.each(operations)("%s rejects with the caller's reason, whatever it is, also if the client ignores it", async (operation) => {
-    const { kms, provider } = inMemory();
-    kms.faults.hang();
-    for (const each of [provider, new AwsKmsProvider({ client: clientThat(never) })]) {
-      for (const reason of [new Error("enough"), "a text", 0]) {
-        const controller = new AbortController();
-        const call = callsOf(each, keys, controller.signal)[operation]();
-        controller.abort(reason);
-        expect(await rejection(call)).toBe(reason);
+  test.each(operations)(
+    "%s rejects with the caller's reason, whatever it is, also if the client ignores it",
+    async (operation) => {
+      const { kms, provider } = inMemory();
+      kms.faults.hang();
+      for (const each of [provider, new AwsKmsProvider({ client: clientThat(never) })]) {
+        for (const reason of [new Error("enough"), "a text", 0]) {
+          const controller = new AbortController();
+          const call = callsOf(each, keys, controller.signal)[operation]();
+          controller.abort(reason);
+          expect(await rejection(call)).toBe(reason);
+        }
       }
-    }
-  });
+    },
+  );
 
   test("reaches the SDK", async () => {
     const { kms, provider, keyAliasArn: alias } = inMemory();

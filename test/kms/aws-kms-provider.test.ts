@@ -1,10 +1,28 @@
-import { DecryptCommand, DescribeKeyCommand, EncryptCommand, KMSClient, type MultiRegionConfiguration } from "@aws-sdk/client-kms";
+import {
+  DecryptCommand,
+  DescribeKeyCommand,
+  EncryptCommand,
+  KMSClient,
+  type MultiRegionConfiguration,
+} from "@aws-sdk/client-kms";
 import { mockClient } from "aws-sdk-client-mock";
 import { describe, expect, test, vi } from "vitest";
 import { AwsKmsProvider } from "../../src/aws.js";
 import { InvalidInputError } from "../../src/errors.js";
 import { replicaArn } from "../../src/kms/arn.js";
-import { callsOf, clientThat, encryptionContext, inMemory, keyAliasArn, keyArn, mockedClient, operations, region, rejection, serviceAccount } from "./fixtures.js";
+import {
+  callsOf,
+  clientThat,
+  encryptionContext,
+  inMemory,
+  keyAliasArn,
+  keyArn,
+  mockedClient,
+  operations,
+  region,
+  rejection,
+  serviceAccount,
+} from "./fixtures.js";
 
 const keys = { alias: keyAliasArn, key: keyArn };
 
@@ -12,7 +30,14 @@ describe("the client", () => {
   test("is taken by its shape: a KMSClient, a mock, a picked type, a function of the Region", () => {
     const real = new KMSClient({ region });
     const picked: Pick<KMSClient, "send"> = real;
-    const clients = [real, picked, mockClient(KMSClient), mockClient(real), (asked: string) => new KMSClient({ region: asked }), (): Pick<KMSClient, "send"> => picked];
+    const clients = [
+      real,
+      picked,
+      mockClient(KMSClient),
+      mockClient(real),
+      (asked: string) => new KMSClient({ region: asked }),
+      (): Pick<KMSClient, "send"> => picked,
+    ];
     for (const client of clients) expect(new AwsKmsProvider({ client })).toBeInstanceOf(AwsKmsProvider);
     expect(new AwsKmsProvider()).toBeInstanceOf(AwsKmsProvider);
   });
@@ -41,7 +66,12 @@ describe("the client", () => {
     await Promise.all([encrypt(alias), encrypt(alias), encrypt(elsewhere)]);
     await Promise.all([encrypt(alias), encrypt(elsewhere)]);
     expect(factory.mock.calls).toEqual([[region], ["us-east-1"]]);
-    expect(kms.journal.calls().map((call) => call.region).sort()).toEqual([region, region, region, "us-east-1", "us-east-1"]);
+    expect(
+      kms.journal
+        .calls()
+        .map((call) => call.region)
+        .sort(),
+    ).toEqual([region, region, region, "us-east-1", "us-east-1"]);
   });
 
   test("is made again after making it has failed", async () => {
@@ -58,7 +88,11 @@ describe("the client", () => {
     const { client, mock } = mockedClient();
     const elsewhere = { alias: keyAliasArn.replace(region, "us-east-1"), key: keyArn.replace(region, "us-east-1") };
     const error = await rejection(callsOf(new AwsKmsProvider({ client }), elsewhere)[operation]());
-    expect(error).toMatchObject({ kind: "unreachable", operation, message: expect.stringMatching(/the KMS client given is for eu-west-1.*for us-east-1/) });
+    expect(error).toMatchObject({
+      kind: "unreachable",
+      operation,
+      message: expect.stringMatching(/the KMS client given is for eu-west-1.*for us-east-1/),
+    });
     expect(mock.calls()).toHaveLength(0);
   });
 
@@ -115,13 +149,27 @@ describe("what is sent", () => {
   test("a key of another account is reached by its ARN, once its policy allows the caller", async () => {
     const { kms, keyAliasArn: alias, keyArn: key } = inMemory();
     const { accessKeyId } = kms.addPrincipal({ arn: `arn:aws:iam::${serviceAccount}:role/recorder` });
-    const provider = new AwsKmsProvider({ client: (asked) => new KMSClient({ ...kms.clientConfig(asked, { accessKeyId }), maxAttempts: 1 }) });
-    expect(await rejection(callsOf(provider, { alias, key }).Encrypt())).toMatchObject({ kind: "access-denied", keyId: alias });
-    const statement = { Effect: "Allow", Principal: { AWS: `arn:aws:iam::${serviceAccount}:root` }, Action: ["kms:Encrypt", "kms:Decrypt"], Resource: "*" };
+    const provider = new AwsKmsProvider({
+      client: (asked) => new KMSClient({ ...kms.clientConfig(asked, { accessKeyId }), maxAttempts: 1 }),
+    });
+    expect(await rejection(callsOf(provider, { alias, key }).Encrypt())).toMatchObject({
+      kind: "access-denied",
+      keyId: alias,
+    });
+    const statement = {
+      Effect: "Allow",
+      Principal: { AWS: `arn:aws:iam::${serviceAccount}:root` },
+      Action: ["kms:Encrypt", "kms:Decrypt"],
+      Resource: "*",
+    };
     const policy = { Version: "2012-10-17", Statement: [statement] };
     const shared = kms.createKey({ accountId: "111122223333", region, policy, alias: "alias/shared" });
     const sharedAlias = alias.replace("recordings", "shared");
-    const { keyArn: answered, ciphertext } = await provider.encrypt({ keyId: sharedAlias, plaintext: Buffer.from("x"), encryptionContext });
+    const { keyArn: answered, ciphertext } = await provider.encrypt({
+      keyId: sharedAlias,
+      plaintext: Buffer.from("x"),
+      encryptionContext,
+    });
     expect(answered).toBe(shared);
     const { plaintext } = await provider.decrypt({ keyId: shared, ciphertext, encryptionContext });
     expect(Buffer.from(plaintext).toString()).toBe("x");
@@ -130,7 +178,13 @@ describe("what is sent", () => {
 
 describe("answers", () => {
   const bytes = () => Buffer.from("some bytes");
-  const metadata = { Arn: keyArn, KeyId: "1234abcd", KeyState: "Enabled", KeySpec: "SYMMETRIC_DEFAULT", KeyUsage: "ENCRYPT_DECRYPT" } as const;
+  const metadata = {
+    Arn: keyArn,
+    KeyId: "1234abcd",
+    KeyState: "Enabled",
+    KeySpec: "SYMMETRIC_DEFAULT",
+    KeyUsage: "ENCRYPT_DECRYPT",
+  } as const;
   const otherKey = keyArn.replace("1234abcd", "9999abcd");
   const mrk = `arn:aws:kms:${region}:111122223333:key/mrk-${"0".repeat(32)}`;
 
@@ -142,9 +196,17 @@ describe("answers", () => {
     ["Encrypt", "text instead of bytes", { KeyId: keyArn, CiphertextBlob: "c29tZSBieXRlcw==" }],
     ["Encrypt", "the alias instead of the key", { KeyId: keyAliasArn, CiphertextBlob: bytes() }],
     ["Encrypt", "a bare key id", { KeyId: "1234abcd-12ab-34cd-56ef-1234567890ab", CiphertextBlob: bytes() }],
-    ["Encrypt", "a key of another account", { KeyId: keyArn.replace("111122223333", serviceAccount), CiphertextBlob: bytes() }],
+    [
+      "Encrypt",
+      "a key of another account",
+      { KeyId: keyArn.replace("111122223333", serviceAccount), CiphertextBlob: bytes() },
+    ],
     ["Encrypt", "a key of another Region", { KeyId: keyArn.replace(region, "us-east-1"), CiphertextBlob: bytes() }],
-    ["Encrypt", "a multi-Region key in another Region than was asked", { KeyId: replicaArn(mrk, "us-east-1"), CiphertextBlob: bytes() }],
+    [
+      "Encrypt",
+      "a multi-Region key in another Region than was asked",
+      { KeyId: replicaArn(mrk, "us-east-1"), CiphertextBlob: bytes() },
+    ],
     ["Decrypt", "no plaintext", { KeyId: keyArn }],
     ["Decrypt", "an empty plaintext", { KeyId: keyArn, Plaintext: new Uint8Array() }],
     ["Decrypt", "numbers instead of bytes", { KeyId: keyArn, Plaintext: [1, 2, 3] }],
@@ -159,7 +221,11 @@ describe("answers", () => {
     ["DescribeKey", "no spec", { KeyMetadata: { ...metadata, KeySpec: "" } }],
   ])("%s with %s is unexpected", async (operation, _, answer) => {
     const provider = new AwsKmsProvider({ client: clientThat(async () => answer) });
-    expect(await rejection(callsOf(provider, keys)[operation]())).toMatchObject({ kind: "unexpected-answer", operation, retryable: true });
+    expect(await rejection(callsOf(provider, keys)[operation]())).toMatchObject({
+      kind: "unexpected-answer",
+      operation,
+      retryable: true,
+    });
     // Whatever secret came with it is wiped.
     const given = (answer as { Plaintext?: unknown } | undefined)?.Plaintext;
     if (given instanceof Uint8Array) expect(given.every((byte) => byte === 0)).toBe(true);
@@ -178,14 +244,47 @@ describe("answers", () => {
   test("a description tells what KMS told", async () => {
     const { client, mock } = mockedClient();
     const DeletionDate = new Date(0);
-    const MultiRegionConfiguration: MultiRegionConfiguration = { MultiRegionKeyType: "REPLICA", PrimaryKey: { Arn: mrk, Region: "us-east-1" }, ReplicaKeys: [{ Arn: mrk, Region: region }, {}] };
-    mock.on(DescribeKeyCommand).resolves({ KeyMetadata: { ...metadata, KeyState: "PendingDeletion", Enabled: false, Origin: "AWS_KMS", KeyManager: "CUSTOMER", DeletionDate, MultiRegionConfiguration } });
+    const MultiRegionConfiguration: MultiRegionConfiguration = {
+      MultiRegionKeyType: "REPLICA",
+      PrimaryKey: { Arn: mrk, Region: "us-east-1" },
+      ReplicaKeys: [{ Arn: mrk, Region: region }, {}],
+    };
+    mock
+      .on(DescribeKeyCommand)
+      .resolves({
+        KeyMetadata: {
+          ...metadata,
+          KeyState: "PendingDeletion",
+          Enabled: false,
+          Origin: "AWS_KMS",
+          KeyManager: "CUSTOMER",
+          DeletionDate,
+          MultiRegionConfiguration,
+        },
+      });
     expect(await callsOf(new AwsKmsProvider({ client }), keys).DescribeKey()).toEqual({
-      ...{ keyArn, enabled: false, keyState: "PendingDeletion", keySpec: "SYMMETRIC_DEFAULT", keyUsage: "ENCRYPT_DECRYPT" },
-      ...{ origin: "AWS_KMS", keyManager: "CUSTOMER", deletionDate: DeletionDate, multiRegion: { primaryRegion: "us-east-1", replicaRegions: [region] } },
+      ...{
+        keyArn,
+        enabled: false,
+        keyState: "PendingDeletion",
+        keySpec: "SYMMETRIC_DEFAULT",
+        keyUsage: "ENCRYPT_DECRYPT",
+      },
+      ...{
+        origin: "AWS_KMS",
+        keyManager: "CUSTOMER",
+        deletionDate: DeletionDate,
+        multiRegion: { primaryRegion: "us-east-1", replicaRegions: [region] },
+      },
     });
     mock.on(DescribeKeyCommand).resolves({ KeyMetadata: metadata });
-    const least = { keyArn, enabled: true, keyState: "Enabled", keySpec: "SYMMETRIC_DEFAULT", keyUsage: "ENCRYPT_DECRYPT" };
+    const least = {
+      keyArn,
+      enabled: true,
+      keyState: "Enabled",
+      keySpec: "SYMMETRIC_DEFAULT",
+      keyUsage: "ENCRYPT_DECRYPT",
+    };
     expect(await callsOf(new AwsKmsProvider({ client }), keys).DescribeKey()).toEqual(least);
   });
 });

@@ -9,16 +9,35 @@ import { awsAnswers, type AwsAnswer } from "./aws-errors.js";
 import { callsOf, inMemory, keyAliasArn, keyArn, operations, rejection, serviceAccount } from "./fixtures.js";
 import { renderKmsErrors } from "./render-kms-errors.js";
 
-const context = { organizationId: "org-1", contextKeyName: "genesys-cloud-organization-id", serviceAccountId: serviceAccount };
-const errorOf = (kind: KmsFailureKind, operation = "Encrypt", keyId: string | undefined = keyAliasArn) => kmsError(kind, { operation, keyId, message: "what happened" });
+const context = {
+  organizationId: "org-1",
+  contextKeyName: "genesys-cloud-organization-id",
+  serviceAccountId: serviceAccount,
+};
+const errorOf = (kind: KmsFailureKind, operation = "Encrypt", keyId: string | undefined = keyAliasArn) =>
+  kmsError(kind, { operation, keyId, message: "what happened" });
 const fromAws = ({ name, message, status = 400 }: AwsAnswer, operation = "Encrypt") =>
-  kmsErrorFromAws(Object.assign(new Error(message ?? "UnknownError"), { name, $metadata: { httpStatusCode: status, requestId: "request-1" } }), { operation, keyId: keyAliasArn });
+  kmsErrorFromAws(
+    Object.assign(new Error(message ?? "UnknownError"), {
+      name,
+      $metadata: { httpStatusCode: status, requestId: "request-1" },
+    }),
+    { operation, keyId: keyAliasArn },
+  );
 
 describe.each(kmsFailureKinds)("%s", (kind) => {
   test.each(operations)("in %s: a sentence, and steps, with nothing left blank", (operation) => {
     for (const keyId of [keyAliasArn, keyArn, undefined]) {
-      for (const given of [{}, context, { organizationId: "org-1" }, { contextKeyName: "name" }] satisfies DiagnosisContext[]) {
-        const { summary, whatToDo, ...rest } = diagnose(kmsError(kind, { operation, keyId, message: "what happened" }), given);
+      for (const given of [
+        {},
+        context,
+        { organizationId: "org-1" },
+        { contextKeyName: "name" },
+      ] satisfies DiagnosisContext[]) {
+        const { summary, whatToDo, ...rest } = diagnose(
+          kmsError(kind, { operation, keyId, message: "what happened" }),
+          given,
+        );
         expect(rest).toEqual({ kind, detail: "what happened" });
         expect(summary).toMatch(/^[A-Z].*\.$/);
         expect(whatToDo.length).toBeGreaterThan(0);
@@ -29,25 +48,42 @@ describe.each(kmsFailureKinds)("%s", (kind) => {
   });
 });
 
-test.each<KmsFailureKind>(["access-denied", "key-disabled", "key-pending-deletion", "key-unusable", "key-not-found"])("%s names the key and its account", (kind) => {
-  const { summary, whatToDo } = diagnose(errorOf(kind), context);
-  expect(summary).toContain(keyAliasArn);
-  expect(whatToDo.join(" ")).toContain("account 111122223333");
-});
+test.each<KmsFailureKind>(["access-denied", "key-disabled", "key-pending-deletion", "key-unusable", "key-not-found"])(
+  "%s names the key and its account",
+  (kind) => {
+    const { summary, whatToDo } = diagnose(errorOf(kind), context);
+    expect(summary).toContain(keyAliasArn);
+    expect(whatToDo.join(" ")).toContain("account 111122223333");
+  },
+);
 
 describe("access denied", () => {
   test("names the action, the condition, the two accounts, and the limits of what KMS tells strangers", () => {
     const { summary, whatToDo } = diagnose(errorOf("access-denied", "Decrypt"), context);
     expect(summary).toContain("kms:Decrypt");
-    expect(whatToDo[0]).toMatch(/key policy of account 111122223333, allow .* account 444455556666 kms:Encrypt, kms:Decrypt and kms:GenerateDataKey\*/);
+    expect(whatToDo[0]).toMatch(
+      /key policy of account 111122223333, allow .* account 444455556666 kms:Encrypt, kms:Decrypt and kms:GenerateDataKey\*/,
+    );
     expect(whatToDo[0]).toContain('StringEquals kms:EncryptionContext:genesys-cloud-organization-id = "org-1"');
     expect(whatToDo.join(" ")).toMatch(/to other accounts KMS does not tell/);
   });
 
   test.each<[string, string, RegExp]>([
-    ["no identity-based policy", "User: x is not authorized to perform: kms:Encrypt because no identity-based policy allows the kms:Encrypt action", /IAM policy of the recording service's own role/],
-    ["an explicit deny", "User: x is not authorized to perform: kms:Encrypt with an explicit deny in a service control policy", /denies explicitly/],
-    ["another account", "User: x is not authorized to perform: kms:Encrypt on this resource because the resource does not exist in this Region", /In the key policy/],
+    [
+      "no identity-based policy",
+      "User: x is not authorized to perform: kms:Encrypt because no identity-based policy allows the kms:Encrypt action",
+      /IAM policy of the recording service's own role/,
+    ],
+    [
+      "an explicit deny",
+      "User: x is not authorized to perform: kms:Encrypt with an explicit deny in a service control policy",
+      /denies explicitly/,
+    ],
+    [
+      "another account",
+      "User: x is not authorized to perform: kms:Encrypt on this resource because the resource does not exist in this Region",
+      /In the key policy/,
+    ],
   ])("%s comes first", (_, message, expected) => {
     expect(diagnose(fromAws({ name: "AccessDeniedException", message })).whatToDo[0]).toMatch(expected);
   });
@@ -79,16 +115,22 @@ test.each<[KmsFailureKind, RegExp]>([
 });
 
 test("a clock that is off comes first when KMS says so", () => {
-  const late = { name: "InvalidSignatureException", message: "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z" };
+  const late = {
+    name: "InvalidSignatureException",
+    message: "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z",
+  };
   expect(diagnose(fromAws(late)).whatToDo[0]).toMatch(/clock of the host/);
   expect(diagnose(fromAws({ name: "UnrecognizedClientException" })).whatToDo[0]).toMatch(/role or credentials/);
 });
 
-test.each(awsAnswers.map(([kind, answer]) => [answer.name, kind, answer] as const))("KMS's own words are shown: %s (%s)", (name, kind, answer) => {
-  const diagnosis = diagnose(fromAws(answer));
-  expect(diagnosis).toMatchObject({ kind, awsErrorName: name, awsRequestId: "request-1" });
-  expect(diagnosis.awsMessage).toBe(answer.message);
-});
+test.each(awsAnswers.map(([kind, answer]) => [answer.name, kind, answer] as const))(
+  "KMS's own words are shown: %s (%s)",
+  (name, kind, answer) => {
+    const diagnosis = diagnose(fromAws(answer));
+    expect(diagnosis).toMatchObject({ kind, awsErrorName: name, awsRequestId: "request-1" });
+    expect(diagnosis.awsMessage).toBe(answer.message);
+  },
+);
 
 test("over the SDK too", async () => {
   const { kms, provider, keyAliasArn: alias, keyArn: key } = inMemory();

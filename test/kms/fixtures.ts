@@ -28,19 +28,26 @@ export function inMemory(options: Omit<AwsKmsProviderOptions, "client"> = {}, cl
   const arn = kms.createKey({ accountId: organizationAccount, region });
   const alias = kms.createAlias("alias/recordings", arn);
   const { accessKeyId } = kms.addPrincipal({ arn: `arn:aws:iam::${organizationAccount}:root` });
-  const client = (asked: string) => new KMSClient({ ...kms.clientConfig(asked, { accessKeyId }), maxAttempts: 1, ...clientConfig });
+  const client = (asked: string) =>
+    new KMSClient({ ...kms.clientConfig(asked, { accessKeyId }), maxAttempts: 1, ...clientConfig });
   return { kms, keyArn: arn, keyAliasArn: alias, provider: new AwsKmsProvider({ client, ...options }), client };
 }
 
 /** One call of each operation of a provider. */
-export function callsOf(provider: KmsProvider, keys: { alias: string; key: string; ciphertext?: Uint8Array }, signal?: AbortSignal) {
+export function callsOf(
+  provider: KmsProvider,
+  keys: { alias: string; key: string; ciphertext?: Uint8Array },
+  signal?: AbortSignal,
+) {
   const options = signal ? { signal } : {};
   const ciphertext = keys.ciphertext ?? Buffer.from("ciphertext");
   return {
     DescribeKey: () => provider.describeKey({ keyId: keys.alias }, options),
-    Encrypt: () => provider.encrypt({ keyId: keys.alias, plaintext: Buffer.from("plaintext"), encryptionContext }, options),
+    Encrypt: () =>
+      provider.encrypt({ keyId: keys.alias, plaintext: Buffer.from("plaintext"), encryptionContext }, options),
     Decrypt: () => provider.decrypt({ keyId: keys.key, ciphertext, encryptionContext }, options),
-    GenerateDataKeyPairWithoutPlaintext: () => provider.generateDataKeyPair({ keyId: keys.alias, spec: "RSA_2048", encryptionContext }, options),
+    GenerateDataKeyPairWithoutPlaintext: () =>
+      provider.generateDataKeyPair({ keyId: keys.alias, spec: "RSA_2048", encryptionContext }, options),
   };
 }
 

@@ -7,7 +7,11 @@ import { callsOf, encryptionContext, keyAliasArn, keyArn, region, rejection } fr
 import { failing, failure, guarded, turn, type Call } from "./held-kms.js";
 
 describe("concurrency", () => {
-  test.each([[undefined, 16], [1, 1], [3, 3]])("of %s: at most %i at a time, in the order in which they came", async (concurrency, most) => {
+  test.each([
+    [undefined, 16],
+    [1, 1],
+    [3, 3],
+  ])("of %s: at most %i at a time, in the order in which they came", async (concurrency, most) => {
     const { held, decrypt } = guarded(concurrency);
     const order: number[] = [];
     const all = Array.from({ length: 40 }, (_, index) => decrypt().then(() => order.push(index)));
@@ -99,7 +103,13 @@ describe("while KMS does not answer", () => {
     const errors = new Set([await probe]);
     for (const [operation, rejected] of waiting) {
       const error = await rejected;
-      expect(error).toMatchObject({ kind: "unreachable", operation, keyId: operation === "Decrypt" ? keyArn : keyAliasArn, awsErrorName: "Name", requestId: "request-1" });
+      expect(error).toMatchObject({
+        kind: "unreachable",
+        operation,
+        keyId: operation === "Decrypt" ? keyArn : keyAliasArn,
+        awsErrorName: "Name",
+        requestId: "request-1",
+      });
       expect((error as KmsError).message).toContain("told: unreachable");
       errors.add(error);
     }
@@ -243,45 +253,58 @@ describe("while KMS does not answer", () => {
   test("whatever happens, in whatever order: limits hold, every call ends, and the lane works afterwards", async () => {
     const step = fc.oneof(
       { weight: 4, arbitrary: fc.constant({ do: "call" } as const) },
-      { weight: 3, arbitrary: fc.record({ do: fc.constant("end" as const), which: fc.nat(), how: fc.constantFrom("ok", "timeout", "throttled", "access-denied", "unclassified") }) },
+      {
+        weight: 3,
+        arbitrary: fc.record({
+          do: fc.constant("end" as const),
+          which: fc.nat(),
+          how: fc.constantFrom("ok", "timeout", "throttled", "access-denied", "unclassified"),
+        }),
+      },
       { weight: 1, arbitrary: fc.record({ do: fc.constant("abort" as const), which: fc.nat() }) },
     );
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 60 }), fc.integer({ min: 1, max: 3 }), async (steps, concurrency) => {
-        const { held, decrypt, settled, watch } = guarded(concurrency);
-        const controllers: AbortController[] = [];
-        const ended = new Set<Call>();
-        const end = (call: Call, how: string) => {
-          ended.add(call);
-          if (how === "ok") call.succeed();
-          else call.fail(how === "unclassified" ? new TypeError("x") : failure(how as KmsFailureKind));
-        };
-        for (const each of steps) {
-          const open = held.calls.filter((call) => !ended.has(call));
-          if (each.do === "call") {
-            const controller = new AbortController();
-            controllers.push(controller);
-            watch(decrypt({ signal: controller.signal }));
-          } else if (each.do === "abort") controllers[each.which % controllers.length]?.abort("enough");
-          else if (open.length > 0) end(open[each.which % open.length]!, each.how);
-          if (each.do !== "call") await turn();
-        }
-        await turn();
-        while (held.open > 0) {
-          held.calls.filter((call) => !ended.has(call)).forEach((call) => end(call, "ok"));
+      fc.asyncProperty(
+        fc.array(step, { maxLength: 60 }),
+        fc.integer({ min: 1, max: 3 }),
+        async (steps, concurrency) => {
+          const { held, decrypt, settled, watch } = guarded(concurrency);
+          const controllers: AbortController[] = [];
+          const ended = new Set<Call>();
+          const end = (call: Call, how: string) => {
+            ended.add(call);
+            if (how === "ok") call.succeed();
+            else call.fail(how === "unclassified" ? new TypeError("x") : failure(how as KmsFailureKind));
+          };
+          for (const each of steps) {
+            const open = held.calls.filter((call) => !ended.has(call));
+            if (each.do === "call") {
+              const controller = new AbortController();
+              controllers.push(controller);
+              watch(decrypt({ signal: controller.signal }));
+            } else if (each.do === "abort") controllers[each.which % controllers.length]?.abort("enough");
+            else if (open.length > 0) end(open[each.which % open.length]!, each.how);
+            if (each.do !== "call") await turn();
+          }
           await turn();
-        }
-        expect(settled).toHaveLength(controllers.length);
-        expect(settled.every((outcome) => outcome === "ok" || outcome === "enough" || outcome instanceof KmsError)).toBe(true);
-        expect(held.mostOpen).toBeLessThanOrEqual(concurrency);
-        const after = Array.from({ length: concurrency }, () => rejection(decrypt()));
-        await turn();
-        while (held.open > 0) {
-          held.calls.filter((call) => !ended.has(call)).forEach((call) => end(call, "ok"));
+          while (held.open > 0) {
+            held.calls.filter((call) => !ended.has(call)).forEach((call) => end(call, "ok"));
+            await turn();
+          }
+          expect(settled).toHaveLength(controllers.length);
+          expect(
+            settled.every((outcome) => outcome === "ok" || outcome === "enough" || outcome instanceof KmsError),
+          ).toBe(true);
+          expect(held.mostOpen).toBeLessThanOrEqual(concurrency);
+          const after = Array.from({ length: concurrency }, () => rejection(decrypt()));
           await turn();
-        }
-        expect(await Promise.all(after)).toEqual(after.map(() => "no rejection"));
-      }),
+          while (held.open > 0) {
+            held.calls.filter((call) => !ended.has(call)).forEach((call) => end(call, "ok"));
+            await turn();
+          }
+          expect(await Promise.all(after)).toEqual(after.map(() => "no rejection"));
+        },
+      ),
       { numRuns: 150 },
     );
   });
@@ -317,24 +340,38 @@ describe("a provider that does not keep its promises about failures", () => {
 
   test("throwing instead of rejecting too", async () => {
     const { held } = guarded(1);
-    const thrower = new GuardedKmsProvider({
-      ...held.provider,
-      decrypt: () => {
-        throw new Error("boom");
+    const thrower = new GuardedKmsProvider(
+      {
+        ...held.provider,
+        decrypt: () => {
+          throw new Error("boom");
+        },
       },
-    }, 1);
-    const decrypt = () => rejection(thrower.decrypt({ keyId: keyArn, ciphertext: Buffer.from("c"), encryptionContext }));
+      1,
+    );
+    const decrypt = () =>
+      rejection(thrower.decrypt({ keyId: keyArn, ciphertext: Buffer.from("c"), encryptionContext }));
     for (let index = 0; index < 3; index += 1) expect(await decrypt()).toMatchObject({ kind: "unexpected-answer" });
   });
 
   test("a KmsError of another copy of the package is made one of this", async () => {
-    const foreign = Object.assign(new RecordingKeyStoreError("ERR_KMS_REFUSED", "told"), { kind: "key-disabled", operation: "Decrypt", keyId: keyArn, awsErrorName: "DisabledException" });
+    const foreign = Object.assign(new RecordingKeyStoreError("ERR_KMS_REFUSED", "told"), {
+      kind: "key-disabled",
+      operation: "Decrypt",
+      keyId: keyArn,
+      awsErrorName: "DisabledException",
+    });
     const { held, decrypt } = guarded();
     const call = rejection(decrypt());
     await turn();
     held.calls[0]!.fail(foreign);
     const error = await call;
     expect(error).toBeInstanceOf(KmsError);
-    expect(error).toMatchObject({ kind: "key-disabled", code: "ERR_KMS_REFUSED", awsErrorName: "DisabledException", message: "told" });
+    expect(error).toMatchObject({
+      kind: "key-disabled",
+      code: "ERR_KMS_REFUSED",
+      awsErrorName: "DisabledException",
+      message: "told",
+    });
   });
 });

@@ -3,7 +3,8 @@ import { GuardedKmsProvider } from "../../src/kms/guarded-kms-provider.js";
 import type { KmsCallOptions, KmsProvider } from "../../src/kms/kms-provider.js";
 import { encryptionContext, keyArn, rejection } from "./fixtures.js";
 
-export const failure = (kind: KmsFailureKind, operation = "Decrypt", keyId = keyArn) => kmsError(kind, { operation, keyId, message: `told: ${kind}`, awsErrorName: "Name", requestId: "request-1" });
+export const failure = (kind: KmsFailureKind, operation = "Decrypt", keyId = keyArn) =>
+  kmsError(kind, { operation, keyId, message: `told: ${kind}`, awsErrorName: "Name", requestId: "request-1" });
 /** Lets everything run that can. */
 export const turn = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -30,20 +31,39 @@ export class HeldKms {
         this.open -= 1;
         how();
       };
-      const answer = { keyArn: request.keyId, plaintext: Buffer.from("plaintext"), ciphertext: Buffer.from("ciphertext") } as never;
-      this.calls.push({ keyId: request.keyId, options, succeed: end(() => resolve(answer)), fail: (error) => end(() => reject(error))() });
+      const answer = {
+        keyArn: request.keyId,
+        plaintext: Buffer.from("plaintext"),
+        ciphertext: Buffer.from("ciphertext"),
+      } as never;
+      this.calls.push({
+        keyId: request.keyId,
+        options,
+        succeed: end(() => resolve(answer)),
+        fail: (error) => end(() => reject(error))(),
+      });
     });
   };
 
-  readonly provider: KmsProvider = { describeKey: this.#hold, encrypt: this.#hold, decrypt: this.#hold, generateDataKeyPair: this.#hold };
+  readonly provider: KmsProvider = {
+    describeKey: this.#hold,
+    encrypt: this.#hold,
+    decrypt: this.#hold,
+    generateDataKeyPair: this.#hold,
+  };
 }
 
 export function guarded(concurrency?: number) {
   const held = new HeldKms();
   const guard = new GuardedKmsProvider(held.provider, concurrency);
-  const decrypt = (options?: KmsCallOptions, keyId = keyArn) => guard.decrypt({ keyId, ciphertext: Buffer.from("c"), encryptionContext }, options);
+  const decrypt = (options?: KmsCallOptions, keyId = keyArn) =>
+    guard.decrypt({ keyId, ciphertext: Buffer.from("c"), encryptionContext }, options);
   const settled: unknown[] = [];
-  const watch = (promise: Promise<unknown>) => void promise.then(() => settled.push("ok"), (error: unknown) => settled.push(error));
+  const watch = (promise: Promise<unknown>) =>
+    void promise.then(
+      () => settled.push("ok"),
+      (error: unknown) => settled.push(error),
+    );
   return { held, guard, decrypt, settled, watch };
 }
 

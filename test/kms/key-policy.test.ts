@@ -31,15 +31,29 @@ function world(policy: object) {
   const administrator = kms.addPrincipal({ arn: `arn:aws:iam::${owner}:role/key-administrator` });
   kms.putKeyPolicy(keyArn, policy);
   const store = new MemoryKeyPairStore();
-  const worker = (arn = `arn:aws:iam::${service}:role/recording`, options: Partial<RecordingKeyStoreOptions> = {}, identityPolicy?: object) => {
+  const worker = (
+    arn = `arn:aws:iam::${service}:role/recording`,
+    options: Partial<RecordingKeyStoreOptions> = {},
+    identityPolicy?: object,
+  ) => {
     const caller = kms.addPrincipal({ arn, ...(identityPolicy && { identityPolicy }) });
-    return new RecordingKeyStore({ organizationId: "org-1", homeRegion: region, kms: new InMemoryKmsProvider(kms, caller), store, clock, trustedKmsKeys: [owner], background: false, ...options });
+    return new RecordingKeyStore({
+      organizationId: "org-1",
+      homeRegion: region,
+      kms: new InMemoryKmsProvider(kms, caller),
+      store,
+      clock,
+      trustedKmsKeys: [owner],
+      background: false,
+      ...options,
+    });
   };
   return { kms, keyArn, kmsKeyAliasArn, worker, administrator };
 }
 
 /** How each step of a test ended. */
-const statusOf = (report: TestReport | undefined) => Object.fromEntries(report!.steps.map(({ name, status }) => [name, status]));
+const statusOf = (report: TestReport | undefined) =>
+  Object.fromEntries(report!.steps.map(({ name, status }) => [name, status]));
 
 test("two statements: the cryptographic actions under the condition, DescribeKey without", () => {
   expect(recordingKeyStatements(grant)).toEqual([
@@ -51,27 +65,48 @@ test("two statements: the cryptographic actions under the condition, DescribeKey
       Resource: "*",
       Condition: { StringEquals: { "kms:EncryptionContext:genesys-cloud-organization-id": "org-1" } },
     },
-    { Sid: "RecordingsDescribeKey", Effect: "Allow", Principal: { AWS: `arn:aws:iam::${service}:root` }, Action: "kms:DescribeKey", Resource: "*" },
+    {
+      Sid: "RecordingsDescribeKey",
+      Effect: "Allow",
+      Principal: { AWS: `arn:aws:iam::${service}:root` },
+      Action: "kms:DescribeKey",
+      Resource: "*",
+    },
   ]);
 });
 
 test("several principals and ids, a context key of one's own, another partition", () => {
   const servicePrincipalArns = [recorderRole, playerRole].map((arn) => arn.replace("arn:aws:", "arn:aws-cn:"));
-  const [statement] = recordingKeyStatements({ servicePrincipalArns, organizationIds: ["org-1", "org-2"], contextKeyName: "tenant", partition: "aws-cn" });
-  expect(statement).toMatchObject({ Principal: { AWS: servicePrincipalArns }, Condition: { StringEquals: { "kms:EncryptionContext:tenant": ["org-1", "org-2"] } } });
-  expect(recordingKeyPolicy({ accountId: owner, partition: "aws-cn", grants: [grant] }).Statement.map(({ Principal }) => Principal.AWS)).toEqual([
-    `arn:aws-cn:iam::${owner}:root`,
-    `arn:aws-cn:iam::${service}:root`,
-    `arn:aws-cn:iam::${service}:root`,
-  ]);
+  const [statement] = recordingKeyStatements({
+    servicePrincipalArns,
+    organizationIds: ["org-1", "org-2"],
+    contextKeyName: "tenant",
+    partition: "aws-cn",
+  });
+  expect(statement).toMatchObject({
+    Principal: { AWS: servicePrincipalArns },
+    Condition: { StringEquals: { "kms:EncryptionContext:tenant": ["org-1", "org-2"] } },
+  });
+  expect(
+    recordingKeyPolicy({ accountId: owner, partition: "aws-cn", grants: [grant] }).Statement.map(
+      ({ Principal }) => Principal.AWS,
+    ),
+  ).toEqual([`arn:aws-cn:iam::${owner}:root`, `arn:aws-cn:iam::${service}:root`, `arn:aws-cn:iam::${service}:root`]);
 });
 
 test("a whole policy leaves the owner in charge, has distinct Sids, and is taken by KMS with its lockout check", async () => {
   const policy = recordingKeyPolicy({ accountId: owner, grants: [grant, { ...grant, organizationIds: ["org-2"] }] });
-  expect(policy.Statement.map(({ Sid }) => Sid)).toEqual(["EnableIAMUserPermissions", "Recordings", "RecordingsDescribeKey", "Recordings2", "RecordingsDescribeKey2"]);
+  expect(policy.Statement.map(({ Sid }) => Sid)).toEqual([
+    "EnableIAMUserPermissions",
+    "Recordings",
+    "RecordingsDescribeKey",
+    "Recordings2",
+    "RecordingsDescribeKey2",
+  ]);
   const { kms, keyArn, administrator } = world(policy);
   const client = new KMSClient(kms.clientConfig(region, { accessKeyId: administrator.accessKeyId }));
-  const put = () => client.send(new PutKeyPolicyCommand({ KeyId: keyArn, PolicyName: "default", Policy: JSON.stringify(policy) }));
+  const put = () =>
+    client.send(new PutKeyPolicyCommand({ KeyId: keyArn, PolicyName: "default", Policy: JSON.stringify(policy) }));
   await put();
   await put();
 });
@@ -89,11 +124,20 @@ describe.each(["X25519", "RSA_2048"] as const)("under the policy that the librar
 
   test("another organization and another account are denied", async () => {
     const { worker, kmsKeyAliasArn } = world(recordingKeyPolicy({ accountId: owner, grants: [grant] }));
-    for (const keyStore of [worker(undefined, { organizationId: "org-2" }), worker("arn:aws:iam::999999999999:role/recording")]) {
-      expect(await keyStore.test({ kmsKeyAliasArn, keyPairSpec })).toMatchObject({ ok: false, error: { kind: "access-denied" } });
+    for (const keyStore of [
+      worker(undefined, { organizationId: "org-2" }),
+      worker("arn:aws:iam::999999999999:role/recording"),
+    ]) {
+      expect(await keyStore.test({ kmsKeyAliasArn, keyPairSpec })).toMatchObject({
+        ok: false,
+        error: { kind: "access-denied" },
+      });
     }
     const tenant = worker(undefined, { contextKeyName: "tenant" });
-    expect(await tenant.test({ kmsKeyAliasArn, keyPairSpec })).toMatchObject({ ok: false, error: { kind: "access-denied" } });
+    expect(await tenant.test({ kmsKeyAliasArn, keyPairSpec })).toMatchObject({
+      ok: false,
+      error: { kind: "access-denied" },
+    });
   });
 });
 
@@ -106,7 +150,11 @@ test("an organization that pasted the reference policy, DescribeKey under the co
   const keyStore = worker();
   expect(await keyStore.test({ kmsKeyAliasArn })).toMatchObject({ ok: true });
   const { report } = await keyStore.configure({ kmsKeyAliasArn });
-  expect(statusOf(report)).toMatchObject({ "describe-key": "unknown", "unwrap-private-key": "passed", "confirm-public-key": "passed" });
+  expect(statusOf(report)).toMatchObject({
+    "describe-key": "unknown",
+    "unwrap-private-key": "passed",
+    "confirm-public-key": "passed",
+  });
   const { body } = await keyStore.encryptRecording(audio, { recordingId });
   expect((await keyStore.decryptRecording(body, { recordingId })).body).toEqual(audio);
   expect(checkKeyPolicy(policy, grant)).toMatchObject({ ok: true, findings: [{ code: "DESCRIBE_KEY_DENIED" }] });
@@ -125,7 +173,11 @@ describe("a recorder that may have attestations decrypted, and nothing else", ()
       }),
       undefined,
     ],
-    ["by the IAM policy of its own role", recordingKeyPolicy({ accountId: owner, grants: [grant] }), recordingRolePolicy({ access: "attestations" })],
+    [
+      "by the IAM policy of its own role",
+      recordingKeyPolicy({ accountId: owner, grants: [grant] }),
+      recordingRolePolicy({ access: "attestations" }),
+    ],
   ];
   test.each(ways)("%s", async (_, policy, identityPolicy) => {
     const { worker, kmsKeyAliasArn } = world(policy);
@@ -135,15 +187,27 @@ describe("a recorder that may have attestations decrypted, and nothing else", ()
     const recorded = await recorder.encryptRecording(audio, { recordingId });
     expect(recorded).toMatchObject({ confirmation: "confirmed", usedLastKnownKey: false });
     expect(await recorder.confirm()).toMatchObject({ confirmation: "confirmed", usedLastKnownKey: false });
-    await expect(recorder.decryptRecording(recorded.body, { recordingId })).rejects.toMatchObject({ code: "ERR_KMS_REFUSED", kind: "access-denied", operation: "Decrypt" });
+    await expect(recorder.decryptRecording(recorded.body, { recordingId })).rejects.toMatchObject({
+      code: "ERR_KMS_REFUSED",
+      kind: "access-denied",
+      operation: "Decrypt",
+    });
     await expect(recorder.rotate()).rejects.toMatchObject({ code: "ERR_KMS_REFUSED", kind: "access-denied" });
     expect((await player.decryptRecording(recorded.body, { recordingId })).body).toEqual(audio);
   });
 
   test("the policy of a role that opens recordings lets no other key be used", async () => {
     const { worker, kmsKeyAliasArn, keyArn } = world(recordingKeyPolicy({ accountId: owner, grants: [grant] }));
-    expect(await worker(playerRole, {}, recordingRolePolicy({ kmsKeyArns: [keyArn] })).test({ kmsKeyAliasArn })).toMatchObject({ ok: true });
-    expect(await worker(recorderRole, {}, recordingRolePolicy({ kmsKeyArns: [keyArn.replace(owner, "*").replace(/.$/, "?x")] })).test({ kmsKeyAliasArn })).toMatchObject({ ok: false });
+    expect(
+      await worker(playerRole, {}, recordingRolePolicy({ kmsKeyArns: [keyArn] })).test({ kmsKeyAliasArn }),
+    ).toMatchObject({ ok: true });
+    expect(
+      await worker(
+        recorderRole,
+        {},
+        recordingRolePolicy({ kmsKeyArns: [keyArn.replace(owner, "*").replace(/.$/, "?x")] }),
+      ).test({ kmsKeyAliasArn }),
+    ).toMatchObject({ ok: false });
   });
 });
 
@@ -153,9 +217,15 @@ describe("bad input", () => {
     [{ serviceAccountId: undefined }, "serviceAccountId"],
     [{ servicePrincipalArns: [recorderRole] }, "serviceAccountId"],
     [{ serviceAccountId: undefined, servicePrincipalArns: [] }, "servicePrincipalArns"],
-    [{ serviceAccountId: undefined, servicePrincipalArns: [`arn:aws:iam::${service}:role/*`] }, "servicePrincipalArns.0"],
+    [
+      { serviceAccountId: undefined, servicePrincipalArns: [`arn:aws:iam::${service}:role/*`] },
+      "servicePrincipalArns.0",
+    ],
     [{ serviceAccountId: undefined, servicePrincipalArns: [recorderRole, recorderRole] }, "servicePrincipalArns"],
-    [{ serviceAccountId: undefined, servicePrincipalArns: [recorderRole], partition: "aws-cn" }, "servicePrincipalArns.0"],
+    [
+      { serviceAccountId: undefined, servicePrincipalArns: [recorderRole], partition: "aws-cn" },
+      "servicePrincipalArns.0",
+    ],
     [{ organizationIds: [] }, "organizationIds"],
     [{ organizationIds: ["org-*"] }, "organizationIds.0"],
     [{ organizationIds: ["org-1", "${aws:PrincipalTag/x}"] }, "organizationIds.1"],
@@ -167,7 +237,11 @@ describe("bad input", () => {
   ];
   test.each(grants)("%o names %s", (change, field) => {
     const given = { ...grant, ...change } as RecordingKeyGrant;
-    for (const call of [() => recordingKeyStatements(given), () => checkKeyPolicy("{}", given), () => recordingKeyPolicy({ accountId: owner, grants: [given] })]) {
+    for (const call of [
+      () => recordingKeyStatements(given),
+      () => checkKeyPolicy("{}", given),
+      () => recordingKeyPolicy({ accountId: owner, grants: [given] }),
+    ]) {
       expect(call).toThrow(expect.objectContaining({ code: "ERR_INVALID_INPUT", field }));
     }
   });
@@ -176,12 +250,27 @@ describe("bad input", () => {
     [{ accountId: "1" }, "accountId"],
     [{ accountId: owner, grants: [] }, "grants"],
     [{ accountId: owner, grants: [null] }, "grants.0"],
-    [{ accountId: owner, grants: [{ ...grant, organizationIds: Array.from({ length: 1_000 }, (_, index) => `organization-${"x".repeat(20)}-${index}`) }] }, "grants"],
+    [
+      {
+        accountId: owner,
+        grants: [
+          {
+            ...grant,
+            organizationIds: Array.from({ length: 1_000 }, (_, index) => `organization-${"x".repeat(20)}-${index}`),
+          },
+        ],
+      },
+      "grants",
+    ],
   ])("a policy of %o names %s", (options, field) => {
-    expect(() => recordingKeyPolicy({ grants: [grant], ...options } as RecordingKeyPolicyOptions)).toThrow(expect.objectContaining({ code: "ERR_INVALID_INPUT", field }));
+    expect(() => recordingKeyPolicy({ grants: [grant], ...options } as RecordingKeyPolicyOptions)).toThrow(
+      expect.objectContaining({ code: "ERR_INVALID_INPUT", field }),
+    );
   });
 
   test("IAM knows no aliases", () => {
-    expect(() => recordingRolePolicy({ kmsKeyArns: [`arn:aws:kms:${region}:${owner}:alias/recordings`] })).toThrow(expect.objectContaining({ field: "kmsKeyArns.0" }));
+    expect(() => recordingRolePolicy({ kmsKeyArns: [`arn:aws:kms:${region}:${owner}:alias/recordings`] })).toThrow(
+      expect.objectContaining({ field: "kmsKeyArns.0" }),
+    );
   });
 });

@@ -42,7 +42,12 @@ function section(kind: KmsFailureKind): string {
 function special(kind: KmsFailureKind, usual: readonly string[]): string[] {
   const lines = ["DescribeKey", "GenerateDataKeyPairWithoutPlaintext"].flatMap((operation) => {
     const { whatToDo } = diagnosisOf(kind, operation);
-    const own = whatToDo.filter((step) => !usual.includes(step) && !usual.includes(step.replaceAll(operation, "Encrypt")) && !usual.includes(step.replaceAll(operation, "Decrypt")));
+    const own = whatToDo.filter(
+      (step) =>
+        !usual.includes(step) &&
+        !usual.includes(step.replaceAll(operation, "Encrypt")) &&
+        !usual.includes(step.replaceAll(operation, "Decrypt")),
+    );
     return own.map((step) => `- \`${operation}\`: ${step}`);
   });
   return lines.length === 0 ? [] : ["", ...lines];
@@ -54,7 +59,11 @@ function diagnosisOf(kind: KmsFailureKind, operation: string) {
 }
 
 function reportedAs(kind: KmsFailureKind): string[] {
-  const names = awsAnswers.filter(([its, { name }]) => its === kind && !name.startsWith("NobodyKnows")).map(([, { name }]) => name);
-  const codes = localFailures.filter(([its, what]) => its === kind && what.startsWith("code ")).map(([, what]) => what.slice("code ".length));
+  const names = awsAnswers
+    .filter(([its, { name }]) => its === kind && !name.startsWith("NobodyKnows"))
+    .map(([, { name }]) => name);
+  const codes = localFailures
+    .filter(([its, what]) => its === kind && what.startsWith("code "))
+    .map(([, what]) => what.slice("code ".length));
   return [...new Set([...names, ...codes])].map((name) => `\`${name}\``);
 }

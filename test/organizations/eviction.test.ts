@@ -31,7 +31,10 @@ describe("with fewer key stores kept than there are organizations", () => {
 
   it("one that was let go is garbage, and its successor asks neither KMS nor the look-up for what the process knows", async () => {
     let asked = 0;
-    const { stores, configure, encrypt, opens, kms } = world({ keptKeyStores: 1, organization: () => ((asked += 1), {}) });
+    const { stores, configure, encrypt, opens, kms } = world({
+      keptKeyStores: 1,
+      organization: () => ((asked += 1), {}),
+    });
     await configure("org-1");
     const { body } = await encrypt("org-1");
     const gone = new WeakRef(await stores.for("org-1"));
@@ -113,20 +116,23 @@ describe("with fewer key stores kept than there are organizations", () => {
   });
 });
 
-it.each(["let go", "released"])("a store rolled back while an organization's key store is %s is refused, and the confirmed key goes on", async (how) => {
-  const { stores, configure, encrypt, store } = world({ keptKeyStores: 1 });
-  await configure("org-1");
-  const before = await store.readHead("org-1");
-  const { keyPairId } = await (await stores.for("org-1")).rotate();
-  if (how === "released") await stores.release("org-1");
-  else await configure("org-2");
-  await collectGarbage();
-  const head = await store.readHead("org-1");
-  await store.swapHead("org-1", head?.revision, before!.document);
-  expect(await encrypt("org-1")).toMatchObject({ keyPairId, usedLastKnownKey: true });
-  expect((await (await stores.for("org-1")).status()).storeError).toMatchObject({ code: "ERR_STORE_ROLLED_BACK" });
-  await stores.close();
-});
+it.each(["let go", "released"])(
+  "a store rolled back while an organization's key store is %s is refused, and the confirmed key goes on",
+  async (how) => {
+    const { stores, configure, encrypt, store } = world({ keptKeyStores: 1 });
+    await configure("org-1");
+    const before = await store.readHead("org-1");
+    const { keyPairId } = await (await stores.for("org-1")).rotate();
+    if (how === "released") await stores.release("org-1");
+    else await configure("org-2");
+    await collectGarbage();
+    const head = await store.readHead("org-1");
+    await store.swapHead("org-1", head?.revision, before!.document);
+    expect(await encrypt("org-1")).toMatchObject({ keyPairId, usedLastKnownKey: true });
+    expect((await (await stores.for("org-1")).status()).storeError).toMatchObject({ code: "ERR_STORE_ROLLED_BACK" });
+    await stores.close();
+  },
+);
 
 it("what was confirmed is remembered although the host's own memory can't be written or read", async () => {
   const broken = { load: () => Promise.reject(new Error("disk")), save: () => Promise.reject(new Error("disk")) };

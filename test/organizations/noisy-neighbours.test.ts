@@ -5,7 +5,13 @@ import { KmsCallLimit } from "../../src/kms/call-limit.js";
 import { homeRegion, ids, world } from "./world.js";
 
 const keyArn = `arn:aws:kms:${homeRegion}:000000000000:key/11111111-1111-1111-1111-111111111111`;
-const answered = { keyArn, enabled: true, keyState: "Enabled", keySpec: "SYMMETRIC_DEFAULT", keyUsage: "ENCRYPT_DECRYPT" };
+const answered = {
+  keyArn,
+  enabled: true,
+  keyState: "Enabled",
+  keySpec: "SYMMETRIC_DEFAULT",
+  keyUsage: "ENCRYPT_DECRYPT",
+};
 
 /** A provider whose calls take so long, or for ever, and then fail as a timeout after `deadline`. */
 function provider(answersAfter: number | undefined, deadline = 100): KmsProvider & { underWay: number; most: number } {
@@ -24,10 +30,28 @@ function provider(answersAfter: number | undefined, deadline = 100): KmsProvider
 describe("an organization whose KMS hangs", () => {
   it("slows no other: theirs open while its own wait", async () => {
     const hangs = provider(undefined, 400);
-    const { stores, configure, encrypt, opens, provider: answers } = world({
+    const {
+      stores,
+      configure,
+      encrypt,
+      opens,
+      provider: answers,
+    } = world({
       kmsCallsPerRegion: 8,
       // The same Region for all; only the first one's provider can be made to hang.
-      organization: (id) => (id === "org-0" ? { kms: { ...answers, describeKey: answers.describeKey.bind(answers), encrypt: answers.encrypt.bind(answers), decrypt: (request, options) => (hanging ? hangs.decrypt(request, options) : answers.decrypt(request, options)), generateDataKeyPair: answers.generateDataKeyPair.bind(answers) } } : {}),
+      organization: (id) =>
+        id === "org-0"
+          ? {
+              kms: {
+                ...answers,
+                describeKey: answers.describeKey.bind(answers),
+                encrypt: answers.encrypt.bind(answers),
+                decrypt: (request, options) =>
+                  hanging ? hangs.decrypt(request, options) : answers.decrypt(request, options),
+                generateDataKeyPair: answers.generateDataKeyPair.bind(answers),
+              },
+            }
+          : {},
     });
     let hanging = false;
     const organizations = ids(20);
@@ -42,7 +66,9 @@ describe("an organization whose KMS hangs", () => {
     const took = performance.now() - start;
     expect(others).not.toContain(false);
     expect(took).toBeLessThan(400);
-    expect(await first).toMatchObject([{ status: "rejected", reason: { code: "ERR_KMS_UNAVAILABLE", retryable: true } }]);
+    expect(await first).toMatchObject([
+      { status: "rejected", reason: { code: "ERR_KMS_UNAVAILABLE", retryable: true } },
+    ]);
     await stores.close();
   });
 });
@@ -52,7 +78,10 @@ describe("a process's KMS calls", () => {
     const limit = new KmsCallLimit(12);
     const answers = provider(5);
     const shares = ids(40).map(() => limit.shareOf(answers));
-    const calls = shares.flatMap((share) => [share.describeKey({ keyId: keyArn }), share.describeKey({ keyId: keyArn })]);
+    const calls = shares.flatMap((share) => [
+      share.describeKey({ keyId: keyArn }),
+      share.describeKey({ keyId: keyArn }),
+    ]);
     expect(limit.underWay).toEqual([{ region: homeRegion, underWay: 9, waiting: 71 }]);
     await Promise.all(calls);
     expect(answers.most).toBe(9);
@@ -92,11 +121,18 @@ describe("a process's KMS calls", () => {
   it("in another Region, and of one that answers with a refusal, are not held up", async () => {
     const limit = new KmsCallLimit(2, 30);
     const hangs = provider(undefined, 200);
-    limit.shareOf(hangs).describeKey({ keyId: keyArn }).catch(() => undefined);
+    limit
+      .shareOf(hangs)
+      .describeKey({ keyId: keyArn })
+      .catch(() => undefined);
     const elsewhere = limit.shareOf(provider(1)).describeKey({ keyId: keyArn.replace(homeRegion, "us-east-1") });
     await expect(elsewhere).resolves.toEqual(answered);
-    const refuses: KmsProvider = { ...provider(1), describeKey: () => Promise.reject(kmsError("access-denied", { operation: "DescribeKey", message: "no" })) };
+    const refuses: KmsProvider = {
+      ...provider(1),
+      describeKey: () => Promise.reject(kmsError("access-denied", { operation: "DescribeKey", message: "no" })),
+    };
     const share = new KmsCallLimit(8).shareOf(refuses);
-    for (let call = 0; call < 3; call += 1) await expect(share.describeKey({ keyId: keyArn })).rejects.toMatchObject({ kind: "access-denied" });
+    for (let call = 0; call < 3; call += 1)
+      await expect(share.describeKey({ keyId: keyArn })).rejects.toMatchObject({ kind: "access-denied" });
   });
 });

@@ -1,6 +1,12 @@
 import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
-import { RecordingKeyStores, type OrganizationLookup, type RecordingKeyStoreError, type RecordingKeyStoresEvents, type RecordingKeyStoresOptions } from "../../src/index.js";
+import {
+  RecordingKeyStores,
+  type OrganizationLookup,
+  type RecordingKeyStoreError,
+  type RecordingKeyStoresEvents,
+  type RecordingKeyStoresOptions,
+} from "../../src/index.js";
 import { accountId, audio, drain, homeRegion, ids, kmsKeyAliasArn, world } from "./world.js";
 
 describe("an organization's key store", () => {
@@ -16,17 +22,27 @@ describe("an organization's key store", () => {
 
   it("has the common options, but for those of its own", async () => {
     const { registryWith } = world();
-    const stores = registryWith({ trustedKmsKeys: ["999999999999"], organization: (id) => (id === "own" ? { trustedKmsKeys: [accountId] } : {}) });
+    const stores = registryWith({
+      trustedKmsKeys: ["999999999999"],
+      organization: (id) => (id === "own" ? { trustedKmsKeys: [accountId] } : {}),
+    });
     await (await stores.for("own")).configure({ kmsKeyAliasArn });
-    await expect((await stores.for("common")).configure({ kmsKeyAliasArn })).rejects.toMatchObject({ field: "kmsKeyAliasArn" });
+    await expect((await stores.for("common")).configure({ kmsKeyAliasArn })).rejects.toMatchObject({
+      field: "kmsKeyAliasArn",
+    });
     await stores.close();
   });
 
   it("loses no common option to one that its look-up leaves undefined", async () => {
     const { registryWith } = world();
-    const stores = registryWith({ trustedKmsKeys: ["999999999999"], organization: () => ({ trustedKmsKeys: undefined }) as object });
+    const stores = registryWith({
+      trustedKmsKeys: ["999999999999"],
+      organization: () => ({ trustedKmsKeys: undefined }) as object,
+    });
     expect((await (await stores.for("org-1")).status()).trust).toEqual({ kind: "configured" });
-    await expect((await stores.for("org-1")).configure({ kmsKeyAliasArn })).rejects.toMatchObject({ field: "kmsKeyAliasArn" });
+    await expect((await stores.for("org-1")).configure({ kmsKeyAliasArn })).rejects.toMatchObject({
+      field: "kmsKeyAliasArn",
+    });
     await stores.close();
   });
 
@@ -61,24 +77,65 @@ describe("an organization's key store", () => {
 
 describe("the look-up of an organization", () => {
   const lookups: { name: string; organization: OrganizationLookup; error: object }[] = [
-    { name: "throws", organization: () => { throw new Error("unknown organization"); }, error: { message: "unknown organization" } },
-    { name: "rejects", organization: () => Promise.reject(new Error("no database")), error: { message: "no database" } },
-    { name: "hangs", organization: () => new Promise(() => undefined), error: { code: "ERR_ORGANIZATION_TIMEOUT", retryable: true } },
-    { name: "aborts when told to", organization: (_, { signal }) => new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason))), error: { code: "ERR_ORGANIZATION_TIMEOUT" } },
-    { name: "gives nothing", organization: () => undefined as never, error: { code: "ERR_INVALID_INPUT", field: "organization" } },
-    { name: "gives a bad option", organization: () => ({ privateKeyTtl: -1 }), error: { code: "ERR_INVALID_INPUT", field: "privateKeyTtl" } },
-    { name: "gives an unknown option", organization: () => ({ privateKeyTTL: 1 }) as object, error: { code: "ERR_INVALID_INPUT", field: "privateKeyTTL" } },
+    {
+      name: "throws",
+      organization: () => {
+        throw new Error("unknown organization");
+      },
+      error: { message: "unknown organization" },
+    },
+    {
+      name: "rejects",
+      organization: () => Promise.reject(new Error("no database")),
+      error: { message: "no database" },
+    },
+    {
+      name: "hangs",
+      organization: () => new Promise(() => undefined),
+      error: { code: "ERR_ORGANIZATION_TIMEOUT", retryable: true },
+    },
+    {
+      name: "aborts when told to",
+      organization: (_, { signal }) =>
+        new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+      error: { code: "ERR_ORGANIZATION_TIMEOUT" },
+    },
+    {
+      name: "gives nothing",
+      organization: () => undefined as never,
+      error: { code: "ERR_INVALID_INPUT", field: "organization" },
+    },
+    {
+      name: "gives a bad option",
+      organization: () => ({ privateKeyTtl: -1 }),
+      error: { code: "ERR_INVALID_INPUT", field: "privateKeyTtl" },
+    },
+    {
+      name: "gives an unknown option",
+      organization: () => ({ privateKeyTTL: 1 }) as object,
+      error: { code: "ERR_INVALID_INPUT", field: "privateKeyTTL" },
+    },
   ];
 
-  it.each(lookups)("that $name fails for this organization alone, and is asked again", async ({ organization, error }) => {
-    let broken = true;
-    const { stores } = world({ organizationTimeout: 20, organization: (id, options) => (id === "org-1" && broken ? organization(id, options) : {}) });
-    const outcomes = await Promise.allSettled([stores.for("org-1"), stores.for("org-1"), stores.for("org-2")]);
-    expect(outcomes).toMatchObject([{ status: "rejected", reason: error }, { status: "rejected", reason: error }, { status: "fulfilled" }]);
-    broken = false;
-    await expect(stores.for("org-1")).resolves.toBeDefined();
-    await stores.close();
-  });
+  it.each(lookups)(
+    "that $name fails for this organization alone, and is asked again",
+    async ({ organization, error }) => {
+      let broken = true;
+      const { stores } = world({
+        organizationTimeout: 20,
+        organization: (id, options) => (id === "org-1" && broken ? organization(id, options) : {}),
+      });
+      const outcomes = await Promise.allSettled([stores.for("org-1"), stores.for("org-1"), stores.for("org-2")]);
+      expect(outcomes).toMatchObject([
+        { status: "rejected", reason: error },
+        { status: "rejected", reason: error },
+        { status: "fulfilled" },
+      ]);
+      broken = false;
+      await expect(stores.for("org-1")).resolves.toBeDefined();
+      await stores.close();
+    },
+  );
 
   it("is left by one caller's abort, and goes on for the others; closing ends it", async () => {
     let answer: (own: object) => void = () => undefined;
@@ -104,7 +161,10 @@ describe("all organizations together", () => {
     await configure("org-1", "org-2");
     remove();
     await configure("org-3");
-    expect(events).toMatchObject([{ organizationId: "org-1", sequence: 1 }, { organizationId: "org-2", sequence: 1 }]);
+    expect(events).toMatchObject([
+      { organizationId: "org-1", sequence: 1 },
+      { organizationId: "org-2", sequence: 1 },
+    ]);
     await stores.close();
   });
 
@@ -131,7 +191,13 @@ describe("all organizations together", () => {
     await configure(...ids(3));
     kms.disableKey(keyArn);
     await (await stores.for("org-0")).confirm();
-    expect(stores.status()).toMatchObject({ keyStores: 3, withOpenWork: 0, usingLastKnownKey: 1, keyAtRisk: 1, kmsCalls: [{ region: homeRegion, underWay: 0, waiting: 0 }] });
+    expect(stores.status()).toMatchObject({
+      keyStores: 3,
+      withOpenWork: 0,
+      usingLastKnownKey: 1,
+      keyAtRisk: 1,
+      kmsCalls: [{ region: homeRegion, underWay: 0, waiting: 0 }],
+    });
     expect(inspect(stores, { depth: 9, showHidden: true })).toBe("RecordingKeyStores { keyStores: 3 }");
     expect(JSON.stringify(stores)).toBe("{}");
     await stores.close();
@@ -149,7 +215,9 @@ describe("close()", () => {
       await new Promise<void>((resolve) => releases.push(resolve));
       yield audio;
     };
-    const streams = await Promise.all(keyStores.map((keyStore) => keyStore.encryptRecording(source(), { recordingId: "r" })));
+    const streams = await Promise.all(
+      keyStores.map((keyStore) => keyStore.encryptRecording(source(), { recordingId: "r" })),
+    );
     const read = Promise.all(streams.map(({ body }) => drain(body)));
     let isClosed = false;
     const closing = stores.close().then(() => (isClosed = true));
@@ -195,7 +263,9 @@ const badOptions: { field: string; options: object }[] = [
 
 it.each(badOptions)("bad $field is refused by name", ({ field, options }) => {
   const { registryWith } = world();
-  expect(() => registryWith(options as Partial<RecordingKeyStoresOptions>)).toThrow(expect.objectContaining({ code: "ERR_INVALID_INPUT", field }) as RecordingKeyStoreError);
+  expect(() => registryWith(options as Partial<RecordingKeyStoresOptions>)).toThrow(
+    expect.objectContaining({ code: "ERR_INVALID_INPUT", field }) as RecordingKeyStoreError,
+  );
 });
 
 it("a missing home Region and a bad id are told when an organization is asked for", async () => {

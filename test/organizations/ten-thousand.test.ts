@@ -6,7 +6,11 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 it("10,000 organizations in one process have one timer, and are all seen to within some minutes without a rush", async () => {
-  const { stores, configure, encrypt, opens, kms } = world({ clock: systemClock, upkeepEvery: 1_000, confirmEvery: 5 * minute });
+  const { stores, configure, encrypt, opens, kms } = world({
+    clock: systemClock,
+    upkeepEvery: 1_000,
+    confirmEvery: 5 * minute,
+  });
   const organizations = ids(10_000);
   for (const id of organizations) await stores.for(id);
   const used = organizations.slice(0, 500);

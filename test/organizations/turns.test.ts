@@ -35,16 +35,17 @@ it("a turn is followed by a pause, also if it changed nothing, and by none of an
   expect(kept.turns).toBe(1);
 });
 
-it.each([{ upkeepIn: 900_000, from: 900_000, to: 990_000 }, { upkeepIn: Infinity, from: 3_600_000, to: 3_960_000 }, { upkeepIn: undefined, from: 3_600_000, to: 3_960_000 }])(
-  "what is due in $upkeepIn ms is looked at again then, or up to a tenth later",
-  ({ upkeepIn, from, to }) => {
-    const { clock, kept, upkeep } = upkept(upkeepIn);
-    clock.advance(60_000);
-    expect(upkeep.isDue()).toBe(false);
-    kept.upkeepIn = 0; // due, if it is asked
-    clock.advance(from - 1);
-    expect(upkeep.isDue()).toBe(false);
-    clock.advance(to - from + 1);
-    expect(upkeep.isDue()).toBe(true);
-  },
-);
+it.each([
+  { upkeepIn: 900_000, from: 900_000, to: 990_000 },
+  { upkeepIn: Infinity, from: 3_600_000, to: 3_960_000 },
+  { upkeepIn: undefined, from: 3_600_000, to: 3_960_000 },
+])("what is due in $upkeepIn ms is looked at again then, or up to a tenth later", ({ upkeepIn, from, to }) => {
+  const { clock, kept, upkeep } = upkept(upkeepIn);
+  clock.advance(60_000);
+  expect(upkeep.isDue()).toBe(false);
+  kept.upkeepIn = 0; // due, if it is asked
+  clock.advance(from - 1);
+  expect(upkeep.isDue()).toBe(false);
+  clock.advance(to - from + 1);
+  expect(upkeep.isDue()).toBe(true);
+});

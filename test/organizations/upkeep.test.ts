@@ -95,7 +95,12 @@ describe("under fake timers", () => {
     vi.useFakeTimers();
     const kms = new InMemoryKms();
     kms.createKey({ region: homeRegion, alias: "alias/recordings" });
-    const stores = new RecordingKeyStores({ homeRegion, kms: new InMemoryKmsProvider(kms), store: new MemoryKeyPairStore(), trustedKmsKeys: [accountId] });
+    const stores = new RecordingKeyStores({
+      homeRegion,
+      kms: new InMemoryKmsProvider(kms),
+      store: new MemoryKeyPairStore(),
+      trustedKmsKeys: [accountId],
+    });
     for (const id of ids(300)) await (await stores.for(id)).configure({ kmsKeyAliasArn });
     kms.journal.clear();
     const perSecond: number[] = [];

@@ -20,12 +20,24 @@ export function world(options: Partial<RecordingKeyStoresOptions> = {}) {
   const store = new MemoryKeyPairStore();
   const provider: KmsProvider = new InMemoryKmsProvider(kms, { deadline: 200 });
   const registryWith = (more: Partial<RecordingKeyStoresOptions> = {}) =>
-    new RecordingKeyStores({ homeRegion, kms: provider, store, clock, trustedKmsKeys: [accountId], confirmTimeout: 150, upkeepEvery: 10, ...options, ...more });
+    new RecordingKeyStores({
+      homeRegion,
+      kms: provider,
+      store,
+      clock,
+      trustedKmsKeys: [accountId],
+      confirmTimeout: 150,
+      upkeepEvery: 10,
+      ...options,
+      ...more,
+    });
   const stores = registryWith();
   const configure = async (...organizationIds: string[]) => {
-    for (const id of organizationIds) await (await stores.for(id)).configure({ kmsKeyAliasArn, periodicKeyChange: "daily" });
+    for (const id of organizationIds)
+      await (await stores.for(id)).configure({ kmsKeyAliasArn, periodicKeyChange: "daily" });
   };
-  const encrypt = async (organizationId: string, recordingId = "r") => (await stores.for(organizationId)).encryptRecording(audio, { recordingId });
+  const encrypt = async (organizationId: string, recordingId = "r") =>
+    (await stores.for(organizationId)).encryptRecording(audio, { recordingId });
   const opens = async (organizationId: string, body: Uint8Array, recordingId = "r") =>
     audio.equals((await (await stores.for(organizationId)).decryptRecording(body, { recordingId })).body);
   return { clock, kms, keyArn, store, provider, registryWith, stores, configure, encrypt, opens };

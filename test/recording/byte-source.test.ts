@@ -34,7 +34,12 @@ describe("a source of bytes", () => {
   ])("gives what is not empty, then the end: %s", async (_what, make, owned) => {
     const source = new ByteSource(make(), "recording");
     expect(source.ownsChunks).toBe(owned);
-    expect([await source.next(), await source.next(), await source.next(), await source.next()]).toEqual([bytes(1, 2), bytes(3), undefined, undefined]);
+    expect([await source.next(), await source.next(), await source.next(), await source.next()]).toEqual([
+      bytes(1, 2),
+      bytes(3),
+      undefined,
+      undefined,
+    ]);
   });
 
   it("is cancelled once, for the first reason, and gives nothing any more", async () => {
@@ -47,7 +52,16 @@ describe("a source of bytes", () => {
     expect(did).toEqual(["next", "return"]);
   });
 
-  it.each([["without return", undefined], ["whose return fails", () => Promise.reject(new Error("stuck"))], ["whose return throws", () => { throw new Error("stuck"); }]])("is cancelled while it waits, also an iterable %s", async (_what, end) => {
+  it.each([
+    ["without return", undefined],
+    ["whose return fails", () => Promise.reject(new Error("stuck"))],
+    [
+      "whose return throws",
+      () => {
+        throw new Error("stuck");
+      },
+    ],
+  ])("is cancelled while it waits, also an iterable %s", async (_what, end) => {
     const iterator = { next: () => new Promise<never>(() => undefined), ...(end ? { return: end } : {}) };
     const source = new ByteSource({ [Symbol.asyncIterator]: () => iterator }, "recording");
     const waiting = source.next();
@@ -78,11 +92,17 @@ describe("a source of bytes", () => {
     };
     const consumed = Readable.from([bytes(1)]);
     await collect(consumed);
-    expect(refusal(consumed)).toMatchObject({ field: "recording", rule: "must be a stream that has not been read to its end" });
+    expect(refusal(consumed)).toMatchObject({
+      field: "recording",
+      rule: "must be a stream that has not been read to its end",
+    });
     const locked = ReadableStream.from([bytes(1)]);
     locked.getReader();
     expect(refusal(locked)).toMatchObject({ field: "recording", rule: "must not be locked by another reader" });
-    await expect(new ByteSource(watched(["text"]).iterable, "recording").next()).rejects.toMatchObject({ field: "recording", rule: "must be a stream of Uint8Array chunks" });
+    await expect(new ByteSource(watched(["text"]).iterable, "recording").next()).rejects.toMatchObject({
+      field: "recording",
+      rule: "must be a stream of Uint8Array chunks",
+    });
   });
 });
 
@@ -96,14 +116,29 @@ it.each([
   [watched([]).iterable, true],
 ])("bytes are told from streams: %#", (input, stream) => expect(isStream(input, "recording")).toBe(stream));
 
-it.each([[null], [undefined], [7], ["text"], [{}], [[1]], [new ArrayBuffer(1)], [new Uint16Array(1)], [() => undefined]])("what is neither bytes nor a stream is refused: %#", (input) => {
-  expect(() => isStream(input, "recording")).toThrow(expect.objectContaining({ field: "recording", rule: "must be a Uint8Array, a Readable, a ReadableStream or an async iterable of bytes" }) as Error);
+it.each([
+  [null],
+  [undefined],
+  [7],
+  ["text"],
+  [{}],
+  [[1]],
+  [new ArrayBuffer(1)],
+  [new Uint16Array(1)],
+  [() => undefined],
+])("what is neither bytes nor a stream is refused: %#", (input) => {
+  expect(() => isStream(input, "recording")).toThrow(
+    expect.objectContaining({
+      field: "recording",
+      rule: "must be a Uint8Array, a Readable, a ReadableStream or an async iterable of bytes",
+    }) as Error,
+  );
 });
 
 describe("a reader of bytes", () => {
   const readerOf = (...chunks: Buffer[]) => {
     let asked = 0;
-    return { asked: () => asked, reader: new ByteReader(async () => (asked += 1, chunks.shift()), true) };
+    return { asked: () => asked, reader: new ByteReader(async () => ((asked += 1), chunks.shift()), true) };
   };
 
   it("asks for no more than it needs, and for nothing behind the end", async () => {
@@ -112,7 +147,12 @@ describe("a reader of bytes", () => {
     expect([await reader.fill(3), asked(), reader.atHand]).toEqual([3, 1, 3]);
     expect([await reader.read(4), asked(), reader.atHand]).toEqual([bytes(1, 2, 3, 4), 2, 0]);
     expect([await reader.fill(2), asked()]).toEqual([1, 4]);
-    expect([await reader.read(2), await reader.read(2), await reader.fill(1), asked()]).toEqual([bytes(5), bytes(), 0, 4]);
+    expect([await reader.read(2), await reader.read(2), await reader.fill(1), asked()]).toEqual([
+      bytes(5),
+      bytes(),
+      0,
+      4,
+    ]);
   });
 
   it("gives what is at hand without a wait", async () => {
@@ -120,6 +160,11 @@ describe("a reader of bytes", () => {
     await reader.fill(7);
     reader.skip(1);
     expect(reader.peekUInt32()).toBe(0x01_02_03_04);
-    expect([reader.take(2), Buffer.concat(reader.takePieces(3)), reader.atHand, reader.peekUInt32()]).toEqual([bytes(1, 2), bytes(3, 4, 5), 1, undefined]);
+    expect([reader.take(2), Buffer.concat(reader.takePieces(3)), reader.atHand, reader.peekUInt32()]).toEqual([
+      bytes(1, 2),
+      bytes(3, 4, 5),
+      1,
+      undefined,
+    ]);
   });
 });

@@ -5,7 +5,11 @@ import { FloeSegments } from "../../src/recording/floe.js";
 import { useFreedPieces } from "./pieces.js";
 import { capacity, dataKey, encrypt, header, lease, type LeaseState, segmentLength } from "./support.js";
 
-const request = (length = segmentLength) => ({ header: header({ segmentLength: length }), dataKey: Buffer.from(dataKey), segmentLength: length });
+const request = (length = segmentLength) => ({
+  header: header({ segmentLength: length }),
+  dataKey: Buffer.from(dataKey),
+  segmentLength: length,
+});
 const zeros = (bytes: Uint8Array) => bytes.every((byte) => byte === 0);
 
 describe("a recording in memory", () => {
@@ -17,7 +21,9 @@ describe("a recording in memory", () => {
       throw new Error("no");
     };
     await expect(encryptBytes(randomBytes(10_000), { ...request(), fill })).rejects.toThrow("no");
-    await expect(decryptBytes(await encrypt(randomBytes(10_000)), { open: async () => lease(), fill })).rejects.toThrow("no");
+    await expect(decryptBytes(await encrypt(randomBytes(10_000)), { open: async () => lease(), fill })).rejects.toThrow(
+      "no",
+    );
     expect(targets.map(zeros)).toEqual([true, true]);
   });
 
@@ -45,7 +51,9 @@ describe("a recording in memory", () => {
       return buffer;
     };
     try {
-      await expect(decryptBytes(encrypted, { open: async () => lease() })).rejects.toMatchObject({ code: "ERR_RECORDING_TAMPERED" });
+      await expect(decryptBytes(encrypted, { open: async () => lease() })).rejects.toMatchObject({
+        code: "ERR_RECORDING_TAMPERED",
+      });
     } finally {
       Buffer.allocUnsafeSlow = allocUnsafeSlow;
     }
@@ -59,7 +67,9 @@ describe("a recording in memory", () => {
     await decryptBytes(encrypted, { open: async () => lease(), fill });
     expect(filled).toEqual([encrypted.length, 100]);
     const state: LeaseState = { released: 0, renewed: 0, valid: true };
-    await expect(decryptBytes(encrypted.subarray(0, -101), { open: async () => lease(state), fill })).rejects.toMatchObject({ code: "ERR_RECORDING_TRUNCATED" });
+    await expect(
+      decryptBytes(encrypted.subarray(0, -101), { open: async () => lease(state), fill }),
+    ).rejects.toMatchObject({ code: "ERR_RECORDING_TRUNCATED" });
     expect([filled.length, state.released]).toEqual([2, 1]);
   });
 
@@ -68,7 +78,9 @@ describe("a recording in memory", () => {
     const controller = new AbortController();
     let asked = 0;
     const held = { ...lease(), valid: () => ((asked += 1) === 3 && controller.abort(new Error("enough")), true) };
-    await expect(decryptBytes(encrypted, { open: async () => held, signal: controller.signal })).rejects.toThrow("enough");
+    await expect(decryptBytes(encrypted, { open: async () => held, signal: controller.signal })).rejects.toThrow(
+      "enough",
+    );
     expect(asked).toBeLessThan(5);
   });
 

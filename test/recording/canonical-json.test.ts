@@ -11,7 +11,10 @@ it.each([
   [[], "[]"],
   [{}, "{}"],
   [[3, { b: [], a: [1, 2] }], '[3,{"a":[1,2],"b":[]}]'],
-  [{ "\ufb33": 6, "\u20ac": 1, "\r": 2, "1": 4, "\ud83d\ude00": 5, "\u0080": 3 }, '{"\\r":2,"1":4,"\u0080":3,"\u20ac":1,"\ud83d\ude00":5,"\ufb33":6}'],
+  [
+    { "\ufb33": 6, "\u20ac": 1, "\r": 2, "1": 4, "\ud83d\ude00": 5, "\u0080": 3 },
+    '{"\\r":2,"1":4,"\u0080":3,"\u20ac":1,"\ud83d\ude00":5,"\ufb33":6}',
+  ],
 ])("%j as RFC 8785 writes it", (value, text) => expect(canonicalJson(value)).toBe(text));
 
 it("is JSON of the same value, and one text for it however its members came", () => {
@@ -25,7 +28,10 @@ it("is JSON of the same value, and one text for it however its members came", ()
   );
 });
 
-it.each([["\ud800"], [["a", "\udc00b"]], [{ "\ud800": 1 }], [{ a: "\ud800" }]])("refuses a lone surrogate: %j", (value) => expect(() => canonicalJson(value)).toThrow(/^JSON holds a lone surrogate$/));
+it.each([["\ud800"], [["a", "\udc00b"]], [{ "\ud800": 1 }], [{ a: "\ud800" }]])(
+  "refuses a lone surrogate: %j",
+  (value) => expect(() => canonicalJson(value)).toThrow(/^JSON holds a lone surrogate$/),
+);
 
 it.each([
   ["arrays", (depth: number) => "[".repeat(depth + 1) + "]".repeat(depth + 1)],
@@ -38,5 +44,9 @@ it.each([
 function reversed(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(reversed);
   if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).reverse().map(([name, member]) => [name, reversed(member)]));
+  return Object.fromEntries(
+    Object.entries(value)
+      .reverse()
+      .map(([name, member]) => [name, reversed(member)]),
+  );
 }

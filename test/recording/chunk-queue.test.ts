@@ -4,10 +4,18 @@ import { describe, expect, it } from "vitest";
 import { ChunkQueue } from "../../src/recording/chunk-queue.js";
 import { effort } from "../support/effort.js";
 
-const length = fc.oneof(fc.integer({ min: 0, max: 50 }), fc.integer({ min: 4_000, max: 4_200 }), fc.integer({ min: 16_000, max: 40_000 }));
+const length = fc.oneof(
+  fc.integer({ min: 0, max: 50 }),
+  fc.integer({ min: 4_000, max: 4_200 }),
+  fc.integer({ min: 16_000, max: 40_000 }),
+);
 const step = fc.oneof(
   fc.record({ kind: fc.constant("push" as const), length, owned: fc.boolean() }),
-  fc.record({ kind: fc.constantFrom("take" as const, "pieces" as const, "skip" as const), length, owned: fc.constant(true) }),
+  fc.record({
+    kind: fc.constantFrom("take" as const, "pieces" as const, "skip" as const),
+    length,
+    owned: fc.constant(true),
+  }),
 );
 
 it("a queue gives back the bytes that went in, in order, however they came and are taken", () => {
@@ -49,28 +57,44 @@ it("a million bytes that come one by one take little more memory than a million 
   expect(Buffer.concat(pieces).equals(Buffer.alloc(million, 7))).toBe(true);
 });
 
-it.each([1, 700, 2_000, 30_000, 200_000])("%i bytes in small chunks are held in twice their memory or a kilobyte, in few pieces", (size) => {
-  const queue = new ChunkQueue();
-  for (let held = 0; held < size; held += 100) queue.push(Buffer.alloc(Math.min(100, size - held)), false);
-  const pieces = queue.takePieces(size);
-  const blocks = new Set(pieces.map(({ buffer }) => buffer));
-  expect([...blocks].reduce((sum, { byteLength }) => sum + byteLength, 0)).toBeLessThanOrEqual(Math.max(1_024, 2 * size));
-  expect(pieces.length).toBeLessThan(6 + size / 16_384);
-});
+it.each([1, 700, 2_000, 30_000, 200_000])(
+  "%i bytes in small chunks are held in twice their memory or a kilobyte, in few pieces",
+  (size) => {
+    const queue = new ChunkQueue();
+    for (let held = 0; held < size; held += 100) queue.push(Buffer.alloc(Math.min(100, size - held)), false);
+    const pieces = queue.takePieces(size);
+    const blocks = new Set(pieces.map(({ buffer }) => buffer));
+    expect([...blocks].reduce((sum, { byteLength }) => sum + byteLength, 0)).toBeLessThanOrEqual(
+      Math.max(1_024, 2 * size),
+    );
+    expect(pieces.length).toBeLessThan(6 + size / 16_384);
+  },
+);
 
 describe("a queue", () => {
-  const sharing = (piece: Buffer | undefined, chunk: Buffer) => piece?.buffer === chunk.buffer && piece.byteOffset >= chunk.byteOffset;
-  const numbered = (from: number, size: number) => Buffer.from(Array.from({ length: size }, (_, index) => from + index));
+  const sharing = (piece: Buffer | undefined, chunk: Buffer) =>
+    piece?.buffer === chunk.buffer && piece.byteOffset >= chunk.byteOffset;
+  const numbered = (from: number, size: number) =>
+    Buffer.from(Array.from({ length: size }, (_, index) => from + index));
 
   it("holds chunks of 4 KiB and more as they are, and copies shorter ones and those that are not its own", () => {
-    for (const [size, owned, asItIs] of [[4_095, true, false], [4_096, true, true], [4_096, false, false], [50_000, true, true], [50_000, false, false]] as const) {
+    for (const [size, owned, asItIs] of [
+      [4_095, true, false],
+      [4_096, true, true],
+      [4_096, false, false],
+      [50_000, true, true],
+      [50_000, false, false],
+    ] as const) {
       const chunk = Buffer.alloc(size, 7);
       for (const taken of ["take", "takePieces"] as const) {
         const queue = new ChunkQueue();
         queue.push(chunk, owned);
         const pieces = [queue[taken](size)].flat();
         expect(Buffer.concat(pieces).equals(chunk)).toBe(true);
-        expect(pieces.some((piece) => sharing(piece, chunk)), `${size} bytes, ${owned ? "owned" : "not owned"}, ${taken}`).toBe(asItIs);
+        expect(
+          pieces.some((piece) => sharing(piece, chunk)),
+          `${size} bytes, ${owned ? "owned" : "not owned"}, ${taken}`,
+        ).toBe(asItIs);
       }
     }
   });
@@ -80,7 +104,13 @@ describe("a queue", () => {
     const queue = new ChunkQueue();
     queue.push(one, true);
     queue.push(other, true);
-    for (const [length, chunk] of [[100, one], [4_900, one], [4_999, other], [1, other]] as const) expect(sharing(queue.take(length), chunk)).toBe(true);
+    for (const [length, chunk] of [
+      [100, one],
+      [4_900, one],
+      [4_999, other],
+      [1, other],
+    ] as const)
+      expect(sharing(queue.take(length), chunk)).toBe(true);
     expect(queue.take(1).length).toBe(0);
   });
 

@@ -6,15 +6,28 @@ import { RecordingDecryptor } from "../../src/recording/decrypt.js";
 import { FloeDecryptor } from "../../src/recording/floe.js";
 import { bytesReader } from "../../src/recording/opening.js";
 import { encryptAll } from "./floe-oracle.js";
-import { capacity, chunks, dataKey, encrypt, encryptWithMetadata, header, lease, type LeaseState, segmentLength } from "./support.js";
+import {
+  capacity,
+  chunks,
+  dataKey,
+  encrypt,
+  encryptWithMetadata,
+  header,
+  lease,
+  type LeaseState,
+  segmentLength,
+} from "./support.js";
 
 const headerBytes = header();
 const start = headerBytes.length + 74;
 const fresh = (): LeaseState => ({ released: 0, renewed: 0, valid: true });
-const open = (bytes: Uint8Array, { salvage = false, state = fresh() } = {}) => RecordingDecryptor.open(bytesReader(bytes), { open: async () => lease(state), salvage });
+const open = (bytes: Uint8Array, { salvage = false, state = fresh() } = {}) =>
+  RecordingDecryptor.open(bytesReader(bytes), { open: async () => lease(state), salvage });
 const sizeOf = (pieces: readonly Buffer[] | undefined) => pieces?.reduce((sum, { length }) => sum + length, 0);
 /** The sizes of all steps, and how the last one failed. */
-async function steps(decryptor: RecordingDecryptor): Promise<(number | undefined | { code?: string; message?: string })[]> {
+async function steps(
+  decryptor: RecordingDecryptor,
+): Promise<(number | undefined | { code?: string; message?: string })[]> {
   const all: Awaited<ReturnType<typeof steps>> = [];
   do {
     all.push(
@@ -35,7 +48,9 @@ const lengthField = (segment: Buffer, value: number) => {
 };
 
 const whole = await encrypt(randomBytes(2 * capacity + 100), headerBytes);
-const [a, b, c] = [0, 1, 2].map((index) => whole.subarray(start + index * segmentLength, start + (index + 1) * segmentLength)) as [Buffer, Buffer, Buffer];
+const [a, b, c] = [0, 1, 2].map((index) =>
+  whole.subarray(start + index * segmentLength, start + (index + 1) * segmentLength),
+) as [Buffer, Buffer, Buffer];
 const build = (...segments: Buffer[]) => Buffer.concat([whole.subarray(0, start), ...segments]);
 
 describe("a decryption", () => {
@@ -43,18 +58,32 @@ describe("a decryption", () => {
     const encrypted = await encrypt(randomBytes(600 * capacity + 9), headerBytes);
     const state = fresh();
     const decryptor = await open(encrypted, { state });
-    expect([decryptor.headerLength, decryptor.totals()]).toEqual([headerBytes.length, { plaintextSize: 0, encryptedSize: start }]);
+    expect([decryptor.headerLength, decryptor.totals()]).toEqual([
+      headerBytes.length,
+      { plaintextSize: 0, encryptedSize: start },
+    ]);
     expect(sizeOf(await decryptor.next())).toBe(256 * capacity);
     expect(decryptor.totals()).toEqual({ plaintextSize: 256 * capacity, encryptedSize: start + 256 * segmentLength });
     expect(await steps(decryptor)).toEqual([256 * capacity, 88 * capacity, 9, undefined]);
     expect(decryptor.totals()).toEqual({ plaintextSize: 600 * capacity + 9, encryptedSize: encrypted.length });
-    expect([decryptor.complete, decryptor.damage, state.released, await decryptor.next()]).toEqual([true, undefined, 1, undefined]);
+    expect([decryptor.complete, decryptor.damage, state.released, await decryptor.next()]).toEqual([
+      true,
+      undefined,
+      1,
+      undefined,
+    ]);
   });
 
   it("opens what has come, and waits only for the segment that is next", async () => {
     const encrypted = await encrypt(randomBytes(4 * capacity), headerBytes);
-    const parts = [encrypted.subarray(0, start + 2 * segmentLength + 50), encrypted.subarray(start + 2 * segmentLength + 50)];
-    const decryptor = await RecordingDecryptor.open(new ByteReader(async () => parts.shift(), true), { open: async () => lease(), salvage: false });
+    const parts = [
+      encrypted.subarray(0, start + 2 * segmentLength + 50),
+      encrypted.subarray(start + 2 * segmentLength + 50),
+    ];
+    const decryptor = await RecordingDecryptor.open(new ByteReader(async () => parts.shift(), true), {
+      open: async () => lease(),
+      salvage: false,
+    });
     expect(await steps(decryptor)).toEqual([2 * capacity, capacity, capacity, undefined]);
   });
 
@@ -66,28 +95,53 @@ describe("a decryption", () => {
     ["an inner segment less a byte", build(a, b.subarray(0, -1)), [capacity], cut],
     ["the last segment less a byte", build(a, b, c.subarray(0, -1)), [capacity, capacity], cut],
     ["no last segment", build(a, b), [capacity, capacity], cut],
-    ["a last segment that claims 31 bytes", build(a, b, lengthField(c, 31)), [capacity, capacity], changed("segment 2 has the wrong length")],
-    ["a last segment that claims too much", build(a, lengthField(b, segmentLength + 1)), [capacity], changed("segment 1 has the wrong length")],
-    ["an inner segment that claims to be the last", build(a, lengthField(b, segmentLength)), [capacity], changed("segment 1 was changed")],
+    [
+      "a last segment that claims 31 bytes",
+      build(a, b, lengthField(c, 31)),
+      [capacity, capacity],
+      changed("segment 2 has the wrong length"),
+    ],
+    [
+      "a last segment that claims too much",
+      build(a, lengthField(b, segmentLength + 1)),
+      [capacity],
+      changed("segment 1 has the wrong length"),
+    ],
+    [
+      "an inner segment that claims to be the last",
+      build(a, lengthField(b, segmentLength)),
+      [capacity],
+      changed("segment 1 was changed"),
+    ],
     ["two segments swapped", build(b, a, c), [], changed("segment 0 was changed")],
-    ["a byte behind", build(a, b, c, Buffer.alloc(1)), [capacity * 2], changed("bytes follow the recording's last segment")],
+    [
+      "a byte behind",
+      build(a, b, c, Buffer.alloc(1)),
+      [capacity * 2],
+      changed("bytes follow the recording's last segment"),
+    ],
   ];
-  it.each(damaged)("of %s releases the segments before, and then fails or, to salvage, ends", async (what, bytes, released, error) => {
-    const before = released.reduce((sum, size) => sum + size, 0);
-    const state = fresh();
-    const failing = await open(bytes, { state });
-    const seen = await steps(failing);
-    expect(seen.pop(), what).toEqual(error);
-    expect(seen.reduce<number>((sum, size) => sum + (size as number), 0)).toBe(before);
-    expect(failing.complete).toBe(false);
-    failing.destroy();
-    const salvaging = await open(bytes, { salvage: true, state });
-    const saved = await steps(salvaging);
-    expect(saved.pop()).toBeUndefined();
-    expect(saved.reduce<number>((sum, size) => sum + (size as number), 0)).toBe(what === "a byte behind" ? 2 * capacity + 100 : before);
-    expect(salvaging.damage).toMatchObject(error);
-    expect([salvaging.complete, await salvaging.next(), state.released]).toEqual([false, undefined, 2]);
-  });
+  it.each(damaged)(
+    "of %s releases the segments before, and then fails or, to salvage, ends",
+    async (what, bytes, released, error) => {
+      const before = released.reduce((sum, size) => sum + size, 0);
+      const state = fresh();
+      const failing = await open(bytes, { state });
+      const seen = await steps(failing);
+      expect(seen.pop(), what).toEqual(error);
+      expect(seen.reduce<number>((sum, size) => sum + (size as number), 0)).toBe(before);
+      expect(failing.complete).toBe(false);
+      failing.destroy();
+      const salvaging = await open(bytes, { salvage: true, state });
+      const saved = await steps(salvaging);
+      expect(saved.pop()).toBeUndefined();
+      expect(saved.reduce<number>((sum, size) => sum + (size as number), 0)).toBe(
+        what === "a byte behind" ? 2 * capacity + 100 : before,
+      );
+      expect(salvaging.damage).toMatchObject(error);
+      expect([salvaging.complete, await salvaging.next(), state.released]).toEqual([false, undefined, 2]);
+    },
+  );
 
   it("that failed fails again", async () => {
     const bytes = build(a, lengthField(b, segmentLength), c);
@@ -122,8 +176,14 @@ describe("a decryption", () => {
 
   it("opens nothing after it was destroyed while it waited", async () => {
     let more: (chunk: Uint8Array | undefined) => void = () => undefined;
-    const pending: Promise<Uint8Array | undefined>[] = [Promise.resolve(whole.subarray(0, start)), new Promise((resolve) => (more = resolve))];
-    const decryptor = await RecordingDecryptor.open(new ByteReader(() => pending.shift() ?? Promise.resolve(undefined), true), { open: async () => lease(), salvage: false });
+    const pending: Promise<Uint8Array | undefined>[] = [
+      Promise.resolve(whole.subarray(0, start)),
+      new Promise((resolve) => (more = resolve)),
+    ];
+    const decryptor = await RecordingDecryptor.open(
+      new ByteReader(() => pending.shift() ?? Promise.resolve(undefined), true),
+      { open: async () => lease(), salvage: false },
+    );
     const next = decryptor.next();
     decryptor.destroy();
     more(whole.subarray(start));
@@ -135,10 +195,14 @@ describe("a decryption", () => {
     const { encrypted, start: payload } = await encryptWithMetadata(randomBytes(10), { a: 1 });
     for (const size of [1, 7, 4_096]) {
       const source = chunks(encrypted, size);
-      const decryptor = await RecordingDecryptor.open(new ByteReader(async () => source.next().value as Buffer | undefined, true), { open: async () => lease(), salvage: false });
+      const decryptor = await RecordingDecryptor.open(
+        new ByteReader(async () => source.next().value as Buffer | undefined, true),
+        { open: async () => lease(), salvage: false },
+      );
       expect([decryptor.header.metadata, decryptor.headerLength]).toEqual([{ a: 1 }, payload - 74]);
     }
-    for (const length of [0, 6, 11, 12, payload - 75, payload - 74, payload - 1]) await expect(open(encrypted.subarray(0, length), { salvage: true })).rejects.toMatchObject(cut);
+    for (const length of [0, 6, 11, 12, payload - 75, payload - 74, payload - 1])
+      await expect(open(encrypted.subarray(0, length), { salvage: true })).rejects.toMatchObject(cut);
   });
 
   it("salvages a payload without its metadata where that was changed, and only then", async () => {
@@ -148,20 +212,36 @@ describe("a decryption", () => {
     const message = "the recording's metadata was changed, or belongs to another recording";
     await expect(open(lost)).rejects.toMatchObject(changed(message));
     const salvaging = await open(lost, { salvage: true });
-    expect([await steps(salvaging), salvaging.header.metadata, salvaging.complete]).toEqual([[10, undefined], undefined, false]);
+    expect([await steps(salvaging), salvaging.header.metadata, salvaging.complete]).toEqual([
+      [10, undefined],
+      undefined,
+      false,
+    ]);
     expect(salvaging.damage).toMatchObject(changed(message));
     const aad = Buffer.concat([told, Buffer.from("recording-keystore metadata v1")]);
-    const foreign = encryptAll({ ENC_SEG_LEN: 65_568, AEAD_ROTATION_MASK: 20, RND: (length) => randomBytes(length) }, dataKey, aad, Buffer.alloc(section.length - 106, "x"));
+    const foreign = encryptAll(
+      { ENC_SEG_LEN: 65_568, AEAD_ROTATION_MASK: 20, RND: (length) => randomBytes(length) },
+      dataKey,
+      aad,
+      Buffer.alloc(section.length - 106, "x"),
+    );
     const state = fresh();
     const notCanonical = Buffer.concat([told, foreign, encrypted.subarray(payload)]);
-    await expect(open(notCanonical, { salvage: true, state })).rejects.toMatchObject({ code: "ERR_FORMAT_INVALID", message: "its metadata is not a canonical JSON object, padded with spaces" });
+    await expect(open(notCanonical, { salvage: true, state })).rejects.toMatchObject({
+      code: "ERR_FORMAT_INVALID",
+      message: "its metadata is not a canonical JSON object, padded with spaces",
+    });
     expect(state.released).toBe(1);
   });
 
   it("lends its keys to those who read segments by themselves, under its signal", async () => {
     const state = fresh();
     const controller = new AbortController();
-    const decryptor = await RecordingDecryptor.open(bytesReader(whole), { open: async () => lease(state), salvage: false, signal: controller.signal });
+    const decryptor = await RecordingDecryptor.open(bytesReader(whole), {
+      open: async () => lease(state),
+      salvage: false,
+      signal: controller.signal,
+    });
     const { segmentKeys } = decryptor;
     const { held } = segmentKeys;
     expect(await segmentKeys.use((floe) => floe)).toBe(held);

@@ -35,7 +35,9 @@ function KDF(prk: Bytes, info: Bytes, length: number): Buffer {
   let output = Buffer.alloc(0);
   let block = Buffer.alloc(0);
   for (let counter = 1; output.length < length; counter += 1) {
-    block = createHmac("sha384", prk).update(Buffer.concat([block, info, Buffer.from([counter])])).digest();
+    block = createHmac("sha384", prk)
+      .update(Buffer.concat([block, info, Buffer.from([counter])]))
+      .digest();
     output = Buffer.concat([output, block]);
   }
   return output.subarray(0, length);
@@ -70,29 +72,53 @@ export function startEncryption(parameters: Parameters, key: Bytes, aad: Bytes):
 export function startDecryption(parameters: Parameters, key: Bytes, aad: Bytes, header: Buffer): State {
   const iv = header.subarray(10, 42);
   if (!header.subarray(0, 10).equals(PARAM_ENCODE(parameters))) throw new Error("Invalid Header");
-  if (!FLOE_KDF(parameters, key, iv, aad, Buffer.from("HEADER_TAG:"), 32).equals(header.subarray(42))) throw new Error("Invalid Header Tag");
+  if (!FLOE_KDF(parameters, key, iv, aad, Buffer.from("HEADER_TAG:"), 32).equals(header.subarray(42)))
+    throw new Error("Invalid Header Tag");
   return { MessageKey: FLOE_KDF(parameters, key, iv, aad, Buffer.from("MESSAGE_KEY:"), KDF_KEY_LEN), iv, aad };
 }
 
-export function encryptSegment(parameters: Parameters, state: State, plaintext: Bytes, position: number, is_final: boolean): Buffer {
+export function encryptSegment(
+  parameters: Parameters,
+  state: State,
+  plaintext: Bytes,
+  position: number,
+  is_final: boolean,
+): Buffer {
   const aead_iv = parameters.RND(AEAD_IV_LEN);
-  const cipher = createCipheriv("aes-256-gcm", DERIVE_KEY(parameters, state, position), aead_iv, { authTagLength: AEAD_TAG_LEN });
+  const cipher = createCipheriv("aes-256-gcm", DERIVE_KEY(parameters, state, position), aead_iv, {
+    authTagLength: AEAD_TAG_LEN,
+  });
   cipher.setAAD(Buffer.concat([I2BE(position, 8), Buffer.from([is_final ? 1 : 0])]));
   const ciphertext = Buffer.concat([cipher.update(plaintext), cipher.final()]);
   const length = is_final ? 4 + AEAD_IV_LEN + ciphertext.length + AEAD_TAG_LEN : 0xffffffff;
   return Buffer.concat([I2BE(length, 4), aead_iv, ciphertext, cipher.getAuthTag()]);
 }
 
-export function decryptSegment(parameters: Parameters, state: State, segment: Buffer, position: number, is_final: boolean): Buffer {
-  if (is_final ? BE2I(segment.subarray(0, 4)) !== segment.length : segment.length !== parameters.ENC_SEG_LEN) throw new Error("Invalid segment");
-  const decipher = createDecipheriv("aes-256-gcm", DERIVE_KEY(parameters, state, position), segment.subarray(4, 16), { authTagLength: AEAD_TAG_LEN });
+export function decryptSegment(
+  parameters: Parameters,
+  state: State,
+  segment: Buffer,
+  position: number,
+  is_final: boolean,
+): Buffer {
+  if (is_final ? BE2I(segment.subarray(0, 4)) !== segment.length : segment.length !== parameters.ENC_SEG_LEN)
+    throw new Error("Invalid segment");
+  const decipher = createDecipheriv("aes-256-gcm", DERIVE_KEY(parameters, state, position), segment.subarray(4, 16), {
+    authTagLength: AEAD_TAG_LEN,
+  });
   decipher.setAAD(Buffer.concat([I2BE(position, 8), Buffer.from([is_final ? 1 : 0])]));
   decipher.setAuthTag(segment.subarray(-AEAD_TAG_LEN));
   return Buffer.concat([decipher.update(segment.subarray(16, -AEAD_TAG_LEN)), decipher.final()]);
 }
 
 /** The whole message. An empty last segment is written for an empty message, or where `emptyLast` asks for one. */
-export function encryptAll(parameters: Parameters, key: Bytes, aad: Bytes, plaintext: Bytes, emptyLast = false): Buffer {
+export function encryptAll(
+  parameters: Parameters,
+  key: Bytes,
+  aad: Bytes,
+  plaintext: Bytes,
+  emptyLast = false,
+): Buffer {
   const { State, Header } = startEncryption(parameters, key, aad);
   const capacity = parameters.ENC_SEG_LEN - 32;
   const parts = [Header];

@@ -23,14 +23,25 @@ describe("keys of a recording", () => {
   it("are derived once for a term, and what else stands under the data key is opened once", async () => {
     const state = fresh();
     const opened: boolean[] = [];
-    const leased = await LeasedFloe.open(lease(state), message, undefined, (key) => void opened.push(key.equals(dataKey)));
+    const leased = await LeasedFloe.open(
+      lease(state),
+      message,
+      undefined,
+      (key) => void opened.push(key.equals(dataKey)),
+    );
     const floe = leased.held!;
     expect(await usable(leased)).toBe(floe);
     expect([opened, wiped(state), state.renewed]).toEqual([[true], [true], 0]);
     state.valid = false;
     expect(leased.held).toBeUndefined();
     const next = await usable(leased);
-    expect([works(floe), works(next), opened.length, wiped(state), state.renewed]).toEqual([false, true, 1, [true, true], 1]);
+    expect([works(floe), works(next), opened.length, wiped(state), state.renewed]).toEqual([
+      false,
+      true,
+      1,
+      [true, true],
+      1,
+    ]);
     leased.destroy();
     leased.destroy();
     expect([works(next), state.released]).toEqual([false, 1]);
@@ -87,7 +98,11 @@ describe("keys of a recording", () => {
     state.end?.();
     state.end?.(forgotten);
     state.end?.(new RecordingKeyStoreError("ERR_CLOSED", "closed"));
-    expect(told.map((error) => (error as RecordingKeyStoreError | undefined)?.code)).toEqual([undefined, "ERR_KEYS_FORGOTTEN", "ERR_CLOSED"]);
+    expect(told.map((error) => (error as RecordingKeyStoreError | undefined)?.code)).toEqual([
+      undefined,
+      "ERR_KEYS_FORGOTTEN",
+      "ERR_CLOSED",
+    ]);
     leased.onEnd((error) => void told.push(error));
     expect(told.at(-1)).toBe(forgotten); // the first reason
   });
@@ -95,7 +110,9 @@ describe("keys of a recording", () => {
   it("are given back where they do not belong to the recording", async () => {
     const state = fresh();
     const first = () => expect.fail("was opened");
-    await expect(LeasedFloe.open(lease(state), { ...message, header: header({ asset: "screen" }) }, undefined, first)).rejects.toMatchObject({ code: "ERR_RECORDING_TAMPERED" });
+    await expect(
+      LeasedFloe.open(lease(state), { ...message, header: header({ asset: "screen" }) }, undefined, first),
+    ).rejects.toMatchObject({ code: "ERR_RECORDING_TAMPERED" });
     expect([state.released, wiped(state)]).toEqual([1, [true]]);
   });
 });

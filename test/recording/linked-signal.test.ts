@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { linkedSignal } from "../../src/recording/linked-signal.js";
 
 describe("a linked signal", () => {
-  const listeners = (...controllers: AbortController[]) => controllers.map(({ signal }) => getEventListeners(signal, "abort").length);
+  const listeners = (...controllers: AbortController[]) =>
+    controllers.map(({ signal }) => getEventListeners(signal, "abort").length);
 
   it("aborts with the first of several, for its reason", () => {
     const [one, other] = [new AbortController(), new AbortController()];

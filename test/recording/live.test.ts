@@ -17,7 +17,9 @@ const shapes: Record<string, () => Live> = {
   },
   ReadableStream: () => {
     let push: Live["push"] = () => undefined;
-    const source = new ReadableStream<Uint8Array>({ start: (controller) => void (push = (chunk) => controller.enqueue(chunk)) });
+    const source = new ReadableStream<Uint8Array>({
+      start: (controller) => void (push = (chunk) => controller.enqueue(chunk)),
+    });
     return { source, push: (chunk) => push(chunk) };
   },
   "async iterable": () => {
@@ -54,7 +56,13 @@ describe.each(Object.keys(shapes))("a live recording (%s)", (shape) => {
 
   // FLOE must know whether a segment is the last before it starts it.
   it("lets a full segment go with the next byte, and not later", async () => {
-    expect(await comeOut(shape, [capacity - 1, 1, 1, capacity - 1, 1])).toEqual([start, start, start + segmentLength, start + segmentLength, start + 2 * segmentLength]);
+    expect(await comeOut(shape, [capacity - 1, 1, 1, capacity - 1, 1])).toEqual([
+      start,
+      start,
+      start + segmentLength,
+      start + segmentLength,
+      start + 2 * segmentLength,
+    ]);
   });
 
   it("lets all segments of a long chunk go at once but the last", async () => {
@@ -62,7 +70,12 @@ describe.each(Object.keys(shapes))("a live recording (%s)", (shape) => {
   });
 
   it("lets the segments of many small chunks go as they are full", async () => {
-    const out = await comeOut(shape, Array.from({ length: 100 }, () => 100));
-    expect(out).toEqual(Array.from({ length: 100 }, (_, index) => start + Math.floor(((index + 1) * 100 - 1) / capacity) * segmentLength));
+    const out = await comeOut(
+      shape,
+      Array.from({ length: 100 }, () => 100),
+    );
+    expect(out).toEqual(
+      Array.from({ length: 100 }, (_, index) => start + Math.floor(((index + 1) * 100 - 1) / capacity) * segmentLength),
+    );
   });
 });

@@ -53,9 +53,16 @@ const request = () => ({ header: header(), dataKey: Buffer.from(dataKey), segmen
 const opening = { open: async () => lease() };
 
 it.each<[string, (encrypted: Buffer) => () => Promise<unknown>]>([
-  ["encryption of streams", () => all(async () => collect((await encryptBody(Readable.from(chunks(plaintext, 1_048_576)), request())).body))],
+  [
+    "encryption of streams",
+    () => all(async () => collect((await encryptBody(Readable.from(chunks(plaintext, 1_048_576)), request())).body)),
+  ],
   ["encryption of bytes", () => all(() => encryptBody(plaintext, request()))],
-  ["decryption of streams", (encrypted) => all(async () => collect((await decryptBody(Readable.from(chunks(encrypted, 1_048_576)), opening)).body))],
+  [
+    "decryption of streams",
+    (encrypted) =>
+      all(async () => collect((await decryptBody(Readable.from(chunks(encrypted, 1_048_576)), opening)).body)),
+  ],
   ["decryption of bytes", (encrypted) => all(() => decryptBody(encrypted, opening))],
 ])("%s lets the event loop go on between its steps", async (_, taskFor) => {
   const task = taskFor(await encrypt(plaintext));

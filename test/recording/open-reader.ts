@@ -5,5 +5,8 @@ import { lease } from "./support.js";
 
 /** A reader of what `encrypt` of ./support.js has made. */
 export function openReader(source: RandomAccessSource): Promise<RecordingReader> {
-  return SegmentReader.open(source, { checkNames: () => undefined, open: async () => ({ lease: lease(), keyPairId: "pair-1" }) });
+  return SegmentReader.open(source, {
+    checkNames: () => undefined,
+    open: async () => ({ lease: lease(), keyPairId: "pair-1" }),
+  });
 }

@@ -7,8 +7,12 @@ export function useFreedPieces(): () => [encrypting: () => number, decrypting: (
     vi.restoreAllMocks();
   });
   return () => {
-    const [encrypt, decrypt] = [vi.spyOn(FloeSegments.prototype, "encrypt"), vi.spyOn(FloeSegments.prototype, "decrypt")];
-    const freed = (results: { value: unknown }[]) => results.flatMap(({ value }) => value as Buffer[]).filter(({ buffer }) => buffer.byteLength === 0).length;
+    const [encrypt, decrypt] = [
+      vi.spyOn(FloeSegments.prototype, "encrypt"),
+      vi.spyOn(FloeSegments.prototype, "decrypt"),
+    ];
+    const freed = (results: { value: unknown }[]) =>
+      results.flatMap(({ value }) => value as Buffer[]).filter(({ buffer }) => buffer.byteLength === 0).length;
     return [() => freed(encrypt.mock.results), () => freed(decrypt.mock.results)];
   };
 }

@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { pullReadable } from "../../src/recording/readable-source.js";
 import { atRest, collect } from "./support.js";
 
-const silent = (highWaterMark?: number) => new Readable({ read: () => undefined, ...(highWaterMark ? { highWaterMark } : {}) });
+const silent = (highWaterMark?: number) =>
+  new Readable({ read: () => undefined, ...(highWaterMark ? { highWaterMark } : {}) });
 const end = { done: true, value: undefined };
 const chunk = (text: string) => ({ done: false, value: Buffer.from(text) });
 const closed = { code: "ERR_STREAM_PREMATURE_CLOSE", message: "the stream was closed before its end" };
@@ -44,23 +45,35 @@ describe("a Readable that is pulled", () => {
   });
 
   it.each<[string, () => Promise<Readable>, object | undefined]>([
-    ["has failed", async () => {
-      const stream = silent();
-      stream.on("error", () => undefined).destroy(new Error("disk gone"));
-      await atRest();
-      return stream;
-    }, { message: "disk gone" }],
+    [
+      "has failed",
+      async () => {
+        const stream = silent();
+        stream.on("error", () => undefined).destroy(new Error("disk gone"));
+        await atRest();
+        return stream;
+      },
+      { message: "disk gone" },
+    ],
     ["was destroyed", async () => silent().destroy(), closed],
-    ["was destroyed, and is at rest", async () => {
-      const stream = silent().destroy();
-      await atRest();
-      return stream;
-    }, closed],
-    ["was read to its end", async () => {
-      const stream = Readable.from([Buffer.from("a")]);
-      await collect(stream);
-      return stream;
-    }, undefined],
+    [
+      "was destroyed, and is at rest",
+      async () => {
+        const stream = silent().destroy();
+        await atRest();
+        return stream;
+      },
+      closed,
+    ],
+    [
+      "was read to its end",
+      async () => {
+        const stream = Readable.from([Buffer.from("a")]);
+        await collect(stream);
+        return stream;
+      },
+      undefined,
+    ],
   ])("is told apart where it %s before", async (_what, make, error) => {
     const pull = pullReadable(await make());
     if (error) await expect(pull()).rejects.toMatchObject(error);

@@ -11,7 +11,18 @@ import { bytesSource, type RandomAccessSource } from "../../src/recording/random
 import { SegmentReader, type OpenRequest } from "../../src/recording/segment-reader.js";
 import { encryptAll } from "./floe-oracle.js";
 import { effort } from "../support/effort.js";
-import { atRest, capacity, collect, dataKey, encrypt, encryptWithMetadata, header, lease, type LeaseState, segmentLength } from "./support.js";
+import {
+  atRest,
+  capacity,
+  collect,
+  dataKey,
+  encrypt,
+  encryptWithMetadata,
+  header,
+  lease,
+  type LeaseState,
+  segmentLength,
+} from "./support.js";
 
 const headerBytes = header();
 const start = headerBytes.length + 74;
@@ -29,24 +40,42 @@ function watched(bytes: Uint8Array): RandomAccessSource & { reads: { offset: num
     },
   };
 }
-const request = (held = lease()): OpenRequest => ({ checkNames: () => undefined, open: async () => ({ lease: held, keyPairId: "pair-1" }) });
-const open = (bytes: Uint8Array | RandomAccessSource, held = lease()) => SegmentReader.open(bytes instanceof Uint8Array ? bytesSource(bytes) : bytes, request(held));
+const request = (held = lease()): OpenRequest => ({
+  checkNames: () => undefined,
+  open: async () => ({ lease: held, keyPairId: "pair-1" }),
+});
+const open = (bytes: Uint8Array | RandomAccessSource, held = lease()) =>
+  SegmentReader.open(bytes instanceof Uint8Array ? bytesSource(bytes) : bytes, request(held));
 
 describe("a recording open for random access", () => {
   it("reads like the plaintext itself, whatever the size and the form of its end", async () => {
-    const sizes = fc.oneof(fc.constantFrom(0, 1, capacity - 1, capacity, capacity + 1, 2 * capacity, 5 * capacity), fc.integer({ min: 0, max: 6 * capacity }));
-    const ranges = fc.array(fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.integer({ min: 0, max: 3 * capacity })), { maxLength: 8 });
+    const sizes = fc.oneof(
+      fc.constantFrom(0, 1, capacity - 1, capacity, capacity + 1, 2 * capacity, 5 * capacity),
+      fc.integer({ min: 0, max: 6 * capacity }),
+    );
+    const ranges = fc.array(
+      fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.integer({ min: 0, max: 3 * capacity })),
+      { maxLength: 8 },
+    );
     await fc.assert(
       fc.asyncProperty(sizes, fc.boolean(), ranges, async (size, emptyLast, reads) => {
         const plaintext = randomBytes(size);
-        const parameters = { ENC_SEG_LEN: segmentLength, AEAD_ROTATION_MASK: 20, RND: (length: number) => randomBytes(length) };
-        const reader = await open(Buffer.concat([headerBytes, encryptAll(parameters, dataKey, headerBytes, plaintext, emptyLast)]));
+        const parameters = {
+          ENC_SEG_LEN: segmentLength,
+          AEAD_ROTATION_MASK: 20,
+          RND: (length: number) => randomBytes(length),
+        };
+        const reader = await open(
+          Buffer.concat([headerBytes, encryptAll(parameters, dataKey, headerBytes, plaintext, emptyLast)]),
+        );
         expect(reader.size).toBe(size);
         for (const [where, length] of reads) {
           const offset = Math.floor(where * size);
           expect((await reader.read(offset, length)).equals(plaintext.subarray(offset, offset + length))).toBe(true);
           const end = Math.min(size, offset + length);
-          expect((await collect(reader.stream({ start: offset, end }))).equals(plaintext.subarray(offset, end))).toBe(true);
+          expect((await collect(reader.stream({ start: offset, end }))).equals(plaintext.subarray(offset, end))).toBe(
+            true,
+          );
         }
         await reader.close();
       }),
@@ -106,7 +135,10 @@ describe("a recording open for random access", () => {
       [cut(start + segmentLength + 32), "ERR_RECORDING_TRUNCATED"],
       [cut(encrypted.length - 1), "ERR_RECORDING_TRUNCATED"],
       [Buffer.concat([encrypted, Buffer.from([0])]), "ERR_RECORDING_TAMPERED"],
-      [Buffer.concat([cut(start + segmentLength), encrypted.subarray(start + 3 * segmentLength)]), "ERR_RECORDING_TAMPERED"],
+      [
+        Buffer.concat([cut(start + segmentLength), encrypted.subarray(start + 3 * segmentLength)]),
+        "ERR_RECORDING_TAMPERED",
+      ],
       [Buffer.from("RIFF and so on"), "ERR_FORMAT_INVALID"],
     ] as const) {
       await expect(open(bytes)).rejects.toMatchObject({ code });
@@ -134,29 +166,75 @@ describe("a recording open for random access", () => {
   it("refuses what lies outside, and a source that does not keep its word", async () => {
     const encrypted = await encrypt(randomBytes(100), headerBytes);
     const reader = await open(encrypted);
-    const outside = [[-1, 1], [101, 0], [0.5, 1], [0, -1], [0, NaN]] as const;
-    for (const [offset, length] of outside) await expect(reader.read(offset, length)).rejects.toMatchObject({ code: "ERR_INVALID_INPUT" });
+    const outside = [
+      [-1, 1],
+      [101, 0],
+      [0.5, 1],
+      [0, -1],
+      [0, NaN],
+    ] as const;
+    for (const [offset, length] of outside)
+      await expect(reader.read(offset, length)).rejects.toMatchObject({ code: "ERR_INVALID_INPUT" });
     expect(() => reader.stream({ start: 5, end: 4 })).toThrow(expect.objectContaining({ code: "ERR_INVALID_INPUT" }));
     expect(() => reader.stream({ end: 101 })).toThrow(expect.objectContaining({ code: "ERR_INVALID_INPUT" }));
     expect((await reader.read(100, 10)).length).toBe(0);
     await expect(open({ size: 1.5, read: async () => encrypted })).rejects.toMatchObject({ code: "ERR_INVALID_INPUT" });
-    await expect(open({ size: encrypted.length, read: async () => "text" as never })).rejects.toMatchObject({ code: "ERR_INVALID_INPUT" });
-    await expect(open({ size: encrypted.length, read: async () => Buffer.alloc(9_999) })).rejects.toMatchObject({ code: "ERR_INVALID_INPUT" });
+    await expect(open({ size: encrypted.length, read: async () => "text" as never })).rejects.toMatchObject({
+      code: "ERR_INVALID_INPUT",
+    });
+    await expect(open({ size: encrypted.length, read: async () => Buffer.alloc(9_999) })).rejects.toMatchObject({
+      code: "ERR_INVALID_INPUT",
+    });
     const { read } = bytesSource(encrypted);
-    await expect(open({ size: encrypted.length + 10, read })).rejects.toMatchObject({ code: "ERR_RECORDING_TRUNCATED" });
+    await expect(open({ size: encrypted.length + 10, read })).rejects.toMatchObject({
+      code: "ERR_RECORDING_TRUNCATED",
+    });
   });
 
   it.each<[string, unknown, object]>([
     ["null", null, { field: "source", rule: "must have size and read(offset, length, signal)" }],
     ["a text", "recording", { field: "source", rule: "must have size and read(offset, length, signal)" }],
     ["without read", { size: 100 }, { field: "source", rule: "must have size and read(offset, length, signal)" }],
-    ["of a negative size", { size: -1, read: async () => Buffer.alloc(1) }, { field: "source.size", rule: "must be a whole number of bytes" }],
-    ["of half a byte", { size: 0.5, read: async () => Buffer.alloc(1) }, { field: "source.size", rule: "must be a whole number of bytes" }],
-    ["that gives text", { size: 100, read: async () => "text" }, { field: "source.read", rule: "must give a Uint8Array" }],
-    ["that gives too much", { size: 100, read: async () => Buffer.alloc(101) }, { field: "source.read", rule: "must give the 100 bytes it was asked for" }],
-    ["that gives too little", { size: 100, read: async () => Buffer.alloc(99) }, { code: "ERR_RECORDING_TRUNCATED", message: "the recording is shorter than its source said" }],
-    ["of nothing", { size: 0, read: async () => Buffer.alloc(0) }, { code: "ERR_RECORDING_TRUNCATED", message: "the recording ends before its last segment" }],
-    ["that throws", { size: 100, read: () => { throw new Error("gone"); } }, { message: "gone" }],
+    [
+      "of a negative size",
+      { size: -1, read: async () => Buffer.alloc(1) },
+      { field: "source.size", rule: "must be a whole number of bytes" },
+    ],
+    [
+      "of half a byte",
+      { size: 0.5, read: async () => Buffer.alloc(1) },
+      { field: "source.size", rule: "must be a whole number of bytes" },
+    ],
+    [
+      "that gives text",
+      { size: 100, read: async () => "text" },
+      { field: "source.read", rule: "must give a Uint8Array" },
+    ],
+    [
+      "that gives too much",
+      { size: 100, read: async () => Buffer.alloc(101) },
+      { field: "source.read", rule: "must give the 100 bytes it was asked for" },
+    ],
+    [
+      "that gives too little",
+      { size: 100, read: async () => Buffer.alloc(99) },
+      { code: "ERR_RECORDING_TRUNCATED", message: "the recording is shorter than its source said" },
+    ],
+    [
+      "of nothing",
+      { size: 0, read: async () => Buffer.alloc(0) },
+      { code: "ERR_RECORDING_TRUNCATED", message: "the recording ends before its last segment" },
+    ],
+    [
+      "that throws",
+      {
+        size: 100,
+        read: () => {
+          throw new Error("gone");
+        },
+      },
+      { message: "gone" },
+    ],
   ])("says what is wrong with a source %s", async (_what, source, error) => {
     await expect(open(source as RandomAccessSource)).rejects.toMatchObject(error);
   });
@@ -166,15 +244,23 @@ describe("a recording open for random access", () => {
     const within = new Uint8Array(encrypted.length + 20);
     within.set(encrypted, 10);
     expect((await (await open(bytesSource(within.subarray(10, -10)))).read(0, 5)).toString()).toBe("audio");
-    for (const other of [null, "text", new ArrayBuffer(8), [1]]) expect(() => bytesSource(other as never)).toThrow(expect.objectContaining({ field: "bytes", rule: "must be a Uint8Array" }) as Error);
+    for (const other of [null, "text", new ArrayBuffer(8), [1]])
+      expect(() => bytesSource(other as never)).toThrow(
+        expect.objectContaining({ field: "bytes", rule: "must be a Uint8Array" }) as Error,
+      );
   });
 
   it("asks a source for nothing when it is aborted before, and leaves one that hangs", async () => {
     const source = watched(await encrypt(randomBytes(100), headerBytes));
-    await expect(SegmentReader.open(source, { ...request(), signal: AbortSignal.abort(new Error("enough")) })).rejects.toThrow("enough");
+    await expect(
+      SegmentReader.open(source, { ...request(), signal: AbortSignal.abort(new Error("enough")) }),
+    ).rejects.toThrow("enough");
     expect(source.reads).toEqual([]);
     const controller = new AbortController();
-    const opening = SegmentReader.open({ size: 100, read: () => new Promise(() => undefined) }, { ...request(), signal: controller.signal });
+    const opening = SegmentReader.open(
+      { size: 100, read: () => new Promise(() => undefined) },
+      { ...request(), signal: controller.signal },
+    );
     controller.abort(new Error("enough"));
     await expect(opening).rejects.toThrow("enough");
     expect(getEventListeners(controller.signal, "abort")).toEqual([]);
@@ -241,7 +327,8 @@ describe("a recording open for random access", () => {
   it("gives chunks that later reads do not share", async () => {
     const plaintext = randomBytes(4 * capacity);
     const reader = await open(await encrypt(plaintext, headerBytes));
-    for (const start of [0, 100]) for await (const part of reader.stream({ start, end: 3 * capacity + 5 })) part.fill(0);
+    for (const start of [0, 100])
+      for await (const part of reader.stream({ start, end: 3 * capacity + 5 })) part.fill(0);
     (await reader.read(50, 2 * capacity)).fill(0);
     expect((await reader.read(0, plaintext.length)).equals(plaintext)).toBe(true);
   });
@@ -262,7 +349,10 @@ describe("a recording open for random access", () => {
   it("fails what is under way with its end, and waits for that", async () => {
     const source = bytesSource(await encrypt(randomBytes(300 * capacity), headerBytes));
     let hanging = false;
-    const reader = await open({ size: source.size, read: (...args) => (hanging ? new Promise(() => undefined) : source.read(...args)) });
+    const reader = await open({
+      size: source.size,
+      read: (...args) => (hanging ? new Promise(() => undefined) : source.read(...args)),
+    });
     const begun = reader.stream().getReader();
     await begun.read();
     hanging = true;
@@ -270,7 +360,8 @@ describe("a recording open for random access", () => {
     const settled = Promise.allSettled(waiting);
     const idle = reader.stream();
     await reader.close();
-    for (const result of await settled) expect(result).toMatchObject({ status: "rejected", reason: { code: "ERR_CLOSED" } });
+    for (const result of await settled)
+      expect(result).toMatchObject({ status: "rejected", reason: { code: "ERR_CLOSED" } });
     await expect(begun.read()).rejects.toMatchObject({ code: "ERR_CLOSED" });
     await expect(collect(idle)).rejects.toMatchObject({ code: "ERR_CLOSED" });
     await expect(collect(reader.stream())).rejects.toMatchObject({ code: "ERR_CLOSED" });
@@ -278,9 +369,13 @@ describe("a recording open for random access", () => {
   });
 
   it("shows neither metadata nor anything else of the recording to inspect and JSON", async () => {
-    const reader = await open(await encrypt(Buffer.from("+49 30 1234567"), header({ publicMetadata: { codec: "opus" } })));
+    const reader = await open(
+      await encrypt(Buffer.from("+49 30 1234567"), header({ publicMetadata: { codec: "opus" } })),
+    );
     await reader.read(0, 5);
-    expect(inspect(reader, { depth: Infinity, showHidden: true })).toBe('RecordingReader { size: 14, keyPairId: "pair-1" }');
+    expect(inspect(reader, { depth: Infinity, showHidden: true })).toBe(
+      'RecordingReader { size: 14, keyPairId: "pair-1" }',
+    );
     expect(JSON.stringify(reader)).toBe("{}");
   });
 
@@ -313,27 +408,55 @@ describe("a recording open for random access", () => {
 
   it("says what it is of, and when it is closed", async () => {
     const of = async (more: Parameters<typeof header>[0], metadata?: Record<string, unknown>) =>
-      open(metadata ? (await encryptWithMetadata(Buffer.from("audio"), metadata, more)).encrypted : await encrypt(Buffer.from("audio"), header(more)));
+      open(
+        metadata
+          ? (await encryptWithMetadata(Buffer.from("audio"), metadata, more)).encrypted
+          : await encrypt(Buffer.from("audio"), header(more)),
+      );
     const bare = await of({ confirmation: "unconfirmed" });
-    expect([bare.size, bare.keyPairId, bare.confirmation, bare.publicMetadata, bare.metadata]).toEqual([5, "pair-1", "unconfirmed", undefined, undefined]);
+    expect([bare.size, bare.keyPairId, bare.confirmation, bare.publicMetadata, bare.metadata]).toEqual([
+      5,
+      "pair-1",
+      "unconfirmed",
+      undefined,
+      undefined,
+    ]);
     const full = await of({ publicMetadata: { codec: "opus" } }, { from: "+49" });
-    expect([full.confirmation, full.publicMetadata, full.metadata]).toEqual(["confirmed", { codec: "opus" }, { from: "+49" }]);
+    expect([full.confirmation, full.publicMetadata, full.metadata]).toEqual([
+      "confirmed",
+      { codec: "opus" },
+      { from: "+49" },
+    ]);
     let closed = false;
     void full.closed.then(() => (closed = true));
     await atRest();
     expect(closed).toBe(false);
     await full[Symbol.asyncDispose]();
     expect(closed).toBe(true);
-    await expect(full.read(0, 1)).rejects.toMatchObject({ code: "ERR_CLOSED", message: "the recording's reader is closed" });
+    await expect(full.read(0, 1)).rejects.toMatchObject({
+      code: "ERR_CLOSED",
+      message: "the recording's reader is closed",
+    });
   });
 
   it("says what is wrong with a range or a signal", async () => {
     const reader = await open(await encrypt(randomBytes(100), headerBytes));
-    const whole = (field: string, max: number) => ({ code: "ERR_INVALID_INPUT", field, rule: `must be a whole number from 0 to ${max}` });
+    const whole = (field: string, max: number) => ({
+      code: "ERR_INVALID_INPUT",
+      field,
+      rule: `must be a whole number from 0 to ${max}`,
+    });
     await expect(reader.read(101, 1)).rejects.toMatchObject(whole("offset", 100));
     await expect(reader.read(0, -1)).rejects.toMatchObject(whole("length", Number.MAX_SAFE_INTEGER));
-    await expect(reader.read(0, 1, { signal: "now" as never })).rejects.toMatchObject({ field: "signal", rule: "must be an AbortSignal" });
-    for (const [range, error] of [[{ end: 101 }, whole("end", 100)], [{ start: 51, end: 50 }, whole("start", 50)], [{ signal: {} as never }, { field: "signal", rule: "must be an AbortSignal" }]] as const) {
+    await expect(reader.read(0, 1, { signal: "now" as never })).rejects.toMatchObject({
+      field: "signal",
+      rule: "must be an AbortSignal",
+    });
+    for (const [range, error] of [
+      [{ end: 101 }, whole("end", 100)],
+      [{ start: 51, end: 50 }, whole("start", 50)],
+      [{ signal: {} as never }, { field: "signal", rule: "must be an AbortSignal" }],
+    ] as const) {
       expect(() => reader.stream(range)).toThrow(expect.objectContaining(error) as Error);
     }
     expect(await collect(reader.stream({ start: 100 }))).toHaveLength(0);
@@ -351,7 +474,10 @@ describe("a recording open for random access", () => {
     };
     expect(await fetched(4 * capacity, capacity)).toEqual([]); // the last segment, from opening it
     expect(await fetched(2 * capacity + 5, 10)).toEqual([[2, 1]]);
-    expect(await fetched(0, 4 * capacity)).toEqual([[0, 2], [3, 1]]);
+    expect(await fetched(0, 4 * capacity)).toEqual([
+      [0, 2],
+      [3, 1],
+    ]);
     expect(await fetched(0, 2 * capacity)).toEqual([[0, 2]]);
     expect(await fetched(capacity - 1, 2)).toEqual([[0, 2]]);
     expect(await fetched(0, 2 * capacity)).toEqual([]);
@@ -362,7 +488,11 @@ describe("a recording open for random access", () => {
   it("fetches segments longer than a step one by one", async () => {
     const long = 2 * 1_048_576;
     const plaintext = randomBytes(3 * long);
-    const { body } = await encryptBody(plaintext, { header: header({ segmentLength: long }), dataKey: Buffer.from(dataKey), segmentLength: long });
+    const { body } = await encryptBody(plaintext, {
+      header: header({ segmentLength: long }),
+      dataKey: Buffer.from(dataKey),
+      segmentLength: long,
+    });
     const source = watched(body);
     const reader = await open(source);
     for (const read of [() => reader.read(0, plaintext.length), () => collect(reader.stream())]) {
@@ -378,13 +508,19 @@ describe("a recording open for random access", () => {
     const segments = 2 ** 22; // 16 GiB
     const last = Buffer.concat(floe.segments.encrypt([Buffer.from("the end")], segments - 1, true));
     const end = start + (segments - 1) * segmentLength;
-    const source: RandomAccessSource = { size: end + last.length, read: async (offset, length) => (offset < end ? head : last).subarray(0, length) };
+    const source: RandomAccessSource = {
+      size: end + last.length,
+      read: async (offset, length) => (offset < end ? head : last).subarray(0, length),
+    };
     const reader = await open(source);
     expect(reader.size).toBe((segments - 1) * capacity + 7);
     expect((await reader.read(reader.size - 7, 10)).toString()).toBe("the end");
     const most = constants.MAX_LENGTH;
     if (most >= reader.size) return; // of later versions of Node
-    await expect(reader.read(0, reader.size)).rejects.toMatchObject({ field: "length", rule: `must be at most ${most}; stream more than that` });
+    await expect(reader.read(0, reader.size)).rejects.toMatchObject({
+      field: "length",
+      rule: `must be at most ${most}; stream more than that`,
+    });
     await expect(reader.read(0, most + 1)).rejects.toMatchObject({ field: "length" });
   });
 
@@ -420,7 +556,11 @@ describe("a recording open for random access", () => {
     const warnings: Error[] = [];
     const warned = (warning: Error) => void warnings.push(warning);
     process.on("warning", warned);
-    await Promise.all(Array.from({ length: 20 }, (_, index) => (index % 2 === 0 ? reader.read(index, 10) : collect(reader.stream({ start: index })))));
+    await Promise.all(
+      Array.from({ length: 20 }, (_, index) =>
+        index % 2 === 0 ? reader.read(index, 10) : collect(reader.stream({ start: index })),
+      ),
+    );
     await atRest();
     process.off("warning", warned);
     expect(warnings).toEqual([]);
@@ -449,9 +589,14 @@ describe("a recording open for random access", () => {
 
   it("releases nothing that was fetched ahead unless custody still lends the key", async () => {
     const reads = 2;
-    for (const [renew, outcome] of [[() => Promise.reject(new Error("refused")), "refused"], [async () => undefined, "go on"]] as const) {
+    for (const [renew, outcome] of [
+      [() => Promise.reject(new Error("refused")), "refused"],
+      [async () => undefined, "go on"],
+    ] as const) {
       const state: LeaseState = { released: 0, renewed: 0, valid: true, renew };
-      const streaming = (await open(await encrypt(randomBytes(100 * capacity), headerBytes), lease(state))).stream().getReader();
+      const streaming = (await open(await encrypt(randomBytes(100 * capacity), headerBytes), lease(state)))
+        .stream()
+        .getReader();
       for (let read = 0; read < 32; read += 1) await streaming.read(); // all of the first step
       await atRest();
       state.valid = false;
@@ -466,7 +611,10 @@ describe("a recording open for random access", () => {
     const reasons: unknown[] = [];
     const hanging: RandomAccessSource = {
       size,
-      read: (offset, length, signal) => (offset === start ? new Promise(() => signal?.addEventListener("abort", () => reasons.push(signal.reason))) : read(offset, length, signal)),
+      read: (offset, length, signal) =>
+        offset === start
+          ? new Promise(() => signal?.addEventListener("abort", () => reasons.push(signal.reason)))
+          : read(offset, length, signal),
     };
     const reader = await open(hanging);
     for (const reason of [undefined, "enough"]) {
@@ -475,6 +623,9 @@ describe("a recording open for random access", () => {
       await atRest();
       await streaming.cancel(reason);
     }
-    expect(reasons).toEqual([expect.objectContaining({ name: "AbortError", message: "the stream was cancelled" }), "enough"]);
+    expect(reasons).toEqual([
+      expect.objectContaining({ name: "AbortError", message: "the stream was cancelled" }),
+      "enough",
+    ]);
   });
 });

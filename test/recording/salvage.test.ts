@@ -29,14 +29,24 @@ const remains: [what: string, bytes: Buffer, size: number, damage: string | unde
   ["all but the last byte", encrypted.subarray(0, -1), 3 * capacity, cut],
   ["a changed third segment", damaged, 2 * capacity, changed],
   ["a whole one in a preallocated file", Buffer.concat([encrypted, Buffer.alloc(10_000)]), plaintext.length, changed],
-  ["three segments in a preallocated file", Buffer.concat([encrypted.subarray(0, start + 3 * segmentLength), Buffer.alloc(10_000)]), 3 * capacity, changed],
+  [
+    "three segments in a preallocated file",
+    Buffer.concat([encrypted.subarray(0, start + 3 * segmentLength), Buffer.alloc(10_000)]),
+    3 * capacity,
+    changed,
+  ],
   ["one with metadata, cut short", whole.encrypted.subarray(0, whole.start + segmentLength + 5), capacity, cut],
   ["a whole one with changed metadata", lostMetadata, plaintext.length, changed],
 ];
 
 describe("salvage", () => {
   it.each(remains)("of %s", async (_what, bytes, size, damage) => {
-    for (const input of [bytes, Readable.from(chunks(bytes, 1_000)), ReadableStream.from(chunks(bytes, 5_000)), Readable.from([bytes])]) {
+    for (const input of [
+      bytes,
+      Readable.from(chunks(bytes, 1_000)),
+      ReadableStream.from(chunks(bytes, 5_000)),
+      Readable.from([bytes]),
+    ]) {
       const state = { released: 0, renewed: 0, valid: true };
       const salvaged = await salvageBody(input as Readable, { open: async () => lease(state) });
       expect((await collect(salvaged.body)).equals(plaintext.subarray(0, size))).toBe(true);
@@ -67,13 +77,20 @@ describe("salvage", () => {
     const state = { released: 0, renewed: 0, valid: false, renew: () => Promise.reject(new Error("refused")) };
     await expect(salvageBody(encrypted, { open: async () => lease(state) })).rejects.toThrow("refused");
     expect(state.released).toBe(1);
-    await expect(salvageBody({} as never, { open: async () => lease() })).rejects.toMatchObject({ field: "encrypted", rule: expect.stringMatching(/^must be a Uint8Array, /) });
+    await expect(salvageBody({} as never, { open: async () => lease() })).rejects.toMatchObject({
+      field: "encrypted",
+      rule: expect.stringMatching(/^must be a Uint8Array, /),
+    });
   });
 
   it("is no way around keys, or failures of the source", async () => {
     const refusal = new RecordingKeyStoreError("ERR_KMS_REFUSED", "no");
     await expect(salvageBody(encrypted, { open: () => Promise.reject(refusal) })).rejects.toBe(refusal);
-    await expect(salvageBody(Buffer.concat([header({ asset: "screen" }), encrypted.subarray(headerBytes.length)]), { open: async () => lease() })).rejects.toMatchObject({ code: "ERR_RECORDING_TAMPERED" });
+    await expect(
+      salvageBody(Buffer.concat([header({ asset: "screen" }), encrypted.subarray(headerBytes.length)]), {
+        open: async () => lease(),
+      }),
+    ).rejects.toMatchObject({ code: "ERR_RECORDING_TAMPERED" });
     const failing = async function* () {
       yield encrypted.subarray(0, start + segmentLength + 1);
       throw new Error("disk gone");

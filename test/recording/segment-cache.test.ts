@@ -4,7 +4,8 @@ import { SegmentCache } from "../../src/recording/segment-cache.js";
 const segment = (length: number) => Buffer.alloc(length, 1);
 
 describe("segments that were read last", () => {
-  const held = (cache: SegmentCache, ...positions: number[]) => positions.map((position) => cache.get(position)?.length);
+  const held = (cache: SegmentCache, ...positions: number[]) =>
+    positions.map((position) => cache.get(position)?.length);
 
   it("are kept up to 256 KiB", () => {
     const cache = new SegmentCache();

@@ -2,7 +2,15 @@ import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { FloeDecryptor, FloeEncryptor } from "../../src/recording/floe.js";
-import { decryptionLayout, encryptionLayout, rangesOf, segmentsIn, sourceBytes, targetOffset, type SegmentLayout } from "../../src/recording/segment-layout.js";
+import {
+  decryptionLayout,
+  encryptionLayout,
+  rangesOf,
+  segmentsIn,
+  sourceBytes,
+  targetOffset,
+  type SegmentLayout,
+} from "../../src/recording/segment-layout.js";
 import { transformSegments } from "../../src/recording/transform-segments.js";
 
 const segmentLength = 100;
@@ -21,17 +29,31 @@ describe("a layout of segments", () => {
     const plain = { start: 0, segment: capacity, end: size };
     const sealed = { start: preambleLength, segment: segmentLength, end: encrypted };
     expect(encryptionLayout(size, measures)).toEqual({ direction: "encrypt", segments, source: plain, target: sealed });
-    expect(decryptionLayout(encrypted, measures)).toEqual({ direction: "decrypt", segments, source: sealed, target: plain });
+    expect(decryptionLayout(encrypted, measures)).toEqual({
+      direction: "decrypt",
+      segments,
+      source: sealed,
+      target: plain,
+    });
   });
 
-  it.each([0, 7, 8, 38])("of an encrypted recording of %i bytes, which none has, is one segment of nothing", (encrypted) => {
-    expect(decryptionLayout(encrypted, measures)).toMatchObject({ segments: 1, source: { end: encrypted }, target: { end: 0 } });
-  });
+  it.each([0, 7, 8, 38])(
+    "of an encrypted recording of %i bytes, which none has, is one segment of nothing",
+    (encrypted) => {
+      expect(decryptionLayout(encrypted, measures)).toMatchObject({
+        segments: 1,
+        source: { end: encrypted },
+        target: { end: 0 },
+      });
+    },
+  );
 
   it("is gone through in ranges that leave nothing out, in the source and in the target", () => {
     fc.assert(
       fc.property(fc.nat(2_000), fc.integer({ min: 1, max: 1_000 }), fc.boolean(), (size, step, encrypt) => {
-        const layout = encrypt ? encryptionLayout(size, measures) : decryptionLayout(encryptionLayout(size, measures).target.end, measures);
+        const layout = encrypt
+          ? encryptionLayout(size, measures)
+          : decryptionLayout(encryptionLayout(size, measures).target.end, measures);
         const most = segmentsIn(layout, step);
         expect(most).toBe(Math.max(1, Math.floor(step / layout.source.segment)));
         let [next, read] = [0, layout.source.start];
@@ -74,7 +96,11 @@ describe("segments of a range", () => {
     expect(decrypted(encrypted).equals(plaintext)).toBe(true);
     for (const size of [0, capacity]) {
       const layout = encryptionLayout(size, measures);
-      expect(decrypted(Buffer.concat([Buffer.alloc(preambleLength), transformed(layout, plaintext, 1)])).equals(plaintext.subarray(0, size))).toBe(true);
+      expect(
+        decrypted(Buffer.concat([Buffer.alloc(preambleLength), transformed(layout, plaintext, 1)])).equals(
+          plaintext.subarray(0, size),
+        ),
+      ).toBe(true);
     }
   });
 
@@ -93,8 +119,22 @@ describe("segments of a range", () => {
     ["a whole inner one is the last", encrypted.subarray(0, preambleLength + 5 * segmentLength), cut],
     ["the last claims to be longer", said(9 + 32 + 1), cut],
     ["the last claims to be shorter", said(9 + 32 - 1), changed("bytes follow the recording's last segment")],
-    ["a byte follows", Buffer.concat([encrypted, Buffer.alloc(1)]), changed("bytes follow the recording's last segment")],
-    ["a segment follows", Buffer.concat([encrypted, Buffer.alloc(segmentLength)]), changed("segment 5 has the wrong length")],
-    ["the last one was changed", Buffer.concat([encrypted.subarray(0, -1), Buffer.from([encrypted.at(-1)! ^ 1])]), changed("segment 5 was changed")],
-  ])("are refused where %s", (_what, bytes, error) => expect(() => decrypted(bytes)).toThrow(expect.objectContaining(error) as Error));
+    [
+      "a byte follows",
+      Buffer.concat([encrypted, Buffer.alloc(1)]),
+      changed("bytes follow the recording's last segment"),
+    ],
+    [
+      "a segment follows",
+      Buffer.concat([encrypted, Buffer.alloc(segmentLength)]),
+      changed("segment 5 has the wrong length"),
+    ],
+    [
+      "the last one was changed",
+      Buffer.concat([encrypted.subarray(0, -1), Buffer.from([encrypted.at(-1)! ^ 1])]),
+      changed("segment 5 was changed"),
+    ],
+  ])("are refused where %s", (_what, bytes, error) =>
+    expect(() => decrypted(bytes)).toThrow(expect.objectContaining(error) as Error),
+  );
 });

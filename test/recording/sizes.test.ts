@@ -22,22 +22,44 @@ describe("encryptedSize", () => {
   });
 
   it.each([-1, 0.5, NaN, Infinity, 2 ** 53, "1" as never])("refuses %s", (size) => {
-    expect(() => encryptedSize(size, shape)).toThrow(expect.objectContaining({ code: "ERR_INVALID_INPUT", field: "plaintextSize", rule: expect.stringMatching(/whole number/) }) as Error);
+    expect(() => encryptedSize(size, shape)).toThrow(
+      expect.objectContaining({
+        code: "ERR_INVALID_INPUT",
+        field: "plaintextSize",
+        rule: expect.stringMatching(/whole number/),
+      }) as Error,
+    );
   });
 });
 
 describe("plaintextSizeOf", () => {
   it("undoes encryptedSize", () => {
     fc.assert(
-      fc.property(fc.nat(1_000_000), fc.integer({ min: 4_096, max: 70_000 }), fc.nat(32_768), (size, segmentLength, headerLength) => {
-        expect(plaintextSizeOf(encryptedSize(size, { headerLength, segmentLength }), { headerLength, segmentLength })).toBe(size);
-      }),
+      fc.property(
+        fc.nat(1_000_000),
+        fc.integer({ min: 4_096, max: 70_000 }),
+        fc.nat(32_768),
+        (size, segmentLength, headerLength) => {
+          expect(
+            plaintextSizeOf(encryptedSize(size, { headerLength, segmentLength }), { headerLength, segmentLength }),
+          ).toBe(size);
+        },
+      ),
     );
   });
 
-  it("knows the form with an empty last segment", () => expect(plaintextSizeOf(withPayload(2 * 4_096 + 32), shape)).toBe(2 * 4_064));
+  it("knows the form with an empty last segment", () =>
+    expect(plaintextSizeOf(withPayload(2 * 4_096 + 32), shape)).toBe(2 * 4_064));
 
-  it.each([-574, -1, 0, 1, 31, 4_096 + 1, 4_096 + 31, 2 * 4_096 + 5])("refuses a payload of %i bytes, which no recording has", (payload) => {
-    expect(() => plaintextSizeOf(withPayload(payload), shape)).toThrow(expect.objectContaining({ code: "ERR_RECORDING_TRUNCATED", message: expect.stringMatching(/last segment/) }) as Error);
-  });
+  it.each([-574, -1, 0, 1, 31, 4_096 + 1, 4_096 + 31, 2 * 4_096 + 5])(
+    "refuses a payload of %i bytes, which no recording has",
+    (payload) => {
+      expect(() => plaintextSizeOf(withPayload(payload), shape)).toThrow(
+        expect.objectContaining({
+          code: "ERR_RECORDING_TRUNCATED",
+          message: expect.stringMatching(/last segment/),
+        }) as Error,
+      );
+    },
+  );
 });

@@ -8,9 +8,26 @@ import { RecordingKeyStoreError } from "../../src/errors.js";
 import { decryptBody, encryptBody } from "../../src/recording/bodies.js";
 import { FloeDecryptor } from "../../src/recording/floe.js";
 import { encryptAll } from "./floe-oracle.js";
-import { atRest, capacity, chunks, collect, dataKey, decrypt, encrypt, header, lease, type LeaseState, segmentLength } from "./support.js";
+import {
+  atRest,
+  capacity,
+  chunks,
+  collect,
+  dataKey,
+  decrypt,
+  encrypt,
+  header,
+  lease,
+  type LeaseState,
+  segmentLength,
+} from "./support.js";
 
-const request = (signal?: AbortSignal) => ({ header: header(), dataKey: Buffer.from(dataKey), segmentLength, ...(signal ? { signal } : {}) });
+const request = (signal?: AbortSignal) => ({
+  header: header(),
+  dataKey: Buffer.from(dataKey),
+  segmentLength,
+  ...(signal ? { signal } : {}),
+});
 
 async function* endless(state: { pulled: number; stopped: boolean }): AsyncGenerator<Uint8Array> {
   try {
@@ -40,7 +57,10 @@ describe("streams", () => {
 
   it.each(["Readable", "ReadableStream"])("hold a source back while nobody reads: %s", async (kind) => {
     const state = { pulled: 0, stopped: false };
-    const source = kind === "Readable" ? Readable.from(endless(state), { objectMode: false, highWaterMark: 0 }) : ReadableStream.from(endless(state), );
+    const source =
+      kind === "Readable"
+        ? Readable.from(endless(state), { objectMode: false, highWaterMark: 0 })
+        : ReadableStream.from(endless(state));
     const { body } = await encryptBody(source as Readable, request());
     const iterator = (body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
     await iterator.next();
@@ -70,7 +90,10 @@ describe("streams", () => {
   });
 
   it.each(["Readable", "iterable"])("end at once when aborted, also while the source hangs: %s", async (kind) => {
-    const hanging = kind === "Readable" ? new Readable({ read: () => undefined }) : { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => undefined) }) };
+    const hanging =
+      kind === "Readable"
+        ? new Readable({ read: () => undefined })
+        : { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => undefined) }) };
     const controller = new AbortController();
     const { body, done } = await encryptBody(hanging as Readable, request(controller.signal));
     const reading = collect(body);
@@ -95,27 +118,72 @@ describe("streams", () => {
   });
 
   it.each([["text"], [{}], [7], [null]])("refuse chunks that are not bytes: %j", async (chunk) => {
-    const source = { [Symbol.asyncIterator]: () => ({ next: async () => ({ done: false, value: chunk }) }) } as unknown as AsyncIterable<Uint8Array>;
+    const source = {
+      [Symbol.asyncIterator]: () => ({ next: async () => ({ done: false, value: chunk }) }),
+    } as unknown as AsyncIterable<Uint8Array>;
     const { body } = await encryptBody(source, request());
-    await expect(collect(body as AsyncIterable<Uint8Array>)).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field: "recording" });
+    await expect(collect(body as AsyncIterable<Uint8Array>)).rejects.toMatchObject({
+      code: "ERR_INVALID_INPUT",
+      field: "recording",
+    });
   });
 
   it.each([["text"], [7], [null], [{}]])("refuse input that is no recording: %j", async (input) => {
     const { dataKey: key, ...rest } = request();
-    await expect(encryptBody(input as never, { ...rest, dataKey: key })).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field: "recording" });
-    await expect(decryptBody(input as never, { open: async () => lease() })).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field: "encrypted" });
+    await expect(encryptBody(input as never, { ...rest, dataKey: key })).rejects.toMatchObject({
+      code: "ERR_INVALID_INPUT",
+      field: "recording",
+    });
+    await expect(decryptBody(input as never, { open: async () => lease() })).rejects.toMatchObject({
+      code: "ERR_INVALID_INPUT",
+      field: "encrypted",
+    });
     expect(key.equals(Buffer.alloc(32))).toBe(true);
   });
 
   it("wipe keys in every outcome", async () => {
     const encrypted = await encrypt(randomBytes(3 * capacity));
     const outcomes: [string, (state: LeaseState) => Promise<unknown>][] = [
-      ["end", async (state) => collect((await decryptBody(Readable.from(chunks(encrypted, 1_000)), { open: async () => lease(state) })).body)],
+      [
+        "end",
+        async (state) =>
+          collect(
+            (await decryptBody(Readable.from(chunks(encrypted, 1_000)), { open: async () => lease(state) })).body,
+          ),
+      ],
       ["bytes", async (state) => decryptBody(encrypted, { open: async () => lease(state) })],
-      ["cut", async (state) => collect((await decryptBody(Readable.from(chunks(encrypted.subarray(0, -1), 1_000)), { open: async () => lease(state) })).body)],
-      ["destroyed", async (state) => (await decryptBody(Readable.from(chunks(encrypted, 1_000)), { open: async () => lease(state) })).body.destroy()],
-      ["cancelled", async (state) => (await decryptBody(ReadableStream.from(chunks(encrypted, 1_000)), { open: async () => lease(state) })).body.cancel()],
-      ["tampered header", async (state) => decryptBody(Buffer.concat([header({ asset: "screen" }), encrypted.subarray(header().length)]), { open: async () => lease(state) })],
+      [
+        "cut",
+        async (state) =>
+          collect(
+            (
+              await decryptBody(Readable.from(chunks(encrypted.subarray(0, -1), 1_000)), {
+                open: async () => lease(state),
+              })
+            ).body,
+          ),
+      ],
+      [
+        "destroyed",
+        async (state) =>
+          (
+            await decryptBody(Readable.from(chunks(encrypted, 1_000)), { open: async () => lease(state) })
+          ).body.destroy(),
+      ],
+      [
+        "cancelled",
+        async (state) =>
+          (
+            await decryptBody(ReadableStream.from(chunks(encrypted, 1_000)), { open: async () => lease(state) })
+          ).body.cancel(),
+      ],
+      [
+        "tampered header",
+        async (state) =>
+          decryptBody(Buffer.concat([header({ asset: "screen" }), encrypted.subarray(header().length)]), {
+            open: async () => lease(state),
+          }),
+      ],
     ];
     for (const [what, run] of outcomes) {
       const state: LeaseState = { released: 0, renewed: 0, valid: true };
@@ -129,7 +197,9 @@ describe("streams", () => {
     const encrypted = await encrypt(randomBytes(5 * capacity));
     const state: LeaseState = { released: 0, renewed: 0, valid: true };
     const held = lease(state);
-    const { body } = await decryptBody(Readable.from(chunks(encrypted, 1_000), { highWaterMark: 1 }), { open: async () => held });
+    const { body } = await decryptBody(Readable.from(chunks(encrypted, 1_000), { highWaterMark: 1 }), {
+      open: async () => held,
+    });
     const iterator = (body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
     await iterator.next();
     state.valid = false;
@@ -178,7 +248,9 @@ describe("streams", () => {
     const encrypted = await encrypt(randomBytes(9 * capacity));
     const state: LeaseState = { released: 0, renewed: 0, valid: true };
     state.renew = async () => void (state.valid = true);
-    const { body } = await decryptBody(Readable.from(chunks(encrypted, 1_000), { highWaterMark: 1 }), { open: async () => lease(state) });
+    const { body } = await decryptBody(Readable.from(chunks(encrypted, 1_000), { highWaterMark: 1 }), {
+      open: async () => lease(state),
+    });
     const iterator = (body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
     let size = ((await iterator.next()).value as Uint8Array).length;
     destroyed.mockClear();
@@ -194,7 +266,13 @@ describe("streams", () => {
   it("use the keys of a term once even if having them took longer than the term", async () => {
     const encrypted = await encrypt(randomBytes(3 * capacity));
     const state: LeaseState = { released: 0, renewed: 0, valid: false };
-    expect((await collect((await decryptBody(Readable.from(chunks(encrypted, 1_000)), { open: async () => lease(state) })).body)).length).toBe(3 * capacity);
+    expect(
+      (
+        await collect(
+          (await decryptBody(Readable.from(chunks(encrypted, 1_000)), { open: async () => lease(state) })).body,
+        )
+      ).length,
+    ).toBe(3 * capacity);
     expect(state.renewed).toBeGreaterThan(1);
   });
 
@@ -225,13 +303,21 @@ describe("streams", () => {
     locked.getReader();
     for (const source of [consumed, locked]) {
       const asked = request();
-      await expect(encryptBody(source as Readable, asked)).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field: "recording" });
+      await expect(encryptBody(source as Readable, asked)).rejects.toMatchObject({
+        code: "ERR_INVALID_INPUT",
+        field: "recording",
+      });
       expect(asked.dataKey.equals(Buffer.alloc(32))).toBe(true);
-      await expect(decryptBody(source as Readable, { open: async () => lease() })).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field: "encrypted" });
+      await expect(decryptBody(source as Readable, { open: async () => lease() })).rejects.toMatchObject({
+        code: "ERR_INVALID_INPUT",
+        field: "encrypted",
+      });
     }
     const destroyed = Readable.from([randomBytes(10)]);
     destroyed.destroy();
-    await expect(collect((await encryptBody(destroyed, request())).body)).rejects.toMatchObject({ code: "ERR_STREAM_PREMATURE_CLOSE" });
+    await expect(collect((await encryptBody(destroyed, request())).body)).rejects.toMatchObject({
+      code: "ERR_STREAM_PREMATURE_CLOSE",
+    });
   });
 
   it("keep the source's error for the reader, when nobody reads yet", async () => {
@@ -255,7 +341,8 @@ describe("streams", () => {
       return lease(state);
     };
     const encrypted = await encrypt(randomBytes(10));
-    for (const input of [encrypted, Readable.from([encrypted])]) await expect(decryptBody(input as Readable, { open, signal: controller.signal })).rejects.toThrow("enough");
+    for (const input of [encrypted, Readable.from([encrypted])])
+      await expect(decryptBody(input as Readable, { open, signal: controller.signal })).rejects.toThrow("enough");
     expect(state.released).toBe(1); // the stream had been cut off before a key was asked for
   });
 
@@ -280,21 +367,29 @@ describe("streams", () => {
     expect(left()).toBe(0);
     const cancelled = await encryptBody(ReadableStream.from([plaintext]), request(signal));
     await cancelled.body.cancel();
-    await expect(decryptBody(Readable.from([Buffer.from("RIFF")]), { open: async () => lease(), signal })).rejects.toMatchObject({ code: "ERR_FORMAT_INVALID" });
+    await expect(
+      decryptBody(Readable.from([Buffer.from("RIFF")]), { open: async () => lease(), signal }),
+    ).rejects.toMatchObject({ code: "ERR_FORMAT_INVALID" });
     expect(left()).toBe(0);
   });
 
-  it.each(["encryption", "decryption"])("leave the other half of a socket alone when the recording is whole: %s", async (way) => {
-    const sent = way === "encryption" ? randomBytes(100) : await encrypt(randomBytes(100));
-    const socket = new Duplex({ read: () => undefined, write: (_chunk, _encoding, callback) => callback() });
-    socket.push(sent);
-    socket.push(null);
-    const { body, done } = way === "encryption" ? await encryptBody(socket, request()) : await decryptBody(socket, { open: async () => lease() });
-    await collect(body);
-    await done;
-    await sleep(1); // the body closes itself after its end
-    expect([socket.readableEnded, socket.destroyed]).toEqual([true, false]);
-  });
+  it.each(["encryption", "decryption"])(
+    "leave the other half of a socket alone when the recording is whole: %s",
+    async (way) => {
+      const sent = way === "encryption" ? randomBytes(100) : await encrypt(randomBytes(100));
+      const socket = new Duplex({ read: () => undefined, write: (_chunk, _encoding, callback) => callback() });
+      socket.push(sent);
+      socket.push(null);
+      const { body, done } =
+        way === "encryption"
+          ? await encryptBody(socket, request())
+          : await decryptBody(socket, { open: async () => lease() });
+      await collect(body);
+      await done;
+      await sleep(1); // the body closes itself after its end
+      expect([socket.readableEnded, socket.destroyed]).toEqual([true, false]);
+    },
+  );
 
   it("that are web streams pull nothing before somebody reads, and hand over no empty chunk", async () => {
     const state = { pulled: 0, stopped: false };
@@ -303,8 +398,16 @@ describe("streams", () => {
     await atRest();
     expect(state.pulled).toBe(0);
     const headerBytes = header();
-    const withEmptyLast = encryptAll({ ENC_SEG_LEN: segmentLength, AEAD_ROTATION_MASK: 20, RND: (length) => randomBytes(length) }, dataKey, headerBytes, randomBytes(2 * capacity), true);
-    const { body } = await decryptBody(ReadableStream.from([Buffer.concat([headerBytes, withEmptyLast])]), { open: async () => lease() });
+    const withEmptyLast = encryptAll(
+      { ENC_SEG_LEN: segmentLength, AEAD_ROTATION_MASK: 20, RND: (length) => randomBytes(length) },
+      dataKey,
+      headerBytes,
+      randomBytes(2 * capacity),
+      true,
+    );
+    const { body } = await decryptBody(ReadableStream.from([Buffer.concat([headerBytes, withEmptyLast])]), {
+      open: async () => lease(),
+    });
     const sizes: number[] = [];
     for await (const { length } of body) sizes.push(length);
     expect(sizes).toEqual([capacity, capacity]);
@@ -347,7 +450,9 @@ describe("streams", () => {
     const controller = new AbortController();
     const node = await encryptBody(new Readable({ read: () => undefined }), request(controller.signal));
     const web = await encryptBody(new ReadableStream<Uint8Array>(), request(controller.signal));
-    const reading = [collect(node.body), collect(web.body), node.done, web.done].map((promise) => promise.catch((reason: unknown) => reason));
+    const reading = [collect(node.body), collect(web.body), node.done, web.done].map((promise) =>
+      promise.catch((reason: unknown) => reason),
+    );
     controller.abort("enough");
     expect(await Promise.all(reading)).toEqual([new Error("enough"), "enough", "enough", "enough"]);
   });

@@ -62,18 +62,37 @@ export function lease(state: LeaseState = { released: 0, renewed: 0, valid: true
 }
 
 /** @param metadata - sealed between header and payload; the header must tell its length */
-export async function encrypt(plaintext: Uint8Array, headerBytes = header(), metadata?: Record<string, unknown>): Promise<Buffer> {
-  const { body } = await encryptBody(plaintext, { header: headerBytes, dataKey: Buffer.from(dataKey), segmentLength, metadata: metadata && encodeMetadata(metadata) });
+export async function encrypt(
+  plaintext: Uint8Array,
+  headerBytes = header(),
+  metadata?: Record<string, unknown>,
+): Promise<Buffer> {
+  const { body } = await encryptBody(plaintext, {
+    header: headerBytes,
+    dataKey: Buffer.from(dataKey),
+    segmentLength,
+    metadata: metadata && encodeMetadata(metadata),
+  });
   return Buffer.from(body);
 }
 
 /** A recording with metadata, and where its parts begin. */
-export async function encryptWithMetadata(plaintext: Uint8Array, metadata: Record<string, unknown>, more: Parameters<typeof header>[0] = {}) {
+export async function encryptWithMetadata(
+  plaintext: Uint8Array,
+  metadata: Record<string, unknown>,
+  more: Parameters<typeof header>[0] = {},
+) {
   const metadataLength = metadataSectionLength(encodeMetadata(metadata));
   const headerBytes = header({ ...more, metadataLength });
   const encrypted = await encrypt(plaintext, headerBytes, metadata);
   const payload = headerBytes.length + metadataLength;
-  return { encrypted, headerBytes, section: encrypted.subarray(headerBytes.length, payload), payload, start: payload + 74 };
+  return {
+    encrypted,
+    headerBytes,
+    section: encrypted.subarray(headerBytes.length, payload),
+    payload,
+    start: payload + 74,
+  };
 }
 
 export async function decrypt(encrypted: RecordingInput): Promise<Buffer> {
@@ -89,7 +108,10 @@ export async function collect(body: Uint8Array | AsyncIterable<unknown>): Promis
 }
 
 /** What a decryption releases before it ends, and how it ends. */
-export async function released(encrypted: Uint8Array, chunkSize = 1_000): Promise<{ plaintext: Buffer; error: { code?: string } | undefined }> {
+export async function released(
+  encrypted: Uint8Array,
+  chunkSize = 1_000,
+): Promise<{ plaintext: Buffer; error: { code?: string } | undefined }> {
   const parts: Buffer[] = [];
   try {
     const { body } = await decryptBody(Readable.from(chunks(encrypted, chunkSize)), { open: async () => lease() });

@@ -4,7 +4,15 @@ import { effort } from "../support/effort.js";
 import { capacity, decrypt, encryptWithMetadata, header, released, segmentLength } from "./support.js";
 
 const plaintext = randomBytes(2 * capacity + 100);
-const make = (content: Uint8Array) => encryptWithMetadata(content, { from: "+49 30 1234567" }, { publicMetadata: { codec: "opus" }, recipients: [{ birthRecord: Buffer.from("birth"), wrappedDataKey: Buffer.alloc(80, 7) }] });
+const make = (content: Uint8Array) =>
+  encryptWithMetadata(
+    content,
+    { from: "+49 30 1234567" },
+    {
+      publicMetadata: { codec: "opus" },
+      recipients: [{ birthRecord: Buffer.from("birth"), wrappedDataKey: Buffer.alloc(80, 7) }],
+    },
+  );
 const { encrypted, headerBytes, section, payload, start } = await make(plaintext);
 const codes = /^ERR_(RECORDING_TAMPERED|RECORDING_TRUNCATED|FORMAT_INVALID|FORMAT_TOO_NEW)$/;
 
@@ -26,7 +34,8 @@ const flip = (bytes: Buffer, bit: number) => {
 
 describe("a changed recording is rejected", () => {
   it("at every bit of the headers and the metadata", async () => {
-    for (let bit = 0; bit < start * 8; bit += effort(1, 23)) await expectRejected(flip(encrypted, bit), `header bit ${bit}`);
+    for (let bit = 0; bit < start * 8; bit += effort(1, 23))
+      await expectRejected(flip(encrypted, bit), `header bit ${bit}`);
   });
 
   it("at 2,000 random bits of the segments", async () => {
@@ -39,8 +48,10 @@ describe("a changed recording is rejected", () => {
   it("when cut anywhere near a boundary, or within the header", async () => {
     const cuts = new Set<number>();
     for (let length = 0; length < start + 40; length += effort(1, 7)) cuts.add(length);
-    for (let boundary = start; boundary <= encrypted.length; boundary += segmentLength) for (const off of [-1, 0, 1]) cuts.add(boundary + off);
-    for (const cut of cuts) if (cut < encrypted.length) await expectRejected(encrypted.subarray(0, cut), `cut at ${cut}`);
+    for (let boundary = start; boundary <= encrypted.length; boundary += segmentLength)
+      for (const off of [-1, 0, 1]) cuts.add(boundary + off);
+    for (const cut of cuts)
+      if (cut < encrypted.length) await expectRejected(encrypted.subarray(0, cut), `cut at ${cut}`);
     await expectRejected(encrypted.subarray(0, encrypted.length - 1), "the last byte");
   });
 
@@ -49,7 +60,10 @@ describe("a changed recording is rejected", () => {
     for (const segments of [63, 64, 65, 128, 130]) {
       for (let off = -34; off <= 40; off += effort(1, 15)) {
         const cut = long.encrypted.subarray(0, long.start + segments * segmentLength + off);
-        if (cut.length < long.encrypted.length) await expect(decrypt(cut), `${segments} segments and ${off}`).rejects.toMatchObject({ code: "ERR_RECORDING_TRUNCATED" });
+        if (cut.length < long.encrypted.length)
+          await expect(decrypt(cut), `${segments} segments and ${off}`).rejects.toMatchObject({
+            code: "ERR_RECORDING_TRUNCATED",
+          });
       }
     }
   });
@@ -59,7 +73,8 @@ describe("a changed recording is rejected", () => {
     const foreign = await encryptWithMetadata(plaintext, { from: "+49 30 1234567" }, { recordingId: "recording-2" });
     const short = await make(randomBytes(256));
     expect(short.encrypted.length - short.payload).toBe(section.length);
-    const part = (bytes: Buffer, index: number) => bytes.subarray(start + index * segmentLength, Math.min(bytes.length, start + (index + 1) * segmentLength));
+    const part = (bytes: Buffer, index: number) =>
+      bytes.subarray(start + index * segmentLength, Math.min(bytes.length, start + (index + 1) * segmentLength));
     const head = encrypted.subarray(0, start);
     const [a, b, c] = [part(encrypted, 0), part(encrypted, 1), part(encrypted, 2)];
     const cases: Record<string, Buffer[]> = {
@@ -77,10 +92,28 @@ describe("a changed recording is rejected", () => {
       "metadata removed": [headerBytes, encrypted.subarray(payload)],
       "metadata doubled": [headerBytes, section, encrypted.subarray(headerBytes.length)],
       "metadata of another recording": [headerBytes, foreign.section, encrypted.subarray(payload)],
-      "metadata's FLOE header of another sealing": [headerBytes, otherSection.subarray(0, 74), section.subarray(74), encrypted.subarray(payload)],
-      "metadata's segment of another sealing": [headerBytes, section.subarray(0, 74), otherSection.subarray(74), encrypted.subarray(payload)],
-      "metadata replaced by payload": [headerBytes, encrypted.subarray(payload, payload + section.length), encrypted.subarray(payload)],
-      "metadata replaced by a payload of its own length": [headerBytes, short.encrypted.subarray(short.payload), encrypted.subarray(payload)],
+      "metadata's FLOE header of another sealing": [
+        headerBytes,
+        otherSection.subarray(0, 74),
+        section.subarray(74),
+        encrypted.subarray(payload),
+      ],
+      "metadata's segment of another sealing": [
+        headerBytes,
+        section.subarray(0, 74),
+        otherSection.subarray(74),
+        encrypted.subarray(payload),
+      ],
+      "metadata replaced by payload": [
+        headerBytes,
+        encrypted.subarray(payload, payload + section.length),
+        encrypted.subarray(payload),
+      ],
+      "metadata replaced by a payload of its own length": [
+        headerBytes,
+        short.encrypted.subarray(short.payload),
+        encrypted.subarray(payload),
+      ],
       "payload replaced by metadata": [headerBytes, section, section],
       "metadata behind the payload": [headerBytes, encrypted.subarray(payload), section],
       "one byte behind": [encrypted, Buffer.from([0])],

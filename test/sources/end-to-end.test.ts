@@ -19,10 +19,18 @@ describe("a player, a server, an encrypted file", () => {
     const source = await fileSource(join(folder, "call-1.rec"));
     const open = await keyStore.openRecording(source, { recordingId: "call-1" });
     const failures: unknown[] = [];
-    const server = createServer((request, response) => void sendRecording(open, request, response, { contentType: "audio/wav", onError: (error) => failures.push(error) }));
+    const server = createServer(
+      (request, response) =>
+        void sendRecording(open, request, response, {
+          contentType: "audio/wav",
+          onError: (error) => failures.push(error),
+        }),
+    );
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const ask = async (first: number, last: number) => {
-      const answer = await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`, { headers: { range: `bytes=${first}-${last}` } });
+      const answer = await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`, {
+        headers: { range: `bytes=${first}-${last}` },
+      });
       return { status: answer.status, body: Buffer.from(await answer.arrayBuffer()) };
     };
     const seeks = async () => {

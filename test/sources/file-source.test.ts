@@ -25,11 +25,14 @@ describe("a file as a source", () => {
   it("gives any range, also many at once", async () => {
     await using source = await fileSource(file);
     expect(source.size).toBe(content.length);
-    const range = fc.tuple(fc.nat(content.length), fc.nat(content.length)).map(([a, b]) => [Math.min(a, b), Math.max(a, b)] as const);
+    const range = fc
+      .tuple(fc.nat(content.length), fc.nat(content.length))
+      .map(([a, b]) => [Math.min(a, b), Math.max(a, b)] as const);
     await fc.assert(
       fc.asyncProperty(fc.array(range, { maxLength: 8 }), async (ranges) => {
         const read = await Promise.all(ranges.map(([start, end]) => source.read(start, end - start)));
-        for (const [index, [start, end]] of ranges.entries()) expect(content.subarray(start, end).equals(read[index]!)).toBe(true);
+        for (const [index, [start, end]] of ranges.entries())
+          expect(content.subarray(start, end).equals(read[index]!)).toBe(true);
       }),
       { numRuns: 50 },
     );
@@ -56,7 +59,9 @@ describe("a file as a source", () => {
     const script = join(folder.folder, "program.mts");
     await writeFile(script, program);
     const tsx = new URL("../../node_modules/tsx/dist/cli.mjs", import.meta.url).pathname;
-    expect(execFileSync(process.execPath, [tsx, basename(script)], { cwd: dirname(file), encoding: "utf8" })).toBe("10\n");
+    expect(execFileSync(process.execPath, [tsx, basename(script)], { cwd: dirname(file), encoding: "utf8" })).toBe(
+      "10\n",
+    );
   });
 
   const longAgo = new Date("2020-01-01T00:00:00Z");
@@ -112,7 +117,8 @@ describe("a file as a source", () => {
       ["missing", "ERR_SOURCE_NOT_FOUND"],
       ["call.rec/inside", "ERR_SOURCE_NOT_FOUND"],
     ] as const;
-    for (const [name, code] of cases) await expect(fileSource(join(folder.folder, name)), name).rejects.toMatchObject({ code, retryable: false });
+    for (const [name, code] of cases)
+      await expect(fileSource(join(folder.folder, name)), name).rejects.toMatchObject({ code, retryable: false });
     for (const path of ["", "a\0b", 7, undefined, new URL("http://host/file")]) {
       await expect(fileSource(path as string)).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field: "path" });
     }
@@ -120,7 +126,13 @@ describe("a file as a source", () => {
 
   it("refuses ranges outside, ends with the caller's signal, and is closed once", async () => {
     const source = await fileSource(file);
-    for (const [offset, length] of [[-1, 1], [0, content.length + 1], [content.length, 1], [0.5, 1], [0, NaN]] as const) {
+    for (const [offset, length] of [
+      [-1, 1],
+      [0, content.length + 1],
+      [content.length, 1],
+      [0.5, 1],
+      [0, NaN],
+    ] as const) {
       await expect(source.read(offset, length)).rejects.toMatchObject({ code: "ERR_INVALID_INPUT" });
     }
     const reason = new Error("the listener has left");

@@ -13,7 +13,10 @@ const content = randomBytes(200_000);
 const other = randomBytes(200_000);
 const good: Handler = (request, response) => send(response, rangeAnswer(request, content));
 const token = "Bearer very-secret-token-1234";
-const twice = { attempts: 2, headers: { authorization: token, "x-api-key": "key-of-the-service" } } satisfies HttpSourceOptions;
+const twice = {
+  attempts: 2,
+  headers: { authorization: token, "x-api-key": "key-of-the-service" },
+} satisfies HttpSourceOptions;
 
 /** Good for the first request, the one that opens; then as told. */
 function later(handler: Handler): Handler {
@@ -38,7 +41,11 @@ describe("an HTTP server as a source", () => {
     );
     for (const { method, headers } of server.requests) {
       expect(method).toBe("GET");
-      expect(headers).toMatchObject({ "accept-encoding": expect.stringMatching(/^identity(, identity)?$/), authorization: token, "x-api-key": "key-of-the-service" });
+      expect(headers).toMatchObject({
+        "accept-encoding": expect.stringMatching(/^identity(, identity)?$/),
+        authorization: token,
+        "x-api-key": "key-of-the-service",
+      });
     }
     expect(server.requests.slice(1).every(({ headers }) => headers["if-match"] === etagOf(content))).toBe(true);
   });
@@ -67,18 +74,28 @@ describe("an HTTP server as a source", () => {
   it("asks its functions for URL and headers before each attempt", async () => {
     await using server = await serve(good);
     let asked = 0;
-    const source = await httpSource(() => `${server.origin}/?n=${(asked += 1)}`, { headers: async () => ({ "X-N": String(asked) }) });
+    const source = await httpSource(() => `${server.origin}/?n=${(asked += 1)}`, {
+      headers: async () => ({ "X-N": String(asked) }),
+    });
     await source.read(5_000, 10);
-    expect(server.requests.map(({ url, headers }) => [url, headers["x-n"]])).toEqual([["/?n=1", "1"], ["/?n=2", "2"]]);
+    expect(server.requests.map(({ url, headers }) => [url, headers["x-n"]])).toEqual([
+      ["/?n=1", "1"],
+      ["/?n=2", "2"],
+    ]);
   });
 });
 
-const spoilt = (change: (answer: ReturnType<typeof rangeAnswer>) => void): Handler => (request, response) => {
-  const answer = rangeAnswer(request, content);
-  change(answer);
-  send(response, answer);
-};
-const status = (code: number, headers: Record<string, string> = {}): Handler => (_, response) => void response.writeHead(code, headers).end("no");
+const spoilt =
+  (change: (answer: ReturnType<typeof rangeAnswer>) => void): Handler =>
+  (request, response) => {
+    const answer = rangeAnswer(request, content);
+    change(answer);
+    send(response, answer);
+  };
+const status =
+  (code: number, headers: Record<string, string> = {}): Handler =>
+  (_, response) =>
+    void response.writeHead(code, headers).end("no");
 const contentRange = (value: string | undefined) =>
   spoilt(({ headers }) => {
     if (value === undefined) delete headers["content-range"];
@@ -88,18 +105,28 @@ const redirect = (location: string) => status(302, { location });
 
 describe("a server that misbehaves", () => {
   const cases: [name: string, handler: Handler, code: string, requests: number][] = [
-    ["ignores Range", (_, response) => void response.writeHead(200, { etag: etagOf(content) }).end(content), "ERR_SOURCE_UNSUITABLE", 1],
+    [
+      "ignores Range",
+      (_, response) => void response.writeHead(200, { etag: etagOf(content) }).end(content),
+      "ERR_SOURCE_UNSUITABLE",
+      1,
+    ],
     ["has no Content-Range", contentRange(undefined), "ERR_SOURCE_UNSUITABLE", 1],
     ["tells no total", contentRange("bytes 0-4095/*"), "ERR_SOURCE_UNSUITABLE", 1],
     ["tells nonsense", contentRange("bytes 10-5/20"), "ERR_SOURCE_UNSUITABLE", 1],
     ["tells another unit", contentRange("seconds 0-4095/200000"), "ERR_SOURCE_UNSUITABLE", 1],
     ["sends another range", contentRange("bytes 1-4095/200000"), "ERR_SOURCE_UNSUITABLE", 1],
     ["sends a shorter range", contentRange("bytes 0-99/200000"), "ERR_SOURCE_UNSUITABLE", 1],
-    ["compresses", spoilt((answer) => {
-      answer.body = gzipSync(answer.body);
-      answer.headers["content-encoding"] = "gzip";
-      answer.headers["content-length"] = String(answer.body.length);
-    }), "ERR_SOURCE_UNSUITABLE", 1],
+    [
+      "compresses",
+      spoilt((answer) => {
+        answer.body = gzipSync(answer.body);
+        answer.headers["content-encoding"] = "gzip";
+        answer.headers["content-length"] = String(answer.body.length);
+      }),
+      "ERR_SOURCE_UNSUITABLE",
+      1,
+    ],
     ["is not found", status(404), "ERR_SOURCE_NOT_FOUND", 1],
     ["is gone", status(410), "ERR_SOURCE_NOT_FOUND", 1],
     ["forbids", status(403), "ERR_SOURCE_REFUSED", 1],
@@ -115,28 +142,52 @@ describe("a server that misbehaves", () => {
     ["hangs", () => undefined, "ERR_SOURCE_UNAVAILABLE", 2],
     ["hangs up", (request) => void request.socket.destroy(), "ERR_SOURCE_UNAVAILABLE", 2],
     ["resets", (request) => void request.socket.resetAndDestroy(), "ERR_SOURCE_UNAVAILABLE", 2],
-    ["sends a short body", (request, response) => {
-      const { headers, body } = rangeAnswer(request, content);
-      response.writeHead(206, headers).write(body.subarray(0, 100), () => response.destroy());
-    }, "ERR_SOURCE_UNAVAILABLE", 2],
-    ["sends a short body as if whole", spoilt((answer) => {
-      answer.body = answer.body.subarray(0, 100);
-      answer.headers["content-length"] = "100";
-    }), "ERR_SOURCE_UNAVAILABLE", 2],
-    ["sends too long a body", spoilt((answer) => {
-      answer.body = Buffer.alloc(5_000);
-      answer.headers["content-length"] = "5000";
-    }), "ERR_SOURCE_UNAVAILABLE", 2],
-    ["stalls in the middle of a body", (request, response) => void response.writeHead(206, rangeAnswer(request, content).headers).write("x"), "ERR_SOURCE_UNAVAILABLE", 2],
+    [
+      "sends a short body",
+      (request, response) => {
+        const { headers, body } = rangeAnswer(request, content);
+        response.writeHead(206, headers).write(body.subarray(0, 100), () => response.destroy());
+      },
+      "ERR_SOURCE_UNAVAILABLE",
+      2,
+    ],
+    [
+      "sends a short body as if whole",
+      spoilt((answer) => {
+        answer.body = answer.body.subarray(0, 100);
+        answer.headers["content-length"] = "100";
+      }),
+      "ERR_SOURCE_UNAVAILABLE",
+      2,
+    ],
+    [
+      "sends too long a body",
+      spoilt((answer) => {
+        answer.body = Buffer.alloc(5_000);
+        answer.headers["content-length"] = "5000";
+      }),
+      "ERR_SOURCE_UNAVAILABLE",
+      2,
+    ],
+    [
+      "stalls in the middle of a body",
+      (request, response) => void response.writeHead(206, rangeAnswer(request, content).headers).write("x"),
+      "ERR_SOURCE_UNAVAILABLE",
+      2,
+    ],
   ];
   it.each(cases)("%s", async (name, handler, code, requests) => {
     await using server = await serve(handler);
     const hanging = /^(hangs|stalls)\b(?! up)/.test(name);
-    const error: unknown = await httpSource(server.url, { ...twice, ...(hanging ? { attemptTimeout: 300 } : {}) }).catch((reason: unknown) => reason);
+    const error: unknown = await httpSource(server.url, {
+      ...twice,
+      ...(hanging ? { attemptTimeout: 300 } : {}),
+    }).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code, retryable: code === "ERR_SOURCE_UNAVAILABLE" });
     expect(server.requests.length).toBe(requests);
     expect((error as Error).message).toMatch(hanging ? "no answer within 300 ms" : server.origin);
-    for (const hidden of [secret, "signature", "recordings", token, "key-of-the-service"]) expect(everythingShown(error) + inspect(error)).not.toContain(hidden);
+    for (const hidden of [secret, "signature", "recordings", token, "key-of-the-service"])
+      expect(everythingShown(error) + inspect(error)).not.toContain(hidden);
   });
 
   it("is not listened to any further once it ignores Range", async () => {
@@ -160,13 +211,33 @@ describe("a server that misbehaves", () => {
   });
 
   const laterCases: [name: string, handler: Handler, code: string][] = [
-    ["has another version, and heeds If-Match", (request, response) => send(response, rangeAnswer(request, other)), "ERR_SOURCE_CHANGED"],
-    ["has another version, and ignores If-Match", spoilt((answer) => (answer.headers["etag"] = etagOf(other))), "ERR_SOURCE_CHANGED"],
-    ["has another version, and sends all of it", (_, response) => void response.writeHead(200, { etag: etagOf(other) }).end(other), "ERR_SOURCE_CHANGED"],
+    [
+      "has another version, and heeds If-Match",
+      (request, response) => send(response, rangeAnswer(request, other)),
+      "ERR_SOURCE_CHANGED",
+    ],
+    [
+      "has another version, and ignores If-Match",
+      spoilt((answer) => (answer.headers["etag"] = etagOf(other))),
+      "ERR_SOURCE_CHANGED",
+    ],
+    [
+      "has another version, and sends all of it",
+      (_, response) => void response.writeHead(200, { etag: etagOf(other) }).end(other),
+      "ERR_SOURCE_CHANGED",
+    ],
     ["does not tell the version any more", spoilt((answer) => delete answer.headers["etag"]), "ERR_SOURCE_CHANGED"],
     ["has grown", contentRange("bytes 5000-5009/200001"), "ERR_SOURCE_CHANGED"],
-    ["has become shorter", (request, response) => send(response, rangeAnswer(request, content.subarray(0, 4_500), etagOf(content))), "ERR_SOURCE_CHANGED"],
-    ["sends the whole", (_, response) => void response.writeHead(200, { etag: etagOf(content) }).end(content), "ERR_SOURCE_UNSUITABLE"],
+    [
+      "has become shorter",
+      (request, response) => send(response, rangeAnswer(request, content.subarray(0, 4_500), etagOf(content))),
+      "ERR_SOURCE_CHANGED",
+    ],
+    [
+      "sends the whole",
+      (_, response) => void response.writeHead(200, { etag: etagOf(content) }).end(content),
+      "ERR_SOURCE_UNSUITABLE",
+    ],
     ["has deleted it", status(404), "ERR_SOURCE_NOT_FOUND"],
     ["does not let us in any more", status(403), "ERR_SOURCE_REFUSED"],
   ];
@@ -178,7 +249,10 @@ describe("a server that misbehaves", () => {
   });
 
   it("never has two versions mixed, for lack of a strong ETag by what it tells", async () => {
-    for (const version of [{ etag: 'W/"1"' }, { "last-modified": "Tue, 24 Nov 2026 10:00:00 GMT" }, {}] as Record<string, string>[]) {
+    for (const version of [{ etag: 'W/"1"' }, { "last-modified": "Tue, 24 Nov 2026 10:00:00 GMT" }, {}] as Record<
+      string,
+      string
+    >[]) {
       let current = version;
       await using server = await serve((request, response) => {
         const { etag: _, ...headers } = rangeAnswer(request, content).headers;
@@ -189,12 +263,17 @@ describe("a server that misbehaves", () => {
       const sent = server.requests[1]?.headers;
       expect([sent?.["if-match"], sent?.["if-unmodified-since"]]).toEqual([undefined, version["last-modified"]]);
       current = Object.fromEntries(Object.entries(version).map(([name, value]) => [name, value.replace(/1/, "2")]));
-      if (Object.keys(version).length > 0) await expect(source.read(5_000, 10)).rejects.toMatchObject({ code: "ERR_SOURCE_CHANGED" });
+      if (Object.keys(version).length > 0)
+        await expect(source.read(5_000, 10)).rejects.toMatchObject({ code: "ERR_SOURCE_CHANGED" });
     }
   });
 
   it("heals between two attempts", async () => {
-    const troubles: Handler[] = [status(503), (request) => void request.socket.resetAndDestroy(), status(429, { "retry-after": "0" })];
+    const troubles: Handler[] = [
+      status(503),
+      (request) => void request.socket.resetAndDestroy(),
+      status(429, { "retry-after": "0" }),
+    ];
     await using server = await serve(later((request, response) => (troubles.shift() ?? good)(request, response)));
     const source = await httpSource(server.url, { attempts: 4 });
     expect(content.subarray(5_000, 5_010).equals(await source.read(5_000, 10))).toBe(true);
@@ -205,13 +284,19 @@ describe("a server that misbehaves", () => {
     await using server = await serve(() => undefined);
     const start = performance.now();
     for (const attemptTimeout of [100, 60_000]) {
-      await expect(httpSource(server.url, { attempts: 10, attemptTimeout, deadline: 400 })).rejects.toMatchObject({ code: "ERR_SOURCE_UNAVAILABLE" });
+      await expect(httpSource(server.url, { attempts: 10, attemptTimeout, deadline: 400 })).rejects.toMatchObject({
+        code: "ERR_SOURCE_UNAVAILABLE",
+      });
     }
     expect(performance.now() - start).toBeLessThan(3_000);
   });
 
   it("is left at once when the caller aborts: in a request, in a pause, in a body", async () => {
-    const handlers: Handler[] = [() => undefined, status(503, { "retry-after": "5" }), (request, response) => void response.writeHead(206, rangeAnswer(request, content).headers).write("x")];
+    const handlers: Handler[] = [
+      () => undefined,
+      status(503, { "retry-after": "5" }),
+      (request, response) => void response.writeHead(206, rangeAnswer(request, content).headers).write("x"),
+    ];
     for (const handler of handlers) {
       await using server = await serve(later(handler));
       const source = await httpSource(server.url);
@@ -233,13 +318,16 @@ describe("a server that misbehaves", () => {
 describe("redirects", () => {
   it("are followed within the scheme; another origin is shown no header of ours", async () => {
     await using storage = await serve(good);
-    await using server = await serve(({ url = "" }, response) => redirect(url.startsWith("/again") ? `${storage.origin}/x?signature=${secret}` : "/again")({} as never, response));
+    await using server = await serve(({ url = "" }, response) =>
+      redirect(url.startsWith("/again") ? `${storage.origin}/x?signature=${secret}` : "/again")({} as never, response),
+    );
     const source = await httpSource(server.url, twice);
     await source.read(5_000, 10);
     expect(server.requests.length).toBe(4);
     expect(server.requests.every(({ headers }) => headers.authorization === token)).toBe(true);
     expect(storage.requests.length).toBe(2);
-    for (const { headers } of storage.requests) expect([headers.authorization, headers["x-api-key"]]).toEqual([undefined, undefined]);
+    for (const { headers } of storage.requests)
+      expect([headers.authorization, headers["x-api-key"]]).toEqual([undefined, undefined]);
     expect(storage.requests[1]?.headers["if-match"]).toBe(etagOf(content));
   });
 
@@ -254,10 +342,12 @@ describe("secrets", () => {
   it("of URL and headers do not come back in an injected fetch's errors", async () => {
     const url = `https://storage.example/a/b?X-Sig=${secret}&e=%2Bab%2Fcd`;
     const message = `request to ${url} (also ${secret}, +ab/cd, /a/b?X-Sig) with ${token} and key-of-the-service failed`;
-    const fetch = () => Promise.reject(Object.assign(new TypeError(message, { cause: new Error(message) }), { code: "EX" }));
+    const fetch = () =>
+      Promise.reject(Object.assign(new TypeError(message, { cause: new Error(message) }), { code: "EX" }));
     const error: unknown = await httpSource(url, { ...twice, fetch, attempts: 1 }).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code: "ERR_SOURCE_UNAVAILABLE", cause: { name: "TypeError", code: "EX" } });
-    for (const hidden of [secret, "X-Sig", "ab/cd", "ab%2F", "very-secret", "key-of-the-service"]) expect(everythingShown(error) + inspect(error)).not.toContain(hidden);
+    for (const hidden of [secret, "X-Sig", "ab/cd", "ab%2F", "very-secret", "key-of-the-service"])
+      expect(everythingShown(error) + inspect(error)).not.toContain(hidden);
   });
 
   it("are not shown where input is refused", async () => {

@@ -53,6 +53,7 @@ export function send(response: ServerResponse, { status, headers, body }: Return
 /** Everything of an error that could end up in a log. */
 export function everythingShown(error: unknown): string {
   const links: string[] = [];
-  for (let link = error; link instanceof Error; link = link.cause) links.push(link.message, link.stack ?? "", JSON.stringify(link));
+  for (let link = error; link instanceof Error; link = link.cause)
+    links.push(link.message, link.stack ?? "", JSON.stringify(link));
   return links.join("\n");
 }

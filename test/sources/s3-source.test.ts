@@ -14,28 +14,40 @@ const content = randomBytes(200_000);
 const other = randomBytes(200_000);
 
 /** S3's errors: a status, and XML that names them. */
-const refuse = (status: number, name: string): Handler => (_, response) => {
-  const body = `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${name}</Code><Message>as S3 words it</Message><RequestId>4442587FB7D0A2F9</RequestId></Error>`;
-  response.writeHead(status, { "content-type": "application/xml", "x-amz-request-id": "4442587FB7D0A2F9" }).end(body);
-};
+const refuse =
+  (status: number, name: string): Handler =>
+  (_, response) => {
+    const body = `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${name}</Code><Message>as S3 words it</Message><RequestId>4442587FB7D0A2F9</RequestId></Error>`;
+    response.writeHead(status, { "content-type": "application/xml", "x-amz-request-id": "4442587FB7D0A2F9" }).end(body);
+  };
 
 /** A bucket with one object: what is signed and rightly addressed is answered as S3 answers GetObject. */
-const bucket = (bytes: Uint8Array): Handler => (request, response) => {
-  const { pathname, searchParams } = new URL(request.url ?? "", "http://s3");
-  if (!request.headers.authorization?.startsWith("AWS4-HMAC-SHA256 ")) return refuse(403, "AccessDenied")(request, response);
-  if (request.method !== "GET") return refuse(405, "MethodNotAllowed")(request, response);
-  if (!pathname.startsWith("/recordings/")) return refuse(404, "NoSuchBucket")(request, response);
-  if (pathname !== "/recordings/2026/call%201.rec") return refuse(404, "NoSuchKey")(request, response);
-  if (searchParams.has("versionId") && searchParams.get("versionId") !== "v1") return refuse(404, "NoSuchVersion")(request, response);
-  const answer = rangeAnswer(request, bytes);
-  if (answer.status === 412) return refuse(412, "PreconditionFailed")(request, response);
-  if (answer.status === 416) return refuse(416, "InvalidRange")(request, response);
-  send(response, answer);
-};
+const bucket =
+  (bytes: Uint8Array): Handler =>
+  (request, response) => {
+    const { pathname, searchParams } = new URL(request.url ?? "", "http://s3");
+    if (!request.headers.authorization?.startsWith("AWS4-HMAC-SHA256 "))
+      return refuse(403, "AccessDenied")(request, response);
+    if (request.method !== "GET") return refuse(405, "MethodNotAllowed")(request, response);
+    if (!pathname.startsWith("/recordings/")) return refuse(404, "NoSuchBucket")(request, response);
+    if (pathname !== "/recordings/2026/call%201.rec") return refuse(404, "NoSuchKey")(request, response);
+    if (searchParams.has("versionId") && searchParams.get("versionId") !== "v1")
+      return refuse(404, "NoSuchVersion")(request, response);
+    const answer = rangeAnswer(request, bytes);
+    if (answer.status === 412) return refuse(412, "PreconditionFailed")(request, response);
+    if (answer.status === 416) return refuse(416, "InvalidRange")(request, response);
+    send(response, answer);
+  };
 const good = bucket(content);
 
 const clientOf = ({ origin }: { origin: string }) =>
-  new S3Client({ endpoint: origin, forcePathStyle: true, region: "eu-west-1", maxAttempts: 1, credentials: { accessKeyId: "AKIAIOSFODNN7EXAMPLE", secretAccessKey: secret, sessionToken: secret } });
+  new S3Client({
+    endpoint: origin,
+    forcePathStyle: true,
+    region: "eu-west-1",
+    maxAttempts: 1,
+    credentials: { accessKeyId: "AKIAIOSFODNN7EXAMPLE", secretAccessKey: secret, sessionToken: secret },
+  });
 const optionsFor = (server: { origin: string }): S3SourceOptions => ({
   client: clientOf(server),
   bucket: "recordings",
@@ -100,12 +112,22 @@ describe("an object in S3 as a source, under the real S3Client", () => {
       [refuse(503, "SlowDown"), {}, "ERR_SOURCE_UNAVAILABLE", /SlowDown, 503/],
       [refuse(500, "InternalError"), {}, "ERR_SOURCE_UNAVAILABLE", /InternalError, 500/],
       [(request) => void request.socket.destroy(), {}, "ERR_SOURCE_UNAVAILABLE", /can't be reached/],
-      [(_, response) => void response.writeHead(200, { etag: etagOf(content), "content-length": content.length }).end(content), {}, "ERR_SOURCE_UNSUITABLE", /Content-Range/],
+      [
+        (_, response) =>
+          void response.writeHead(200, { etag: etagOf(content), "content-length": content.length }).end(content),
+        {},
+        "ERR_SOURCE_UNSUITABLE",
+        /Content-Range/,
+      ],
     ];
     for (const [handler, options, code, message] of cases) {
       await using server = await serve(handler);
       const error: unknown = await s3Source({ ...optionsFor(server), ...options }).catch((reason: unknown) => reason);
-      expect(error).toMatchObject({ code, message: expect.stringMatching(message), retryable: code === "ERR_SOURCE_UNAVAILABLE" });
+      expect(error).toMatchObject({
+        code,
+        message: expect.stringMatching(message),
+        retryable: code === "ERR_SOURCE_UNAVAILABLE",
+      });
       expect(server.requests.length, code).toBe(1);
       expect(everythingShown(error) + inspect(error)).not.toContain(secret);
     }
@@ -114,7 +136,11 @@ describe("an object in S3 as a source, under the real S3Client", () => {
   it("never mixes two versions", async () => {
     const cases: [Handler, string][] = [
       [bucket(other), "ERR_SOURCE_CHANGED"],
-      [(request, response) => send(response, rangeAnswer(Object.assign(request, { headers: { range: request.headers.range } }), other)), "ERR_SOURCE_CHANGED"],
+      [
+        (request, response) =>
+          send(response, rangeAnswer(Object.assign(request, { headers: { range: request.headers.range } }), other)),
+        "ERR_SOURCE_CHANGED",
+      ],
       [refuse(404, "NoSuchKey"), "ERR_SOURCE_NOT_FOUND"],
       [refuse(416, "InvalidRange"), "ERR_SOURCE_CHANGED"],
     ];
@@ -126,8 +152,10 @@ describe("an object in S3 as a source, under the real S3Client", () => {
   });
 
   it("reads again what broke off or stalled, which the SDK does not", async () => {
-    const cut: Handler = (request, response) => void response.writeHead(206, rangeAnswer(request, content).headers).write("x", () => response.destroy());
-    const stalled: Handler = (request, response) => void response.writeHead(206, rangeAnswer(request, content).headers).write("x");
+    const cut: Handler = (request, response) =>
+      void response.writeHead(206, rangeAnswer(request, content).headers).write("x", () => response.destroy());
+    const stalled: Handler = (request, response) =>
+      void response.writeHead(206, rangeAnswer(request, content).headers).write("x");
     for (const trouble of [cut, stalled]) {
       const troubles = [trouble];
       const times = trouble === stalled ? { attemptTimeout: 500 } : {};
@@ -136,13 +164,19 @@ describe("an object in S3 as a source, under the real S3Client", () => {
       expect(content.subarray(5_000, 5_010).equals(await source.read(5_000, 10))).toBe(true);
       expect(server.requests.length).toBe(3);
       await using broken = await serve(later(trouble));
-      await expect((await s3Source({ ...optionsFor(broken), ...times })).read(5_000, 10)).rejects.toMatchObject({ code: "ERR_SOURCE_UNAVAILABLE", retryable: true });
+      await expect((await s3Source({ ...optionsFor(broken), ...times })).read(5_000, 10)).rejects.toMatchObject({
+        code: "ERR_SOURCE_UNAVAILABLE",
+        retryable: true,
+      });
       expect(broken.requests.length).toBe(3);
     }
   });
 
   it("ends with the caller's signal, in a request and in a body", async () => {
-    const handlers: Handler[] = [() => undefined, (request, response) => void response.writeHead(206, rangeAnswer(request, content).headers).write("x")];
+    const handlers: Handler[] = [
+      () => undefined,
+      (request, response) => void response.writeHead(206, rangeAnswer(request, content).headers).write("x"),
+    ];
     for (const handler of handlers) {
       await using server = await serve(later(handler));
       const source = await s3Source(optionsFor(server));
@@ -160,14 +194,27 @@ describe("an object in S3 as a source, under the real S3Client", () => {
   it("leaves no body open, also of a client that ignores aborts", async () => {
     const body = new Readable({ read: () => undefined });
     const client = { send: async () => ({ Body: body, ContentRange: "bytes 0-4095/200000", ETag: '"1"' }) };
-    await expect(s3Source({ client, bucket: "b", key: "k", attempts: 1, attemptTimeout: 50 })).rejects.toMatchObject({ code: "ERR_SOURCE_UNAVAILABLE" });
+    await expect(s3Source({ client, bucket: "b", key: "k", attempts: 1, attemptTimeout: 50 })).rejects.toMatchObject({
+      code: "ERR_SOURCE_UNAVAILABLE",
+    });
     expect(body.destroyed).toBe(true);
   });
 
   it("refuses bad input by field", async () => {
     const fine = { client: { send: async () => ({}) }, bucket: "b", key: "k" };
-    for (const [field, value] of [["client", undefined], ["client", {}], ["bucket", ""], ["key", undefined], ["versionId", ""], ["expectedBucketOwner", 1], ["attempts", 0]] as const) {
-      await expect(s3Source({ ...fine, [field]: value }), field).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field });
+    for (const [field, value] of [
+      ["client", undefined],
+      ["client", {}],
+      ["bucket", ""],
+      ["key", undefined],
+      ["versionId", ""],
+      ["expectedBucketOwner", 1],
+      ["attempts", 0],
+    ] as const) {
+      await expect(s3Source({ ...fine, [field]: value }), field).rejects.toMatchObject({
+        code: "ERR_INVALID_INPUT",
+        field,
+      });
     }
     await expect(s3Source(fine)).rejects.toMatchObject({ code: "ERR_SOURCE_UNSUITABLE" });
   });

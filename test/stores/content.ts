@@ -13,6 +13,7 @@ export function contentOf(label: string): Uint8Array {
 export function labelOf(document: Uint8Array): string {
   const bytes = Buffer.from(document);
   const label = bytes.toString("utf8", 0, bytes.indexOf("\n"));
-  if (!bytes.equals(contentOf(label))) throw new Error(`torn document, beginning with ${JSON.stringify(label.slice(0, 80))}`);
+  if (!bytes.equals(contentOf(label)))
+    throw new Error(`torn document, beginning with ${JSON.stringify(label.slice(0, 80))}`);
   return label;
 }

@@ -20,7 +20,11 @@ describe("damaged files", () => {
   const kinds = [
     { kind: "head", file: "heads/0000000001.record", read: () => store.readHead("org") },
     { kind: "key pair", file: "pairs/pair.record", read: () => store.readKeyPair("org", "pair") },
-    { kind: "history", file: "pairs/pair.record", read: () => new FileKeyPairStore({ directory: folder }).listKeyPairs("org", { limit: 1 }) },
+    {
+      kind: "history",
+      file: "pairs/pair.record",
+      read: () => new FileKeyPairStore({ directory: folder }).listKeyPairs("org", { limit: 1 }),
+    },
     { kind: "wrapping", file: "wrappings/pair/wrapping.record", read: () => store.listWrappings("org", "pair") },
     { kind: "status", file: "status.record", read: () => store.readStatus("org") },
   ];
@@ -43,15 +47,24 @@ describe("damaged files", () => {
       const whole = await readFile(pathOf(file));
       for (let at = 0; at < whole.length; at += 1) {
         const changed = Buffer.from(whole);
-        changed[at] = (changed[at] as number) ^ (1 << at % 8);
+        changed[at] = (changed[at] as number) ^ (1 << (at % 8));
         await writeFile(pathOf(file), changed);
-        await expect(read(), `byte ${at}`).rejects.toMatchObject({ code: textLike(/^ERR_(STORE_CORRUPT|FORMAT_TOO_NEW)$/) });
+        await expect(read(), `byte ${at}`).rejects.toMatchObject({
+          code: textLike(/^ERR_(STORE_CORRUPT|FORMAT_TOO_NEW)$/),
+        });
       }
     });
 
     it("that are garbage, overlong or a folder are corrupt", async () => {
       const whole = await readFile(pathOf(file));
-      for (const garbage of ["{}", "\n\n\n", "x".repeat(500), Buffer.alloc(300), Buffer.alloc(1 << 20, 7), Buffer.concat([whole, bytes("\n")])]) {
+      for (const garbage of [
+        "{}",
+        "\n\n\n",
+        "x".repeat(500),
+        Buffer.alloc(300),
+        Buffer.alloc(1 << 20, 7),
+        Buffer.concat([whole, bytes("\n")]),
+      ]) {
         await writeFile(pathOf(file), garbage);
         await expect(read()).rejects.toMatchObject(corruption());
       }
@@ -76,8 +89,12 @@ describe("damaged files", () => {
   it("of a wrapping stand in the way of no other wrapping", async () => {
     await store.createWrapping("org", "pair", { wrappingId: "second", document: bytes("another wrapping") });
     await writeFile(pathOf("wrappings/pair/wrapping.record"), "torn");
-    expect(await store.listWrappings("org", "pair")).toEqual([{ wrappingId: "second", document: bytes("another wrapping") }]);
-    expect(await store.createWrapping("org", "pair", { wrappingId: "wrapping", document: bytes("a wrapping") })).toBe("exists");
+    expect(await store.listWrappings("org", "pair")).toEqual([
+      { wrappingId: "second", document: bytes("another wrapping") },
+    ]);
+    expect(await store.createWrapping("org", "pair", { wrappingId: "wrapping", document: bytes("a wrapping") })).toBe(
+      "exists",
+    );
   });
 
   it("stop a swap, so that no damaged head is built upon", async () => {
@@ -93,7 +110,14 @@ describe("damaged files", () => {
   });
 
   it("of other programs are ignored", async () => {
-    for (const file of ["heads/.DS_Store", "heads/0000000009.record~", "heads/9.record", "pairs/Thumbs.db", "pairs/PAIR.record", "wrappings/pair/.tmp-1"]) {
+    for (const file of [
+      "heads/.DS_Store",
+      "heads/0000000009.record~",
+      "heads/9.record",
+      "pairs/Thumbs.db",
+      "pairs/PAIR.record",
+      "wrappings/pair/.tmp-1",
+    ]) {
       await writeFile(pathOf(file), "not ours");
     }
     await writeFile(join(folder, "organizations", ".DS_Store"), "not ours");
@@ -122,7 +146,8 @@ describe("a store put back from a backup", () => {
     expect(await store.readHead("org")).toEqual(first);
     const another = await store.swapHead("org", first.revision, bytes("another second"));
     expect(another?.revision).not.toBe(second?.revision);
-    for (const stale of [second, third]) expect(await store.swapHead("org", stale?.revision, bytes("late"))).toBeUndefined();
+    for (const stale of [second, third])
+      expect(await store.swapHead("org", stale?.revision, bytes("late"))).toBeUndefined();
     expect(await store.readHead("org")).toEqual(another);
     await rm(directory, { recursive: true });
     expect(await store.readHead("org")).toBeUndefined();

@@ -72,7 +72,8 @@ describe("a file system that fails", () => {
       if (happening === operation && where.includes(path)) throw answer(code);
     };
   };
-  const filesIn = async (...parts: string[]): Promise<string[]> => (await readdir(join(folder, "organizations", "org", ...parts))).sort();
+  const filesIn = async (...parts: string[]): Promise<string[]> =>
+    (await readdir(join(folder, "organizations", "org", ...parts))).sort();
   const pair = { organizationId: "org", keyPairId: "pair", sequence: 1, document: bytes("content") };
 
   it.each([
@@ -89,7 +90,12 @@ describe("a file system that fails", () => {
     failOn(operation, code, operation === "open" ? ".tmp-" : "");
     const failure = await store.createKeyPair(pair).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(RecordingKeyStoreError);
-    expect(failure).toMatchObject({ code: "ERR_STORE_UNAVAILABLE", retryable: true, message: textWith(code), cause: { code } });
+    expect(failure).toMatchObject({
+      code: "ERR_STORE_UNAVAILABLE",
+      retryable: true,
+      message: textWith(code),
+      cause: { code },
+    });
     disk.before = undefined;
     expect(await store.readKeyPair("org", "pair")).toBeUndefined();
     expect(await store.createKeyPair(pair)).toBe("created");
@@ -110,7 +116,11 @@ describe("a file system that fails", () => {
     for (const operation of ["open", "read"] as const) {
       failOn(operation, "EIO");
       for (const read of reads) {
-        await expect(read()).rejects.toMatchObject({ code: "ERR_STORE_UNAVAILABLE", retryable: true, cause: { code: "EIO" } });
+        await expect(read()).rejects.toMatchObject({
+          code: "ERR_STORE_UNAVAILABLE",
+          retryable: true,
+          cause: { code: "EIO" },
+        });
       }
     }
     failOn("access", "ESTALE");
@@ -122,7 +132,10 @@ describe("a file system that fails", () => {
   it("in a rename keeps the old status", async () => {
     await store.writeStatus("org", bytes("old"));
     failOn("rename", "EIO");
-    await expect(store.writeStatus("org", bytes("new"))).rejects.toMatchObject({ code: "ERR_STORE_UNAVAILABLE", retryable: true });
+    await expect(store.writeStatus("org", bytes("new"))).rejects.toMatchObject({
+      code: "ERR_STORE_UNAVAILABLE",
+      retryable: true,
+    });
     expect(await store.readStatus("org")).toEqual(bytes("old"));
     expect(await filesIn()).toEqual(["status.record"]);
   });
@@ -162,30 +175,46 @@ describe("a file system that fails", () => {
     expect(await store.listKeyPairs("org", { limit: 9 })).toEqual([pair]);
   });
 
-  it.each(["pair.record", "wrapping.record"])("in the middle of a removal, at %s, leaves nothing that reads as damaged, and ends when repeated", async (at) => {
-    await fillOrganization(store, "org");
-    failOn("unlink", "EIO", at);
-    await expect(store.removeKeyPair("org", "pair")).rejects.toMatchObject({ code: "ERR_STORE_UNAVAILABLE", retryable: true, cause: { code: "EIO" } });
-    disk.before = undefined;
-    const [pairs, wrappings] = [await store.listKeyPairs("org", { limit: 9 }), await store.listWrappings("org", "pair")];
-    expect(pairs.length).toBeLessThanOrEqual(wrappings.length); // a pair never stands without its mark
-    expect(await store.removeKeyPair("org", "pair")).toBe(at === "pair.record");
-    for (const each of [store, new FileKeyPairStore({ directory: folder })]) {
-      expect(await each.readKeyPair("org", "pair")).toBeUndefined();
-      expect(await each.listWrappings("org", "pair")).toEqual([]);
-    }
-    expect(await filesIn("wrappings")).toEqual([]);
-    await fillOrganization(store, "other");
-  });
+  it.each(["pair.record", "wrapping.record"])(
+    "in the middle of a removal, at %s, leaves nothing that reads as damaged, and ends when repeated",
+    async (at) => {
+      await fillOrganization(store, "org");
+      failOn("unlink", "EIO", at);
+      await expect(store.removeKeyPair("org", "pair")).rejects.toMatchObject({
+        code: "ERR_STORE_UNAVAILABLE",
+        retryable: true,
+        cause: { code: "EIO" },
+      });
+      disk.before = undefined;
+      const [pairs, wrappings] = [
+        await store.listKeyPairs("org", { limit: 9 }),
+        await store.listWrappings("org", "pair"),
+      ];
+      expect(pairs.length).toBeLessThanOrEqual(wrappings.length); // a pair never stands without its mark
+      expect(await store.removeKeyPair("org", "pair")).toBe(at === "pair.record");
+      for (const each of [store, new FileKeyPairStore({ directory: folder })]) {
+        expect(await each.readKeyPair("org", "pair")).toBeUndefined();
+        expect(await each.listWrappings("org", "pair")).toEqual([]);
+      }
+      expect(await filesIn("wrappings")).toEqual([]);
+      await fillOrganization(store, "other");
+    },
+  );
 
   it("syncs the folder of a pair before it says that it was removed, also for one that was gone", async () => {
     await fillOrganization(store, "org");
     const steps: string[] = [];
     disk.before = (operation, path) => {
-      if (operation === "unlink" || operation === "sync") steps.push(`${operation} ${path.slice(`${folder}/organizations/org`.length)}`);
+      if (operation === "unlink" || operation === "sync")
+        steps.push(`${operation} ${path.slice(`${folder}/organizations/org`.length)}`);
     };
     await store.removeKeyPair("org", "pair");
-    expect(steps).toEqual(["unlink /pairs/pair.record", "sync /pairs", "unlink /wrappings/pair/wrapping.record", "sync /wrappings/pair"]);
+    expect(steps).toEqual([
+      "unlink /pairs/pair.record",
+      "sync /pairs",
+      "unlink /wrappings/pair/wrapping.record",
+      "sync /wrappings/pair",
+    ]);
     steps.length = 0;
     await store.removeKeyPair("org", "pair");
     expect(steps).toEqual(["unlink /pairs/pair.record", "sync /pairs"]);
@@ -248,7 +277,12 @@ describe("temporary files of crashed writers", () => {
     await fillOrganization(new FileKeyPairStore({ directory: folder }), "org");
     const pairs = join(folder, "organizations", "org", "pairs");
     const now = (await stat(pairs)).mtimeMs / 1000;
-    for (const [name, age] of [["old", 3700], ["older", 90_000], ["young", 3500], ["younger", 0]] as const) {
+    for (const [name, age] of [
+      ["old", 3700],
+      ["older", 90_000],
+      ["young", 3500],
+      ["younger", 0],
+    ] as const) {
       await writeFile(join(pairs, `.tmp-${name}`), "half a rec");
       await utimes(join(pairs, `.tmp-${name}`), now - age, now - age);
     }

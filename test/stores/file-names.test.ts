@@ -4,7 +4,11 @@ import { idOf, idOfRecordFile, isHashName, nameOf, recordFile } from "../../src/
 
 const anyId = fc.oneof(
   fc.string({ unit: "binary", minLength: 1, maxLength: 120 }),
-  fc.string({ unit: fc.constantFrom("a", "A", "%", "4", "1", "h", ".", "/", "\\", "-", "\0"), minLength: 1, maxLength: 12 }),
+  fc.string({
+    unit: fc.constantFrom("a", "A", "%", "4", "1", "h", ".", "/", "\\", "-", "\0"),
+    minLength: 1,
+    maxLength: 12,
+  }),
   fc.constantFrom("con", "nul", "com1", "lpt9", "..", ".", "%63on", "%h61"),
 );
 
@@ -40,7 +44,16 @@ describe("names of files", () => {
   });
 
   it("that are not the store's are no records", () => {
-    for (const file of [".tmp-0123.record", ".tmp-0123", "A.record", "%41%.record", "%4A.record", "a.json", ".record", "%ff.record"]) {
+    for (const file of [
+      ".tmp-0123.record",
+      ".tmp-0123",
+      "A.record",
+      "%41%.record",
+      "%4A.record",
+      "a.json",
+      ".record",
+      "%ff.record",
+    ]) {
       expect(idOfRecordFile(file)).toBeUndefined();
     }
     expect(idOfRecordFile("%41b.record")).toBe("Ab");

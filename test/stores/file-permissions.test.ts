@@ -62,7 +62,9 @@ describe("permissions of the file store", () => {
     await chmod(join(folder, "organizations", "org", "heads"), 0o770);
     const store = new FileKeyPairStore({ directory: folder });
     const head = await store.readHead("org");
-    await expect(store.swapHead("org", head?.revision, bytes("new"))).rejects.toMatchObject({ code: "ERR_INVALID_INPUT" });
+    await expect(store.swapHead("org", head?.revision, bytes("new"))).rejects.toMatchObject({
+      code: "ERR_INVALID_INPUT",
+    });
     expect(await store.readHead("org")).toEqual(head);
   });
 
@@ -81,7 +83,9 @@ describe("permissions of the file store", () => {
   it("refuses what is no folder, and accepts a link to one", async () => {
     const file = join(folder, "file");
     await writeFile(file, "");
-    await expect(new FileKeyPairStore({ directory: file }).readHead("org")).rejects.toMatchObject({ code: "ERR_INVALID_INPUT" });
+    await expect(new FileKeyPairStore({ directory: file }).readHead("org")).rejects.toMatchObject({
+      code: "ERR_INVALID_INPUT",
+    });
     await mkdir(join(folder, "real"), { mode: 0o700 });
     await symlink("real", join(folder, "link"));
     await fillOrganization(new FileKeyPairStore({ directory: join(folder, "link") }), "org");

@@ -27,7 +27,10 @@ describe("file store under several processes", () => {
 
   it("lets exactly one of 8 processes win each of 200 generations", { timeout: 120_000 }, async () => {
     const generations = 200;
-    const racers = Array.from({ length: 8 }, (_, index) => new WorkerProcess(worker, ["race", directory, organizationId, `${index}`]));
+    const racers = Array.from(
+      { length: 8 },
+      (_, index) => new WorkerProcess(worker, ["race", directory, organizationId, `${index}`]),
+    );
     const store = new FileKeyPairStore({ directory });
     const wins = racers.map(() => 0);
     try {
@@ -53,7 +56,11 @@ describe("file store under several processes", () => {
   });
 
   it("remembers in one process what another has confirmed under another host name", async () => {
-    for (const [name, before] of [["pod-1", "nothing"], ["pod-2", "key of pod-1"], ["pod-3", "key of pod-2"]] as const) {
+    for (const [name, before] of [
+      ["pod-1", "nothing"],
+      ["pod-2", "key of pod-1"],
+      ["pod-3", "key of pod-2"],
+    ] as const) {
       const process = new WorkerProcess(worker, ["remember", directory, organizationId, name]);
       try {
         expect(await process.line(0)).toBe(`remembered ${before}`);
@@ -67,77 +74,85 @@ describe("file store under several processes", () => {
     expect(await readdir(directory)).toEqual([]);
   });
 
-  it("loses nothing acknowledged over 300 kill -9 in the middle of writes, and shows readers nothing torn", { timeout: 240_000 }, async () => {
-    const lanes = 4;
-    const kills = 300;
-    const acknowledged: string[] = [];
-    const lastConfirmed = new Map<string, number>();
-    let killed = 0;
-    const lane = async (index: number): Promise<void> => {
-      for (let life = 0; killed < kills; life += 1) {
-        const name = `${index}-${life}`;
-        const writer = new WorkerProcess(worker, ["write", directory, organizationId, name]);
-        try {
-          await writer.line(Math.floor(Math.random() * 5));
-          await sleep(Math.random() * 10);
-        } finally {
-          await writer.kill();
+  it(
+    "loses nothing acknowledged over 300 kill -9 in the middle of writes, and shows readers nothing torn",
+    { timeout: 240_000 },
+    async () => {
+      const lanes = 4;
+      const kills = 300;
+      const acknowledged: string[] = [];
+      const lastConfirmed = new Map<string, number>();
+      let killed = 0;
+      const lane = async (index: number): Promise<void> => {
+        for (let life = 0; killed < kills; life += 1) {
+          const name = `${index}-${life}`;
+          const writer = new WorkerProcess(worker, ["write", directory, organizationId, name]);
+          try {
+            await writer.line(Math.floor(Math.random() * 5));
+            await sleep(Math.random() * 10);
+          } finally {
+            await writer.kill();
+          }
+          killed += 1;
+          for (const line of writer.lines) {
+            if (line.startsWith("last-confirmed ")) lastConfirmed.set(name, Number(line.split(" ")[1]));
+            else acknowledged.push(line);
+          }
         }
-        killed += 1;
-        for (const line of writer.lines) {
-          if (line.startsWith("last-confirmed ")) lastConfirmed.set(name, Number(line.split(" ")[1]));
-          else acknowledged.push(line);
+      };
+      let reads = 0;
+      const reader = async (): Promise<void> => {
+        const store = new FileKeyPairStore({ directory });
+        let highest = 0;
+        while (killed < kills) {
+          const head = await store.readHead(organizationId);
+          if (head) {
+            labelOf(head.document);
+            const number = parseInt(head.revision, 10);
+            expect(number).toBeGreaterThanOrEqual(highest);
+            highest = number;
+          }
+          const status = await store.readStatus(organizationId);
+          if (status) labelOf(status);
+          for (const pair of await store.listKeyPairs(organizationId, { limit: 5 })) labelOf(pair.document);
+          reads += 1;
+          await sleep(5);
         }
-      }
-    };
-    let reads = 0;
-    const reader = async (): Promise<void> => {
-      const store = new FileKeyPairStore({ directory });
-      let highest = 0;
-      while (killed < kills) {
-        const head = await store.readHead(organizationId);
-        if (head) {
-          labelOf(head.document);
-          const number = parseInt(head.revision, 10);
-          expect(number).toBeGreaterThanOrEqual(highest);
-          highest = number;
-        }
-        const status = await store.readStatus(organizationId);
-        if (status) labelOf(status);
-        for (const pair of await store.listKeyPairs(organizationId, { limit: 5 })) labelOf(pair.document);
-        reads += 1;
-        await sleep(5);
-      }
-    };
-    await Promise.all([reader(), ...Array.from({ length: lanes }, (_, index) => lane(index))]);
+      };
+      await Promise.all([reader(), ...Array.from({ length: lanes }, (_, index) => lane(index))]);
 
-    expect(killed).toBeGreaterThanOrEqual(kills);
-    expect(reads).toBeGreaterThan(10);
-    const restarted = new FileKeyPairStore({ directory });
-    const layout = new Layout(directory);
-    for (const line of acknowledged) await expectStored(restarted, layout, line);
-    expect(acknowledged.length).toBeGreaterThan(kills);
+      expect(killed).toBeGreaterThanOrEqual(kills);
+      expect(reads).toBeGreaterThan(10);
+      const restarted = new FileKeyPairStore({ directory });
+      const layout = new Layout(directory);
+      for (const line of acknowledged) await expectStored(restarted, layout, line);
+      expect(acknowledged.length).toBeGreaterThan(kills);
 
-    // What was not acknowledged is whole too, or a temporary file that counts for nothing.
-    const pairs = await restarted.listKeyPairs(organizationId, { limit: 1e9 });
-    for (const { keyPairId, document } of pairs) {
-      expect(labelOf(document)).toBe(`pair ${keyPairId}`);
-      for (const wrapping of await restarted.listWrappings(organizationId, keyPairId)) labelOf(wrapping.document);
-    }
-    labelOf((await restarted.readStatus(organizationId)) as Uint8Array);
-    for (const [name, round] of lastConfirmed) {
-      const [, saved] = labelOf((await restarted.hostLastConfirmed().load(name)) as Uint8Array).split(" ");
-      expect(Number(saved)).toBeGreaterThanOrEqual(round);
-    }
-    const files = (await readdir(directory, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
-    const left = files.filter((entry) => entry.name.startsWith(".tmp-")).length;
-    for (const entry of files.filter(({ name }) => name.endsWith(".record"))) {
-      const path = join(entry.parentPath, entry.name);
-      labelOf(unframe(await readFile(path), {}, path).document);
-    }
-    expect(left, "kills that hit a write between its first and last step").toBeGreaterThan(0);
-    console.log(`${killed} kills, ${acknowledged.length} acknowledged writes kept, ${left} cut short, ${reads} concurrent reads`);
-  });
+      // What was not acknowledged is whole too, or a temporary file that counts for nothing.
+      const pairs = await restarted.listKeyPairs(organizationId, { limit: 1e9 });
+      for (const { keyPairId, document } of pairs) {
+        expect(labelOf(document)).toBe(`pair ${keyPairId}`);
+        for (const wrapping of await restarted.listWrappings(organizationId, keyPairId)) labelOf(wrapping.document);
+      }
+      labelOf((await restarted.readStatus(organizationId)) as Uint8Array);
+      for (const [name, round] of lastConfirmed) {
+        const [, saved] = labelOf((await restarted.hostLastConfirmed().load(name)) as Uint8Array).split(" ");
+        expect(Number(saved)).toBeGreaterThanOrEqual(round);
+      }
+      const files = (await readdir(directory, { recursive: true, withFileTypes: true })).filter((entry) =>
+        entry.isFile(),
+      );
+      const left = files.filter((entry) => entry.name.startsWith(".tmp-")).length;
+      for (const entry of files.filter(({ name }) => name.endsWith(".record"))) {
+        const path = join(entry.parentPath, entry.name);
+        labelOf(unframe(await readFile(path), {}, path).document);
+      }
+      expect(left, "kills that hit a write between its first and last step").toBeGreaterThan(0);
+      console.log(
+        `${killed} kills, ${acknowledged.length} acknowledged writes kept, ${left} cut short, ${reads} concurrent reads`,
+      );
+    },
+  );
 });
 
 /** Looks for what a writer said was stored. */

@@ -30,7 +30,10 @@ async function write(): Promise<void> {
     const keyPairId = `${name}-${round}`;
     await store.createKeyPair({ organizationId, keyPairId, sequence: round, document: contentOf(`pair ${keyPairId}`) });
     say("pair", keyPairId);
-    await store.createWrapping(organizationId, keyPairId, { wrappingId: "w", document: contentOf(`wrapping ${keyPairId}`) });
+    await store.createWrapping(organizationId, keyPairId, {
+      wrappingId: "w",
+      document: contentOf(`wrapping ${keyPairId}`),
+    });
     say("wrapping", keyPairId);
     const current = await store.readHead(organizationId);
     const head = await store.swapHead(organizationId, current?.revision, contentOf(`head ${keyPairId}`));

@@ -13,7 +13,13 @@ const key = createHash("sha256").update("the organization's KMS key").digest();
 const aad = (context: EncryptionContext) => Buffer.from(JSON.stringify(Object.entries(context).sort()));
 
 export const kms: KmsProvider = {
-  describeKey: async () => ({ keyArn, enabled: true, keyState: "Enabled", keySpec: "SYMMETRIC_DEFAULT", keyUsage: "ENCRYPT_DECRYPT" }),
+  describeKey: async () => ({
+    keyArn,
+    enabled: true,
+    keyState: "Enabled",
+    keySpec: "SYMMETRIC_DEFAULT",
+    keyUsage: "ENCRYPT_DECRYPT",
+  }),
   async encrypt({ plaintext, encryptionContext }) {
     const iv = randomBytes(12);
     const cipher = createCipheriv("aes-256-gcm", key, iv, { authTagLength: 16 }).setAAD(aad(encryptionContext));
@@ -21,7 +27,9 @@ export const kms: KmsProvider = {
   },
   async decrypt({ ciphertext, encryptionContext }) {
     const bytes = Buffer.from(ciphertext);
-    const decipher = createDecipheriv("aes-256-gcm", key, bytes.subarray(0, 12), { authTagLength: 16 }).setAAD(aad(encryptionContext));
+    const decipher = createDecipheriv("aes-256-gcm", key, bytes.subarray(0, 12), { authTagLength: 16 }).setAAD(
+      aad(encryptionContext),
+    );
     decipher.setAuthTag(bytes.subarray(-16));
     try {
       return { keyArn, plaintext: Buffer.concat([decipher.update(bytes.subarray(12, -16)), decipher.final()]) };
@@ -29,5 +37,6 @@ export const kms: KmsProvider = {
       throw kmsError("invalid-ciphertext", { operation: "Decrypt", message: "the ciphertext was changed" });
     }
   },
-  generateDataKeyPair: () => Promise.reject(kmsError("key-unsupported", { operation: "GenerateDataKeyPair", message: "not here" })),
+  generateDataKeyPair: () =>
+    Promise.reject(kmsError("key-unsupported", { operation: "GenerateDataKeyPair", message: "not here" })),
 };

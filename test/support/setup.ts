@@ -16,10 +16,25 @@ export function setup(options: Partial<RecordingKeyStoreOptions> = {}) {
   kms.createAlias("alias/recordings", keyArn);
   const store = new MemoryKeyPairStore();
   const provider = () =>
-    new AwsKmsProvider({ client: (region) => new KMSClient({ ...kms.clientConfig(region, { accessKeyId: "AKIASERVICE" }), maxAttempts: 1 }), attemptTimeout: 150, deadline: 250 });
+    new AwsKmsProvider({
+      client: (region) =>
+        new KMSClient({ ...kms.clientConfig(region, { accessKeyId: "AKIASERVICE" }), maxAttempts: 1 }),
+      attemptTimeout: 150,
+      deadline: 250,
+    });
   kms.addPrincipal({ accessKeyId: "AKIASERVICE", arn: `arn:aws:iam::${accountId}:root` });
   const keyStoreWith = (more: Partial<RecordingKeyStoreOptions> = {}) =>
-    new RecordingKeyStore({ organizationId, homeRegion, kms: provider(), store, trustedKmsKeys: [accountId], clock, confirmTimeout: 400, ...options, ...more });
+    new RecordingKeyStore({
+      organizationId,
+      homeRegion,
+      kms: provider(),
+      store,
+      trustedKmsKeys: [accountId],
+      clock,
+      confirmTimeout: 400,
+      ...options,
+      ...more,
+    });
   return { clock, kms, keyArn, store, provider, keyStoreWith, keyStore: keyStoreWith() };
 }
 
@@ -30,7 +45,10 @@ export async function configured(options: Partial<RecordingKeyStoreOptions> = {}
 }
 
 /** The same store with some methods of a test's own. */
-export function overridden(store: KeyPairStore, methods: { [K in keyof KeyPairStore]?: KeyPairStore[K] | undefined }): KeyPairStore {
+export function overridden(
+  store: KeyPairStore,
+  methods: { [K in keyof KeyPairStore]?: KeyPairStore[K] | undefined },
+): KeyPairStore {
   return new Proxy(store, {
     get(target, name) {
       if (name in methods) return (methods as Record<PropertyKey, unknown>)[name];

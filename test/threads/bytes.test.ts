@@ -10,11 +10,19 @@ import { dataKey, decrypt, header, lease, type LeaseState } from "../recording/s
 import { fillByWorkers, flipped, watchSharedMemory } from "./support.js";
 
 const MiB = 1_048_576;
-const encryptBy = async (plaintext: Uint8Array, fill: FillBytes | undefined, segmentLength = 4_096, signal?: AbortSignal) => {
+const encryptBy = async (
+  plaintext: Uint8Array,
+  fill: FillBytes | undefined,
+  segmentLength = 4_096,
+  signal?: AbortSignal,
+) => {
   const request = { header: header({ segmentLength }), dataKey: Buffer.from(dataKey), segmentLength };
-  return Buffer.from((await encryptBody(plaintext, { ...request, ...(fill ? { fill } : {}), ...(signal ? { signal } : {}) })).body);
+  return Buffer.from(
+    (await encryptBody(plaintext, { ...request, ...(fill ? { fill } : {}), ...(signal ? { signal } : {}) })).body,
+  );
 };
-const decryptBy = async (encrypted: Uint8Array, fill: FillBytes, held = lease()) => Buffer.from((await decryptBody(encrypted, { open: async () => held, fill })).body);
+const decryptBy = async (encrypted: Uint8Array, fill: FillBytes, held = lease()) =>
+  Buffer.from((await decryptBody(encrypted, { open: async () => held, fill })).body);
 
 describe("bytes in memory over threads", () => {
   afterEach(() => void vi.unstubAllGlobals());
@@ -24,17 +32,33 @@ describe("bytes in memory over threads", () => {
     [2, 65_536],
     [2, 1_500_000],
     [3, 65_537],
-  ])("are the same through %i workers, segments of %i bytes, at every size around a boundary", async (workers, segmentSize) => {
-    const segmentLength = segmentSize + 32;
-    const range = Math.max(1, Math.floor(MiB / segmentSize)) * segmentSize;
-    const fill = fillByWorkers({ workers });
-    for (const size of [0, 1, segmentSize - 1, segmentSize, segmentSize + 1, range - 1, range, range + 1, 5 * MiB + 7]) {
-      const plaintext = randomBytes(size);
-      const encrypted = await encryptBy(plaintext, fill, segmentLength);
-      expect((await decrypt(encrypted)).equals(plaintext), `encrypted at size ${size}`).toBe(true);
-      expect((await decryptBy(await encryptBy(plaintext, undefined, segmentLength), fill)).equals(plaintext), `decrypted at size ${size}`).toBe(true);
-    }
-  });
+  ])(
+    "are the same through %i workers, segments of %i bytes, at every size around a boundary",
+    async (workers, segmentSize) => {
+      const segmentLength = segmentSize + 32;
+      const range = Math.max(1, Math.floor(MiB / segmentSize)) * segmentSize;
+      const fill = fillByWorkers({ workers });
+      for (const size of [
+        0,
+        1,
+        segmentSize - 1,
+        segmentSize,
+        segmentSize + 1,
+        range - 1,
+        range,
+        range + 1,
+        5 * MiB + 7,
+      ]) {
+        const plaintext = randomBytes(size);
+        const encrypted = await encryptBy(plaintext, fill, segmentLength);
+        expect((await decrypt(encrypted)).equals(plaintext), `encrypted at size ${size}`).toBe(true);
+        expect(
+          (await decryptBy(await encryptBy(plaintext, undefined, segmentLength), fill)).equals(plaintext),
+          `decrypted at size ${size}`,
+        ).toBe(true);
+      }
+    },
+  );
 
   const preamble = header().length + 74;
   const at = (segment: number) => preamble + segment * 4_096;
@@ -48,7 +72,9 @@ describe("bytes in memory over threads", () => {
     ["bytes behind the end", (bytes) => Buffer.concat([bytes, Buffer.alloc(40)]), "TAMPERED"],
   ])("are refused when tampered with: %s", async (_name, tamper, code) => {
     const encrypted = tamper(await encryptBy(randomBytes(1_000 * 4_064 + 500), undefined));
-    await expect(decryptBy(encrypted, fillByWorkers({ workers: 2 }))).rejects.toMatchObject({ code: `ERR_RECORDING_${code}` });
+    await expect(decryptBy(encrypted, fillByWorkers({ workers: 2 }))).rejects.toMatchObject({
+      code: `ERR_RECORDING_${code}`,
+    });
   });
 
   it("end with the signal's reason in the middle", async () => {
@@ -59,7 +85,9 @@ describe("bytes in memory over threads", () => {
       ranges += 1;
       controller.abort(reason);
     };
-    await expect(encryptBy(randomBytes(30 * MiB), fillByWorkers({ workers: 2, onRange }), 4_096, controller.signal)).rejects.toBe(reason);
+    await expect(
+      encryptBy(randomBytes(30 * MiB), fillByWorkers({ workers: 2, onRange }), 4_096, controller.signal),
+    ).rejects.toBe(reason);
     expect(ranges).toBeLessThan(30);
   });
 
@@ -70,7 +98,9 @@ describe("bytes in memory over threads", () => {
       state.valid = false;
       state.renew = () => Promise.reject(new RecordingKeyStoreError("ERR_KEYS_FORGOTTEN", "forgotten"));
     };
-    await expect(decryptBy(encrypted, fillByWorkers({ workers: 2, onRange }), lease(state))).rejects.toMatchObject({ code: "ERR_KEYS_FORGOTTEN" });
+    await expect(decryptBy(encrypted, fillByWorkers({ workers: 2, onRange }), lease(state))).rejects.toMatchObject({
+      code: "ERR_KEYS_FORGOTTEN",
+    });
     expect(state.released).toBe(1);
   });
 
@@ -89,20 +119,28 @@ describe("bytes in memory over threads", () => {
     expect((await decrypt(encrypted)).equals(plaintext)).toBe(true);
   });
 
-  it.each(["encrypt", "decrypt"] as const)("%s: leave neither keys nor plaintext in the memory that threads share, also after a failure", async (direction) => {
-    const plaintext = Buffer.alloc(8 * MiB, 7);
-    const encrypted = await encryptBy(plaintext, undefined);
-    const shared = watchSharedMemory();
-    let seen = false;
-    const fill = fillByWorkers({ workers: 2, onRange: () => void (seen ||= shared.some((memory) => memory.includes(7))) });
-    if (direction === "encrypt") await encryptBy(plaintext, fill);
-    else {
-      await decryptBy(encrypted, fill);
-      await expect(decryptBy(flipped(encrypted, encrypted.length - 1), fill)).rejects.toMatchObject({ code: "ERR_RECORDING_TAMPERED" });
-    }
-    expect(seen, "plaintext was there while it was needed").toBe(true);
-    expect(shared.filter((memory) => memory.some((byte) => byte !== 0))).toEqual([]);
-  });
+  it.each(["encrypt", "decrypt"] as const)(
+    "%s: leave neither keys nor plaintext in the memory that threads share, also after a failure",
+    async (direction) => {
+      const plaintext = Buffer.alloc(8 * MiB, 7);
+      const encrypted = await encryptBy(plaintext, undefined);
+      const shared = watchSharedMemory();
+      let seen = false;
+      const fill = fillByWorkers({
+        workers: 2,
+        onRange: () => void (seen ||= shared.some((memory) => memory.includes(7))),
+      });
+      if (direction === "encrypt") await encryptBy(plaintext, fill);
+      else {
+        await decryptBy(encrypted, fill);
+        await expect(decryptBy(flipped(encrypted, encrypted.length - 1), fill)).rejects.toMatchObject({
+          code: "ERR_RECORDING_TAMPERED",
+        });
+      }
+      expect(seen, "plaintext was there while it was needed").toBe(true);
+      expect(shared.filter((memory) => memory.some((byte) => byte !== 0))).toEqual([]);
+    },
+  );
 
   it("are shared by the calling thread and by others, as many as asked for", async () => {
     const shared = watchSharedMemory();
@@ -137,8 +175,14 @@ describe("bytes in memory over threads", () => {
     expect(fillByThreads(worth, 1)).toBeUndefined();
     expect(fillByThreads(0, 2)).toBeDefined();
     const { keyStore } = await createTestKeyStore();
-    await expect(keyStore.encryptRecording(Buffer.alloc(1), { recordingId: "r", threads: 65 })).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field: "threads" });
-    await expect(keyStore.decryptRecording(Buffer.alloc(1), { recordingId: "r", threads: 1.5 })).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field: "threads" });
+    await expect(keyStore.encryptRecording(Buffer.alloc(1), { recordingId: "r", threads: 65 })).rejects.toMatchObject({
+      code: "ERR_INVALID_INPUT",
+      field: "threads",
+    });
+    await expect(keyStore.decryptRecording(Buffer.alloc(1), { recordingId: "r", threads: 1.5 })).rejects.toMatchObject({
+      code: "ERR_INVALID_INPUT",
+      field: "threads",
+    });
     await keyStore.close();
   });
 });

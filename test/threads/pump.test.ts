@@ -9,25 +9,34 @@ const noSignal = new AbortController().signal;
 
 describe("the pump", () => {
   it.each([
-    [[30, 20, 1, 10], [2, 3, 1, 0]],
-    [[30, 1, 20, 10], [1, 3, 2, 0]],
-  ])("tells the failure at the lowest position, waits for what is under way and hands out nothing more: %j", async (durations, order) => {
-    const begun: number[] = [];
-    const ended: number[] = [];
-    const lane: Lane = {
-      rangeBytes: 1,
-      depth: 4,
-      async run({ first }) {
-        begun.push(first);
-        await sleep(durations[first]);
-        ended.push(first);
-        if (first > 0) throw new Error(`range ${first}`);
-      },
-    };
-    await expect(new Pump(layout, lane, noSignal, () => undefined).run()).rejects.toThrow("range 1");
-    expect(begun).toEqual([0, 1, 2, 3]);
-    expect(ended).toEqual(order);
-  });
+    [
+      [30, 20, 1, 10],
+      [2, 3, 1, 0],
+    ],
+    [
+      [30, 1, 20, 10],
+      [1, 3, 2, 0],
+    ],
+  ])(
+    "tells the failure at the lowest position, waits for what is under way and hands out nothing more: %j",
+    async (durations, order) => {
+      const begun: number[] = [];
+      const ended: number[] = [];
+      const lane: Lane = {
+        rangeBytes: 1,
+        depth: 4,
+        async run({ first }) {
+          begun.push(first);
+          await sleep(durations[first]);
+          ended.push(first);
+          if (first > 0) throw new Error(`range ${first}`);
+        },
+      };
+      await expect(new Pump(layout, lane, noSignal, () => undefined).run()).rejects.toThrow("range 1");
+      expect(begun).toEqual([0, 1, 2, 3]);
+      expect(ended).toEqual(order);
+    },
+  );
 
   it("hands out every segment once, also when lanes join on the way", async () => {
     const done: number[] = [];

@@ -10,7 +10,13 @@ import { WorkerLane, type ThreadedJob } from "../../src/threads/worker-lane.js";
 export const idle: Lane = { rangeBytes: 1, depth: 0, run: () => Promise.reject(new Error("idle")) };
 
 /** Lets so many workers join, which are left in `started`. None begins before all are ready: a test may end one at once. */
-export async function joinWorkers(workers: number, job: ThreadedJob, message: FloeMessage, pump: Pump, started: WorkerLane[]): Promise<void> {
+export async function joinWorkers(
+  workers: number,
+  job: ThreadedJob,
+  message: FloeMessage,
+  pump: Pump,
+  started: WorkerLane[],
+): Promise<void> {
   const joining = Array.from({ length: workers }, () => {
     return new Promise<WorkerLane>((ready, failed) => {
       const lane = WorkerLane.start(job, message, ready);

@@ -16,8 +16,11 @@ describe("threads that nobody has asked for", () => {
     { bytes: 256 * MiB, has: 2, least: 1, most: 1, callerWorks: true, expected: 1 },
     { bytes: 256 * MiB, has: 1, least: 1, most: 1, callerWorks: true, expected: 0 },
     { bytes: 256 * MiB, has: 1, least: 1, most: 4, callerWorks: false, expected: 1 },
-  ])("for $bytes bytes on $has cores, from $least to $most, the caller working: $callerWorks: $expected", ({ bytes, has, expected, ...terms }) => {
-    cores = has;
-    expect(threadsWorth(bytes, terms)).toBe(expected);
-  });
+  ])(
+    "for $bytes bytes on $has cores, from $least to $most, the caller working: $callerWorks: $expected",
+    ({ bytes, has, expected, ...terms }) => {
+      cores = has;
+      expect(threadsWorth(bytes, terms)).toBe(expected);
+    },
+  );
 });

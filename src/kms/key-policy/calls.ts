@@ -1,4 +1,9 @@
-import { birthRecordContextKey, ciphertextPurposes, purposeContextKey, type CiphertextPurpose } from "../context-keys.js";
+import {
+  birthRecordContextKey,
+  ciphertextPurposes,
+  purposeContextKey,
+  type CiphertextPurpose,
+} from "../context-keys.js";
 import type { EncryptionContext, KmsDataKeyPairSpec } from "../kms-provider.js";
 import type { CheckedGrant } from "./grant.js";
 
@@ -16,7 +21,11 @@ export interface ServiceCall {
 const anyDigest = "A".repeat(43);
 
 /** The context of every call about a key pair, as `encryptionContextOf` makes it. */
-export function contextOf(contextKeyName: string, organizationId: string, purpose: CiphertextPurpose): EncryptionContext {
+export function contextOf(
+  contextKeyName: string,
+  organizationId: string,
+  purpose: CiphertextPurpose,
+): EncryptionContext {
   return { [contextKeyName]: organizationId, [purposeContextKey]: purpose, [birthRecordContextKey]: anyDigest };
 }
 
@@ -24,7 +33,10 @@ export function contextOf(contextKeyName: string, organizationId: string, purpos
 export function requiredCalls(grant: CheckedGrant, keyPairSpec: "X25519" | KmsDataKeyPairSpec): ServiceCall[] {
   return grant.organizationIds.flatMap((organizationId): ServiceCall[] => {
     const about = (purpose: CiphertextPurpose) => contextOf(grant.contextKeyName, organizationId, purpose);
-    const decrypt = (purpose: CiphertextPurpose): ServiceCall => ({ action: "kms:Decrypt", encryptionContext: about(purpose) });
+    const decrypt = (purpose: CiphertextPurpose): ServiceCall => ({
+      action: "kms:Decrypt",
+      encryptionContext: about(purpose),
+    });
     if (grant.access === "attestations") return [decrypt("attestation")];
     return [
       { action: "kms:Encrypt", encryptionContext: about("private-key"), byAlias: true },
@@ -35,7 +47,11 @@ export function requiredCalls(grant: CheckedGrant, keyPairSpec: "X25519" | KmsDa
   });
 }
 
-export function dataKeyPairCall({ contextKeyName }: CheckedGrant, organizationId: string, dataKeyPairSpec: KmsDataKeyPairSpec): ServiceCall {
+export function dataKeyPairCall(
+  { contextKeyName }: CheckedGrant,
+  organizationId: string,
+  dataKeyPairSpec: KmsDataKeyPairSpec,
+): ServiceCall {
   const encryptionContext = contextOf(contextKeyName, organizationId, "private-key");
   return { action: "kms:GenerateDataKeyPairWithoutPlaintext", encryptionContext, byAlias: true, dataKeyPairSpec };
 }

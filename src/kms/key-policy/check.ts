@@ -42,7 +42,8 @@ export function checkKeyPolicy(policy: string | object, options: KeyPolicyCheckO
   const { kmsKeyArn, accountId, keyPairSpec } = grant;
   checkGrantee(grant);
   const owner = kmsKeyArn === undefined ? undefined : parseKmsArn(kmsKeyArn)?.accountId;
-  if (owner !== undefined && accountId !== undefined && owner !== accountId) throw new InvalidInputError("accountId", `must be that of kmsKeyArn, ${owner}`, accountId);
+  if (owner !== undefined && accountId !== undefined && owner !== accountId)
+    throw new InvalidInputError("accountId", `must be that of kmsKeyArn, ${owner}`, accountId);
   const notices = noticesOf(policy, grant, keyPairSpec, { keyArn: kmsKeyArn, accountId: accountId ?? owner });
   const findings = findingsOf(notices, { service: serviceOf(grant), condition: conditionOf(grant) });
   return { ok: findings.every(({ severity }) => severity !== "error"), findings };
@@ -55,7 +56,12 @@ const optionsSchema = z.strictObject({
   keyPairSpec: z.enum(["X25519", "RSA_2048", "RSA_3072", "RSA_4096"]).default("X25519"),
 });
 
-function noticesOf(given: string | object, grant: CheckedGrant, keyPairSpec: "X25519" | KmsDataKeyPairSpec, key: KeyFacts): Notice[] {
+function noticesOf(
+  given: string | object,
+  grant: CheckedGrant,
+  keyPairSpec: "X25519" | KmsDataKeyPairSpec,
+  key: KeyFacts,
+): Notice[] {
   const text = textOf(given);
   const bytes = Buffer.byteLength(text);
   if (bytes > maxKeyPolicyBytes) return [{ code: "POLICY_TOO_LARGE", detail: String(bytes) }];
@@ -64,13 +70,24 @@ function noticesOf(given: string | object, grant: CheckedGrant, keyPairSpec: "X2
   const notices: Notice[] = memberTwice(text).map((name) => ({ code: "MEMBER_TWICE", detail: name }));
   const needed = requiredCalls(grant, keyPairSpec);
   for (const caller of callersOf(policy, grant, needed, key)) {
-    if (!caller.exact || grant.servicePrincipalArns) notices.push(...noticesOfCaller(policy, grant, needed, caller, key));
-    else notices.push({ code: "ONE_PRINCIPAL_ONLY", detail: caller.arn }, ...noticesOfCaller(policy, grant, needed, caller, key));
+    if (!caller.exact || grant.servicePrincipalArns)
+      notices.push(...noticesOfCaller(policy, grant, needed, caller, key));
+    else
+      notices.push(
+        { code: "ONE_PRINCIPAL_ONLY", detail: caller.arn },
+        ...noticesOfCaller(policy, grant, needed, caller, key),
+      );
   }
   return [...notices, ...lockedOut(policy, grant, key)];
 }
 
-function noticesOfCaller(policy: PolicyDocument, grant: CheckedGrant, needed: readonly ServiceCall[], caller: Caller, key: KeyFacts): Notice[] {
+function noticesOfCaller(
+  policy: PolicyDocument,
+  grant: CheckedGrant,
+  needed: readonly ServiceCall[],
+  caller: Caller,
+  key: KeyFacts,
+): Notice[] {
   const asked = (call: ServiceCall) => askPolicy(policy, call, caller, key);
   const denied: Notice[] = [];
   const doubtful: Notice[] = [];
@@ -90,8 +107,17 @@ function useful(grant: CheckedGrant, needed: readonly ServiceCall[], asked: (cal
   const describe = asked(describeCall);
   if (describe.allowed === "no") {
     const { action } = describeCall;
-    const conditioned = describe.statements.some((view) => view.action && view.principal !== "none" && view.conditions.some(({ condition }) => /^kms:encryptioncontext/i.test(condition.key)));
-    notices.push({ code: "DESCRIBE_KEY_DENIED", action, detail: conditioned ? ": it carries no encryption context, so no condition on one ever holds for it" : "" });
+    const conditioned = describe.statements.some(
+      (view) =>
+        view.action &&
+        view.principal !== "none" &&
+        view.conditions.some(({ condition }) => /^kms:encryptioncontext/i.test(condition.key)),
+    );
+    notices.push({
+      code: "DESCRIBE_KEY_DENIED",
+      action,
+      detail: conditioned ? ": it carries no encryption context, so no condition on one ever holds for it" : "",
+    });
   } else if (describe.allowed === "unknown") notices.push(...reasonsOfDoubt(describe, describeCall));
   const [organizationId = ""] = grant.organizationIds;
   const dataKeyPair = dataKeyPairCall(grant, organizationId, "RSA_2048");
@@ -107,14 +133,27 @@ function useful(grant: CheckedGrant, needed: readonly ServiceCall[], asked: (cal
  * As whom the service calls. If only its account is known, that is any of its roles; if those are not served, one that the
  * policy names and serves.
  */
-function callersOf(policy: PolicyDocument, grant: CheckedGrant, needed: readonly ServiceCall[], key: KeyFacts): Caller[] {
+function callersOf(
+  policy: PolicyDocument,
+  grant: CheckedGrant,
+  needed: readonly ServiceCall[],
+  key: KeyFacts,
+): Caller[] {
   const { serviceAccountId, servicePrincipalArns, partition } = grant;
   if (serviceAccountId === undefined) return (servicePrincipalArns ?? []).flatMap((arn) => callersNamed(arn));
-  const anyRole: Caller = { arn: `arn:${partition}:iam::${serviceAccountId}:role/*`, accountId: serviceAccountId, exact: false };
+  const anyRole: Caller = {
+    arn: `arn:${partition}:iam::${serviceAccountId}:role/*`,
+    accountId: serviceAccountId,
+    exact: false,
+  };
   const isServed = (caller: Caller) => needed.every((call) => askPolicy(policy, call, caller, key).allowed !== "no");
   if (isServed(anyRole)) return [anyRole];
-  const named = policy.statements.flatMap(({ principals }) => principals?.names ?? []).flatMap((name) => callersNamed(name));
-  const served = named.find((caller) => caller.accountId === serviceAccountId && !caller.arn.endsWith(":root") && isServed(caller));
+  const named = policy.statements
+    .flatMap(({ principals }) => principals?.names ?? [])
+    .flatMap((name) => callersNamed(name));
+  const served = named.find(
+    (caller) => caller.accountId === serviceAccountId && !caller.arn.endsWith(":root") && isServed(caller),
+  );
   return [served ?? anyRole];
 }
 
@@ -126,7 +165,10 @@ function read(text: string): PolicyDocument | Notice {
   if (foreign) {
     const line = text.slice(0, foreign.index).split("\n").length;
     const codePoint = foreign[0].codePointAt(0)?.toString(16).toUpperCase().padStart(4, "0") ?? "";
-    return { code: "POLICY_MALFORMED", detail: `it holds the character U+${codePoint} in line ${line}, and only those up to U+00FF are taken; typographic quotes and invisible characters come from word processors.` };
+    return {
+      code: "POLICY_MALFORMED",
+      detail: `it holds the character U+${codePoint} in line ${line}, and only those up to U+00FF are taken; typographic quotes and invisible characters come from word processors.`,
+    };
   }
   try {
     return parsePolicy(text, "key");
@@ -141,7 +183,8 @@ function read(text: string): PolicyDocument | Notice {
 function memberTwice(text: string): string[] {
   const counts = new Map<string, number>();
   const count = (name: string, by: number) => counts.set(name, (counts.get(name) ?? 0) + by);
-  for (const [, name = ""] of text.matchAll(/("(?:[^"\\]|\\.)*")\s*(?=:)|"(?:[^"\\]|\\.)*"/g)) if (name !== "") count(JSON.parse(name) as string, 1);
+  for (const [, name = ""] of text.matchAll(/("(?:[^"\\]|\\.)*")\s*(?=:)|"(?:[^"\\]|\\.)*"/g))
+    if (name !== "") count(JSON.parse(name) as string, 1);
   JSON.parse(text, function (this: unknown, name, value: unknown) {
     if (!Array.isArray(this)) count(name, -1);
     return value;
@@ -165,6 +208,12 @@ function serviceOf(grant: CheckedGrant): string {
 }
 
 function conditionOf({ access, contextKeyName, organizationIds }: CheckedGrant): string {
-  const organization = shown({ operator: "StringEquals", key: `kms:EncryptionContext:${contextKeyName}`, values: organizationIds });
-  return access === "recordings" ? organization : `${organization} and kms:EncryptionContext:${purposeContextKey} = "attestation"`;
+  const organization = shown({
+    operator: "StringEquals",
+    key: `kms:EncryptionContext:${contextKeyName}`,
+    values: organizationIds,
+  });
+  return access === "recordings"
+    ? organization
+    : `${organization} and kms:EncryptionContext:${purposeContextKey} = "attestation"`;
 }

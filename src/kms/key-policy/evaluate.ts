@@ -43,8 +43,15 @@ export function askPolicy(policy: PolicyDocument, call: ServiceCall, caller: Cal
     const principal = statement.principals ? matchPrincipal(statement.principals, statement.effect, caller) : "none";
     const action = statement.actions.selects(call.action);
     const resource = resourceAnswer(statement, key);
-    const conditions = statement.conditions.map((condition) => ({ condition, holds: conditionAnswer(condition, facts) }));
-    const applies = all([principal === "none" || !action ? "no" : "yes", resource, ...conditions.map(({ holds }) => holds)]);
+    const conditions = statement.conditions.map((condition) => ({
+      condition,
+      holds: conditionAnswer(condition, facts),
+    }));
+    const applies = all([
+      principal === "none" || !action ? "no" : "yes",
+      resource,
+      ...conditions.map(({ holds }) => holds),
+    ]);
     return { statement, number: index + 1, principal, action, resource, conditions, applies };
   });
   return { statements, allowed: decide(statements) };
@@ -56,7 +63,8 @@ export function applying({ statements }: Verdict, effect: "Allow" | "Deny", answ
 }
 
 function decide(statements: readonly StatementView[]): Answer {
-  const any = (effect: "Allow" | "Deny", answer: Answer) => statements.some((view) => view.statement.effect === effect && view.applies === answer);
+  const any = (effect: "Allow" | "Deny", answer: Answer) =>
+    statements.some((view) => view.statement.effect === effect && view.applies === answer);
   if (any("Deny", "yes")) return "no";
   if (any("Allow", "yes")) return any("Deny", "unknown") ? "unknown" : "yes";
   return any("Allow", "unknown") ? "unknown" : "no";
@@ -110,8 +118,10 @@ function requestFacts(call: ServiceCall, caller: Caller, { accountId }: KeyFacts
   if (encryptionContext) {
     values.set("kms:encryptionalgorithm", ["SYMMETRIC_DEFAULT"]);
     values.set("kms:encryptioncontextkeys", Object.keys(encryptionContext));
-    for (const [name, value] of Object.entries(encryptionContext)) values.set(`kms:encryptioncontext:${name.toLowerCase()}`, [value]);
+    for (const [name, value] of Object.entries(encryptionContext))
+      values.set(`kms:encryptioncontext:${name.toLowerCase()}`, [value]);
   }
-  const depends = (name: string) => name.startsWith("aws:") || unseen.has(name) || (byAlias && name === "kms:requestalias");
+  const depends = (name: string) =>
+    name.startsWith("aws:") || unseen.has(name) || (byAlias && name === "kms:requestalias");
   return { context: (name) => values.get(name), knows: (name) => values.has(name) || !depends(name) };
 }

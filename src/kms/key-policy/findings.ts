@@ -44,7 +44,8 @@ const texts = {
   POLICY_MALFORMED: {
     severity: "error",
     message: ({ detail }) => `AWS KMS takes no such policy: ${detail}`,
-    whatToDo: () => "Paste the whole policy as JSON: an object with Version and Statement, as the console and GetKeyPolicy show it.",
+    whatToDo: () =>
+      "Paste the whole policy as JSON: an object with Version and Statement, as the console and GetKeyPolicy show it.",
   },
   POLICY_TOO_LARGE: {
     severity: "error",
@@ -54,11 +55,13 @@ const texts = {
   SERVICE_NOT_ALLOWED: {
     severity: "error",
     message: ({ service }) => `No statement allows anything to ${service}, the recording service.`,
-    whatToDo: ({ service, condition }) => `Add the statements that recordingKeyStatements() writes, for ${service} under ${condition}.`,
+    whatToDo: ({ service, condition }) =>
+      `Add the statements that recordingKeyStatements() writes, for ${service} under ${condition}.`,
   },
   PRINCIPAL_WRONG: {
     severity: "error",
-    message: ({ where, detail, service }) => `${where} looks meant for the recording service but names ${detail} and not ${service}.`,
+    message: ({ where, detail, service }) =>
+      `${where} looks meant for the recording service but names ${detail} and not ${service}.`,
     whatToDo: ({ service }) => `Name ${service} as its Principal.`,
   },
   ACTION_MISSING: {
@@ -73,7 +76,8 @@ const texts = {
   },
   RESOURCE_WRONG: {
     severity: "error",
-    message: ({ where, actions, detail }) => `${where} allows ${actions} only for the Resource ${detail}, which is not this key: key policies know their key by its key ARN, never by an alias.`,
+    message: ({ where, actions, detail }) =>
+      `${where} allows ${actions} only for the Resource ${detail}, which is not this key: key policies know their key by its key ARN, never by an alias.`,
     whatToDo: () => 'Write "Resource": "*", which in a key policy means this key.',
   },
   CONTEXT_KEY_WRONG: {
@@ -84,7 +88,8 @@ const texts = {
   ORGANIZATION_ID_WRONG: {
     severity: "error",
     message: ({ where, actions, detail }) => `${where} lets no ${actions} through: ${detail}`,
-    whatToDo: ({ condition }) => `Make the condition ${condition}; values are compared letter by letter, upper and lower case too.`,
+    whatToDo: ({ condition }) =>
+      `Make the condition ${condition}; values are compared letter by letter, upper and lower case too.`,
   },
   OPERATOR_WRONG: {
     severity: "error",
@@ -94,7 +99,8 @@ const texts = {
   PURPOSE_EXCLUDED: {
     severity: "error",
     message: ({ where, actions, detail }) => `${where} lets no ${actions} through: ${detail}`,
-    whatToDo: () => 'Leave recording-keystore:purpose out of the condition: only for workers that never open recordings may it be "attestation".',
+    whatToDo: () =>
+      'Leave recording-keystore:purpose out of the condition: only for workers that never open recordings may it be "attestation".',
   },
   CONDITION_FAILS: {
     severity: "error",
@@ -108,33 +114,44 @@ const texts = {
   },
   CANNOT_TELL: {
     severity: "warning",
-    message: ({ where, actions, detail }) => `Whether ${where} lets ${actions} through or not depends on ${detail}, which the policy alone does not tell.`,
-    whatToDo: () => "Make sure that it holds for the recording service's calls, by a test of the configuration, or leave it out.",
+    message: ({ where, actions, detail }) =>
+      `Whether ${where} lets ${actions} through or not depends on ${detail}, which the policy alone does not tell.`,
+    whatToDo: () =>
+      "Make sure that it holds for the recording service's calls, by a test of the configuration, or leave it out.",
   },
   MEMBER_TWICE: {
     severity: "warning",
-    message: ({ detail }) => `${detail} stands twice in one JSON object: only one of them counts, and here that was the last.`,
-    whatToDo: () => "Join them into one: several values are a list, several conditions are several lines of one Condition.",
+    message: ({ detail }) =>
+      `${detail} stands twice in one JSON object: only one of them counts, and here that was the last.`,
+    whatToDo: () =>
+      "Join them into one: several values are a list, several conditions are several lines of one Condition.",
   },
   ONE_PRINCIPAL_ONLY: {
     severity: "warning",
     message: ({ detail, service }) => `Of ${service} only ${detail} is let in.`,
-    whatToDo: ({ service }) => `Make sure that the recording service calls as this principal, or name ${service} as a whole.`,
+    whatToDo: ({ service }) =>
+      `Make sure that the recording service calls as this principal, or name ${service} as a whole.`,
   },
   DESCRIBE_KEY_DENIED: {
     severity: "warning",
-    message: ({ detail }) => `The call kms:DescribeKey is denied${detail}. Recordings are encrypted and opened without it, but the key's type and state stay unknown to a test.`,
-    whatToDo: ({ service }) => `Allow kms:DescribeKey to ${service} in a statement of its own without a condition on the encryption context.`,
+    message: ({ detail }) =>
+      `The call kms:DescribeKey is denied${detail}. Recordings are encrypted and opened without it, but the key's type and state stay unknown to a test.`,
+    whatToDo: ({ service }) =>
+      `Allow kms:DescribeKey to ${service} in a statement of its own without a condition on the encryption context.`,
   },
   RSA_KEY_PAIRS_DENIED: {
     severity: "warning",
-    message: () => "The call kms:GenerateDataKeyPairWithoutPlaintext is denied: key pairs of the spec X25519 work, those of RSA do not.",
-    whatToDo: ({ condition }) => `Allow kms:GenerateDataKey* under ${condition}, unless RSA key pairs will never be wanted.`,
+    message: () =>
+      "The call kms:GenerateDataKeyPairWithoutPlaintext is denied: key pairs of the spec X25519 work, those of RSA do not.",
+    whatToDo: ({ condition }) =>
+      `Allow kms:GenerateDataKey* under ${condition}, unless RSA key pairs will never be wanted.`,
   },
   NOT_BOUND_TO_ORGANIZATION: {
     severity: "warning",
-    message: ({ where, actions, detail }) => `${where} lets ${actions} through ${detail}: the key can be used for more than this organization's recordings.`,
-    whatToDo: ({ condition }) => `Put ${condition} on it. Operators with IfExists or ForAllValues, and negated ones, also hold when the encryption context is missing.`,
+    message: ({ where, actions, detail }) =>
+      `${where} lets ${actions} through ${detail}: the key can be used for more than this organization's recordings.`,
+    whatToDo: ({ condition }) =>
+      `Put ${condition} on it. Operators with IfExists or ForAllValues, and negated ones, also hold when the encryption context is missing.`,
   },
   OPEN_TO_EVERYONE: {
     severity: "warning",
@@ -154,7 +171,8 @@ const texts = {
   OWNER_LOCKED_OUT: {
     severity: "warning",
     message: ({ detail }) => `Nobody of ${detail} could change this policy any more.`,
-    whatToDo: () => "Keep the statement with which AWS leaves the key to its account: kms:* for the account's root, without a condition.",
+    whatToDo: () =>
+      "Keep the statement with which AWS leaves the key to its account: kms:* for the account's root, without a condition.",
   },
 } as const satisfies Record<string, FindingText>;
 
@@ -176,7 +194,10 @@ export interface Notice {
 }
 
 /** Puts notices into words, errors first, otherwise in the order in which they came. */
-export function findingsOf(notices: readonly Notice[], about: Pick<FindingFacts, "service" | "condition">): KeyPolicyFinding[] {
+export function findingsOf(
+  notices: readonly Notice[],
+  about: Pick<FindingFacts, "service" | "condition">,
+): KeyPolicyFinding[] {
   const groups = new Map<string, { notice: Notice; actions: Set<string> }>();
   for (const notice of notices) {
     const key = JSON.stringify([notice.code, notice.place?.number, notice.detail]);
@@ -185,13 +206,27 @@ export function findingsOf(notices: readonly Notice[], about: Pick<FindingFacts,
     groups.set(key, group);
   }
   const findings = [...groups.values()].map(({ notice, actions }) => finding(notice, [...actions], about));
-  return [...findings.filter(({ severity }) => severity === "error"), ...findings.filter(({ severity }) => severity === "warning")];
+  return [
+    ...findings.filter(({ severity }) => severity === "error"),
+    ...findings.filter(({ severity }) => severity === "warning"),
+  ];
 }
 
-function finding({ code, place, detail = "" }: Notice, actions: readonly string[], about: Pick<FindingFacts, "service" | "condition">): KeyPolicyFinding {
+function finding(
+  { code, place, detail = "" }: Notice,
+  actions: readonly string[],
+  about: Pick<FindingFacts, "service" | "condition">,
+): KeyPolicyFinding {
   const { severity, message, whatToDo }: FindingText = texts[code];
   const facts: FindingFacts = { ...about, where: whereOf(place), actions: listed(actions), detail };
-  return { code, severity, ...(place && { statement: place }), actions, message: capital(message(facts)), whatToDo: whatToDo(facts) };
+  return {
+    code,
+    severity,
+    ...(place && { statement: place }),
+    actions,
+    message: capital(message(facts)),
+    whatToDo: whatToDo(facts),
+  };
 }
 
 function whereOf(place: KeyPolicyStatementPlace | undefined): string {

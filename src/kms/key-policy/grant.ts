@@ -37,7 +37,13 @@ export const accessSchema = z.enum(["recordings", "attestations"]).default("reco
 export const grantShape = {
   serviceAccountId: accountIdSchema.optional(),
   servicePrincipalArns: z
-    .array(z.string().regex(/^arn:aws(?:-us-gov|-cn)?:(?:iam::\d{12}:(?:role|user)|sts::\d{12}:assumed-role)\/[\w+=,.@/-]+$/, { message: "must be the ARN of an IAM role or user" }))
+    .array(
+      z
+        .string()
+        .regex(/^arn:aws(?:-us-gov|-cn)?:(?:iam::\d{12}:(?:role|user)|sts::\d{12}:assumed-role)\/[\w+=,.@/-]+$/, {
+          message: "must be the ARN of an IAM role or user",
+        }),
+    )
     .min(1)
     .refine(distinct, { message: "must not name one twice" })
     .optional(),
@@ -70,5 +76,10 @@ export function checkGrantee({ serviceAccountId, servicePrincipalArns, partition
     throw new InvalidInputError("serviceAccountId", "must be given, or servicePrincipalArns instead of it");
   }
   const foreign = servicePrincipalArns?.findIndex((arn) => !arn.startsWith(`arn:${partition}:`)) ?? -1;
-  if (foreign >= 0) throw new InvalidInputError(`servicePrincipalArns.${foreign}`, `must be of the partition ${partition}`, servicePrincipalArns?.[foreign]);
+  if (foreign >= 0)
+    throw new InvalidInputError(
+      `servicePrincipalArns.${foreign}`,
+      `must be of the partition ${partition}`,
+      servicePrincipalArns?.[foreign],
+    );
 }

@@ -15,14 +15,25 @@ export function tooWide(policy: PolicyDocument, grant: CheckedGrant, caller: Cal
   const own = contextOf(contextKeyName, organizationId, "private-key");
   const letThrough = (call: ServiceCall, by: Caller) => {
     const verdict = askPolicy(policy, call, by, key);
-    return verdict.allowed === "yes" ? applying(verdict, "Allow", "yes").filter((view) => !leavesToOwnIam(view, by, key)) : [];
+    return verdict.allowed === "yes"
+      ? applying(verdict, "Allow", "yes").filter((view) => !leavesToOwnIam(view, by, key))
+      : [];
   };
   const notices: Notice[] = [];
-  for (const action of access === "recordings" ? ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey"] : ["kms:Decrypt"]) {
+  for (const action of access === "recordings"
+    ? ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey"]
+    : ["kms:Decrypt"]) {
     const about = (detail: string, encryptionContext: ServiceCall["encryptionContext"]) =>
-      letThrough({ action, ...(encryptionContext && { encryptionContext }) }, caller).map((view): Notice => ({ code: "NOT_BOUND_TO_ORGANIZATION", place: placeOf(view), action, detail }));
+      letThrough({ action, ...(encryptionContext && { encryptionContext }) }, caller).map((view): Notice => ({
+        code: "NOT_BOUND_TO_ORGANIZATION",
+        place: placeOf(view),
+        action,
+        detail,
+      }));
     const without = about("without an encryption context", undefined);
-    const foreign = [`${organizationId}-other`, "another"].map((id) => about("for other organizations' ids too", { ...own, [contextKeyName]: id }));
+    const foreign = [`${organizationId}-other`, "another"].map((id) =>
+      about("for other organizations' ids too", { ...own, [contextKeyName]: id }),
+    );
     notices.push(...(without.length > 0 ? without : (foreign.find((found) => found.length > 0) ?? [])));
     const open = letThrough({ action, encryptionContext: own }, stranger);
     notices.push(...open.map((view): Notice => ({ code: "OPEN_TO_EVERYONE", place: placeOf(view), action })));
@@ -35,19 +46,40 @@ export function tooWide(policy: PolicyDocument, grant: CheckedGrant, caller: Cal
       excess.set(view.number, entry);
     }
   }
-  for (const { view, actions } of excess.values()) notices.push({ code: "MORE_THAN_NEEDED", place: placeOf(view), detail: listed(actions) });
+  for (const { view, actions } of excess.values())
+    notices.push({ code: "MORE_THAN_NEEDED", place: placeOf(view), detail: listed(actions) });
   if (access === "attestations") {
-    notices.push(...letThrough({ action: "kms:Decrypt", encryptionContext: own }, caller).map((view): Notice => ({ code: "CAN_OPEN_RECORDINGS", place: placeOf(view), action: "kms:Decrypt" })));
+    notices.push(
+      ...letThrough({ action: "kms:Decrypt", encryptionContext: own }, caller).map((view): Notice => ({
+        code: "CAN_OPEN_RECORDINGS",
+        place: placeOf(view),
+        action: "kms:Decrypt",
+      })),
+    );
   }
   return notices;
 }
 
 /** Whether nobody in charge of the key could put another policy. */
 export function lockedOut(policy: PolicyDocument, grant: CheckedGrant, { accountId, ...key }: KeyFacts): Notice[] {
-  const named = policy.statements.flatMap(({ principals }) => principals?.names ?? []).flatMap((name) => callersNamed(name));
-  const owners = accountId === undefined ? named.filter((one) => !isService(one, grant)) : [...callersNamed(accountId), ...named.filter((one) => one.accountId === accountId)];
-  const inCharge = owners.some((owner) => askPolicy(policy, { action: "kms:PutKeyPolicy" }, owner, { accountId, ...key }).allowed !== "no");
-  return inCharge ? [] : [{ code: "OWNER_LOCKED_OUT", detail: accountId === undefined ? "the account that owns the key" : `account ${accountId}` }];
+  const named = policy.statements
+    .flatMap(({ principals }) => principals?.names ?? [])
+    .flatMap((name) => callersNamed(name));
+  const owners =
+    accountId === undefined
+      ? named.filter((one) => !isService(one, grant))
+      : [...callersNamed(accountId), ...named.filter((one) => one.accountId === accountId)];
+  const inCharge = owners.some(
+    (owner) => askPolicy(policy, { action: "kms:PutKeyPolicy" }, owner, { accountId, ...key }).allowed !== "no",
+  );
+  return inCharge
+    ? []
+    : [
+        {
+          code: "OWNER_LOCKED_OUT",
+          detail: accountId === undefined ? "the account that owns the key" : `account ${accountId}`,
+        },
+      ];
 }
 
 /** In the key's own account a statement that names the account only leaves the matter to IAM. */

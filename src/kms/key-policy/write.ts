@@ -2,7 +2,15 @@ import * as z from "zod";
 import { checkInput } from "../../checked-input.js";
 import { InvalidInputError } from "../../errors.js";
 import { purposeContextKey, type CiphertextPurpose } from "../context-keys.js";
-import { accessSchema, accountIdSchema, checkGrant, partitionSchema, type CheckedGrant, type KeyAccess, type RecordingKeyGrant } from "./grant.js";
+import {
+  accessSchema,
+  accountIdSchema,
+  checkGrant,
+  partitionSchema,
+  type CheckedGrant,
+  type KeyAccess,
+  type RecordingKeyGrant,
+} from "./grant.js";
 
 /** A statement of a key policy, as AWS takes it in JSON. */
 export interface KeyPolicyStatement {
@@ -24,7 +32,13 @@ export interface KeyPolicy {
 /** An IAM policy for a role of the recording service. */
 export interface RolePolicy {
   Version: "2012-10-17";
-  Statement: { Sid: string; Effect: "Allow"; Action: string[]; Resource: string[]; Condition?: { StringEquals: Record<string, string> } }[];
+  Statement: {
+    Sid: string;
+    Effect: "Allow";
+    Action: string[];
+    Resource: string[];
+    Condition?: { StringEquals: Record<string, string> };
+  }[];
 }
 
 /** AWS's limit. */
@@ -48,7 +62,11 @@ export function recordingKeyStatements(grant: RecordingKeyGrant): KeyPolicyState
   const checked = checkGrant(grant);
   const { access, contextKeyName, organizationIds } = checked;
   const Principal = { AWS: oneOrMore(principalsOf(checked)) };
-  const statement = (Sid: string, Action: readonly string[], more: Partial<KeyPolicyStatement> = {}): KeyPolicyStatement => ({
+  const statement = (
+    Sid: string,
+    Action: readonly string[],
+    more: Partial<KeyPolicyStatement> = {},
+  ): KeyPolicyStatement => ({
     Sid,
     Effect: "Allow",
     Principal,
@@ -58,7 +76,11 @@ export function recordingKeyStatements(grant: RecordingKeyGrant): KeyPolicyState
   });
   const organization = { [`kms:EncryptionContext:${contextKeyName}`]: oneOrMore(organizationIds) };
   if (access === "attestations") {
-    return [statement("RecordingsAttestations", cryptographicActions.attestations, { Condition: { StringEquals: { ...organization, ...asConditions(attestationsOnly) } } })];
+    return [
+      statement("RecordingsAttestations", cryptographicActions.attestations, {
+        Condition: { StringEquals: { ...organization, ...asConditions(attestationsOnly) } },
+      }),
+    ];
   }
   return [
     statement("Recordings", cryptographicActions.recordings, { Condition: { StringEquals: organization } }),
@@ -92,7 +114,11 @@ export function recordingKeyPolicy(options: RecordingKeyPolicyOptions): KeyPolic
   const statements = grants.flatMap((grant) => recordingKeyStatements({ partition, ...grant }));
   const policy: KeyPolicy = { Version: "2012-10-17", Statement: withDistinctSids([owner, ...statements]) };
   const bytes = Buffer.byteLength(JSON.stringify(policy, undefined, 2));
-  if (bytes > maxKeyPolicyBytes) throw new InvalidInputError("grants", `must fit into a key policy of ${maxKeyPolicyBytes} bytes, and take ${bytes}`);
+  if (bytes > maxKeyPolicyBytes)
+    throw new InvalidInputError(
+      "grants",
+      `must fit into a key policy of ${maxKeyPolicyBytes} bytes, and take ${bytes}`,
+    );
   return policy;
 }
 
@@ -112,23 +138,51 @@ export interface RecordingRolePolicyOptions {
  */
 export function recordingRolePolicy(options: RecordingRolePolicyOptions = {}): RolePolicy {
   const { access, partition, kmsKeyArns = [`arn:${partition}:kms:*:*:key/*`] } = checkInput(rolePolicySchema, options);
-  const statement = (Sid: string, Action: readonly string[]) => ({ Sid, Effect: "Allow" as const, Action: [...Action], Resource: [...kmsKeyArns] });
+  const statement = (Sid: string, Action: readonly string[]) => ({
+    Sid,
+    Effect: "Allow" as const,
+    Action: [...Action],
+    Resource: [...kmsKeyArns],
+  });
   if (access === "attestations") {
-    return { Version: "2012-10-17", Statement: [{ ...statement("RecordingsAttestations", cryptographicActions.attestations), Condition: { StringEquals: asConditions(attestationsOnly) } }] };
+    return {
+      Version: "2012-10-17",
+      Statement: [
+        {
+          ...statement("RecordingsAttestations", cryptographicActions.attestations),
+          Condition: { StringEquals: asConditions(attestationsOnly) },
+        },
+      ],
+    };
   }
-  return { Version: "2012-10-17", Statement: [statement("Recordings", [...cryptographicActions.recordings, "kms:DescribeKey"])] };
+  return {
+    Version: "2012-10-17",
+    Statement: [statement("Recordings", [...cryptographicActions.recordings, "kms:DescribeKey"])],
+  };
 }
 
 const policySchema = z.strictObject({
   accountId: accountIdSchema,
-  grants: z.array(z.custom<RecordingKeyGrant>((grant) => typeof grant === "object" && grant !== null, { message: "must be an object" })).min(1),
+  grants: z
+    .array(
+      z.custom<RecordingKeyGrant>((grant) => typeof grant === "object" && grant !== null, {
+        message: "must be an object",
+      }),
+    )
+    .min(1),
   partition: partitionSchema,
 });
 
 const rolePolicySchema = z.strictObject({
   access: accessSchema,
   kmsKeyArns: z
-    .array(z.string().regex(/^arn:aws(?:-us-gov|-cn)?:kms:[a-z0-9*?-]+:[\d*?]+:key\/[\w*?-]+$/, { message: "must be a key ARN: IAM does not know KMS keys by their aliases" }))
+    .array(
+      z
+        .string()
+        .regex(/^arn:aws(?:-us-gov|-cn)?:kms:[a-z0-9*?-]+:[\d*?]+:key\/[\w*?-]+$/, {
+          message: "must be a key ARN: IAM does not know KMS keys by their aliases",
+        }),
+    )
     .min(1)
     .optional(),
   partition: partitionSchema,

@@ -39,41 +39,46 @@ const ipAddress: Comparison = (wanted) => {
   const [network = "", prefix] = wanted.split("/");
   const family = isIP(network) === 6 ? "ipv6" : "ipv4";
   const list = new BlockList();
-  if (isIP(network) !== 0) list.addSubnet(network, prefix === undefined ? (family === "ipv6" ? 128 : 32) : Number(prefix), family);
+  if (isIP(network) !== 0)
+    list.addSubnet(network, prefix === undefined ? (family === "ipv6" ? 128 : 32) : Number(prefix), family);
   return (given) => isIP(given) !== 0 && list.check(given, isIP(given) === 6 ? "ipv6" : "ipv4");
 };
 
-const comparisons = new Map<string, Comparison>(Object.entries({
-  StringEquals: (wanted) => (given) => given === wanted,
-  StringEqualsIgnoreCase: (wanted) => (given) => ignoringCase(given) === ignoringCase(wanted),
-  StringLike: (wanted) => wildcard(wanted),
-  Bool: (wanted) => (given) => ignoringCase(given) === ignoringCase(wanted),
-  BinaryEquals: (wanted) => (given) => given === wanted,
-  IpAddress: ipAddress,
-  ArnEquals: arnLike,
-  ArnLike: arnLike,
-  NumericEquals: compareNumbers(equal),
-  NumericLessThan: compareNumbers(less),
-  NumericLessThanEquals: compareNumbers(atMost),
-  NumericGreaterThan: compareNumbers((a, b) => a > b),
-  NumericGreaterThanEquals: compareNumbers((a, b) => a >= b),
-  DateEquals: compareDates(equal),
-  DateLessThan: compareDates(less),
-  DateLessThanEquals: compareDates(atMost),
-  DateGreaterThan: compareDates((a, b) => a > b),
-  DateGreaterThanEquals: compareDates((a, b) => a >= b),
-}));
+const comparisons = new Map<string, Comparison>(
+  Object.entries({
+    StringEquals: (wanted) => (given) => given === wanted,
+    StringEqualsIgnoreCase: (wanted) => (given) => ignoringCase(given) === ignoringCase(wanted),
+    StringLike: (wanted) => wildcard(wanted),
+    Bool: (wanted) => (given) => ignoringCase(given) === ignoringCase(wanted),
+    BinaryEquals: (wanted) => (given) => given === wanted,
+    IpAddress: ipAddress,
+    ArnEquals: arnLike,
+    ArnLike: arnLike,
+    NumericEquals: compareNumbers(equal),
+    NumericLessThan: compareNumbers(less),
+    NumericLessThanEquals: compareNumbers(atMost),
+    NumericGreaterThan: compareNumbers((a, b) => a > b),
+    NumericGreaterThanEquals: compareNumbers((a, b) => a >= b),
+    DateEquals: compareDates(equal),
+    DateLessThan: compareDates(less),
+    DateLessThanEquals: compareDates(atMost),
+    DateGreaterThan: compareDates((a, b) => a > b),
+    DateGreaterThanEquals: compareDates((a, b) => a >= b),
+  }),
+);
 
-const negations = new Map(Object.entries({
-  StringNotEquals: "StringEquals",
-  StringNotEqualsIgnoreCase: "StringEqualsIgnoreCase",
-  StringNotLike: "StringLike",
-  NotIpAddress: "IpAddress",
-  ArnNotEquals: "ArnEquals",
-  ArnNotLike: "ArnLike",
-  NumericNotEquals: "NumericEquals",
-  DateNotEquals: "DateEquals",
-}));
+const negations = new Map(
+  Object.entries({
+    StringNotEquals: "StringEquals",
+    StringNotEqualsIgnoreCase: "StringEqualsIgnoreCase",
+    StringNotLike: "StringLike",
+    NotIpAddress: "IpAddress",
+    ArnNotEquals: "ArnEquals",
+    ArnNotLike: "ArnLike",
+    NumericNotEquals: "NumericEquals",
+    DateNotEquals: "DateEquals",
+  }),
+);
 
 /** One line of a `Condition` block; all of them must hold, and of a line's values one is enough. */
 export interface Condition {
@@ -91,7 +96,9 @@ export function compileCondition(operator: string, key: string, values: readonly
   const name = key.toLowerCase();
   const holds = compileOperator(operator)?.(name, values);
   if (!holds) return undefined;
-  const variables = values.flatMap((value) => [...value.matchAll(variable)].map((match) => match[1] ?? "").filter((text) => text.length > 1));
+  const variables = values.flatMap((value) =>
+    [...value.matchAll(variable)].map((match) => match[1] ?? "").filter((text) => text.length > 1),
+  );
   return { operator, key, values, asks: [name, ...variables.map((text) => text.toLowerCase())], holds };
 }
 
@@ -115,8 +122,12 @@ function acceptor(comparison: Comparison, value: string): (given: string, contex
 }
 
 function compileOperator(operator: string): ((key: string, values: readonly string[]) => ConditionTest) | undefined {
-  const { set, name, ifExists } = /^(?:(?<set>ForAllValues|ForAnyValue):)?(?<name>\w+?)(?<ifExists>IfExists)?$/.exec(operator)?.groups ?? {};
-  if (name === "Null") return (key, [wanted]) => (context) => (context(key) === undefined) === (wanted === "true");
+  const { set, name, ifExists } =
+    /^(?:(?<set>ForAllValues|ForAnyValue):)?(?<name>\w+?)(?<ifExists>IfExists)?$/.exec(operator)?.groups ?? {};
+  if (name === "Null")
+    return (key, [wanted]) =>
+      (context) =>
+        (context(key) === undefined) === (wanted === "true");
   const negated = negations.get(name ?? "");
   const comparison = comparisons.get(negated ?? name ?? "");
   if (!comparison) return undefined;
@@ -133,7 +144,9 @@ function compileOperator(operator: string): ((key: string, values: readonly stri
       const given = context(key);
       if (given === undefined || given.length === 0) return withoutKey;
       const test = (value: string) => holds(value, context);
-      return set === "ForAllValues" || (negated !== undefined && set === undefined) ? given.every(test) : given.some(test);
+      return set === "ForAllValues" || (negated !== undefined && set === undefined)
+        ? given.every(test)
+        : given.some(test);
     };
   };
 }

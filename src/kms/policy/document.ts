@@ -48,7 +48,17 @@ export function parsePolicy(text: string, kind: PolicyKind): PolicyDocument {
   return { statements: list.map((statement) => readStatement(statement, kind)) };
 }
 
-const members = ["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"];
+const members = [
+  "Sid",
+  "Effect",
+  "Principal",
+  "NotPrincipal",
+  "Action",
+  "NotAction",
+  "Resource",
+  "NotResource",
+  "Condition",
+];
 
 function readStatement(json: unknown, kind: PolicyKind): PolicyStatement {
   const statement = record(json, "Statement");
@@ -83,8 +93,11 @@ function readPrincipals(statement: Record<string, unknown>): NonNullable<PolicyS
   const kinds = record(value, name);
   onlyMembers(kinds, ["AWS", "Service", "Federated", "CanonicalUser"], name);
   // Principals of other kinds are legal, and never the caller here.
-  const { AWS: names = [] } = Object.fromEntries(Object.entries(kinds).map(([kind, given]) => [kind, strings(given, name)]));
-  if (!names.every((principal) => principalForm.test(principal) || deletedPrincipal.test(principal))) throw new PolicyProblem("Policy contains a statement with one or more invalid principals.");
+  const { AWS: names = [] } = Object.fromEntries(
+    Object.entries(kinds).map(([kind, given]) => [kind, strings(given, name)]),
+  );
+  if (!names.every((principal) => principalForm.test(principal) || deletedPrincipal.test(principal)))
+    throw new PolicyProblem("Policy contains a statement with one or more invalid principals.");
   return { not, names };
 }
 
@@ -92,7 +105,8 @@ function readPrincipals(statement: Record<string, unknown>): NonNullable<PolicyS
 export const deletedPrincipal = /^A[A-Z0-9]{15,}$/;
 
 /** Everyone, an account, or one principal of an account: no wildcard may stand for a part of it. */
-const principalForm = /^(?:\*|\d{12}|arn:aws(?:-[a-z]+)*:(?:iam|sts)::\d{12}:(?:root|(?:user|role|assumed-role|federated-user)\/[^*?]+))$/;
+const principalForm =
+  /^(?:\*|\d{12}|arn:aws(?:-[a-z]+)*:(?:iam|sts)::\d{12}:(?:root|(?:user|role|assumed-role|federated-user)\/[^*?]+))$/;
 
 function readConditions(json: unknown): Condition[] {
   if (json === undefined) return [];
@@ -108,12 +122,14 @@ function readConditions(json: unknown): Condition[] {
 /** A statement has `X` or `NotX`, and not both. */
 function oneOf(statement: Record<string, unknown>, name: string): { not: boolean; name: string; value: unknown } {
   const not = statement[`Not${name}`] !== undefined;
-  if (not === (statement[name] !== undefined)) throw new PolicyProblem(`A statement needs either ${name} or Not${name}.`);
+  if (not === (statement[name] !== undefined))
+    throw new PolicyProblem(`A statement needs either ${name} or Not${name}.`);
   return { not, name, value: statement[not ? `Not${name}` : name] };
 }
 
 function record(json: unknown, what: string): Record<string, unknown> {
-  if (typeof json !== "object" || json === null || Array.isArray(json)) throw new PolicyProblem(`${what} must be an object.`);
+  if (typeof json !== "object" || json === null || Array.isArray(json))
+    throw new PolicyProblem(`${what} must be an object.`);
   return json as Record<string, unknown>;
 }
 
@@ -124,7 +140,8 @@ function onlyMembers(json: Record<string, unknown>, known: readonly string[], wh
 
 function strings(json: unknown, what: string): string[] {
   const list: unknown[] = Array.isArray(json) ? json : [json];
-  if (list.length === 0 || !list.every((item) => typeof item === "string")) throw new PolicyProblem(`${what} must be strings.`);
+  if (list.length === 0 || !list.every((item) => typeof item === "string"))
+    throw new PolicyProblem(`${what} must be strings.`);
   return list;
 }
 
@@ -136,6 +153,7 @@ function optionalText(json: Record<string, unknown>, member: string): string | u
 
 function scalars(json: unknown, what: string): string[] {
   const list: unknown[] = Array.isArray(json) ? json : [json];
-  if (!list.every((item) => ["string", "number", "boolean"].includes(typeof item))) throw new PolicyProblem(`${what} must be strings.`);
+  if (!list.every((item) => ["string", "number", "boolean"].includes(typeof item)))
+    throw new PolicyProblem(`${what} must be strings.`);
   return list.map(String);
 }

@@ -9,7 +9,11 @@ export interface PolicyCaller {
 /** How a statement names the caller: itself, only by its account (so that IAM decides), or not at all. */
 export type PrincipalMatch = "direct" | "account" | "none";
 
-export function matchPrincipal(principals: NonNullable<PolicyStatement["principals"]>, effect: "Allow" | "Deny", caller: PolicyCaller): PrincipalMatch {
+export function matchPrincipal(
+  principals: NonNullable<PolicyStatement["principals"]>,
+  effect: "Allow" | "Deny",
+  caller: PolicyCaller,
+): PrincipalMatch {
   const matches = principals.names.map((name) => matchName(name, caller));
   const direct = matches.includes("direct");
   const account = direct || matches.includes("account");

@@ -15,7 +15,7 @@ function matches(pattern: readonly string[], text: readonly string[]): boolean {
   let at = 0;
   let star = -1;
   let resumeAt = 0;
-  for (let index = 0; index < text.length; ) {
+  for (let index = 0; index < text.length;) {
     if (at < pattern.length && pattern[at] === "*") {
       star = at++;
       resumeAt = index;

@@ -3,7 +3,10 @@ import { describeErrno, errnoOf } from "../../file-system.js";
 
 /** A file operation failed for a reason that may pass: a full disk can be emptied, a mount can come back. */
 export function unavailable(doing: string, cause: unknown): RecordingKeyStoreError {
-  return new RecordingKeyStoreError("ERR_STORE_UNAVAILABLE", `Cannot ${doing}: ${describeErrno(cause)}`, { retryable: true, cause });
+  return new RecordingKeyStoreError("ERR_STORE_UNAVAILABLE", `Cannot ${doing}: ${describeErrno(cause)}`, {
+    retryable: true,
+    cause,
+  });
 }
 
 /** The failures by which file systems say that they have no hard links. */

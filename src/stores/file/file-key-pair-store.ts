@@ -132,10 +132,12 @@ export class FileKeyPairStore implements KeyPairStore {
       .sort(compareListPositions);
     const page: StoredKeyPair[] = [];
     // What is removed meanwhile is made up for: a page that is cut short by it would look like the last one.
-    for (let start = 0; start < behind.length && page.length < limit; ) {
+    for (let start = 0; start < behind.length && page.length < limit;) {
       const next = behind.slice(start, start + limit - page.length);
       start += next.length;
-      page.push(...(await readAll(next, ({ keyPairId }) => this.#readPair(organizationId, keyPairId), options?.signal)));
+      page.push(
+        ...(await readAll(next, ({ keyPairId }) => this.#readPair(organizationId, keyPairId), options?.signal)),
+      );
     }
     return page;
   }

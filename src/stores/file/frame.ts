@@ -41,14 +41,18 @@ export function unframe(bytes: Buffer, expected: FrameLabels, file: string): Fra
   const [, writtenVersion, checksum] = firstLine.exec(bytes.toString("latin1", 0, Math.max(bodyStart - 1, 0))) ?? [];
   if (checksum === undefined) throw corrupt(file, bytes.length === 0 ? "is empty" : "is not a file of the key store");
   if (Number(writtenVersion) > version) {
-    throw new RecordingKeyStoreError("ERR_FORMAT_TOO_NEW", `${file} was written by a newer version of recording-keystore`);
+    throw new RecordingKeyStoreError(
+      "ERR_FORMAT_TOO_NEW",
+      `${file} was written by a newer version of recording-keystore`,
+    );
   }
   const body = bytes.subarray(bodyStart);
   if (checksumOf(body) !== checksum) throw corrupt(file, "is cut short or damaged");
   const labelsEnd = body.indexOf(lineEnd);
   const labels = parseLabels(body.toString("utf8", 0, Math.max(labelsEnd, 0)), file);
   for (const [label, value] of Object.entries(expected)) {
-    if (labels[label] !== value) throw corrupt(file, `belongs to another place: its ${label} is not ${JSON.stringify(value)}`);
+    if (labels[label] !== value)
+      throw corrupt(file, `belongs to another place: its ${label} is not ${JSON.stringify(value)}`);
   }
   return { labels, document: new Uint8Array(body.subarray(labelsEnd + 1)), checksum };
 }

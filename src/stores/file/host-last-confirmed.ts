@@ -65,7 +65,9 @@ export class HostLastConfirmed implements LastConfirmedStore {
     const ofApplication = join(state, application);
     // A private folder is no use inside one that others can write to: they could put their own in its place.
     await new PrivateFolder(ofApplication).check();
-    const digest = createHash("sha256").update(await realPathOf(this.#storeFolder)).digest("hex");
+    const digest = createHash("sha256")
+      .update(await realPathOf(this.#storeFolder))
+      .digest("hex");
     return join(ofApplication, digest.slice(0, folderNameLength));
   }
 

@@ -112,12 +112,14 @@ export class PrivateFolder {
 
   /** Removes a folder of files. One in which another process is writing stays, with what that one writes. */
   async removeFolder(folder: string): Promise<void> {
-    for (const name of await this.list(folder)) if (!name.startsWith(temporaryPrefix)) await this.remove(join(folder, name));
+    for (const name of await this.list(folder))
+      if (!name.startsWith(temporaryPrefix)) await this.remove(join(folder, name));
     this.#prepared.delete(folder);
     try {
       await rmdir(folder);
     } catch (error) {
-      if (!["ENOENT", "ENOTEMPTY", "EEXIST"].includes(errnoOf(error) ?? "")) throw unavailable(`remove ${folder}`, error);
+      if (!["ENOENT", "ENOTEMPTY", "EEXIST"].includes(errnoOf(error) ?? ""))
+        throw unavailable(`remove ${folder}`, error);
     }
   }
 
@@ -211,7 +213,10 @@ async function checkPrivate(folder: string): Promise<boolean> {
   const user = process.geteuid?.();
   if (user === undefined) return true;
   if ((facts.mode & writableByOthers) !== 0) {
-    throw new InvalidInputError("directory", `other users can write to ${folder}: chmod go-w it, or name a folder inside`);
+    throw new InvalidInputError(
+      "directory",
+      `other users can write to ${folder}: chmod go-w it, or name a folder inside`,
+    );
   }
   if (facts.uid !== user && facts.uid !== 0) {
     throw new InvalidInputError(

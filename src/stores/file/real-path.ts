@@ -39,7 +39,7 @@ async function trace(path: string): Promise<TracedPath> {
   let at = parse(path).root;
   const entered = [at];
   const names = path.slice(at.length).split(separators);
-  for (let links = 0; ; ) {
+  for (let links = 0; ;) {
     const name = names.shift();
     if (name === undefined) return { entered, realPath: at };
     const next = join(at, name);

@@ -16,9 +16,47 @@ import {
 
 /** Ids that a store might take for a path, a pattern, a query, or for one another. */
 const hostileOrganizationIds = [
-  "a", "A", "a ", " a", "a.", "a/", "/a", "..", ".", "../a", "../../a", "a/../a", "a\\..\\a", "%61", "%2e%2e", "a%", "%h61",
-  "a\0", "a\n", "a:b", "a*", "a?", "~", "$HOME", "con", "nul", "__proto__", "constructor", "' or 1=1 --", "a#b", "a|b",
-  "\u00e9", "e\u0301", "\u0130", "i\u0307", "\u{1f511}", "\u202ea", "\ufeffa", "x".repeat(512), `${"x".repeat(511)}y`, "\u{1f511}".repeat(128),
+  "a",
+  "A",
+  "a ",
+  " a",
+  "a.",
+  "a/",
+  "/a",
+  "..",
+  ".",
+  "../a",
+  "../../a",
+  "a/../a",
+  "a\\..\\a",
+  "%61",
+  "%2e%2e",
+  "a%",
+  "%h61",
+  "a\0",
+  "a\n",
+  "a:b",
+  "a*",
+  "a?",
+  "~",
+  "$HOME",
+  "con",
+  "nul",
+  "__proto__",
+  "constructor",
+  "' or 1=1 --",
+  "a#b",
+  "a|b",
+  "\u00e9",
+  "e\u0301",
+  "\u0130",
+  "i\u0307",
+  "\u{1f511}",
+  "\u202ea",
+  "\ufeffa",
+  "x".repeat(512),
+  `${"x".repeat(511)}y`,
+  "\u{1f511}".repeat(128),
 ];
 
 export function checkEveryCall(check: Check): void {
@@ -66,7 +104,14 @@ export function checkEveryCall(check: Check): void {
   });
 
   check("refuses ids and numbers that break the rules", async (store) => {
-    const badOrganizationIds = ["", "x".repeat(513), "\u{1f511}".repeat(129), "\ud800", "a\udc00b", 7 as unknown as string];
+    const badOrganizationIds = [
+      "",
+      "x".repeat(513),
+      "\u{1f511}".repeat(129),
+      "\ud800",
+      "a\udc00b",
+      7 as unknown as string,
+    ];
     for (const id of badOrganizationIds) for (const call of callsOf(store, id)) await assertInvalid(call());
     for (const id of ["", "a.b", "../a", "a/b", "a b", "é", "x".repeat(65), undefined as unknown as string]) {
       await assertInvalid(store.createKeyPair(keyPair(id, 1, "")));
@@ -94,7 +139,8 @@ export function checkEveryCall(check: Check): void {
   check("rejects with the reason of a signal that is aborted, and writes nothing", async (store) => {
     const reason = new Error("the caller has gone");
     const signal = AbortSignal.abort(reason);
-    for (const call of callsOf(store, organizationId, signal)) await assert.rejects(call(), (error) => error === reason);
+    for (const call of callsOf(store, organizationId, signal))
+      await assert.rejects(call(), (error) => error === reason);
     for (const call of callsOf(store, organizationId, new AbortController().signal)) await call();
     await assertFilled(store, organizationId, bytes("content"));
   });

@@ -20,7 +20,12 @@ export function callsOf(store: KeyPairStore, id: string, signal?: AbortSignal): 
   ];
 }
 
-export function writesOf(store: KeyPairStore, id: string, document: Uint8Array, signal?: AbortSignal): (() => Promise<unknown>)[] {
+export function writesOf(
+  store: KeyPairStore,
+  id: string,
+  document: Uint8Array,
+  signal?: AbortSignal,
+): (() => Promise<unknown>)[] {
   return [
     () => store.createKeyPair({ organizationId: id, keyPairId: "pair", sequence: 1, document }, { signal }),
     () => store.createWrapping(id, "pair", { wrappingId: "w", document }, { signal }),

@@ -46,11 +46,12 @@ export function checkKeyPairs(check: Check): void {
       ...["-", "1", "B", "_", "a", "b"].map((id) => keyPair(id, 2, `2 ${id}`)),
       keyPair("c", 1, "1 c"),
     ];
-    for (const pair of [...history].sort((a, b) => (a.keyPairId < b.keyPairId ? 1 : -1))) await store.createKeyPair(pair);
+    for (const pair of [...history].sort((a, b) => (a.keyPairId < b.keyPairId ? 1 : -1)))
+      await store.createKeyPair(pair);
     assertSame(await other.listKeyPairs(organizationId, { limit: 100 }), history);
     for (const limit of [1, 2, 3, history.length]) {
       const seen: StoredKeyPair[] = [];
-      for (let page = await other.listKeyPairs(organizationId, { limit }); page.length > 0; ) {
+      for (let page = await other.listKeyPairs(organizationId, { limit }); page.length > 0;) {
         assert.ok(page.length <= limit, "no page is longer than its limit");
         seen.push(...page);
         page = await other.listKeyPairs(organizationId, { limit, after: page[page.length - 1] });
@@ -58,7 +59,9 @@ export function checkKeyPairs(check: Check): void {
       assertSame(seen, history, `in pages of ${limit}`);
     }
     // A position need not be that of a stored pair.
-    assertSame(await store.listKeyPairs(organizationId, { limit: 1, after: { sequence: 9, keyPairId: "zz" } }), [history[2]]);
+    assertSame(await store.listKeyPairs(organizationId, { limit: 1, after: { sequence: 9, keyPairId: "zz" } }), [
+      history[2],
+    ]);
     assertSame(await store.listKeyPairs("nobody", { limit: 10 }), []);
   });
 
@@ -66,7 +69,10 @@ export function checkKeyPairs(check: Check): void {
     for (let sequence = 1; sequence <= 5; sequence += 1) {
       await store.createKeyPair(keyPair(`pair-${sequence}`, sequence, "content"));
       const listed = await other.listKeyPairs(organizationId, { limit: 100 });
-      assertSame(listed.map((pair) => pair.sequence), Array.from({ length: sequence }, (_, i) => sequence - i));
+      assertSame(
+        listed.map((pair) => pair.sequence),
+        Array.from({ length: sequence }, (_, i) => sequence - i),
+      );
     }
   });
 }
@@ -76,11 +82,17 @@ export function checkWrappings(check: Check): void {
     for (const id of ["pair", "PAIR"]) await store.createKeyPair(keyPair(id, 1, id));
     assertSame(await store.listWrappings(organizationId, "pair"), []);
     for (const wrappingId of ["b", "a", "B"]) {
-      assert.equal(await store.createWrapping(organizationId, "pair", { wrappingId, document: bytes(wrappingId) }), "created");
+      assert.equal(
+        await store.createWrapping(organizationId, "pair", { wrappingId, document: bytes(wrappingId) }),
+        "created",
+      );
     }
     await store.createWrapping(organizationId, "PAIR", { wrappingId: "other", document: bytes("other") });
     const listed = await other.listWrappings(organizationId, "pair");
-    assertSame(listed, ["B", "a", "b"].map((wrappingId) => ({ wrappingId, document: bytes(wrappingId) })));
+    assertSame(
+      listed,
+      ["B", "a", "b"].map((wrappingId) => ({ wrappingId, document: bytes(wrappingId) })),
+    );
   });
 
   check("are created once, never changed, and change no pair", async (store, other) => {
@@ -88,7 +100,10 @@ export function checkWrappings(check: Check): void {
     await store.createKeyPair(pair);
     const answers = await Promise.all(
       Array.from({ length: 8 }, (_, worker) =>
-        (worker % 2 ? store : other).createWrapping(organizationId, "pair", { wrappingId: "w", document: bytes(`${worker}`) }),
+        (worker % 2 ? store : other).createWrapping(organizationId, "pair", {
+          wrappingId: "w",
+          document: bytes(`${worker}`),
+        }),
       ),
     );
     assert.equal(answers.filter((answer) => answer === "created").length, 1);

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import type { KeyPairStore } from "../../stores/key-pair-store.js";
-import { assertFilled, assertInvalid, assertSame, bytes, fill, keyPair, organizationId, type Check } from "./fixtures.js";
+import {
+  assertFilled,
+  assertInvalid,
+  assertSame,
+  bytes,
+  fill,
+  keyPair,
+  organizationId,
+  type Check,
+} from "./fixtures.js";
 
 type Removing = KeyPairStore & Required<Pick<KeyPairStore, "removeKeyPair">>;
 
@@ -15,7 +24,8 @@ export function checkRemoval(check: Check): void {
     const [kept, gone] = [keyPair("kept", 1, "kept"), keyPair("gone", 1, "gone")];
     for (const pair of [kept, gone]) {
       await store.createKeyPair(pair);
-      for (const wrappingId of ["a", "b"]) await store.createWrapping(organizationId, pair.keyPairId, { wrappingId, document: bytes(pair.keyPairId) });
+      for (const wrappingId of ["a", "b"])
+        await store.createWrapping(organizationId, pair.keyPairId, { wrappingId, document: bytes(pair.keyPairId) });
     }
     const head = await store.swapHead(organizationId, undefined, bytes("head"));
     await other.listKeyPairs(organizationId, { limit: 10 }); // whatever a store remembers of a listing
@@ -45,7 +55,9 @@ export function checkRemoval(check: Check): void {
 
   checkRemoving("says to exactly one of many at once that there was one", async (store, other) => {
     await fill(store, organizationId);
-    const answers = await Promise.all(Array.from({ length: 8 }, (_, worker) => (worker % 2 ? store : other).removeKeyPair(organizationId, "pair")));
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, (_, worker) => (worker % 2 ? store : other).removeKeyPair(organizationId, "pair")),
+    );
     assert.equal(answers.filter((there) => there).length, 1);
   });
 
@@ -66,9 +78,13 @@ export function checkRemoval(check: Check): void {
   checkRemoving("rejects bad input and the reason of an aborted signal, and removes nothing", async (store) => {
     await fill(store, organizationId);
     for (const id of ["", "\ud800", "x".repeat(513)]) await assertInvalid(store.removeKeyPair(id, "pair"));
-    for (const id of ["", "..", "a/b", "*", "x".repeat(65)]) await assertInvalid(store.removeKeyPair(organizationId, id));
+    for (const id of ["", "..", "a/b", "*", "x".repeat(65)])
+      await assertInvalid(store.removeKeyPair(organizationId, id));
     const reason = new Error("the caller has gone");
-    await assert.rejects(store.removeKeyPair(organizationId, "pair", { signal: AbortSignal.abort(reason) }), (error) => error === reason);
+    await assert.rejects(
+      store.removeKeyPair(organizationId, "pair", { signal: AbortSignal.abort(reason) }),
+      (error) => error === reason,
+    );
     await assertFilled(store, organizationId);
   });
 }

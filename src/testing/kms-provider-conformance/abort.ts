@@ -7,7 +7,11 @@ const operationNames = ["describeKey", "encrypt", "decrypt", "generateDataKeyPai
 export function checkAbort(check: Check): void {
   for (const name of operationNames) {
     check(`${name}: an aborted signal rejects with its own reason`, async (subject) => {
-      const { ciphertext } = await subject.provider.encrypt({ keyId: subject.keyArn, plaintext: plaintextOf(32), encryptionContext });
+      const { ciphertext } = await subject.provider.encrypt({
+        keyId: subject.keyArn,
+        plaintext: plaintextOf(32),
+        encryptionContext,
+      });
       const operation = operationsOf(subject, ciphertext)[name];
       for (const reason of [new Error("no longer wanted"), "a text", undefined]) {
         const signal = AbortSignal.abort(reason);
@@ -29,7 +33,10 @@ export function checkAbort(check: Check): void {
     const reason = new Error("no longer wanted");
     leaving.abort(reason);
     const outcome = await left;
-    assert(outcome === reason || outcome === "was faster", `it rejects with the reason, and not with ${String(outcome)}`);
+    assert(
+      outcome === reason || outcome === "was faster",
+      `it rejects with the reason, and not with ${String(outcome)}`,
+    );
     for (const { plaintext } of await others) assert.deepEqual(Buffer.from(plaintext), plaintextOf(32));
   });
 

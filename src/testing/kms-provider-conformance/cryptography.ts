@@ -4,15 +4,22 @@ import { encryptionContext, failureOf, plaintextOf, type Check } from "./fixture
 
 export function checkCryptography(check: Check): void {
   for (const length of [1, 32, 4_096]) {
-    check(`what is encrypted through the alias is decrypted under the key's ARN: ${length} bytes`, async ({ provider, keyAliasArn, keyArn }) => {
-      const plaintext = plaintextOf(length);
-      const encrypted = await provider.encrypt({ keyId: keyAliasArn, plaintext, encryptionContext });
-      assert.equal(encrypted.keyArn, keyArn, "Encrypt tells the key's ARN, and not the alias's");
-      assert.deepEqual(plaintext, plaintextOf(length), "the caller's plaintext is left as it was");
-      const decrypted = await provider.decrypt({ keyId: keyArn, ciphertext: encrypted.ciphertext, encryptionContext });
-      assert.equal(decrypted.keyArn, keyArn, "Decrypt tells the key's ARN");
-      assert.deepEqual(Buffer.from(decrypted.plaintext), plaintextOf(length));
-    });
+    check(
+      `what is encrypted through the alias is decrypted under the key's ARN: ${length} bytes`,
+      async ({ provider, keyAliasArn, keyArn }) => {
+        const plaintext = plaintextOf(length);
+        const encrypted = await provider.encrypt({ keyId: keyAliasArn, plaintext, encryptionContext });
+        assert.equal(encrypted.keyArn, keyArn, "Encrypt tells the key's ARN, and not the alias's");
+        assert.deepEqual(plaintext, plaintextOf(length), "the caller's plaintext is left as it was");
+        const decrypted = await provider.decrypt({
+          keyId: keyArn,
+          ciphertext: encrypted.ciphertext,
+          encryptionContext,
+        });
+        assert.equal(decrypted.keyArn, keyArn, "Decrypt tells the key's ARN");
+        assert.deepEqual(Buffer.from(decrypted.plaintext), plaintextOf(length));
+      },
+    );
   }
 
   check("two encryptions of the same bytes differ", async ({ provider, keyArn }) => {
@@ -39,7 +46,10 @@ export function checkCryptography(check: Check): void {
     assert.deepEqual(Buffer.from(plaintext), plaintextOf(32));
   });
 
-  const [[name, value], [otherName, otherValue]] = Object.entries(encryptionContext) as [[string, string], [string, string]];
+  const [[name, value], [otherName, otherValue]] = Object.entries(encryptionContext) as [
+    [string, string],
+    [string, string],
+  ];
   const wrongContexts = {
     "another value": { ...encryptionContext, [name]: "org-2" },
     "a value in other case": { ...encryptionContext, [name]: value.toUpperCase() },
@@ -52,7 +62,11 @@ export function checkCryptography(check: Check): void {
     check(`nothing is decrypted under another encryption context: ${what}`, async ({ provider, keyArn }) => {
       const { ciphertext } = await provider.encrypt({ keyId: keyArn, plaintext: plaintextOf(32), encryptionContext });
       // A key policy with a condition on the context denies before the ciphertext is looked at.
-      await failureOf(() => provider.decrypt({ keyId: keyArn, ciphertext, encryptionContext: wrong }), "invalid-ciphertext", "access-denied");
+      await failureOf(
+        () => provider.decrypt({ keyId: keyArn, ciphertext, encryptionContext: wrong }),
+        "invalid-ciphertext",
+        "access-denied",
+      );
     });
   }
 
@@ -68,31 +82,50 @@ export function checkCryptography(check: Check): void {
 
   check("a ciphertext of another key is not decrypted", async ({ provider, keyArn, otherKeyArn }) => {
     if (otherKeyArn === undefined) return;
-    const { ciphertext } = await provider.encrypt({ keyId: otherKeyArn, plaintext: plaintextOf(32), encryptionContext });
+    const { ciphertext } = await provider.encrypt({
+      keyId: otherKeyArn,
+      plaintext: plaintextOf(32),
+      encryptionContext,
+    });
     await failureOf(() => provider.decrypt({ keyId: keyArn, ciphertext, encryptionContext }), "incorrect-key");
   });
 
-  check("a data key pair: SPKI in the clear, PKCS #8 encrypted under key and context", async ({ provider, keyAliasArn, keyArn }) => {
-    const made = await provider.generateDataKeyPair({ keyId: keyAliasArn, spec: "RSA_2048", encryptionContext });
-    assert.equal(made.keyArn, keyArn, "it tells the key's ARN");
-    const publicKey = createPublicKey({ key: Buffer.from(made.publicKey), format: "der", type: "spki" });
-    assert.equal(publicKey.asymmetricKeyDetails?.modulusLength, 2_048);
-    const request = { keyId: keyArn, ciphertext: made.privateKeyCiphertext };
-    const { plaintext } = await provider.decrypt({ ...request, encryptionContext });
-    const privateKey = createPrivateKey({ key: Buffer.from(plaintext), format: "der", type: "pkcs8" });
-    const derived = createPublicKey(privateKey).export({ format: "der", type: "spki" });
-    assert.deepEqual(derived, publicKey.export({ format: "der", type: "spki" }), "both halves belong together");
-    await failureOf(() => provider.decrypt({ ...request, encryptionContext: wrongContexts["another value"] }), "invalid-ciphertext", "access-denied");
-  });
+  check(
+    "a data key pair: SPKI in the clear, PKCS #8 encrypted under key and context",
+    async ({ provider, keyAliasArn, keyArn }) => {
+      const made = await provider.generateDataKeyPair({ keyId: keyAliasArn, spec: "RSA_2048", encryptionContext });
+      assert.equal(made.keyArn, keyArn, "it tells the key's ARN");
+      const publicKey = createPublicKey({ key: Buffer.from(made.publicKey), format: "der", type: "spki" });
+      assert.equal(publicKey.asymmetricKeyDetails?.modulusLength, 2_048);
+      const request = { keyId: keyArn, ciphertext: made.privateKeyCiphertext };
+      const { plaintext } = await provider.decrypt({ ...request, encryptionContext });
+      const privateKey = createPrivateKey({ key: Buffer.from(plaintext), format: "der", type: "pkcs8" });
+      const derived = createPublicKey(privateKey).export({ format: "der", type: "spki" });
+      assert.deepEqual(derived, publicKey.export({ format: "der", type: "spki" }), "both halves belong together");
+      await failureOf(
+        () => provider.decrypt({ ...request, encryptionContext: wrongContexts["another value"] }),
+        "invalid-ciphertext",
+        "access-denied",
+      );
+    },
+  );
 
-  check("a description of the key, or access-denied: the call carries no encryption context", async ({ provider, keyAliasArn, keyArn }) => {
-    const described = await provider.describeKey({ keyId: keyAliasArn }).catch((error: unknown) => error);
-    if (described instanceof Error) {
-      await failureOf(() => Promise.reject(described), "access-denied");
-      return;
-    }
-    const { keySpec, keyUsage, keyState, enabled, ...rest } = described as Awaited<ReturnType<typeof provider.describeKey>>;
-    assert.deepEqual({ keySpec, keyUsage, keyState, enabled }, { keySpec: "SYMMETRIC_DEFAULT", keyUsage: "ENCRYPT_DECRYPT", keyState: "Enabled", enabled: true });
-    assert.equal(rest.keyArn, keyArn);
-  });
+  check(
+    "a description of the key, or access-denied: the call carries no encryption context",
+    async ({ provider, keyAliasArn, keyArn }) => {
+      const described = await provider.describeKey({ keyId: keyAliasArn }).catch((error: unknown) => error);
+      if (described instanceof Error) {
+        await failureOf(() => Promise.reject(described), "access-denied");
+        return;
+      }
+      const { keySpec, keyUsage, keyState, enabled, ...rest } = described as Awaited<
+        ReturnType<typeof provider.describeKey>
+      >;
+      assert.deepEqual(
+        { keySpec, keyUsage, keyState, enabled },
+        { keySpec: "SYMMETRIC_DEFAULT", keyUsage: "ENCRYPT_DECRYPT", keyState: "Enabled", enabled: true },
+      );
+      assert.equal(rest.keyArn, keyArn);
+    },
+  );
 }

@@ -15,7 +15,10 @@ export function checkFailures(check: Check): void {
   });
 
   check("more than 4,096 bytes", async ({ provider, keyArn }) => {
-    const error = await failureOf(() => provider.encrypt({ keyId: keyArn, plaintext: plaintextOf(4_097), encryptionContext }), "invalid-request");
+    const error = await failureOf(
+      () => provider.encrypt({ keyId: keyArn, plaintext: plaintextOf(4_097), encryptionContext }),
+      "invalid-request",
+    );
     assert.equal(error.code, "ERR_KMS_REJECTED");
     assert.equal(error.retryable, false);
   });
@@ -25,10 +28,17 @@ export function checkFailures(check: Check): void {
     const { ciphertext } = await provider.encrypt({ keyId: keyArn, plaintext, encryptionContext });
     const errors = [
       await failureOf(() => provider.encrypt({ keyId: `${keyAliasArn}-missing`, plaintext, encryptionContext })),
-      await failureOf(() => provider.decrypt({ keyId: keyArn, ciphertext, encryptionContext: { ...encryptionContext, more: "1" } })),
+      await failureOf(() =>
+        provider.decrypt({ keyId: keyArn, ciphertext, encryptionContext: { ...encryptionContext, more: "1" } }),
+      ),
     ];
     for (const error of errors) {
-      const shown = inspect(error, { depth: Infinity, showHidden: true, maxArrayLength: Infinity, maxStringLength: Infinity });
+      const shown = inspect(error, {
+        depth: Infinity,
+        showHidden: true,
+        maxArrayLength: Infinity,
+        maxStringLength: Infinity,
+      });
       for (const encoding of ["base64", "base64url", "hex", "latin1"] as const) {
         assert(!shown.includes(plaintext.toString(encoding)), `it holds the plaintext as ${encoding}`);
       }
@@ -36,23 +46,26 @@ export function checkFailures(check: Check): void {
     }
   });
 
-  check("an outage ends every call in time, as unavailable and retryable, and afterwards the next call succeeds", async (subject) => {
-    const { provider, keyArn, outage } = subject;
-    if (!outage) return;
-    const { ciphertext } = await provider.encrypt({ keyId: keyArn, plaintext: plaintextOf(32), encryptionContext });
-    const { describeKey, encrypt, decrypt } = operationsOf(subject, ciphertext);
-    for (const operation of [describeKey, encrypt, decrypt]) {
-      outage.begin();
-      const begin = performance.now();
-      const error = await failureOf(() => operation());
-      const took = performance.now() - begin;
-      outage.end();
-      assert.equal(kmsFailureGroup(error.kind), "unavailable", `${error.kind} is of the group unavailable`);
-      assert.equal(error.code, "ERR_KMS_UNAVAILABLE");
-      assert.equal(error.retryable, true);
-      assert(took <= outage.endsWithin, `it ends within ${outage.endsWithin} ms, and not after ${took}`);
-    }
-    const { plaintext } = await provider.decrypt({ keyId: keyArn, ciphertext, encryptionContext });
-    assert.deepEqual(Buffer.from(plaintext), plaintextOf(32));
-  });
+  check(
+    "an outage ends every call in time, as unavailable and retryable, and afterwards the next call succeeds",
+    async (subject) => {
+      const { provider, keyArn, outage } = subject;
+      if (!outage) return;
+      const { ciphertext } = await provider.encrypt({ keyId: keyArn, plaintext: plaintextOf(32), encryptionContext });
+      const { describeKey, encrypt, decrypt } = operationsOf(subject, ciphertext);
+      for (const operation of [describeKey, encrypt, decrypt]) {
+        outage.begin();
+        const begin = performance.now();
+        const error = await failureOf(() => operation());
+        const took = performance.now() - begin;
+        outage.end();
+        assert.equal(kmsFailureGroup(error.kind), "unavailable", `${error.kind} is of the group unavailable`);
+        assert.equal(error.code, "ERR_KMS_UNAVAILABLE");
+        assert.equal(error.retryable, true);
+        assert(took <= outage.endsWithin, `it ends within ${outage.endsWithin} ms, and not after ${took}`);
+      }
+      const { plaintext } = await provider.decrypt({ keyId: keyArn, ciphertext, encryptionContext });
+      assert.deepEqual(Buffer.from(plaintext), plaintextOf(32));
+    },
+  );
 }

@@ -7,7 +7,10 @@ import type { KmsProviderUnderTest } from "../kms-provider-conformance.js";
 export type Check = (name: string, body: (subject: KmsProviderUnderTest) => Promise<void>) => void;
 
 /** Two entries, so that their order can be told. */
-export const encryptionContext = { "genesys-cloud-organization-id": "org-1", "recording-keystore:purpose": "private-key" };
+export const encryptionContext = {
+  "genesys-cloud-organization-id": "org-1",
+  "recording-keystore:purpose": "private-key",
+};
 
 /** Bytes that differ from each other and are found again in any text that holds them. */
 export function plaintextOf(length: number): Buffer {
@@ -18,9 +21,11 @@ export function plaintextOf(length: number): Buffer {
 export function operationsOf({ provider, keyAliasArn, keyArn }: KmsProviderUnderTest, ciphertext: Uint8Array) {
   return {
     describeKey: (options?: KmsCallOptions) => provider.describeKey({ keyId: keyAliasArn }, options),
-    encrypt: (options?: KmsCallOptions) => provider.encrypt({ keyId: keyAliasArn, plaintext: plaintextOf(32), encryptionContext }, options),
+    encrypt: (options?: KmsCallOptions) =>
+      provider.encrypt({ keyId: keyAliasArn, plaintext: plaintextOf(32), encryptionContext }, options),
     decrypt: (options?: KmsCallOptions) => provider.decrypt({ keyId: keyArn, ciphertext, encryptionContext }, options),
-    generateDataKeyPair: (options?: KmsCallOptions) => provider.generateDataKeyPair({ keyId: keyAliasArn, spec: "RSA_2048", encryptionContext }, options),
+    generateDataKeyPair: (options?: KmsCallOptions) =>
+      provider.generateDataKeyPair({ keyId: keyAliasArn, spec: "RSA_2048", encryptionContext }, options),
   };
 }
 
@@ -28,13 +33,18 @@ export function operationsOf({ provider, keyAliasArn, keyArn }: KmsProviderUnder
 export async function failureOf(call: () => Promise<unknown>, ...kinds: KmsFailureKind[]): Promise<KmsError> {
   const error = await rejectionOf(call);
   assert(isKmsError(error), `rejects with a KmsError, and not with ${String(error)}`);
-  assert(kinds.length === 0 || kinds.includes(error.kind), `the kind is ${kinds.join(" or ")}, and not ${error.kind}: ${error.message}`);
+  assert(
+    kinds.length === 0 || kinds.includes(error.kind),
+    `the kind is ${kinds.join(" or ")}, and not ${error.kind}: ${error.message}`,
+  );
   return error;
 }
 
 /** Also for one of another copy of the package, from which the provider may have it. */
 function isKmsError(error: unknown): error is KmsError {
-  return error instanceof RecordingKeyStoreError && "kind" in error && kmsFailureKinds.includes(error.kind as KmsFailureKind);
+  return (
+    error instanceof RecordingKeyStoreError && "kind" in error && kmsFailureKinds.includes(error.kind as KmsFailureKind)
+  );
 }
 
 /** What a call rejects with. A call that throws instead of rejecting fails the test. */

@@ -36,17 +36,22 @@ export class KmsAdministration {
   /** Makes a key, and gives its ARN. */
   createKey(options: CreateKeyOptions = {}): string {
     const { accountId = defaultAccountId, region = "us-east-1", policy, tags = {} } = options;
-    if (!/^\d{12}$/.test(accountId)) throw new TypeError(`accountId must be 12 digits, and is ${JSON.stringify(accountId)}`);
+    if (!/^\d{12}$/.test(accountId))
+      throw new TypeError(`accountId must be 12 digits, and is ${JSON.stringify(accountId)}`);
     requireRegion(region);
-    const output = this.#run("CreateKey", { accountId, region }, {
-      Policy: policyText(policy),
-      BypassPolicyLockoutSafetyCheck: true,
-      Description: options.description,
-      MultiRegion: options.multiRegion,
-      KeySpec: options.keySpec,
-      KeyUsage: options.keyUsage,
-      Tags: Object.entries(tags).map(([TagKey, TagValue]) => ({ TagKey, TagValue })),
-    }) as { KeyMetadata: { Arn: string } };
+    const output = this.#run(
+      "CreateKey",
+      { accountId, region },
+      {
+        Policy: policyText(policy),
+        BypassPolicyLockoutSafetyCheck: true,
+        Description: options.description,
+        MultiRegion: options.multiRegion,
+        KeySpec: options.keySpec,
+        KeyUsage: options.keyUsage,
+        Tags: Object.entries(tags).map(([TagKey, TagValue]) => ({ TagKey, TagValue })),
+      },
+    ) as { KeyMetadata: { Arn: string } };
     const arn = output.KeyMetadata.Arn;
     if (options.alias !== undefined) this.createAlias(options.alias, arn);
     return arn;
@@ -91,7 +96,11 @@ export class KmsAdministration {
 
   /** Replaces the key's policy. */
   putKeyPolicy(keyArn: string, policy: string | object): void {
-    this.#runOn(keyArn, "PutKeyPolicy", { KeyId: keyArn, Policy: policyText(policy), BypassPolicyLockoutSafetyCheck: true });
+    this.#runOn(keyArn, "PutKeyPolicy", {
+      KeyId: keyArn,
+      Policy: policyText(policy),
+      BypassPolicyLockoutSafetyCheck: true,
+    });
   }
 
   /** Makes a replica of a multi-Region key, and gives its ARN. */
@@ -119,7 +128,11 @@ export class KmsAdministration {
     return this.#run(operation, named(arn), body);
   }
 
-  #run(operation: string, where: { accountId: string; region: string }, body: Record<string, unknown>): object | undefined {
+  #run(
+    operation: string,
+    where: { accountId: string; region: string },
+    body: Record<string, unknown>,
+  ): object | undefined {
     const request = { requestId: newRequestId(), operation, region: where.region, accessKeyId: "", body };
     const call = new KmsCall(request, administratorOf(where.accountId), this.#state, { trusted: true });
     return operations.get(operation)?.execute(call);

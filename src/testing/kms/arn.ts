@@ -37,7 +37,14 @@ const keyIdPattern = /^(?:mrk-[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[
 export function parseKmsArn(arn: string): KmsArn | undefined {
   const match = /^arn:([^:]+):kms:([^:]+):(\d{12}):(key|alias)\/(.+)$/.exec(arn);
   if (!match) return undefined;
-  const [, partition, region, accountId, type, name] = match as unknown as [string, string, string, string, "key" | "alias", string];
+  const [, partition, region, accountId, type, name] = match as unknown as [
+    string,
+    string,
+    string,
+    string,
+    "key" | "alias",
+    string,
+  ];
   return { partition, region, accountId, type, id: type === "alias" ? `alias/${name}` : name };
 }
 

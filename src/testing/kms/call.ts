@@ -140,7 +140,9 @@ export class KmsCall {
     if (reference.aliasName !== undefined) return notFound.alias(reference.arn);
     if (reference.accountId !== this.accountId) return notAuthorized(this.caller, action);
     const context = conditionContext({ caller: this.caller, region: this.region, now: this.state.now });
-    const refusal = this.#trusted ? undefined : refuseByIdentity(reference.arn, { caller: this.caller, action, context });
+    const refusal = this.#trusted
+      ? undefined
+      : refuseByIdentity(reference.arn, { caller: this.caller, action, context });
     return refusal ?? notFound.key(reference.arn);
   }
 

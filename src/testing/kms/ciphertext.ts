@@ -38,11 +38,18 @@ export function materialIdOf(blob: Uint8Array): string {
 
 export function openCiphertext(material: KeyMaterial, blob: Uint8Array, context: EncryptionContext): Buffer {
   const header = blob.subarray(0, headerLength);
-  const decipher = createDecipheriv("aes-256-gcm", material.secret, blob.subarray(headerLength, headerLength + ivLength));
+  const decipher = createDecipheriv(
+    "aes-256-gcm",
+    material.secret,
+    blob.subarray(headerLength, headerLength + ivLength),
+  );
   decipher.setAAD(Buffer.concat([header, canonicalContext(context)]));
   decipher.setAuthTag(blob.subarray(blob.length - tagLength));
   try {
-    return Buffer.concat([decipher.update(blob.subarray(headerLength + ivLength, blob.length - tagLength)), decipher.final()]);
+    return Buffer.concat([
+      decipher.update(blob.subarray(headerLength + ivLength, blob.length - tagLength)),
+      decipher.final(),
+    ]);
   } catch {
     throw invalidCiphertext();
   }

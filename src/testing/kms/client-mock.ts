@@ -7,7 +7,9 @@ export interface MockedClient {
 
 /** A Sinon stub; its own types would tie the declaration to Sinon's. */
 interface Stub {
-  callsFake(fake: (this: unknown, command: SdkCommand, optionsOrCallback?: unknown, callback?: Callback) => unknown): unknown;
+  callsFake(
+    fake: (this: unknown, command: SdkCommand, optionsOrCallback?: unknown, callback?: Callback) => unknown,
+  ): unknown;
 }
 
 export interface InstallOptions {
@@ -50,7 +52,13 @@ export function installInMemoryKms(mock: MockedClient, kms: InMemoryKms, options
     twins.set(client, twin);
     const sendOptions = typeof optionsOrCallback === "function" ? undefined : optionsOrCallback;
     const done = typeof optionsOrCallback === "function" ? (optionsOrCallback as Callback) : callback;
-    const result = command.resolveMiddleware(twin.middlewareStack, twin.config, sendOptions)(command).then(({ output }) => output);
+    const result = command
+      .resolveMiddleware(
+        twin.middlewareStack,
+        twin.config,
+        sendOptions,
+      )(command)
+      .then(({ output }) => output);
     if (!done) return result;
     result.then((output) => done(undefined, output), done);
     return undefined;

@@ -37,8 +37,12 @@ const makers = {
 export const keyPairSpecs = Object.keys(makers);
 
 /** Makes a real key pair: SPKI and PKCS#8, DER. @param region - the service has SM2 in its Chinese Regions alone */
-export async function makeDataKeyPair(spec: string, region: string): Promise<{ publicKey: Buffer; privateKey: Buffer }> {
-  if (spec === "SM2" && !region.startsWith("cn-")) throw unsupported("Data key pairs of spec SM2 are made in the Regions of China only.");
+export async function makeDataKeyPair(
+  spec: string,
+  region: string,
+): Promise<{ publicKey: Buffer; privateKey: Buffer }> {
+  if (spec === "SM2" && !region.startsWith("cn-"))
+    throw unsupported("Data key pairs of spec SM2 are made in the Regions of China only.");
   const pair: Pair | undefined = await makers[spec as keyof typeof makers]();
   if (!pair) throw unsupported(`This version of Node cannot make data key pairs of spec ${spec}.`);
   return {

@@ -10,7 +10,10 @@ export type FaultOutcome =
   | { type: "clock-skew"; ms: number };
 
 const network = (code: string, message: string) => (): FaultOutcome => ({ type: "network", code, message });
-const error = (name: string, message?: string) => (): FaultOutcome => ({ type: "error", error: new AwsError(name, message) });
+const error = (name: string, message?: string) => (): FaultOutcome => ({
+  type: "error",
+  error: new AwsError(name, message),
+});
 
 /** Every kind of fault, with what it does to a call. */
 export const faultOutcomes = {
@@ -19,15 +22,26 @@ export const faultOutcomes = {
   "connection-reset": network("ECONNRESET", "socket hang up"),
   "connection-timeout": network("ETIMEDOUT", "connect ETIMEDOUT 127.0.0.1:443"),
   /** The call is carried out, and then its answer is lost. */
-  "answer-lost": (): FaultOutcome => ({ type: "network", code: "ECONNRESET", message: "socket hang up", afterwards: true }),
+  "answer-lost": (): FaultOutcome => ({
+    type: "network",
+    code: "ECONNRESET",
+    message: "socket hang up",
+    afterwards: true,
+  }),
   hang: (): FaultOutcome => ({ type: "hang" }),
   /** Only holds the call up; whatever comes after decides. */
   latency: (): FaultOutcome => ({ type: "hang" }),
   "internal-error": error("KMSInternalException", "KMS internal error."),
   "service-unavailable": error("ServiceUnavailableException", "Service is unavailable."),
   "key-unavailable": error("KeyUnavailableException"),
-  "dependency-timeout": error("DependencyTimeoutException", "The request timed out while waiting for a dependent service."),
-  throttling: error("ThrottlingException", "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls."),
+  "dependency-timeout": error(
+    "DependencyTimeoutException",
+    "The request timed out while waiting for a dependent service.",
+  ),
+  throttling: error(
+    "ThrottlingException",
+    "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.",
+  ),
   "access-denied": (): FaultOutcome => ({ type: "denied" }),
   "expired-credentials": error("ExpiredTokenException", "The security token included in the request is expired"),
   "invalid-credentials": error("UnrecognizedClientException", "The security token included in the request is invalid."),

@@ -25,12 +25,15 @@ function isOperation(name: unknown): boolean {
 
 /** Throws a TypeError that names the option and the rule. */
 export function checkFault(kind: FaultKind, options: FaultOptions): void {
-  if (!faultKinds.includes(kind)) throw new TypeError(`There is no fault "${kind}"; the kinds are ${faultKinds.join(", ")}`);
+  if (!faultKinds.includes(kind))
+    throw new TypeError(`There is no fault "${kind}"; the kinds are ${faultKinds.join(", ")}`);
   for (const [name, value] of Object.entries(options)) {
     const rule = Object.hasOwn(rules, name) ? rules[name as keyof FaultOptions] : undefined;
     if (!rule) throw new TypeError(`A fault has no option "${name}"; its options are ${Object.keys(rules).join(", ")}`);
     const [fits, what] = rule;
-    if (value !== undefined && !fits(value)) throw new TypeError(`${name} must be ${what}, and is ${JSON.stringify(value)}`);
+    if (value !== undefined && !fits(value))
+      throw new TypeError(`${name} must be ${what}, and is ${JSON.stringify(value)}`);
   }
-  if (kind === "latency" && !(options.ms !== undefined && options.ms >= 0)) throw new TypeError("latency needs ms, the milliseconds by which calls are held up");
+  if (kind === "latency" && !(options.ms !== undefined && options.ms >= 0))
+    throw new TypeError("latency needs ms, the milliseconds by which calls are held up");
 }

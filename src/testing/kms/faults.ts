@@ -115,7 +115,12 @@ export class KmsFaults {
   takesCredentialsOf(accessKeyId: string): boolean {
     return [...this.#active].some((fault) => {
       const { operation, region, keyId, accessKeyId: only = accessKeyId } = fault.options;
-      const concerns = fault.kind === "missing-credentials" && operation === undefined && region === undefined && keyId === undefined && only === accessKeyId;
+      const concerns =
+        fault.kind === "missing-credentials" &&
+        operation === undefined &&
+        region === undefined &&
+        keyId === undefined &&
+        only === accessKeyId;
       return concerns && !fault.isOver && fault.hit();
     });
   }
@@ -128,7 +133,8 @@ export class KmsFaults {
     for (const fault of this.#active) {
       if (fault.isOver) this.#active.delete(fault);
       else if (this.#concerns(fault, target) && fault.hit()) {
-        if (fault.kind !== "latency") return { waitMs, kind: fault.kind, outcome: faultOutcomes[fault.kind](fault.options) };
+        if (fault.kind !== "latency")
+          return { waitMs, kind: fault.kind, outcome: faultOutcomes[fault.kind](fault.options) };
         waitMs += fault.options.ms ?? 0;
       }
     }
@@ -141,7 +147,9 @@ export class KmsFaults {
       (operation === undefined || [operation].flat().includes(target.operation)) &&
       (region === undefined || region === target.region) &&
       (accessKeyId === undefined || accessKeyId === target.accessKeyId) &&
-      (keyId === undefined || keyId === target.keyId || (target.keyArn !== undefined && this.#means(keyId, target.keyArn)))
+      (keyId === undefined ||
+        keyId === target.keyId ||
+        (target.keyArn !== undefined && this.#means(keyId, target.keyArn)))
     );
   }
 }

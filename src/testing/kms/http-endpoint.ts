@@ -18,9 +18,14 @@ const loopback = "127.0.0.1";
 /** Far above the largest request that the service takes. */
 const maxBodyBytes = 1 << 20;
 
-export async function listen(answer: (request: KmsHttpRequest) => Promise<KmsAnswer>, port: number): Promise<KmsEndpoint> {
+export async function listen(
+  answer: (request: KmsHttpRequest) => Promise<KmsAnswer>,
+  port: number,
+): Promise<KmsEndpoint> {
   const server = createServer((request, response) => {
-    serve(answer, request, response).catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined));
+    serve(answer, request, response).catch((error: unknown) =>
+      response.destroy(error instanceof Error ? error : undefined),
+    );
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -32,10 +37,20 @@ export async function listen(answer: (request: KmsHttpRequest) => Promise<KmsAns
   return { url: `http://${loopback}:${actualPort}`, port: actualPort, close: end, [Symbol.asyncDispose]: end };
 }
 
-async function serve(answer: (request: KmsHttpRequest) => Promise<KmsAnswer>, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function serve(
+  answer: (request: KmsHttpRequest) => Promise<KmsAnswer>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const body = await readBody(request);
   if (!body) {
-    send(response, errorResponse(newRequestId(), new AwsError("RequestEntityTooLargeException", "Request size exceeded the limit.", 413)));
+    send(
+      response,
+      errorResponse(
+        newRequestId(),
+        new AwsError("RequestEntityTooLargeException", "Request size exceeded the limit.", 413),
+      ),
+    );
     return;
   }
   const result = await answer({ method: request.method ?? "GET", headers: request.headers, body });

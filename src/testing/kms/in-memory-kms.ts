@@ -61,7 +61,13 @@ export class InMemoryKms extends KmsAdministration {
     this.faults = new KmsFaults(clock, (keyId, keyArn) => means(state, keyId, keyArn));
     this.journal = new KmsJournal(options.journalLimit);
     for (const principal of options.principals ?? []) this.#principals.add(principal);
-    this.#service = new KmsService({ state, principals: this.#principals, faults: this.faults, journal: this.journal, regions: options.regions && [options.regions].flat() });
+    this.#service = new KmsService({
+      state,
+      principals: this.#principals,
+      faults: this.faults,
+      journal: this.journal,
+      regions: options.regions && [options.regions].flat(),
+    });
     this.requestHandler = new KmsRequestHandler((request) => this.handle(request));
   }
 
@@ -82,7 +88,8 @@ export class InMemoryKms extends KmsAdministration {
 
   /** Back to a snapshot of this or another in-memory KMS. */
   restore(snapshot: KmsSnapshot): void {
-    if (!(snapshot instanceof KmsSnapshot)) throw new TypeError("restore takes what snapshot() of an in-memory KMS gave");
+    if (!(snapshot instanceof KmsSnapshot))
+      throw new TypeError("restore takes what snapshot() of an in-memory KMS gave");
     this.#state.restore(snapshot);
   }
 
@@ -92,11 +99,18 @@ export class InMemoryKms extends KmsAdministration {
   }
 
   /** Configuration for a `KMSClient` of a Region, as a caller (an administrator of `000000000000` unless given). */
-  clientConfig(region: string, caller: { accessKeyId: string } = { accessKeyId: "AKIAINMEMORYKMSADMIN" }): KmsClientConfig {
+  clientConfig(
+    region: string,
+    caller: { accessKeyId: string } = { accessKeyId: "AKIAINMEMORYKMSADMIN" },
+  ): KmsClientConfig {
     const credentials = async () => {
       if (this.faults.takesCredentialsOf(caller.accessKeyId)) throw credentialsError();
       // Already due for renewal, so that the SDK asks before each call and a fault shows at once.
-      return { accessKeyId: caller.accessKeyId, secretAccessKey: "any-secret-will-do", expiration: new Date(Date.now() + 1000) };
+      return {
+        accessKeyId: caller.accessKeyId,
+        secretAccessKey: "any-secret-will-do",
+        expiration: new Date(Date.now() + 1000),
+      };
     };
     return { region, credentials, requestHandler: this.requestHandler };
   }
@@ -104,7 +118,9 @@ export class InMemoryKms extends KmsAdministration {
 
 function refuseProduction(allowed: boolean): void {
   if (process.env["NODE_ENV"] !== "production" || allowed) return;
-  throw new Error("The in-memory KMS is for tests: its keys are gone with the process. Set allowInProduction (--allow-in-production) to use it although NODE_ENV is production.");
+  throw new Error(
+    "The in-memory KMS is for tests: its keys are gone with the process. Set allowInProduction (--allow-in-production) to use it although NODE_ENV is production.",
+  );
 }
 
 /** Whether a key id, in any form, means this key; an alias name in whatever account. */

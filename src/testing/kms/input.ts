@@ -2,7 +2,16 @@ import { AwsError, unsupported, validation } from "./aws-error.js";
 
 /** What an operation accepts, member by member; enough to word refusals as the service does. */
 export interface MemberRule {
-  type: "string" | "blob" | "integer" | "boolean" | "string-map" | "string-list" | "tag-list" | "grant-constraints" | "not-modelled";
+  type:
+    | "string"
+    | "blob"
+    | "integer"
+    | "boolean"
+    | "string-map"
+    | "string-list"
+    | "tag-list"
+    | "grant-constraints"
+    | "not-modelled";
   required?: boolean;
   min?: number;
   max?: number;
@@ -38,9 +47,11 @@ interface MemberTypes {
   "not-modelled": never;
 }
 
-type MemberValue<R extends MemberRule> = R extends { type: "string"; values: readonly (infer V)[] } ? V
-  : R extends { type: "string-list"; values: readonly (infer V)[] } ? V[]
-  : MemberTypes[R["type"]];
+type MemberValue<R extends MemberRule> = R extends { type: "string"; values: readonly (infer V)[] }
+  ? V
+  : R extends { type: "string-list"; values: readonly (infer V)[] }
+    ? V[]
+    : MemberTypes[R["type"]];
 
 /** The input that fulfils some rules. */
 export type InputOf<R extends InputRules> = {
@@ -93,7 +104,11 @@ function decode(type: Exclude<MemberRule["type"], "not-modelled">, wire: unknown
     case "tag-list":
       return expectWire(Array.isArray(wire) && wire.every(isStringMap), wire);
     case "grant-constraints":
-      return expectWire(isRecord(wire) && Object.values(wire).every((value) => value === null || isStringMap(value) || typeof value === "string"), wire);
+      return expectWire(
+        isRecord(wire) &&
+          Object.values(wire).every((value) => value === null || isStringMap(value) || typeof value === "string"),
+        wire,
+      );
   }
 }
 
@@ -118,7 +133,8 @@ const isStringMap = (value: unknown): value is Record<string, string> =>
 function problemsOf(rule: MemberRule, value: unknown, path: string): string[] {
   if (rule.type === "integer") return rangeProblems(rule, value as number, `'${value as number}'`, path, "value");
   if (rule.type === "string-list") return listProblems(rule, value as string[], path);
-  if (rule.type === "tag-list") return (value as WireTag[]).flatMap((tag, index) => tagProblems(tag, `${path}.${index + 1}.member`));
+  if (rule.type === "tag-list")
+    return (value as WireTag[]).flatMap((tag, index) => tagProblems(tag, `${path}.${index + 1}.member`));
   if (rule.type === "blob") return rangeProblems(rule, (value as Uint8Array).byteLength, undefined, path, "length");
   if (rule.type === "string") return stringProblems(rule, value as string, path);
   return [];
@@ -148,7 +164,13 @@ function listProblems(rule: MemberRule, list: string[], path: string): string[] 
   const shown = `'[${list.join(", ")}]'`;
   const { values, item } = rule;
   if (values && !list.every((value) => values.includes(value))) {
-    return [problem(shown, path, `Member must satisfy constraint: [Member must satisfy enum value set: [${values.join(", ")}]]`)];
+    return [
+      problem(
+        shown,
+        path,
+        `Member must satisfy constraint: [Member must satisfy enum value set: [${values.join(", ")}]]`,
+      ),
+    ];
   }
   const problems = rangeProblems(rule, list.length, shown, path, "length");
   if (item && list.some(({ length }) => length < item.min || length > item.max)) {
@@ -169,9 +191,17 @@ function memberProblems(rule: MemberRule, value: string | undefined, path: strin
   return value === undefined ? [problem("null", path, "Member must not be null")] : stringProblems(rule, value, path);
 }
 
-function rangeProblems(rule: MemberRule, size: number, shown: string | undefined, path: string, what: "length" | "value"): string[] {
+function rangeProblems(
+  rule: MemberRule,
+  size: number,
+  shown: string | undefined,
+  path: string,
+  what: "length" | "value",
+): string[] {
   const problems: string[] = [];
-  if (rule.min !== undefined && size < rule.min) problems.push(problem(shown, path, `Member must have ${what} greater than or equal to ${rule.min}`));
-  if (rule.max !== undefined && size > rule.max) problems.push(problem(shown, path, `Member must have ${what} less than or equal to ${rule.max}`));
+  if (rule.min !== undefined && size < rule.min)
+    problems.push(problem(shown, path, `Member must have ${what} greater than or equal to ${rule.min}`));
+  if (rule.max !== undefined && size > rule.max)
+    problems.push(problem(shown, path, `Member must have ${what} less than or equal to ${rule.max}`));
   return problems;
 }

@@ -33,7 +33,14 @@ export class KmsJournal {
   }
 
   /** All calls, or those that agree with every member of `filter`. */
-  calls(filter: Partial<Pick<KmsCallRecord, "operation" | "region" | "accessKeyId" | "principal" | "keyId" | "keyArn" | "outcome" | "fault">> = {}): KmsCallRecord[] {
+  calls(
+    filter: Partial<
+      Pick<
+        KmsCallRecord,
+        "operation" | "region" | "accessKeyId" | "principal" | "keyId" | "keyArn" | "outcome" | "fault"
+      >
+    > = {},
+  ): KmsCallRecord[] {
     const wanted = Object.entries(filter) as [keyof typeof filter, string | undefined][];
     return this.#calls.filter((call) => wanted.every(([name, value]) => call[name] === value));
   }

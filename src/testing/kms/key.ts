@@ -51,7 +51,8 @@ export class KmsKey {
     this.origin = init.origin ?? "AWS_KMS";
     this.multiRegion = init.multiRegion;
     this.keyId = init.keyId ?? (init.multiRegion ? `mrk-${randomBytes(16).toString("hex")}` : randomUUID());
-    this.material = init.material ?? (this.isSymmetric && this.origin === "AWS_KMS" ? new KeyMaterialHistory() : undefined);
+    this.material =
+      init.material ?? (this.isSymmetric && this.origin === "AWS_KMS" ? new KeyMaterialHistory() : undefined);
     this.description = init.description ?? "";
     this.policy = init.policy;
     this.tags = new Map(init.tags);
@@ -90,7 +91,8 @@ export class KmsKey {
 
   /** Throws unless the key's state lets an operation go on. */
   requireState(needed: "enabled" | "not-pending-deletion"): void {
-    if (this.deletion) throw invalidState(`${this.arn} is pending ${this.state === "PendingDeletion" ? "" : "replica "}deletion.`);
+    if (this.deletion)
+      throw invalidState(`${this.arn} is pending ${this.state === "PendingDeletion" ? "" : "replica "}deletion.`);
     if (needed === "not-pending-deletion") return;
     if (this.state === "PendingImport") throw invalidState(`${this.arn} is pending import.`);
     if (!this.enabled) throw disabled(this.arn);
@@ -104,7 +106,8 @@ export class KmsKey {
     if (!Object.values(this.algorithms).flat().includes(algorithm)) {
       throw invalidKeyUsage(`Algorithm ${algorithm} is incompatible with key spec ${this.spec}.`);
     }
-    if (!this.material) throw unsupported(`The in-memory KMS does not encrypt or decrypt with keys of spec ${this.spec}.`);
+    if (!this.material)
+      throw unsupported(`The in-memory KMS does not encrypt or decrypt with keys of spec ${this.spec}.`);
     return this.material;
   }
 

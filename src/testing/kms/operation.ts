@@ -23,7 +23,8 @@ export function operation<const R extends InputRules>(
 
 /** Grants act at once here, so nobody needs a token to use one; a wrong token is refused all the same. */
 function requireGrantTokens(call: KmsCall, tokens: readonly string[] = []): void {
-  if (!tokens.every((token) => call.state.grantOfToken(token, call.region))) throw new AwsError("InvalidGrantTokenException");
+  if (!tokens.every((token) => call.state.grantOfToken(token, call.region)))
+    throw new AwsError("InvalidGrantTokenException");
 }
 
 /** Members that many operations share. */
@@ -35,5 +36,10 @@ export const dryRunRule = { type: "boolean" } as const;
 export const limitRule = { type: "integer", min: 1, max: 1000 } as const;
 export const markerRule = { type: "string", min: 1, max: 1024, pattern: String.raw`[\u0020-\u00FF]*` } as const;
 export const descriptionRule = { type: "string", max: 8192 } as const;
-export const policyRule = { type: "string", min: 1, max: 131_072, pattern: String.raw`[\u0009\u000A\u000D\u0020-\u00FF]+` } as const;
+export const policyRule = {
+  type: "string",
+  min: 1,
+  max: 131_072,
+  pattern: String.raw`[\u0009\u000A\u000D\u0020-\u00FF]+`,
+} as const;
 export const notModelled = { type: "not-modelled" } as const;

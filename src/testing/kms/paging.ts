@@ -22,7 +22,8 @@ export function page<T>(
 /** The items are ordered by id, so a marker still works when its item is gone. */
 function positionAfter<T>(items: readonly T[], marker: string, id: (item: T) => string): number {
   const after = Buffer.from(marker, "base64url").toString();
-  if (after === "" || Buffer.from(after).toString("base64url") !== marker) throw new AwsError("InvalidMarkerException", "Could not deserialize marker");
+  if (after === "" || Buffer.from(after).toString("base64url") !== marker)
+    throw new AwsError("InvalidMarkerException", "Could not deserialize marker");
   const next = items.findIndex((item) => id(item) > after);
   return next === -1 ? items.length : next;
 }

@@ -3,7 +3,8 @@ import type { KmsHttpRequest, KmsHttpResponse } from "./wire.js";
 
 /** As much of the SDK's options as matters here. */
 export interface KmsRequestHandlerOptions {
-  abortSignal?: { readonly aborted: boolean; onabort?: unknown; addEventListener?: unknown; reason?: unknown } | undefined;
+  abortSignal?:
+    { readonly aborted: boolean; onabort?: unknown; addEventListener?: unknown; reason?: unknown } | undefined;
   /** Milliseconds; 0 and absent mean none. */
   requestTimeout?: number | undefined;
 }
@@ -18,7 +19,10 @@ export class KmsRequestHandler {
     this.#answer = answer;
   }
 
-  async handle(request: KmsHttpRequest, options: KmsRequestHandlerOptions = {}): Promise<{ response: KmsHttpResponse }> {
+  async handle(
+    request: KmsHttpRequest,
+    options: KmsRequestHandlerOptions = {},
+  ): Promise<{ response: KmsHttpResponse }> {
     const { abortSignal } = options;
     if (abortSignal?.aborted) throw abortError(abortSignal.reason);
     const timeout = options.requestTimeout ?? this.#config["requestTimeout"];
@@ -83,16 +87,24 @@ class Interruption {
   }
 }
 
-const isEventTarget = (signal: object): signal is EventTarget => "addEventListener" in signal && typeof signal.addEventListener === "function";
+const isEventTarget = (signal: object): signal is EventTarget =>
+  "addEventListener" in signal && typeof signal.addEventListener === "function";
 
 /** The errors below look as those of the SDK's own handler do. */
 function networkError(code: string, message: string): Error {
   const name = ["ECONNRESET", "EPIPE", "ETIMEDOUT"].includes(code) ? "TimeoutError" : "Error";
-  return Object.assign(new Error(message), { name, code, ...(message.startsWith("connect") && { syscall: "connect" }) });
+  return Object.assign(new Error(message), {
+    name,
+    code,
+    ...(message.startsWith("connect") && { syscall: "connect" }),
+  });
 }
 
 function timeoutError(ms: number): Error {
-  return Object.assign(new Error(`a request has exceeded the configured ${ms} ms requestTimeout`), { name: "TimeoutError", code: "ETIMEDOUT" });
+  return Object.assign(new Error(`a request has exceeded the configured ${ms} ms requestTimeout`), {
+    name: "TimeoutError",
+    code: "ETIMEDOUT",
+  });
 }
 
 function abortError(reason: unknown): Error {
@@ -102,5 +114,8 @@ function abortError(reason: unknown): Error {
 }
 
 export function credentialsError(): Error {
-  return Object.assign(new Error("Could not load credentials from any providers"), { name: "CredentialsProviderError", tryNextLink: false });
+  return Object.assign(new Error("Could not load credentials from any providers"), {
+    name: "CredentialsProviderError",
+    tryNextLink: false,
+  });
 }

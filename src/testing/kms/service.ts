@@ -7,7 +7,16 @@ import { operations, operationsNotModelled } from "./operations/index.js";
 import { notAuthorized } from "./policy/not-authorized.js";
 import type { KmsPrincipals } from "./principals.js";
 import type { KmsState } from "./state.js";
-import { errorResponse, missingToken, newRequestId, readRequest, successResponse, type KmsHttpRequest, type KmsHttpResponse, type KmsRequest } from "./wire.js";
+import {
+  errorResponse,
+  missingToken,
+  newRequestId,
+  readRequest,
+  successResponse,
+  type KmsHttpRequest,
+  type KmsHttpResponse,
+  type KmsRequest,
+} from "./wire.js";
 
 /** What a door has to do with a request: pass an answer on, or act out a failure of the network. */
 export type KmsAnswer =
@@ -27,7 +36,13 @@ export class KmsService {
   readonly #journal: KmsJournal;
   readonly #regions: readonly string[] | undefined;
 
-  constructor(parts: { state: KmsState; principals: KmsPrincipals; faults: KmsFaults; journal: KmsJournal; regions: readonly string[] | undefined }) {
+  constructor(parts: {
+    state: KmsState;
+    principals: KmsPrincipals;
+    faults: KmsFaults;
+    journal: KmsJournal;
+    regions: readonly string[] | undefined;
+  }) {
     this.#regions = parts.regions;
     this.#state = parts.state;
     this.#principals = parts.principals;
@@ -75,7 +90,10 @@ export class KmsService {
 }
 
 function unknownOperation(name: string): AwsError {
-  return new AwsError("UnknownOperationException", operationsNotModelled.includes(name) ? `The in-memory KMS does not model ${name}.` : undefined);
+  return new AwsError(
+    "UnknownOperationException",
+    operationsNotModelled.includes(name) ? `The in-memory KMS does not model ${name}.` : undefined,
+  );
 }
 
 interface Decided {
@@ -93,7 +111,10 @@ function actOut(outcome: FaultOutcome, call: KmsCall): Decided | undefined {
     case "hang":
       return decided({ type: "hang" }, "hang");
     case "no-credentials":
-      return decided({ type: "no-credentials", response: errorResponse(call.request.requestId, missingToken()) }, "CredentialsProviderError");
+      return decided(
+        { type: "no-credentials", response: errorResponse(call.request.requestId, missingToken()) },
+        "CredentialsProviderError",
+      );
     case "error":
       return refusal(call, outcome.error);
     case "denied":
@@ -149,7 +170,8 @@ function journalRecord(call: KmsCall, { answer, outcome }: Decided, fault: Fault
     principal: caller.arn,
     ...(keyId !== undefined && { keyId }),
     ...(keyArn !== undefined && { keyArn }),
-    ...(typeof context === "object" && context !== null && { encryptionContext: { ...(context as Record<string, string>) } }),
+    ...(typeof context === "object" &&
+      context !== null && { encryptionContext: { ...(context as Record<string, string>) } }),
     outcome,
     ...(answer.type === "response" && { statusCode: answer.response.statusCode }),
     ...(fault !== undefined && { fault }),

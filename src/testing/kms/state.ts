@@ -138,7 +138,9 @@ export class KmsState {
   }
 
   aliases(filter: { accountId?: string; region?: string; keyId?: string } = {}): Alias[] {
-    return [...this.#aliases.values()].filter((alias) => matches(alias, filter)).sort((a, b) => (a.name < b.name ? -1 : 1));
+    return [...this.#aliases.values()]
+      .filter((alias) => matches(alias, filter))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   removeAlias(arn: string): void {
@@ -152,7 +154,8 @@ export class KmsState {
       this.#remove(key);
       return undefined;
     }
-    if (this.#rotatesByItself(key)) for (const { id } of key.material?.rotateWhatIsDue(this.now) ?? []) this.#remember(id, key);
+    if (this.#rotatesByItself(key))
+      for (const { id } of key.material?.rotateWhatIsDue(this.now) ?? []) this.#remember(id, key);
     return key;
   }
 
@@ -164,7 +167,10 @@ export class KmsState {
   }
 
   #primaryOf(replica: KmsKey): KmsKey | undefined {
-    return [...this.#keys.values()].find(({ keyId, accountId, multiRegion }) => multiRegion === "PRIMARY" && keyId === replica.keyId && accountId === replica.accountId);
+    return [...this.#keys.values()].find(
+      ({ keyId, accountId, multiRegion }) =>
+        multiRegion === "PRIMARY" && keyId === replica.keyId && accountId === replica.accountId,
+    );
   }
 
   #removeReplicasThatAreDue(primary: KmsKey): void {
@@ -192,7 +198,10 @@ export class KmsState {
   }
 }
 
-function matches(item: { accountId: string; region: string; keyId: string }, filter: { accountId?: string; region?: string; keyId?: string }) {
+function matches(
+  item: { accountId: string; region: string; keyId: string },
+  filter: { accountId?: string; region?: string; keyId?: string },
+) {
   return (
     (filter.accountId === undefined || filter.accountId === item.accountId) &&
     (filter.region === undefined || filter.region === item.region) &&

@@ -35,9 +35,14 @@ export function readRequest(request: KmsHttpRequest, requestId: string): KmsRequ
   if (request.method !== "POST" || !target.startsWith(targetPrefix)) throw new AwsError("UnknownOperationException");
   const authorization = header("authorization");
   if (!authorization) throw missingToken();
-  const scope = /^AWS4-HMAC-SHA256 .*?Credential=([^/,\s]+)\/\d{8}\/([^/,\s]+)\/([^/,\s]+)\/aws4_request[,\s]/.exec(authorization);
+  const scope = /^AWS4-HMAC-SHA256 .*?Credential=([^/,\s]+)\/\d{8}\/([^/,\s]+)\/([^/,\s]+)\/aws4_request[,\s]/.exec(
+    authorization,
+  );
   if (!scope || !/\bSignedHeaders=[^,\s]+/.test(authorization) || !/\bSignature=[0-9a-f]{64}\b/.test(authorization)) {
-    throw new AwsError("IncompleteSignatureException", "Authorization header requires 'Credential', 'Signature' and 'SignedHeaders' parameters of Signature Version 4.");
+    throw new AwsError(
+      "IncompleteSignatureException",
+      "Authorization header requires 'Credential', 'Signature' and 'SignedHeaders' parameters of Signature Version 4.",
+    );
   }
   const [, accessKeyId, region, service] = scope as unknown as [string, string, string, string];
   if (service !== "kms") {

@@ -39,42 +39,46 @@ const firstAndLastAndSomeBetween = [0, 1, 99, 100, 2_500, 4_999, 7_777, recordin
 
 /** One test for each kind. In two files, so that they take two cores. */
 export function losesNoneUnder(kinds: readonly Away[]): void {
-  it.each(kinds)("fails none of 10,000 encryptions under $kind, flags them, and opens them again", async ({ begin, end, keyAtRisk = false, passes = false }) => {
-    const { keyStore, kms, keyArn, clock } = setup();
-    await keyStore.configure({ kmsKeyAliasArn, periodicKeyChange: "daily" });
-    const world = { kms, keyArn, clock };
-    let away = false;
-    keyStore.on("lastKnownKeyInUse", () => (away = true));
-    keyStore.on("lastKnownKeyEnded", () => (away = false));
-    const content = randomBytes(64);
-    const sample = new Map<number, Uint8Array>();
-    let flagged = 0;
+  it.each(kinds)(
+    "fails none of 10,000 encryptions under $kind, flags them, and opens them again",
+    async ({ begin, end, keyAtRisk = false, passes = false }) => {
+      const { keyStore, kms, keyArn, clock } = setup();
+      await keyStore.configure({ kmsKeyAliasArn, periodicKeyChange: "daily" });
+      const world = { kms, keyArn, clock };
+      let away = false;
+      keyStore.on("lastKnownKeyInUse", () => (away = true));
+      keyStore.on("lastKnownKeyEnded", () => (away = false));
+      const content = randomBytes(64);
+      const sample = new Map<number, Uint8Array>();
+      let flagged = 0;
 
-    begin(world);
-    for (let index = 0; index < recordings; index += 1) {
-      if (index % 100 === 0) {
-        clock.advance(16 * minute); // a confirmation is due each time, and towards the end a change of key
-        if (index === 100) while (!away) await sleep(10);
-        await turn();
+      begin(world);
+      for (let index = 0; index < recordings; index += 1) {
+        if (index % 100 === 0) {
+          clock.advance(16 * minute); // a confirmation is due each time, and towards the end a change of key
+          if (index === 100) while (!away) await sleep(10);
+          await turn();
+        }
+        content.writeUInt32BE(index);
+        const before = away;
+        const result = await keyStore.encryptRecording(content, { recordingId: `r${index}` });
+        if (before && away) expect(result.usedLastKnownKey).toBe(true);
+        if (result.usedLastKnownKey) flagged += 1;
+        if (firstAndLastAndSomeBetween.includes(index)) sample.set(index, result.body);
+        if (index === recordings - 1 && !passes)
+          expect(result).toMatchObject({ usedLastKnownKey: true, confirmation: "confirmed", keyAtRisk });
       }
-      content.writeUInt32BE(index);
-      const before = away;
-      const result = await keyStore.encryptRecording(content, { recordingId: `r${index}` });
-      if (before && away) expect(result.usedLastKnownKey).toBe(true);
-      if (result.usedLastKnownKey) flagged += 1;
-      if (firstAndLastAndSomeBetween.includes(index)) sample.set(index, result.body);
-      if (index === recordings - 1 && !passes) expect(result).toMatchObject({ usedLastKnownKey: true, confirmation: "confirmed", keyAtRisk });
-    }
-    if (!passes) expect(flagged).toBeGreaterThanOrEqual(recordings - 100);
+      if (!passes) expect(flagged).toBeGreaterThanOrEqual(recordings - 100);
 
-    end?.(world);
-    await keyStore.confirm();
-    for (const [index, body] of sample) {
-      content.writeUInt32BE(index);
-      const opened = keyStore.decryptRecording(body, { recordingId: `r${index}` });
-      if (end) expect(content.equals((await opened).body)).toBe(true);
-      else await expect(opened).rejects.toMatchObject({ code: "ERR_KMS_REFUSED", kind: "key-not-found" });
-    }
-    await keyStore.close();
-  });
+      end?.(world);
+      await keyStore.confirm();
+      for (const [index, body] of sample) {
+        content.writeUInt32BE(index);
+        const opened = keyStore.decryptRecording(body, { recordingId: `r${index}` });
+        if (end) expect(content.equals((await opened).body)).toBe(true);
+        else await expect(opened).rejects.toMatchObject({ code: "ERR_KMS_REFUSED", kind: "key-not-found" });
+      }
+      await keyStore.close();
+    },
+  );
 }

@@ -4,7 +4,12 @@ import { readFileSync } from "node:fs";
 import { KMSClient } from "@aws-sdk/client-kms";
 import { InMemoryKms } from "recording-keystore/testing";
 
-const administrators = { Effect: "Allow", Principal: { AWS: "arn:aws:iam::111122223333:root" }, Action: "kms:*", Resource: "*" };
+const administrators = {
+  Effect: "Allow",
+  Principal: { AWS: "arn:aws:iam::111122223333:root" },
+  Action: "kms:*",
+  Resource: "*",
+};
 const statements = JSON.parse(readFileSync("policy-statements.json", "utf8"));
 
 const kms = new InMemoryKms();
@@ -18,6 +23,7 @@ kms.addPrincipal({ arn: "arn:aws:iam::444455556666:role/recorder", accessKeyId: 
 const send = KMSClient.prototype.send;
 KMSClient.prototype.send = function (...args) {
   // A snippet that brings its own in-memory KMS keeps it.
-  if (!(this.config.requestHandler instanceof kms.requestHandler.constructor)) this.config.requestHandler = kms.requestHandler;
+  if (!(this.config.requestHandler instanceof kms.requestHandler.constructor))
+    this.config.requestHandler = kms.requestHandler;
   return send.apply(this, args);
 };

@@ -23,7 +23,9 @@ module.exports = async function scenario({ root, aws, file, testing, sdk }, { ma
         store,
         trustedKmsKeys: [account],
       });
-      await assert.rejects(keyStore.encryptRecording(new Uint8Array(1), { recordingId: "call-1" }), { code: "ERR_NOT_CONFIGURED" });
+      await assert.rejects(keyStore.encryptRecording(new Uint8Array(1), { recordingId: "call-1" }), {
+        code: "ERR_NOT_CONFIGURED",
+      });
       await keyStore.configure({ kmsKeyAliasArn, periodicKeyChange: "monthly" });
       const recording = Buffer.alloc(200_000, "recording");
 
@@ -42,7 +44,10 @@ module.exports = async function scenario({ root, aws, file, testing, sdk }, { ma
       kms.faults.outage();
       await keyStore.encryptRecording(recording, { recordingId: "call-3" });
       const refusal = await keyStore.decryptRecording(body, { recordingId: "call-1" }).catch((error) => error);
-      assert.ok(refusal instanceof root.KmsError && refusal instanceof root.RecordingKeyStoreError && refusal.retryable, refusal);
+      assert.ok(
+        refusal instanceof root.KmsError && refusal instanceof root.RecordingKeyStoreError && refusal.retryable,
+        refusal,
+      );
       assert.deepEqual([refusal.code, refusal.kind], ["ERR_KMS_UNAVAILABLE", "unreachable"]);
       kms.faults.heal();
       await keyStore.decryptRecording(body, { recordingId: "call-1" });
@@ -60,7 +65,11 @@ async function throughFiles(keyStore, directory) {
   // The file is made longer until it takes longer than a thread takes to start.
   for (let size = 2 ** 25; threads < 2 && size <= 2 ** 29; size *= 2) {
     writeFileSync(plain, Buffer.alloc(size, "recording"));
-    ({ threads } = await keyStore.encryptFile(plain, encrypted, { recordingId: "call-4", threads: 2, overwrite: true }));
+    ({ threads } = await keyStore.encryptFile(plain, encrypted, {
+      recordingId: "call-4",
+      threads: 2,
+      overwrite: true,
+    }));
   }
   assert.equal(threads, 2);
   await keyStore.decryptFile(encrypted, again, { recordingId: "call-4", threads: 2 });

@@ -17,7 +17,12 @@ import {
 } from "recording-keystore";
 import { AwsKmsProvider } from "recording-keystore/aws";
 import { FileKeyPairStore } from "recording-keystore/stores/file";
-import { answerRecordingRequest, recordingResponse, sendRecording, type SeekableRecording } from "recording-keystore/http";
+import {
+  answerRecordingRequest,
+  recordingResponse,
+  sendRecording,
+  type SeekableRecording,
+} from "recording-keystore/http";
 import { fileSource, httpSource, type FetchLike } from "recording-keystore/sources";
 import { s3Source } from "recording-keystore/sources/s3";
 import { InMemoryKms, MemoryKeyPairStore, TestClock } from "recording-keystore/testing";
@@ -43,13 +48,23 @@ async function main(): Promise<void> {
   });
   // A provider also takes one client, and a file store is a store.
   new AwsKmsProvider({ client: new KMSClient({ region: homeRegion }) });
-  const stores: ConstructorParameters<typeof RecordingKeyStore>[0]["store"][] = [new FileKeyPairStore({ directory: "unused" })];
+  const stores: ConstructorParameters<typeof RecordingKeyStore>[0]["store"][] = [
+    new FileKeyPairStore({ directory: "unused" }),
+  ];
   assert.equal(stores.length, 1);
 
-  const report: TestReport = await keyStore.test({ kmsKeyAliasArn, periodicKeyChange: "monthly", keyPairSpec: "X25519" });
+  const report: TestReport = await keyStore.test({
+    kmsKeyAliasArn,
+    periodicKeyChange: "monthly",
+    keyPairSpec: "X25519",
+  });
   assert.ok(report.ok);
   await keyStore.configure({ kmsKeyAliasArn });
-  const { changed, keyPair, report: unneeded }: ConfigureResult = await keyStore.configure({ kmsKeyAliasArn }, { onlyIfChanged: true });
+  const {
+    changed,
+    keyPair,
+    report: unneeded,
+  }: ConfigureResult = await keyStore.configure({ kmsKeyAliasArn }, { onlyIfChanged: true });
   assert.deepEqual([changed, keyPair.reason, unneeded], [false, "configure", undefined]);
   const head: StoreHeadReport = await keyStore.acceptRestoredStore({ dryRun: true });
   assert.deepEqual([head.believed.sequence, head.vouchedBy, head.done], [1, "kms", false]);
@@ -62,7 +77,10 @@ async function main(): Promise<void> {
   const opened: Uint8Array = (await keyStore.decryptRecording(bytes, { recordingId: "bytes" })).body;
   assert.deepEqual([...opened], [1, 2, 3]);
 
-  const inReadable = await keyStore.encryptRecording(Readable.from([audio]), { recordingId: "readable", asset: "screen" });
+  const inReadable = await keyStore.encryptRecording(Readable.from([audio]), {
+    recordingId: "readable",
+    asset: "screen",
+  });
   const readable: Readable = inReadable.body;
   readable.resume();
   const { plaintextSize, encryptedSize } = await inReadable.done;
@@ -82,17 +100,28 @@ async function main(): Promise<void> {
   async function* generate(): AsyncGenerator<Uint8Array> {
     yield audio;
   }
-  const inIterable = await keyStore.encryptRecording(generate(), { recordingId: "iterable", signal: new AbortController().signal });
+  const inIterable = await keyStore.encryptRecording(generate(), {
+    recordingId: "iterable",
+    signal: new AbortController().signal,
+  });
   await inIterable.body.cancel();
 
   // Open recordings, sources and servers fit together; the global fetch and a real S3Client fit their sources.
   const fetchLike: FetchLike = fetch;
-  await assert.rejects(httpSource("http://127.0.0.1:1/", { fetch: fetchLike, attempts: 1, deadline: 5_000 }), { code: "ERR_SOURCE_UNAVAILABLE" });
-  await assert.rejects(s3Source({ client: new S3Client({ region: homeRegion }), bucket: "", key: "k" }), { code: "ERR_INVALID_INPUT" });
+  await assert.rejects(httpSource("http://127.0.0.1:1/", { fetch: fetchLike, attempts: 1, deadline: 5_000 }), {
+    code: "ERR_SOURCE_UNAVAILABLE",
+  });
+  await assert.rejects(s3Source({ client: new S3Client({ region: homeRegion }), bucket: "", key: "k" }), {
+    code: "ERR_INVALID_INPUT",
+  });
   await assert.rejects(fileSource("missing"), { code: "ERR_SOURCE_NOT_FOUND" });
   const open = await keyStore.openRecording(bytesSource(bytes), { recordingId: "bytes" });
   const seekable: SeekableRecording = open;
-  const response: Response = await recordingResponse(seekable, new Request("http://recordings/", { headers: { range: "bytes=1-" } }), { contentType: "audio/wav" });
+  const response: Response = await recordingResponse(
+    seekable,
+    new Request("http://recordings/", { headers: { range: "bytes=1-" } }),
+    { contentType: "audio/wav" },
+  );
   assert.deepEqual([response.status, ...new Uint8Array(await response.arrayBuffer())], [206, 2, 3]);
   createServer((request, answer) => void sendRecording(open, request, answer, { contentType: "audio/wav" }));
   assert.equal(typeof answerRecordingRequest, "function");

@@ -14,8 +14,15 @@ export const aliasOperations = [
     const arn = ownAliasArn(call, input.AliasName);
     call.allow("kms:CreateAlias", arn);
     const key = targetKey(call, input.TargetKeyId);
-    if (call.state.alias(arn)) throw new AwsError("AlreadyExistsException", `An alias with the name ${arn} already exists`);
-    call.state.putAlias({ arn, name: input.AliasName, accountId: call.accountId, region: call.region, keyId: key.keyId });
+    if (call.state.alias(arn))
+      throw new AwsError("AlreadyExistsException", `An alias with the name ${arn} already exists`);
+    call.state.putAlias({
+      arn,
+      name: input.AliasName,
+      accountId: call.accountId,
+      region: call.region,
+      keyId: key.keyId,
+    });
     return undefined;
   }),
 
@@ -23,7 +30,9 @@ export const aliasOperations = [
     const { alias, key: oldKey } = existingAlias(call, input.AliasName);
     const key = targetKey(call, input.TargetKeyId, alias);
     if (oldKey && (kindOf(oldKey) !== kindOf(key) || oldKey.usage !== key.usage)) {
-      throw validation(`Alias ${alias.arn} cannot be changed from a ${kindOf(oldKey)} key for ${oldKey.usage} to a ${kindOf(key)} key for ${key.usage}.`);
+      throw validation(
+        `Alias ${alias.arn} cannot be changed from a ${kindOf(oldKey)} key for ${oldKey.usage} to a ${kindOf(key)} key for ${key.usage}.`,
+      );
     }
     alias.keyId = key.keyId;
     alias.updatedAt = call.state.now;
@@ -64,7 +73,10 @@ function targetKey(call: KmsCall, keyId: string, alias?: Alias): KmsKey {
   const key = call.key(keyId, { state: "not-pending-deletion" });
   const { length } = call.state.aliases(key);
   if (alias?.keyId !== key.keyId && length >= maxAliasesPerKey) {
-    throw new AwsError("LimitExceededException", `Aliases per key quota for this account in this region is ${maxAliasesPerKey}, current usage is ${length}.`);
+    throw new AwsError(
+      "LimitExceededException",
+      `Aliases per key quota for this account in this region is ${maxAliasesPerKey}, current usage is ${length}.`,
+    );
   }
   return key;
 }
@@ -87,7 +99,9 @@ function existingAlias(call: KmsCall, name: string): { alias: Alias; key: KmsKey
 
 function ownAliasArn(call: KmsCall, name: string): string {
   if (!name.startsWith("alias/")) {
-    throw validation('Alias must start with the prefix "alias/". Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html');
+    throw validation(
+      'Alias must start with the prefix "alias/". Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html',
+    );
   }
   if (name.startsWith("alias/aws/")) throw new AwsError("NotAuthorizedException");
   if (!/^alias\/[a-zA-Z0-9/_-]+$/.test(name)) throw new AwsError("InvalidAliasNameException");

@@ -2,9 +2,20 @@ import { AwsError, incorrectKey, validation } from "../aws-error.js";
 import { cryptographicUse, type KeyUse, type KmsCall } from "../call.js";
 import { materialIdOf, openCiphertext, sealCiphertext, type EncryptionContext } from "../ciphertext.js";
 import type { KmsKey } from "../key.js";
-import { contextRule, dryRunRule, grantTokensRule, keyIdRule, notModelled, operation, optionalKeyIdRule } from "../operation.js";
+import {
+  contextRule,
+  dryRunRule,
+  grantTokensRule,
+  keyIdRule,
+  notModelled,
+  operation,
+  optionalKeyIdRule,
+} from "../operation.js";
 
-const algorithmRule = { type: "string", values: ["SYMMETRIC_DEFAULT", "RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256", "SM2PKE"] } as const;
+const algorithmRule = {
+  type: "string",
+  values: ["SYMMETRIC_DEFAULT", "RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256", "SM2PKE"],
+} as const;
 const ciphertextRule = { type: "blob", min: 1, max: 6144 } as const;
 const modifiersRule = { type: "string-list", values: ["IGNORE_CIPHERTEXT"] } as const;
 
@@ -80,7 +91,11 @@ export const cryptographicOperations = [
       const blob = ciphertextOf(input);
       const use = (encryptionContext: EncryptionContext, action: string): KeyUse => {
         const known = cryptographicUse(encryptionContext);
-        return { ...known, action, conditionKeys: { ...known.conditionKeys, "kms:ReEncryptOnSameKey": onSameKey(call, input, blob) } };
+        return {
+          ...known,
+          action,
+          conditionKeys: { ...known.conditionKeys, "kms:ReEncryptOnSameKey": onSameKey(call, input, blob) },
+        };
       };
       const sourceContext = input.SourceEncryptionContext ?? {};
       const source = decrypt(call, {
@@ -146,12 +161,19 @@ interface CiphertextInput {
 
 function ciphertextOf({ CiphertextBlob, DryRun, DryRunModifiers }: CiphertextInput): Uint8Array | undefined {
   if (DryRun && DryRunModifiers?.includes("IGNORE_CIPHERTEXT")) return undefined;
-  if (!CiphertextBlob) throw validation("1 validation error detected: Value null at 'ciphertextBlob' failed to satisfy constraint: Member must not be null");
+  if (!CiphertextBlob)
+    throw validation(
+      "1 validation error detected: Value null at 'ciphertextBlob' failed to satisfy constraint: Member must not be null",
+    );
   return CiphertextBlob;
 }
 
 /** What `kms:ReEncryptOnSameKey` asks, before either key is looked at more closely. */
-function onSameKey(call: KmsCall, { SourceKeyId, DestinationKeyId }: { SourceKeyId?: string; DestinationKeyId: string }, blob: Uint8Array | undefined): string {
+function onSameKey(
+  call: KmsCall,
+  { SourceKeyId, DestinationKeyId }: { SourceKeyId?: string; DestinationKeyId: string },
+  blob: Uint8Array | undefined,
+): string {
   const ofBlob = () => blob && call.state.keyOfMaterial(materialIdOf(blob), call.region)?.key;
   const source = SourceKeyId === undefined ? ofBlob() : call.peek(SourceKeyId);
   return String(source !== undefined && source === call.peek(DestinationKeyId));

@@ -45,11 +45,15 @@ export const dataKeyOperations = [
     return output;
   }),
 
-  operation("GenerateRandom", { NumberOfBytes: { type: "integer", min: 1, max: 1024 }, CustomKeyStoreId: notModelled, Recipient: notModelled }, (call, input) => {
-    call.allow("kms:GenerateRandom");
-    if (input.NumberOfBytes === undefined) throw validation("NumberOfBytes is required.");
-    return { Plaintext: randomBytes(input.NumberOfBytes) };
-  }),
+  operation(
+    "GenerateRandom",
+    { NumberOfBytes: { type: "integer", min: 1, max: 1024 }, CustomKeyStoreId: notModelled, Recipient: notModelled },
+    (call, input) => {
+      call.allow("kms:GenerateRandom");
+      if (input.NumberOfBytes === undefined) throw validation("NumberOfBytes is required.");
+      return { Plaintext: randomBytes(input.NumberOfBytes) };
+    },
+  ),
 ];
 
 interface DataKeyInput {
@@ -83,7 +87,10 @@ async function generateDataKeyPair(call: KmsCall, input: DataKeyInput & { KeyPai
   };
 }
 
-function wrappingKey(call: KmsCall, input: DataKeyInput): { key: KmsKey; material: KeyMaterial; context: EncryptionContext } {
+function wrappingKey(
+  call: KmsCall,
+  input: DataKeyInput,
+): { key: KmsKey; material: KeyMaterial; context: EncryptionContext } {
   const context = input.EncryptionContext ?? {};
   const conditionKeys = { "kms:EncryptionAlgorithm": "SYMMETRIC_DEFAULT", "kms:DataKeyPairSpec": input.KeyPairSpec };
   const key = call.key(input.KeyId, { ...cryptographicUse(context), conditionKeys });

@@ -4,7 +4,16 @@ import type { KmsCall } from "../call.js";
 import { grantOperations, type Grant } from "../grant.js";
 import type { WireGrantConstraints } from "../input.js";
 import type { KmsKey } from "../key.js";
-import { dryRunRule, grantTokensRule, keyIdRule, limitRule, markerRule, notModelled, operation, optionalKeyIdRule } from "../operation.js";
+import {
+  dryRunRule,
+  grantTokensRule,
+  keyIdRule,
+  limitRule,
+  markerRule,
+  notModelled,
+  operation,
+  optionalKeyIdRule,
+} from "../operation.js";
 import { page } from "../paging.js";
 import { isPrincipal } from "../../../kms/policy/principal-match.js";
 import { WireTime } from "../wire.js";
@@ -55,20 +64,36 @@ export const grantKeyOperations = [
 
   operation(
     "ListGrants",
-    { KeyId: keyIdRule, Limit: limitRule, Marker: markerRule, GrantId: grantIdRule, GranteePrincipal: principalRule, GranteeServicePrincipal: notModelled },
+    {
+      KeyId: keyIdRule,
+      Limit: limitRule,
+      Marker: markerRule,
+      GrantId: grantIdRule,
+      GranteePrincipal: principalRule,
+      GranteeServicePrincipal: notModelled,
+    },
     (call, input) => {
       const key = call.key(input.KeyId, { crossAccount: true });
       const { GrantId: id, GranteePrincipal: grantee } = input;
       const grants = [...key.grants.values()].filter(
-        (grant) => (id === undefined || grant.id === id) && (grantee === undefined || grant.granteePrincipal === grantee),
+        (grant) =>
+          (id === undefined || grant.id === id) && (grantee === undefined || grant.granteePrincipal === grantee),
       );
-      return grantPage(grants.map((grant) => ({ key, grant })), input);
+      return grantPage(
+        grants.map((grant) => ({ key, grant })),
+        input,
+      );
     },
   ),
 
   operation(
     "ListRetirableGrants",
-    { Limit: limitRule, Marker: markerRule, RetiringPrincipal: { ...principalRule, required: true }, RetiringServicePrincipal: notModelled },
+    {
+      Limit: limitRule,
+      Marker: markerRule,
+      RetiringPrincipal: { ...principalRule, required: true },
+      RetiringServicePrincipal: notModelled,
+    },
     (call, input) => {
       requireIamArn(input.RetiringPrincipal);
       call.allow("kms:ListRetirableGrants");
@@ -82,19 +107,29 @@ export const grantKeyOperations = [
     },
   ),
 
-  operation("RevokeGrant", { KeyId: keyIdRule, GrantId: { ...grantIdRule, required: true }, DryRun: dryRunRule }, (call, input) => {
-    const key = call.key(input.KeyId, { crossAccount: true });
-    const grant = requireGrant(key, input.GrantId);
-    call.endDryRun(input.DryRun);
-    key.grants.delete(grant.id);
-    return undefined;
-  }),
+  operation(
+    "RevokeGrant",
+    { KeyId: keyIdRule, GrantId: { ...grantIdRule, required: true }, DryRun: dryRunRule },
+    (call, input) => {
+      const key = call.key(input.KeyId, { crossAccount: true });
+      const grant = requireGrant(key, input.GrantId);
+      call.endDryRun(input.DryRun);
+      key.grants.delete(grant.id);
+      return undefined;
+    },
+  ),
 
   operation(
     "RetireGrant",
-    { GrantToken: { type: "string", min: 1, max: 8192 }, KeyId: optionalKeyIdRule, GrantId: grantIdRule, DryRun: dryRunRule },
+    {
+      GrantToken: { type: "string", min: 1, max: 8192 },
+      KeyId: optionalKeyIdRule,
+      GrantId: grantIdRule,
+      DryRun: dryRunRule,
+    },
     (call, input) => {
-      const { key, grant } = input.GrantToken === undefined ? grantById(call, input) : grantByToken(call, input.GrantToken);
+      const { key, grant } =
+        input.GrantToken === undefined ? grantById(call, input) : grantByToken(call, input.GrantToken);
       call.keyArn = key.arn;
       if (!mayRetire(call, key, grant)) call.use(key, { crossAccount: true });
       call.endDryRun(input.DryRun);
@@ -116,8 +151,10 @@ type GrantInput = {
 function sameGrant(key: KmsKey, input: GrantInput): Grant | undefined {
   if (input.Name === undefined) return undefined;
   const wanted = JSON.stringify(grantFacts(input));
-  const same = [...key.grants.values()].find(({ name, granteePrincipal, retiringPrincipal, operations, constraints }) =>
-    JSON.stringify({ name, granteePrincipal, retiringPrincipal, operations, constraints }) === wanted);
+  const same = [...key.grants.values()].find(
+    ({ name, granteePrincipal, retiringPrincipal, operations, constraints }) =>
+      JSON.stringify({ name, granteePrincipal, retiringPrincipal, operations, constraints }) === wanted,
+  );
   return same && { ...same, tokens: [...same.tokens, newToken()] };
 }
 
@@ -148,7 +185,8 @@ const newToken = (): string => randomBytes(96).toString("base64url");
 function readConstraints(wire: WireGrantConstraints | undefined): Grant["constraints"] {
   const { EncryptionContextSubset: subset, EncryptionContextEquals: equals, SourceArn } = wire ?? {};
   if (SourceArn !== undefined) throw unsupported("The in-memory KMS does not model SourceArn.");
-  if (subset && equals) throw validation("Only one of EncryptionContextSubset and EncryptionContextEquals can be specified.");
+  if (subset && equals)
+    throw validation("Only one of EncryptionContextSubset and EncryptionContextEquals can be specified.");
   if (!subset && !equals) return undefined;
   for (const pairs of [subset, equals]) requireConstraintSize(Object.entries(pairs ?? {}));
   return { ...(subset && { subset }), ...(equals && { equals }) };
@@ -160,10 +198,16 @@ const maxConstraintValue = 384;
 /** The limits are documented, the texts are not. */
 function requireConstraintSize(pairs: readonly [string, string][]): void {
   if (pairs.length > maxConstraintPairs) {
-    throw new AwsError("LimitExceededException", `A grant constraint can have at most ${maxConstraintPairs} encryption context pairs.`);
+    throw new AwsError(
+      "LimitExceededException",
+      `A grant constraint can have at most ${maxConstraintPairs} encryption context pairs.`,
+    );
   }
   if (pairs.some(([, value]) => value.length > maxConstraintValue)) {
-    throw new AwsError("LimitExceededException", `An encryption context value of a grant constraint can have at most ${maxConstraintValue} characters.`);
+    throw new AwsError(
+      "LimitExceededException",
+      `An encryption context value of a grant constraint can have at most ${maxConstraintValue} characters.`,
+    );
   }
 }
 
@@ -180,16 +224,28 @@ function contextConditionKeys(constraints: Grant["constraints"]): Record<string,
   return { ...byKey, "kms:EncryptionContextKeys": pairs.map(([name]) => name) };
 }
 
-const forOtherKeyTypes = ["Sign", "Verify", "GetPublicKey", "GenerateMac", "VerifyMac", "DeriveSharedSecret", "Encapsulate", "Decapsulate"];
+const forOtherKeyTypes = [
+  "Sign",
+  "Verify",
+  "GetPublicKey",
+  "GenerateMac",
+  "VerifyMac",
+  "DeriveSharedSecret",
+  "Encapsulate",
+  "Decapsulate",
+];
 
 function requireValidFor(key: KmsKey, operations: readonly string[], constraints: Grant["constraints"]): void {
   const unfit = key.isSymmetric ? operations.filter((name) => forOtherKeyTypes.includes(name)) : [];
-  if (unfit.length > 0) throw validation(`Grant operations ${unfit.join(", ")} are not valid for key spec ${key.spec}.`);
-  if (constraints && !key.isSymmetric) throw validation(`Encryption context constraints are not valid for key spec ${key.spec}.`);
+  if (unfit.length > 0)
+    throw validation(`Grant operations ${unfit.join(", ")} are not valid for key spec ${key.spec}.`);
+  if (constraints && !key.isSymmetric)
+    throw validation(`Encryption context constraints are not valid for key spec ${key.spec}.`);
 }
 
 function requireIamArn(arn: string): void {
-  if (!/^arn:[^:]+:(iam|sts)::\d{12}:(root|(user|role|assumed-role|federated-user)\/.+)$/.test(arn)) throw invalidArn(`Invalid arn ${arn}`);
+  if (!/^arn:[^:]+:(iam|sts)::\d{12}:(root|(user|role|assumed-role|federated-user)\/.+)$/.test(arn))
+    throw invalidArn(`Invalid arn ${arn}`);
 }
 
 function requireGrant(key: KmsKey, id: string): Grant {
@@ -199,7 +255,8 @@ function requireGrant(key: KmsKey, id: string): Grant {
 }
 
 function grantById(call: KmsCall, input: { KeyId?: string; GrantId?: string }): { key: KmsKey; grant: Grant } {
-  if (input.KeyId === undefined || input.GrantId === undefined) throw validation("Either GrantToken, or KeyId and GrantId, must be specified.");
+  if (input.KeyId === undefined || input.GrantId === undefined)
+    throw validation("Either GrantToken, or KeyId and GrantId, must be specified.");
   const key = call.find(input.KeyId);
   return { key, grant: requireGrant(key, input.GrantId) };
 }
@@ -222,7 +279,12 @@ function mayRetire(call: KmsCall, key: KmsKey, grant: Grant): boolean {
 
 function grantPage(grants: { key: KmsKey; grant: Grant }[], input: { Limit?: number; Marker?: string }) {
   grants.sort((a, b) => (a.grant.id < b.grant.id ? -1 : 1));
-  return page("Grants", grants, input, { id: ({ grant }) => grant.id, show: ({ key, grant }) => grantEntry(key, grant), defaultLimit: 50, maxLimit: 100 });
+  return page("Grants", grants, input, {
+    id: ({ grant }) => grant.id,
+    show: ({ key, grant }) => grantEntry(key, grant),
+    defaultLimit: 50,
+    maxLimit: 100,
+  });
 }
 
 function grantEntry(key: KmsKey, grant: Grant): object {
@@ -237,7 +299,10 @@ function grantEntry(key: KmsKey, grant: Grant): object {
     IssuingAccount: grant.issuingAccount,
     Operations: grant.operations,
     ...(grant.constraints && {
-      Constraints: { ...(subset && { EncryptionContextSubset: subset }), ...(equals && { EncryptionContextEquals: equals }) },
+      Constraints: {
+        ...(subset && { EncryptionContextSubset: subset }),
+        ...(equals && { EncryptionContextEquals: equals }),
+      },
     }),
   };
 }

@@ -2,7 +2,15 @@ import { AwsError, invalidState, unsupported, validation } from "../aws-error.js
 import { KmsKey } from "../key.js";
 import { keyMetadata } from "../key-metadata.js";
 import { keySpecs, keyUsages, usagesOf, type KeySpec, type KeyUsage } from "../key-specs.js";
-import { descriptionRule, grantTokensRule, keyIdRule, limitRule, markerRule, operation, policyRule } from "../operation.js";
+import {
+  descriptionRule,
+  grantTokensRule,
+  keyIdRule,
+  limitRule,
+  markerRule,
+  operation,
+  policyRule,
+} from "../operation.js";
 import { page } from "../paging.js";
 import { defaultKeyPolicy, checkKeyPolicy } from "../policy/key-policy.js";
 import { requestTagKeys, tagEntries } from "../tags.js";
@@ -28,11 +36,18 @@ export const keyOperations = [
     },
     (call, input) => {
       const { Origin: origin = "AWS_KMS" } = input;
-      if (input.CustomKeyStoreId !== undefined || input.XksKeyId !== undefined || origin === "AWS_CLOUDHSM" || origin === "EXTERNAL_KEY_STORE") {
+      if (
+        input.CustomKeyStoreId !== undefined ||
+        input.XksKeyId !== undefined ||
+        origin === "AWS_CLOUDHSM" ||
+        origin === "EXTERNAL_KEY_STORE"
+      ) {
         throw unsupported("The in-memory KMS has no custom key stores.");
       }
       if (input.KeySpec && input.CustomerMasterKeySpec) {
-        throw validation("You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.");
+        throw validation(
+          "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.",
+        );
       }
       const spec = input.KeySpec ?? input.CustomerMasterKeySpec ?? "SYMMETRIC_DEFAULT";
       const usage = usageFor(spec, input.KeyUsage);
@@ -75,13 +90,20 @@ export const keyOperations = [
   operation("ListKeys", { Limit: limitRule, Marker: markerRule }, (call, input) => {
     call.allow("kms:ListKeys");
     const keys = call.state.keys({ accountId: call.accountId, region: call.region });
-    return page("Keys", keys, input, { id: (key) => key.keyId, show: (key) => ({ KeyId: key.keyId, KeyArn: key.arn }) });
+    return page("Keys", keys, input, {
+      id: (key) => key.keyId,
+      show: (key) => ({ KeyId: key.keyId, KeyArn: key.arn }),
+    });
   }),
 
-  operation("UpdateKeyDescription", { KeyId: keyIdRule, Description: { ...descriptionRule, required: true } }, (call, input) => {
-    call.key(input.KeyId, { state: "not-pending-deletion" }).description = input.Description;
-    return undefined;
-  }),
+  operation(
+    "UpdateKeyDescription",
+    { KeyId: keyIdRule, Description: { ...descriptionRule, required: true } },
+    (call, input) => {
+      call.key(input.KeyId, { state: "not-pending-deletion" }).description = input.Description;
+      return undefined;
+    },
+  ),
 
   operation("EnableKey", { KeyId: keyIdRule }, (call, input) => {
     const key = call.key(input.KeyId, { state: "not-pending-deletion" });
@@ -106,7 +128,9 @@ export const keyOperations = [
       const key = call.key(input.KeyId, { state: "not-pending-deletion", conditionKeys });
       if (windowInDays < 7 || windowInDays > 30) throw validation("PendingWindowInDays must be between 7 and 30");
       const waitsForReplicas = key.multiRegion === "PRIMARY" && call.state.family(key).length > 1;
-      key.deletion = waitsForReplicas ? { windowInDays } : { windowInDays, date: call.state.now + windowInDays * millisecondsPerDay };
+      key.deletion = waitsForReplicas
+        ? { windowInDays }
+        : { windowInDays, date: call.state.now + windowInDays * millisecondsPerDay };
       return {
         KeyId: key.arn,
         ...(key.deletion.date !== undefined && { DeletionDate: new WireTime(key.deletion.date) }),

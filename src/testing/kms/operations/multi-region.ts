@@ -7,7 +7,13 @@ import { descriptionRule, keyIdRule, operation, policyRule } from "../operation.
 import { checkKeyPolicy, defaultKeyPolicy } from "../policy/key-policy.js";
 import { requestTagKeys, tagEntries } from "../tags.js";
 
-const regionRule = { type: "string", required: true, min: 1, max: 32, pattern: String.raw`^([a-z]+-){2,3}\d+$` } as const;
+const regionRule = {
+  type: "string",
+  required: true,
+  min: 1,
+  max: 32,
+  pattern: String.raw`^([a-z]+-){2,3}\d+$`,
+} as const;
 
 export const multiRegionOperations = [
   operation(
@@ -59,7 +65,10 @@ export const multiRegionOperations = [
   ),
 
   operation("UpdatePrimaryRegion", { KeyId: keyIdRule, PrimaryRegion: regionRule }, (call, input) => {
-    const primary = call.key(input.KeyId, { state: "enabled", conditionKeys: { "kms:PrimaryRegion": input.PrimaryRegion } });
+    const primary = call.key(input.KeyId, {
+      state: "enabled",
+      conditionKeys: { "kms:PrimaryRegion": input.PrimaryRegion },
+    });
     requirePrimary(primary);
     requireOtherRegion(call, input.PrimaryRegion);
     const replica = call.state.replicaIn(input.PrimaryRegion, primary);
@@ -77,5 +86,6 @@ function requirePrimary(key: KmsKey): void {
 
 function requireOtherRegion(call: KmsCall, region: string): void {
   if (region === call.region) throw validation("Cannot replicate a key to the region that it is in.");
-  if (partitionOf(region) !== partitionOf(call.region)) throw validation(`The region ${region} is not in the partition of ${call.region}.`);
+  if (partitionOf(region) !== partitionOf(call.region))
+    throw validation(`The region ${region} is not in the partition of ${call.region}.`);
 }

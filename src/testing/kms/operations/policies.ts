@@ -8,10 +8,17 @@ const policyNameRule = { type: "string", min: 1, max: 128, pattern: String.raw`[
 export const policyOperations = [
   operation(
     "PutKeyPolicy",
-    { KeyId: keyIdRule, PolicyName: policyNameRule, Policy: { ...policyRule, required: true }, BypassPolicyLockoutSafetyCheck: { type: "boolean" } },
+    {
+      KeyId: keyIdRule,
+      PolicyName: policyNameRule,
+      Policy: { ...policyRule, required: true },
+      BypassPolicyLockoutSafetyCheck: { type: "boolean" },
+    },
     (call, input) => {
       const bypass = input.BypassPolicyLockoutSafetyCheck;
-      const key = call.key(input.KeyId, { conditionKeys: { "kms:BypassPolicyLockoutSafetyCheck": String(bypass ?? false) } });
+      const key = call.key(input.KeyId, {
+        conditionKeys: { "kms:BypassPolicyLockoutSafetyCheck": String(bypass ?? false) },
+      });
       requireDefaultName(input.PolicyName);
       checkKeyPolicy(call, key, input.Policy, bypass);
       key.policy = input.Policy;

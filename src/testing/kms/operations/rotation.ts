@@ -76,10 +76,15 @@ export const rotationOperations = [
 ];
 
 /** Ids for paging that sort as the list does. */
-const numbered = <T>(items: readonly T[]) => items.map((item, index) => ({ item, number: String(index).padStart(6, "0") }));
+const numbered = <T>(items: readonly T[]) =>
+  items.map((item, index) => ({ item, number: String(index).padStart(6, "0") }));
 
 /** Rotation of a multi-Region key is a matter of its primary. */
-function rotatingKey(call: KmsCall, keyId: string, conditionKeys?: Record<string, string>): { key: KmsKey; material: KeyMaterialHistory } {
+function rotatingKey(
+  call: KmsCall,
+  keyId: string,
+  conditionKeys?: Record<string, string>,
+): { key: KmsKey; material: KeyMaterialHistory } {
   const key = call.key(keyId, { conditionKeys });
   if (key.origin !== "AWS_KMS") materialOf(key);
   key.requireState("enabled");
@@ -89,7 +94,8 @@ function rotatingKey(call: KmsCall, keyId: string, conditionKeys?: Record<string
 }
 
 function materialOf(key: KmsKey): KeyMaterialHistory {
-  if (key.origin !== "AWS_KMS") throw unsupported(`${key.arn} origin is ${key.origin} which is not valid for this operation.`);
+  if (key.origin !== "AWS_KMS")
+    throw unsupported(`${key.arn} origin is ${key.origin} which is not valid for this operation.`);
   // For asymmetric and HMAC keys the service sends no text.
   if (!key.material) throw new AwsError("UnsupportedOperationException");
   return key.material;

@@ -21,7 +21,8 @@ export function refuseOnKey(key: KmsKey, policy: string, question: Question & Gr
   const ownAccount = caller.accountId === key.accountId;
   const byKeyPolicy = askKeyPolicy(readPolicy(policy, "key"), key.arn, question);
   const byIdentity = askIdentityPolicy(key.arn, question);
-  const refusal = (why: string) => notAuthorized(caller, action, ownAccount ? `on resource: ${key.arn} ${why}` : undefined);
+  const refusal = (why: string) =>
+    notAuthorized(caller, action, ownAccount ? `on resource: ${key.arn} ${why}` : undefined);
   if (byKeyPolicy === "denied") return refusal("with an explicit deny in a resource-based policy");
   if (byIdentity === "denied") return refusal("with an explicit deny in an identity-based policy");
   if (allowedByGrant(key.grants.values(), question)) return undefined;
@@ -35,14 +36,19 @@ export function refuseOnKey(key: KmsKey, policy: string, question: Question & Gr
 export function refuseByIdentity(resource: string, question: Question): AwsError | undefined {
   const verdict = askIdentityPolicy(resource, question);
   if (verdict === "allowed") return undefined;
-  const why = verdict === "denied" ? "with an explicit deny in an identity-based policy" : `because no identity-based policy allows the ${question.action} action`;
+  const why =
+    verdict === "denied"
+      ? "with an explicit deny in an identity-based policy"
+      : `because no identity-based policy allows the ${question.action} action`;
   return notAuthorized(question.caller, question.action, `on resource: ${resource} ${why}`);
 }
 
 function askKeyPolicy(policy: PolicyDocument, resource: string, question: Question): PrincipalMatch | "denied" {
   let best: PrincipalMatch = "none";
   for (const statement of policy.statements) {
-    const match = statement.principals ? matchPrincipal(statement.principals, statement.effect, question.caller) : "none";
+    const match = statement.principals
+      ? matchPrincipal(statement.principals, statement.effect, question.caller)
+      : "none";
     if (match === "none" || !applies(statement, resource, question)) continue;
     if (statement.effect === "Deny") return "denied";
     if (best !== "direct") best = match;
@@ -53,11 +59,17 @@ function askKeyPolicy(policy: PolicyDocument, resource: string, question: Questi
 function askIdentityPolicy(resource: string, question: Question): "allowed" | "denied" | "silent" {
   const text = question.caller.identityPolicy;
   if (text === undefined) return "silent";
-  const statements = readPolicy(text, "identity").statements.filter((statement) => applies(statement, resource, question));
+  const statements = readPolicy(text, "identity").statements.filter((statement) =>
+    applies(statement, resource, question),
+  );
   if (statements.some(({ effect }) => effect === "Deny")) return "denied";
   return statements.length > 0 ? "allowed" : "silent";
 }
 
-function applies({ actions, resources, conditions }: PolicyStatement, resource: string, { action, context }: Question): boolean {
+function applies(
+  { actions, resources, conditions }: PolicyStatement,
+  resource: string,
+  { action, context }: Question,
+): boolean {
   return actions.selects(action) && resources.selects(resource) && conditions.every(({ holds }) => holds(context));
 }

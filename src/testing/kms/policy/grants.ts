@@ -27,7 +27,10 @@ function allows(grant: Grant, { caller, action, encryptionContext, newGrant }: G
 
 export function meetsConstraints({ constraints }: Pick<Grant, "constraints">, context: EncryptionContext): boolean {
   const { subset, equals } = constraints ?? {};
-  return (subset === undefined || includes(context, subset)) && (equals === undefined || (includes(context, equals) && includes(equals, context)));
+  return (
+    (subset === undefined || includes(context, subset)) &&
+    (equals === undefined || (includes(context, equals) && includes(equals, context)))
+  );
 }
 
 /** A grant made by the power of another allows nothing more: no further operation, no looser constraint. */

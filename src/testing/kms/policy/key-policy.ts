@@ -20,16 +20,27 @@ export function defaultKeyPolicy(region: string, accountId: string): string {
 }
 
 /** Refuses a policy that the service would not take, or one under which its author could never change it again. */
-export function checkKeyPolicy(call: KmsCall, key: KmsKey, policy: string, bypassLockoutCheck: boolean | undefined): void {
+export function checkKeyPolicy(
+  call: KmsCall,
+  key: KmsKey,
+  policy: string,
+  bypassLockoutCheck: boolean | undefined,
+): void {
   if (Buffer.byteLength(policy) > maxPolicyBytes) {
     throw new AwsError("LimitExceededException", `The key policy is larger than ${maxPolicyBytes} bytes.`);
   }
   const document = readKeyPolicy(policy);
   if (document.statements.some(({ principals }) => principals?.names.some((name) => deletedPrincipal.test(name)))) {
-    throw new AwsError("MalformedPolicyDocumentException", "Policy contains a statement with one or more invalid principals.");
+    throw new AwsError(
+      "MalformedPolicyDocumentException",
+      "Policy contains a statement with one or more invalid principals.",
+    );
   }
   if (!bypassLockoutCheck && !call.couldPutPolicy(key, policy)) {
-    throw new AwsError("MalformedPolicyDocumentException", "The new key policy will not allow you to update the key policy in the future.");
+    throw new AwsError(
+      "MalformedPolicyDocumentException",
+      "The new key policy will not allow you to update the key policy in the future.",
+    );
   }
 }
 

@@ -30,7 +30,8 @@ export function conditionContext(facts: RequestFacts): ConditionContext {
   const look = (name: string): Value => {
     if (own.has(name)) return own.get(name);
     if (name.startsWith(contextPrefix)) return ignoringCase(encryptionContext ?? {}, name.slice(contextPrefix.length));
-    if (name.startsWith(resourceTagPrefix)) return key && ignoringCase(Object.fromEntries(key.tags), name.slice(resourceTagPrefix.length));
+    if (name.startsWith(resourceTagPrefix))
+      return key && ignoringCase(Object.fromEntries(key.tags), name.slice(resourceTagPrefix.length));
     return readers.get(name)?.(facts);
   };
   return (name) => {
@@ -39,37 +40,41 @@ export function conditionContext(facts: RequestFacts): ConditionContext {
   };
 }
 
-const readers = new Map<string, (facts: RequestFacts) => Value>(Object.entries({
-  "kms:encryptioncontextkeys": ({ encryptionContext }) => encryptionContext && Object.keys(encryptionContext),
-  "kms:calleraccount": ({ caller }) => caller.accountId,
-  "kms:requestalias": ({ requestAlias }) => requestAlias,
-  "kms:resourcealiases": ({ aliasesOfKey }) => aliasesOfKey?.(),
-  "kms:keyspec": ({ key }) => key?.spec,
-  "kms:keyusage": ({ key }) => key?.usage,
-  "kms:customermasterkeyspec": ({ key }) => key?.spec,
-  "kms:customermasterkeyusage": ({ key }) => key?.usage,
-  "kms:keyorigin": ({ key }) => key?.origin,
-  "kms:multiregion": ({ key }) => key && String(key.multiRegion !== undefined),
-  "kms:multiregionkeytype": ({ key }) => key?.multiRegion,
-  "aws:principalarn": ({ caller }) => principalArnOf(caller.arn),
-  "aws:principalaccount": ({ caller }) => caller.accountId,
-  "aws:principaltype": ({ caller }) => principalType(caller.arn),
-  "aws:principalisawsservice": () => "false",
-  "aws:viaawsservice": () => "false",
-  "aws:username": ({ caller }) => /:user\/(?:.*\/)?([^/]+)$/.exec(caller.arn)?.[1],
-  "aws:requestedregion": ({ region }) => region,
-  "aws:resourceaccount": ({ key }) => key?.accountId,
-  "aws:securetransport": () => "true",
-  "aws:currenttime": ({ now }) => new Date(now).toISOString(),
-  "aws:epochtime": ({ now }) => String(Math.floor(now / 1000)),
-}));
+const readers = new Map<string, (facts: RequestFacts) => Value>(
+  Object.entries({
+    "kms:encryptioncontextkeys": ({ encryptionContext }) => encryptionContext && Object.keys(encryptionContext),
+    "kms:calleraccount": ({ caller }) => caller.accountId,
+    "kms:requestalias": ({ requestAlias }) => requestAlias,
+    "kms:resourcealiases": ({ aliasesOfKey }) => aliasesOfKey?.(),
+    "kms:keyspec": ({ key }) => key?.spec,
+    "kms:keyusage": ({ key }) => key?.usage,
+    "kms:customermasterkeyspec": ({ key }) => key?.spec,
+    "kms:customermasterkeyusage": ({ key }) => key?.usage,
+    "kms:keyorigin": ({ key }) => key?.origin,
+    "kms:multiregion": ({ key }) => key && String(key.multiRegion !== undefined),
+    "kms:multiregionkeytype": ({ key }) => key?.multiRegion,
+    "aws:principalarn": ({ caller }) => principalArnOf(caller.arn),
+    "aws:principalaccount": ({ caller }) => caller.accountId,
+    "aws:principaltype": ({ caller }) => principalType(caller.arn),
+    "aws:principalisawsservice": () => "false",
+    "aws:viaawsservice": () => "false",
+    "aws:username": ({ caller }) => /:user\/(?:.*\/)?([^/]+)$/.exec(caller.arn)?.[1],
+    "aws:requestedregion": ({ region }) => region,
+    "aws:resourceaccount": ({ key }) => key?.accountId,
+    "aws:securetransport": () => "true",
+    "aws:currenttime": ({ now }) => new Date(now).toISOString(),
+    "aws:epochtime": ({ now }) => String(Math.floor(now / 1000)),
+  }),
+);
 
 function ignoringCase(values: Readonly<Record<string, string>>, lowerCaseName: string): string | undefined {
   return Object.entries(values).find(([name]) => name.toLowerCase() === lowerCaseName)?.[1];
 }
 
 function lowerCaseKeys(values: Readonly<Record<string, Value>>): Map<string, Value> {
-  return new Map(Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [[name.toLowerCase(), value]])));
+  return new Map(
+    Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [[name.toLowerCase(), value]])),
+  );
 }
 
 function principalType(arn: string): string {
