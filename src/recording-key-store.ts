@@ -34,7 +34,7 @@ import type { RecordingReader } from "./recording/recording-reader.js";
 import type { SalvagedRecording } from "./recording/salvage.js";
 import { RecordingCipher, type RecordingMetadata } from "./recording-cipher.js";
 
-export type { ByteStreamBody };
+;
 
 /** What {@link RecordingKeyStore.configure} has done. */
 export interface ConfigureResult {

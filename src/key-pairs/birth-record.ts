@@ -38,7 +38,7 @@ export interface BirthRecord {
 }
 
 /** A `test` pair never becomes active, whatever a store says. */
-export type KeyPairPurpose = (typeof keyPairPurposes)[number];
+type KeyPairPurpose = (typeof keyPairPurposes)[number];
 
 const keyPairPurposes = ["test", "key-pair"] as const;
 const magic = Buffer.from("RKSKEY\x00\x01", "latin1");

@@ -38,7 +38,7 @@ const magic = Buffer.from("RKSREC", "latin1");
 const version = 1;
 /** Magic, version (u16), length of the fields (u32). */
 export const headerPrefixLength = 12;
-export const maxHeaderLength = 32_768;
+const maxHeaderLength = 32_768;
 const maxRecipients = 8;
 /** Of public metadata, as JSON text in UTF-8, bytes. */
 const maxPublicMetadata = 8_192;

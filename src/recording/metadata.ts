@@ -10,7 +10,7 @@ import { defaultSegmentLength, floeHeaderLength, segmentOverhead } from "./sizes
  */
 
 /** Of metadata, as JSON text in UTF-8, bytes. */
-export const maxMetadata = 65_536;
+const maxMetadata = 65_536;
 /** The text is padded with spaces to a multiple of this, bytes, so that its length says little. */
 const block = 256;
 const space = 0x20;

@@ -1,7 +1,7 @@
 import { ByteSource, type RecordingStream } from "../recording/byte-source.js";
 
 /** A body has another length than its head promised. */
-export class BodyLengthError extends Error {
+class BodyLengthError extends Error {
   override readonly name = "BodyLengthError";
 }
 

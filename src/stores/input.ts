@@ -4,7 +4,7 @@ import type { KeyPairListQuery, StoredKeyPair, StoredWrapping } from "./key-pair
 /** Longest document that a store takes. */
 export const maxDocumentLength = 64 * 1024;
 /** Longest organization id, in bytes of UTF-8. */
-export const maxOrganizationIdLength = 512;
+const maxOrganizationIdLength = 512;
 
 const recordId = /^[A-Za-z0-9_-]{1,64}$/;
 const loneSurrogate = /\p{Surrogate}/u;

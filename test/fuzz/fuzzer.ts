@@ -19,7 +19,7 @@ export interface FuzzSummary {
   failure?: FuzzFailure;
 }
 
-export interface FuzzFailure {
+interface FuzzFailure {
   readonly index: number;
   readonly input: Buffer;
   readonly reason: string;
@@ -30,7 +30,7 @@ const deadline = 5_000;
 const mostMemory = 64 * 1_048_576;
 
 /** A promise of the library does not hold. */
-export class BrokenPromise extends Error {}
+class BrokenPromise extends Error {}
 
 export function promise(kept: boolean, what: string): asserts kept {
   if (!kept) throw new BrokenPromise(what);

@@ -44,7 +44,7 @@ const names = {
   asset: "main",
   confirmation: "confirmed",
 } as const;
-export const headers: readonly Buffer[] = [
+const headers: readonly Buffer[] = [
   encodeHeader({ ...names, recipients: [recipient], segmentLength: 4_096 }),
   encodeHeader({
     ...names,

@@ -8,7 +8,7 @@ import {
   type SeekableRecording,
 } from "../../src/http/index.js";
 
-export interface Answer {
+interface Answer {
   readonly status: number;
   readonly headers: Record<string, string | undefined>;
   readonly body: Buffer;
@@ -20,7 +20,7 @@ export interface Door {
   open(recording: SeekableRecording, options: RecordingAnswerOptions): Promise<OpenDoor>;
 }
 
-export interface OpenDoor extends AsyncDisposable {
+interface OpenDoor extends AsyncDisposable {
   /** Rejects if the answer breaks off. */
   ask(method: string, headers?: Record<string, string>): Promise<Answer>;
   /** Reads the beginning of the whole recording, then leaves. */

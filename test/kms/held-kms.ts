@@ -16,7 +16,7 @@ export interface Call {
 }
 
 /** A provider whose calls end when, and as, the test says. */
-export class HeldKms {
+class HeldKms {
   /** Calls that have begun, in order. */
   readonly calls: Call[] = [];
   /** Under way now. */

@@ -1,6 +1,6 @@
 /* What there is while the key is changed, as plain numbers: a store, what workers remember, what may disturb. */
 
-export type Call = "rotate" | "scheduled" | "configure";
+type Call = "rotate" | "scheduled" | "configure";
 
 /** Each leaves out one rule, so that a test sees what the rule is there for. */
 export type BrokenRule =
@@ -88,7 +88,7 @@ export interface Worker {
 
 export const nothing = 0;
 export const failed = -1;
-export const first = 1;
+const first = 1;
 
 export interface Janitor {
   readonly at: (typeof janitorPlaces)[number];

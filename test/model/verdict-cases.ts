@@ -8,11 +8,11 @@ export type PairName = "O" | "P" | "Q" | "F";
 export const sequences: Readonly<Record<PairName, number>> = { O: 1, P: 2, Q: 3, F: 9 };
 
 export const helds = ["nothing", "unconfirmed P", "P by kms", "P by host", "P by fleet"] as const;
-export const heads = ["none", "P", "Q", "O", "F", "garbage"] as const;
+const heads = ["none", "P", "Q", "O", "F", "garbage"] as const;
 /** What KMS does: disowns the head's pair alone, refuses, stays away or comes late for all. */
-export const kmsModes = ["answers", "disowns", "refuses", "is away", "comes late"] as const;
+const kmsModes = ["answers", "disowns", "refuses", "is away", "comes late"] as const;
 /** `stale` and `replayed` are the fleet's own words of yesterday, of P and of O. */
-export const words = ["none", "of P", "of Q", "stale", "replayed", "forged"] as const;
+const words = ["none", "of P", "of Q", "stale", "replayed", "forged"] as const;
 
 export interface VerdictCase {
   readonly held: (typeof helds)[number];

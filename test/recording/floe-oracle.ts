@@ -62,14 +62,14 @@ function DERIVE_KEY(parameters: Parameters, { MessageKey, iv, aad }: State, posi
   return FLOE_KDF(parameters, MessageKey, iv, aad, Buffer.concat([Buffer.from("DEK:"), I2BE(masked, 8)]), AEAD_KEY_LEN);
 }
 
-export function startEncryption(parameters: Parameters, key: Bytes, aad: Bytes): { State: State; Header: Buffer } {
+function startEncryption(parameters: Parameters, key: Bytes, aad: Bytes): { State: State; Header: Buffer } {
   const iv = parameters.RND(FLOE_IV_LEN);
   const HeaderTag = FLOE_KDF(parameters, key, iv, aad, Buffer.from("HEADER_TAG:"), 32);
   const MessageKey = FLOE_KDF(parameters, key, iv, aad, Buffer.from("MESSAGE_KEY:"), KDF_KEY_LEN);
   return { State: { MessageKey, iv, aad }, Header: Buffer.concat([PARAM_ENCODE(parameters), iv, HeaderTag]) };
 }
 
-export function startDecryption(parameters: Parameters, key: Bytes, aad: Bytes, header: Buffer): State {
+function startDecryption(parameters: Parameters, key: Bytes, aad: Bytes, header: Buffer): State {
   const iv = header.subarray(10, 42);
   if (!header.subarray(0, 10).equals(PARAM_ENCODE(parameters))) throw new Error("Invalid Header");
   if (!FLOE_KDF(parameters, key, iv, aad, Buffer.from("HEADER_TAG:"), 32).equals(header.subarray(42)))
@@ -77,7 +77,7 @@ export function startDecryption(parameters: Parameters, key: Bytes, aad: Bytes, 
   return { MessageKey: FLOE_KDF(parameters, key, iv, aad, Buffer.from("MESSAGE_KEY:"), KDF_KEY_LEN), iv, aad };
 }
 
-export function encryptSegment(
+function encryptSegment(
   parameters: Parameters,
   state: State,
   plaintext: Bytes,
@@ -94,7 +94,7 @@ export function encryptSegment(
   return Buffer.concat([I2BE(length, 4), aead_iv, ciphertext, cipher.getAuthTag()]);
 }
 
-export function decryptSegment(
+function decryptSegment(
   parameters: Parameters,
   state: State,
   segment: Buffer,

@@ -188,7 +188,7 @@ const rolePolicySchema = z.strictObject({
   partition: partitionSchema,
 });
 
-export function accountArn(partition: string, accountId: string): string {
+function accountArn(partition: string, accountId: string): string {
   return `arn:${partition}:iam::${accountId}:root`;
 }
 

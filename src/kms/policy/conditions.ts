@@ -3,7 +3,7 @@ import { wildcard } from "./wildcard.js";
 
 /** The values of a condition key (lower case) in a request; undefined if the request has none. */
 export type ConditionContext = (key: string) => readonly string[] | undefined;
-export type ConditionTest = (context: ConditionContext) => boolean;
+type ConditionTest = (context: ConditionContext) => boolean;
 
 /** Makes the test of one value in the request against one value in the policy. */
 type Comparison = (wanted: string) => (given: string) => boolean;

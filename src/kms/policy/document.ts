@@ -18,7 +18,7 @@ export interface PolicyStatement {
 }
 
 /** `Action` or `NotAction`, `Resource` or `NotResource`. */
-export interface Selection {
+interface Selection {
   readonly not: boolean;
   /** Empty in a key policy's statement that has neither form. */
   readonly names: readonly string[];

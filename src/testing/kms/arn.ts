@@ -48,8 +48,8 @@ export function parseKmsArn(arn: string): KmsArn | undefined {
   return { partition, region, accountId, type, id: type === "alias" ? `alias/${name}` : name };
 }
 
-export const keyIdForms = ["key-id", "key-arn", "alias-name", "alias-arn"] as const;
-export type KeyIdForm = (typeof keyIdForms)[number];
+const keyIdForms = ["key-id", "key-arn", "alias-name", "alias-arn"] as const;
+type KeyIdForm = (typeof keyIdForms)[number];
 
 /** What a `KeyId` of a request names, once account and Region of the caller have filled its gaps. */
 export interface KeyReference {

@@ -21,7 +21,7 @@ export const grantOperations = [
   "Encapsulate",
   "Decapsulate",
 ] as const;
-export type GrantOperation = (typeof grantOperations)[number];
+type GrantOperation = (typeof grantOperations)[number];
 
 export interface Grant {
   readonly id: string;

@@ -1,7 +1,7 @@
 import { AwsError, unsupported, validation } from "./aws-error.js";
 
 /** What an operation accepts, member by member; enough to word refusals as the service does. */
-export interface MemberRule {
+interface MemberRule {
   type:
     | "string"
     | "blob"

@@ -22,7 +22,7 @@ export interface KmsPrincipalInit {
   conditionKeys?: Readonly<Record<string, string | readonly string[]>>;
 }
 
-export const administratorPolicy = JSON.stringify({
+const administratorPolicy = JSON.stringify({
   Version: "2012-10-17",
   Statement: [{ Effect: "Allow", Action: "*", Resource: "*" }],
 });

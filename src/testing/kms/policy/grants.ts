@@ -25,7 +25,7 @@ function allows(grant: Grant, { caller, action, encryptionContext, newGrant }: G
   return encryptionContext === undefined || meetsConstraints(grant, encryptionContext);
 }
 
-export function meetsConstraints({ constraints }: Pick<Grant, "constraints">, context: EncryptionContext): boolean {
+function meetsConstraints({ constraints }: Pick<Grant, "constraints">, context: EncryptionContext): boolean {
   const { subset, equals } = constraints ?? {};
   return (
     (subset === undefined || includes(context, subset)) &&
