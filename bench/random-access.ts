@@ -4,13 +4,13 @@ import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { bytesSource, type RandomAccessSource } from "../src/index.js";
-import { defaultSegmentLength as segmentLength } from "../src/recording/sizes.js";
 import { fileSource } from "../src/sources/index.js";
 import { floorDecrypt } from "./shared/floor.js";
 import { benchKeyStore } from "./shared/key-store.js";
 import { byScale, bytesShown, GiB, interleaved, KiB, MiB, perSecond, speedRatios, spread } from "./shared/measure.js";
 import { plaintext } from "./shared/streams.js";
 import { counted, type Row, type Scale, type Subject } from "./shared/subject.js";
+import { defaultSegmentLength as segmentLength } from "../src/format/segments.js";
 
 const recordingId = "recording-1";
 const readLength = 64 * KiB;

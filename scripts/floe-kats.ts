@@ -1,8 +1,8 @@
 // Known answers of the FLOE reference implementations: NAME_pt.txt and NAME_ct.txt in a folder, as hex.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { FloeDecryptor, FloeEncryptor, isInnerSegment, segmentParts } from "../src/recording/floe.js";
-import { floeHeaderLength, segmentOverhead } from "../src/recording/sizes.js";
+import { FloeDecryptor, FloeEncryptor, isInnerSegment, segmentParts } from "../src/format/floe.js";
+import { floeHeaderLength, segmentOverhead } from "../src/format/segments.js";
 
 const key = Buffer.alloc(32);
 const aad = Buffer.from("This is AAD");

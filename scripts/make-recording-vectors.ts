@@ -2,8 +2,8 @@
 import { constants, createPublicKey, generateKeyPairSync, publicEncrypt, randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import sodium from "libsodium-wrappers";
-import { encodeFields, type Field } from "../src/encoding/fields.js";
-import { birthRecordDigest, encodeBirthRecord, type BirthRecord } from "../src/key-pairs/birth-record.js";
+import { encodeFields, type Field } from "../src/format/fields.js";
+import { birthRecordDigest, encodeBirthRecord, type BirthRecord } from "../src/format/birth-record.js";
 import { encryptAll } from "../test/recording/floe-oracle.js";
 
 await sodium.ready;

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 /** The worker thread's source, in one piece: `src/threads/worker-code.ts` says what for. Readable, since it is shipped. */
 export function compileWorkerCode(): string {
   const { outputFiles } = buildSync({
-    entryPoints: [fileURLToPath(new URL("../src/threads/worker.ts", import.meta.url))],
+    entryPoints: [fileURLToPath(new URL("../src/recording/threads/worker.ts", import.meta.url))],
     bundle: true,
     write: false,
     platform: "node",

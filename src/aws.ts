@@ -1,1 +1,1 @@
-export { AwsKmsProvider, type AwsKmsProviderOptions, type KmsClientLike } from "./kms/aws-kms-provider.js";
+export { AwsKmsProvider, type AwsKmsProviderOptions, type KmsClientLike } from "./kms/aws/aws-kms-provider.js";

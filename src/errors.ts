@@ -1,6 +1,3 @@
-import type { AdministrationMethod, Permission } from "./administration.js";
-import type { TestReport } from "./key-pairs/test-run.js";
-import type { KmsFailureKind } from "./kms/failures.js";
 
 /** Every `code` that an error of this library can carry. `docs/errors.md` says what each means and what to do. */
 export type ErrorCode =
@@ -99,68 +96,4 @@ function describeGiven(given: unknown): string {
   if (ArrayBuffer.isView(given)) return `${given.constructor.name} of ${given.byteLength} bytes`;
   if (typeof given === "object") return given.constructor?.name ?? "object";
   return typeof given;
-}
-
-/** An administrator called what their permissions do not allow. Nothing was done. */
-export class NotPermittedError extends RecordingKeyStoreError {
-  static override readonly errorName = "NotPermittedError";
-  override readonly name = "NotPermittedError";
-  readonly method: AdministrationMethod;
-  /** The one that is missing. */
-  readonly permission: Permission;
-
-  constructor(method: AdministrationMethod, permission: Permission) {
-    super("ERR_NOT_PERMITTED", `${method}() needs the permission ${permission}`);
-    this.method = method;
-    this.permission = permission;
-  }
-}
-
-/** A KMS call failed. `kind` is the classified cause; `awsErrorName` is what KMS itself called it, if it answered. */
-export class KmsError extends RecordingKeyStoreError {
-  static override readonly errorName = "KmsError";
-  override readonly name = "KmsError";
-  readonly kind: KmsFailureKind;
-  readonly operation: string;
-  readonly keyId: string | undefined;
-  readonly awsErrorName: string | undefined;
-  readonly requestId: string | undefined;
-
-  constructor(init: {
-    code: ErrorCode;
-    kind: KmsFailureKind;
-    message: string;
-    retryable: boolean;
-    operation: string;
-    keyId?: string | undefined;
-    awsErrorName?: string | undefined;
-    requestId?: string | undefined;
-    cause?: unknown;
-  }) {
-    super(init.code, init.message, { retryable: init.retryable, cause: init.cause });
-    this.kind = init.kind;
-    this.operation = init.operation;
-    this.keyId = init.keyId;
-    this.awsErrorName = init.awsErrorName;
-    this.requestId = init.requestId;
-  }
-}
-
-/** `configure()` was given a configuration that fails its test; nothing has changed. */
-export class TestFailedError extends RecordingKeyStoreError {
-  static override readonly errorName = "TestFailedError";
-  override readonly name = "TestFailedError";
-  readonly report: TestReport;
-
-  constructor(report: TestReport) {
-    super(
-      "ERR_TEST_FAILED",
-      `the test of ${report.kmsKeyAliasArn} failed: ${report.diagnosis?.summary ?? report.error?.message ?? "see the report"}`,
-      {
-        cause: report.error,
-        retryable: report.error?.retryable ?? false,
-      },
-    );
-    this.report = report;
-  }
 }

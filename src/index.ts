@@ -1,16 +1,16 @@
-export { RecordingKeyStore, type ConfigureResult } from "./recording-key-store.js";
+export { RecordingKeyStore, type ConfigureResult } from "./key-store/recording-key-store.js";
 export {
   RecordingKeyStores,
   type RecordingKeyStoresEvents,
   type RecordingKeyStoresStatus,
-} from "./recording-key-stores.js";
+} from "./key-store/registry.js";
 export {
   permissionNeeded,
   permissions,
   type AdministrationMethod,
   type KeyStoreAdministration,
   type Permission,
-} from "./administration.js";
+} from "./key-store/administration.js";
 export type {
   CallOptions,
   ConfigurationInput,
@@ -28,7 +28,7 @@ export type {
   RecordingKeyStoresOptions,
   RecordingName,
   ThreadOptions,
-} from "./configuration.js";
+} from "./key-store/options.js";
 export type {
   BodyOf,
   ByteStream,
@@ -39,28 +39,23 @@ export type {
   StreamTotals,
 } from "./recording/bodies.js";
 export type { SalvagedRecording, SalvageTotals } from "./recording/salvage.js";
-export type { RecordingMetadata } from "./recording-cipher.js";
+export type { RecordingMetadata } from "./key-store/recording-cipher.js";
 export { bytesSource, type RandomAccessSource } from "./recording/random-access-source.js";
-export type { RangeOptions, ReadOptions, RecordingReader } from "./recording/recording-reader.js";
-export type { FileProgress } from "./files/progress.js";
-export type { DecryptedFile, EncryptedFile } from "./files/recording-files.js";
-
-export type { KeyStoreConfiguration } from "./key-pairs/rotation.js";
-export type { KeyPairInfo, KeyPairPage } from "./key-pairs/history.js";
-export type { OrphanedKeyPair, OrphanReport } from "./key-pairs/orphans.js";
-export type { RewrapReport } from "./key-pairs/rewrap.js";
-export type { KeyStoreStatus } from "./key-pairs/status.js";
-export type { StoreHeadReport } from "./key-pairs/store-head.js";
+export type { RangeOptions, ReadOptions, RecordingReader } from "./recording/reader/recording-reader.js";
+export type { FileProgress } from "./recording/files/progress.js";
+export type { DecryptedFile, EncryptedFile } from "./recording/files/recording-files.js";
+export type { KeyPairInfo, KeyPairPage } from "./key-pairs/operations/history.js";
+export type { OrphanedKeyPair, OrphanReport } from "./key-pairs/operations/orphans.js";
+export type { RewrapReport } from "./key-pairs/operations/rewrap.js";
+export type { KeyStoreStatus } from "./key-pairs/operations/status.js";
+export type { StoreHeadReport } from "./key-pairs/operations/store-head.js";
 export type { VouchedBy } from "./key-pairs/trust.js";
-export type { TestReport, TestStep, TestStepName } from "./key-pairs/test-run.js";
-export type { Confirmation, KeyPairReason, KeyPairSpec, PeriodicKeyChange } from "./key-pairs/vocabulary.js";
+export type { TestReport, TestStep, TestStepName } from "./key-pairs/operations/configuration-test.js";
+export type { Confirmation, KeyPairReason, KeyPairSpec, PeriodicKeyChange } from "./format/vocabulary.js";
 
 export {
   InvalidInputError,
-  KmsError,
-  NotPermittedError,
   RecordingKeyStoreError,
-  TestFailedError,
   type ErrorCode,
 } from "./errors.js";
 export { diagnosticsChannelName, type EventListener, type EventName, type RecordingKeyStoreEvents } from "./events.js";
@@ -78,15 +73,15 @@ export {
   kmsFailureKinds,
   type KmsFailureGroup,
   type KmsFailureKind,
-} from "./kms/failures.js";
-export { checkKeyPolicy, type KeyPolicyCheckOptions, type KeyPolicyReport } from "./kms/key-policy/check.js";
+} from "./kms/kms-error.js";
+export { checkKeyPolicy, type KeyPolicyCheckOptions, type KeyPolicyReport } from "./key-policy/check.js";
 export {
   keyPolicyFindingCodes,
   type KeyPolicyFinding,
   type KeyPolicyFindingCode,
   type KeyPolicyStatementPlace,
-} from "./kms/key-policy/findings.js";
-export type { KeyAccess, RecordingKeyGrant } from "./kms/key-policy/grant.js";
+} from "./key-policy/findings.js";
+export type { KeyAccess, RecordingKeyGrant } from "./key-policy/grant.js";
 export {
   recordingKeyPolicy,
   recordingKeyStatements,
@@ -96,7 +91,7 @@ export {
   type RecordingKeyPolicyOptions,
   type RecordingRolePolicyOptions,
   type RolePolicy,
-} from "./kms/key-policy/write.js";
+} from "./key-policy/write.js";
 export { diagnose, type Diagnosis, type DiagnosisContext } from "./kms/diagnosis.js";
 
 export type {
@@ -109,3 +104,7 @@ export type {
 } from "./stores/key-pair-store.js";
 export type { LastConfirmedStore } from "./stores/last-confirmed-store.js";
 export { systemClock, type Clock } from "./clock.js";
+export { KmsError } from "./kms/kms-error.js";
+export { TestFailedError } from "./key-pairs/operations/configuration-test.js";
+export { NotPermittedError } from "./key-store/administration.js";
+export type { KeyStoreConfiguration } from "./format/vocabulary.js";

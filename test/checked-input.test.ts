@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import * as z from "zod";
-import { checkInput, ownOptions } from "../src/checked-input.js";
-import { check, schemas } from "../src/configuration.js";
+import { checkInput, ownOptions } from "../src/util/check-input.js";
+import { check, schemas } from "../src/key-store/options.js";
 import type { InvalidInputError } from "../src/errors.js";
 import { polluted } from "./support/polluted.js";
 
@@ -93,7 +93,7 @@ it.each([[["111122223333"]], [7], ["text"]])(
   "%j in all of Object.prototype changes nothing about first uses",
   async (value) => {
     vi.resetModules();
-    const fresh = await import("../src/configuration.js");
+    const fresh = await import("../src/key-store/options.js");
     const all = names.reduce<() => object>(
       (task, name) => () => polluted(name, value, task),
       () => outcomes(fresh.check),

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { answerRecordingRequest, recordingResponse, type SeekableRecording } from "../src/http/index.js";
-import { checkKeyPolicy } from "../src/kms/key-policy/check.js";
-import { recordingKeyPolicy, recordingKeyStatements, recordingRolePolicy } from "../src/kms/key-policy/write.js";
+import { checkKeyPolicy } from "../src/key-policy/check.js";
+import { recordingKeyPolicy, recordingKeyStatements, recordingRolePolicy } from "../src/key-policy/write.js";
 import { httpSource, type FetchLike } from "../src/sources/index.js";
 import { s3Source } from "../src/sources/s3.js";
 import { polluted } from "./support/polluted.js";

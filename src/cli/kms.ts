@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
-import { requireRegion } from "../testing/kms/arn.js";
-import { InMemoryKms } from "../testing/kms/index.js";
+import { requireRegion } from "../in-memory-kms/arn.js";
+import { InMemoryKms } from "../in-memory-kms/index.js";
 import { UsageError, type Command } from "./command.js";
 import { watchForTheEnd } from "./lifetime.js";
 import { readPrincipals } from "./principals-file.js";

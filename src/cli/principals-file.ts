@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { KmsPrincipals, type KmsPrincipalInit } from "../testing/kms/principals.js";
+import { KmsPrincipals, type KmsPrincipalInit } from "../in-memory-kms/principals.js";
 import { UsageError } from "./command.js";
 
 /** @throws UsageError naming the file and what is wrong with it */

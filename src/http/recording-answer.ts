@@ -1,6 +1,6 @@
-import { ownOptions } from "../checked-input.js";
+import { ownOptions } from "../util/check-input.js";
 import { InvalidInputError } from "../errors.js";
-import { ByteSource, type RecordingStream } from "../recording/byte-source.js";
+import { ByteSource, type RecordingStream } from "../recording/stream-source.js";
 import {
   answerHead,
   failureHead,

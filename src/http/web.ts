@@ -1,4 +1,4 @@
-import { ownOptions } from "../checked-input.js";
+import { ownOptions } from "../util/check-input.js";
 import type { RecordingAnswerOptions } from "./answer-head.js";
 import { answerRecordingRequest, type SeekableRecording } from "./recording-answer.js";
 

@@ -1,10 +1,10 @@
 import type { Clock } from "../clock.js";
 import type { EventSink } from "../events.js";
-import type { FleetStatus } from "./fleet-status.js";
-import type { KeyHealth } from "./health.js";
-import type { HostMemory } from "./host-memory.js";
+import type { FleetStatus } from "./active/fleet-status.js";
+import type { KeyHealth } from "./active/health.js";
+import type { HostMemory } from "./active/last-confirmed.js";
 import type { KmsCalls } from "./kms-calls.js";
-import type { PrivateKeyCustody } from "./private-key-custody.js";
+import type { PrivateKeyCustody } from "./custody/private-key-custody.js";
 import type { KeyPairRecords } from "./records.js";
 import type { Trust } from "./trust.js";
 

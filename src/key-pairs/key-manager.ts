@@ -1,40 +1,39 @@
 import type { Clock } from "../clock.js";
-import type { CheckedOptions } from "../configuration.js";
+import type { CheckedOptions } from "../key-store/options.js";
 import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
 import type { EventSink } from "../events.js";
 import type { KmsCallLimit } from "../kms/call-limit.js";
 import { GuardedKmsProvider } from "../kms/guarded-kms-provider.js";
-import { TrustAnchor } from "../kms/trust-anchor.js";
-import { abortable } from "../kms/waiting.js";
-import type { DataKeyLease } from "../recording/data-key-lease.js";
-import { ProcessLastConfirmed, type LastConfirmedStore } from "../stores/last-confirmed-store.js";
-import { ActiveKeyPairs } from "./active-key-pair.js";
-import type { ConfirmedMemory } from "./confirmed-memory.js";
+import { TrustAnchor } from "./trust-anchor.js";
+import { abortable } from "../util/abort.js";
+import { ProcessLastConfirmed, type LastConfirmedStore, type ConfirmedMemory } from "../stores/last-confirmed-store.js";
+import { ActiveKeyPairs } from "./active/active-key-pair.js";
 import type { KeyPairContext } from "./context.js";
-import { DataKeys, type Recipient } from "./data-keys.js";
+import { DataKeys, type Recipient } from "./custody/data-keys.js";
 import { disownedClaimsOf } from "./disowned-claims.js";
-import { FleetStatus } from "./fleet-status.js";
-import { FleetSecret } from "./fleet-word.js";
-import { KeyHealth } from "./health.js";
-import type { ActiveKeyPair } from "./held-key-pair.js";
-import { keyPairInfo, listHistory, WalkedHistory, type KeyPairInfo, type KeyPairPage } from "./history.js";
-import { HostMemory } from "./host-memory.js";
+import { FleetStatus } from "./active/fleet-status.js";
+import { FleetSecret } from "./active/fleet-word.js";
+import { KeyHealth } from "./active/health.js";
+import type { ActiveKeyPair } from "./active/held-key-pair.js";
+import { keyPairInfo, listHistory, WalkedHistory, type KeyPairInfo, type KeyPairPage } from "./operations/history.js";
+import { HostMemory } from "./active/last-confirmed.js";
 import { KmsCalls } from "./kms-calls.js";
-import { removeOrphans, type OrphanReport } from "./orphans.js";
-import { sharedCustody, type PrivateKeyCustody } from "./private-key-custody.js";
+import { removeOrphans, type OrphanReport } from "./operations/orphans.js";
+import { sharedCustody, type PrivateKeyCustody } from "./custody/private-key-custody.js";
 import { KeyPairRecords } from "./records.js";
-import { rewrapKeyPairs, type RewrapReport } from "./rewrap.js";
+import { rewrapKeyPairs, type RewrapReport } from "./operations/rewrap.js";
 import {
   configurationOf,
   isSameConfiguration,
   KeyRotation,
-  type ChangeRequest,
-  type KeyStoreConfiguration,
-} from "./rotation.js";
-import { readStatus, type KeyStoreStatus } from "./status.js";
-import { acceptRestored, replaceUntrustedHead, type StoreHeadReport } from "./store-head.js";
-import { runTest, type TestReport } from "./test-run.js";
+  type ChangeRequest
+} from "./active/rotation.js";
+import { readStatus, type KeyStoreStatus } from "./operations/status.js";
+import { acceptRestored, replaceUntrustedHead, type StoreHeadReport } from "./operations/store-head.js";
+import { runTest, type TestReport } from "./operations/configuration-test.js";
 import { Trust, unconfirmed, type VouchedKeyPair } from "./trust.js";
+import type { DataKeyLease } from "../recording/segment-keys.js";
+import type { KeyStoreConfiguration } from "../format/vocabulary.js";
 
 /** The pair to encrypt with, and what the result must say about it. */
 export type EncryptionKey = ActiveKeyPair & {

@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { birthRecordContextKey, purposeContextKey, type CiphertextPurpose } from "../kms/context-keys.js";
 import type { EncryptionContext } from "../kms/kms-provider.js";
 import { RecordingKeyStoreError } from "../errors.js";
-import { birthRecordDigest, decodeBirthRecord, type BirthRecord } from "./birth-record.js";
-import { importWrappingKey, type WrappingKey } from "./key-wrapping.js";
+import { birthRecordDigest, decodeBirthRecord, type BirthRecord } from "../format/birth-record.js";
+import { importWrappingKey, type WrappingKey } from "../format/data-key-wrapping.js";
 
 /** Something encrypted by KMS, and the ARN of the key that did it. */
 export interface KmsCiphertext {

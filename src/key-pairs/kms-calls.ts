@@ -1,12 +1,11 @@
 import { createHash, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
 import { types } from "node:util";
-import { secretBuffer, wipe } from "../encoding/secrets.js";
-import { KmsError } from "../errors.js";
+import { secretBuffer, wipe } from "../util/secrets.js";
 import { isKmsKeyArn, parseKmsArn, replicaArn, sameAccountAndRegion } from "../kms/arn.js";
 import type { CiphertextPurpose } from "../kms/context-keys.js";
-import { kmsError, type KmsFailureKind } from "../kms/failures.js";
+import { kmsError, type KmsFailureKind, KmsError } from "../kms/kms-error.js";
 import type { EncryptionContext, KmsKeyDescription, KmsProvider } from "../kms/kms-provider.js";
-import { birthRecordDigest, encodeBirthRecord, type BirthRecord } from "./birth-record.js";
+import { birthRecordDigest, encodeBirthRecord, type BirthRecord } from "../format/birth-record.js";
 import {
   attestedDigest,
   encryptionContextOf,
@@ -16,8 +15,8 @@ import {
   type KeyPairParts,
   type KmsCiphertext,
 } from "./key-pair.js";
-import { importUnwrappingKey, importWrappingKey, type UnwrappingKey, type WrappingKey } from "./key-wrapping.js";
-import { x25519KeyLength } from "./sealed-box.js";
+import { importUnwrappingKey, importWrappingKey, type UnwrappingKey, type WrappingKey } from "../format/data-key-wrapping.js";
+import { x25519KeyLength } from "../format/sealed-box.js";
 
 /** Everything of a new pair's birth record that its maker decides. */
 export type NewKeyPair = Omit<BirthRecord, "keyPairId">;

@@ -1,5 +1,5 @@
-import { KmsError, RecordingKeyStoreError } from "../errors.js";
-import { kmsFailureGroup } from "../kms/failures.js";
+import { RecordingKeyStoreError } from "../errors.js";
+import { kmsFailureGroup, KmsError } from "../kms/kms-error.js";
 import type { StoredWrapping } from "../stores/key-pair-store.js";
 import { decodeDocument, encodeDocument } from "./documents.js";
 import type { ClaimedKeyPair, KmsCiphertext } from "./key-pair.js";

@@ -1,6 +1,6 @@
 import { types } from "node:util";
 import { RecordingKeyStoreError } from "../errors.js";
-import { boundedCall, DeadlineError } from "../kms/waiting.js";
+import { boundedCall, DeadlineError } from "../util/abort.js";
 import type {
   KeyPairStore,
   StoreCallOptions,

@@ -1,14 +1,14 @@
 import type { Clock } from "../clock.js";
-import { KmsError, RecordingKeyStoreError } from "../errors.js";
+import { RecordingKeyStoreError } from "../errors.js";
 import { isKmsKeyArn, parseKmsArn, regionOf, replicaArn, sameAccountAndRegion } from "../kms/arn.js";
-import { kmsFailureGroup } from "../kms/failures.js";
-import type { TrustAnchor } from "../kms/trust-anchor.js";
-import { abortable } from "../kms/waiting.js";
+import { kmsFailureGroup, KmsError } from "../kms/kms-error.js";
+import type { TrustAnchor } from "./trust-anchor.js";
+import { abortable } from "../util/abort.js";
 import type { DisownedClaims } from "./disowned-claims.js";
-import type { FleetWord } from "./fleet-word.js";
+import type { FleetWord } from "./active/fleet-word.js";
 import { attestedDigest, claimDigest, untrusted, type ClaimedKeyPair } from "./key-pair.js";
 import type { KmsCalls } from "./kms-calls.js";
-import { momentOf, type Moment } from "./private-key-custody.js";
+import { momentOf, type Moment } from "../clock.js";
 
 declare const vouched: unique symbol;
 declare const tolerated: unique symbol;

@@ -1,9 +1,10 @@
-import { KmsError, RecordingKeyStoreError } from "../errors.js";
+import { RecordingKeyStoreError } from "../errors.js";
 import type { KeyPairContext } from "./context.js";
 import { attestedDigest, untrusted, type ClaimedKeyPair } from "./key-pair.js";
 import { isProvenNeverActive, takeUp } from "./never-active.js";
-import { hasPassed } from "./private-key-custody.js";
 import type { Verdict, VouchedBy, VouchedKeyPair } from "./trust.js";
+import { KmsError } from "../kms/kms-error.js";
+import { hasPassed } from "../clock.js";
 
 /** A pair that somebody has vouched for, who, and when KMS last did. */
 export interface Vouched {

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import { KmsError, RecordingKeyStoreError } from "../errors.js";
+import { RecordingKeyStoreError } from "../errors.js";
 import type { StoredWrapping } from "../stores/key-pair-store.js";
 import type { KeyPairContext } from "./context.js";
 import { decodeDocument, encodeDocument } from "./documents.js";
 import type { ClaimedKeyPair, KmsCiphertext } from "./key-pair.js";
+import { KmsError } from "../kms/kms-error.js";
 
 /*
  * A pair's private half stands in its own record under the KMS key that it was made under. Rewrapping adds further

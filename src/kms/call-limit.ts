@@ -1,9 +1,8 @@
-import { KmsError } from "../errors.js";
 import { regionOf } from "./arn.js";
-import { kmsError, kmsFailureGroup } from "./failures.js";
+import { kmsError, kmsFailureGroup, KmsError } from "./kms-error.js";
 import type { KmsCallOptions, KmsProvider } from "./kms-provider.js";
-import { Slots } from "./slots.js";
-import { boundedCall, DeadlineError } from "./waiting.js";
+import { Slots } from "../util/semaphore.js";
+import { boundedCall, DeadlineError } from "../util/abort.js";
 
 /** So much of a Region's slots is for organizations whose last call got no answer. */
 const shareForProbes = 1 / 4;

@@ -1,4 +1,4 @@
-import type { KmsFailureKind } from "./failures.js";
+import type { KmsFailureKind } from "./kms-error.js";
 
 /** What advice can name. Every text is ready to stand in a sentence. */
 export interface Facts {

@@ -1,7 +1,6 @@
-import type { KmsError } from "../errors.js";
 import { parseKmsArn } from "./arn.js";
 import { adviceFor, type Facts } from "./diagnosis-advice.js";
-import type { KmsFailureKind } from "./failures.js";
+import type { KmsFailureKind, KmsError } from "./kms-error.js";
 
 /** What an administrator reads about a failure of KMS. Plain data, for a settings page. */
 export interface Diagnosis {

@@ -1,11 +1,11 @@
-import { wipe } from "../encoding/secrets.js";
-import { KmsError, RecordingKeyStoreError } from "../errors.js";
+import { wipe } from "../util/secrets.js";
+import { RecordingKeyStoreError } from "../errors.js";
 import { regionOf } from "./arn.js";
-import { kmsError, kmsFailureKinds } from "./failures.js";
+import { kmsError, kmsFailureKinds, KmsError } from "./kms-error.js";
 import type { KmsCallOptions, KmsProvider } from "./kms-provider.js";
-import { RegionLane } from "./region-lane.js";
-import { sanitizeCause } from "./sanitized-cause.js";
-import type { Discard } from "./waiting.js";
+import { RegionLane } from "./circuit.js";
+import { sanitizeCause } from "../util/safe-cause.js";
+import type { Discard } from "../util/abort.js";
 
 /** How many calls one organization has under way per Region at most: the calling account's quota is shared by all. */
 const defaultConcurrency = 16;

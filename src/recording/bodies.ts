@@ -1,15 +1,15 @@
 import type { Readable } from "node:stream";
 import type { ReadableStream } from "node:stream/web";
-import { wipe } from "../encoding/secrets.js";
-import { ByteSource, isStream, type ByteStream, type RecordingStream } from "./byte-source.js";
+import { wipe } from "../util/secrets.js";
+import { ByteSource, isStream, type ByteStream, type RecordingStream } from "./stream-source.js";
 import { decryptBytes, encryptBytes, type FillBytes } from "./bytes.js";
-import type { OpenHeader } from "./decrypt.js";
+import type { OpenHeader } from "./decryptor.js";
 import { openStream } from "./opening.js";
-import { RecordingEncryptor, type EncryptRequest } from "./encrypt.js";
-import type { OpenedHeader } from "./header.js";
-import type { Metadata } from "./metadata-json.js";
-import type { StreamTotals } from "./sizes.js";
-import { streamed, type ByteStreamBody } from "./streamed-body.js";
+import { RecordingEncryptor, type EncryptRequest } from "./encryptor.js";
+import type { OpenedHeader } from "../format/header.js";
+import { streamed, type ByteStreamBody } from "./streams.js";
+import type { Metadata } from "../format/canonical-json.js";
+import type { StreamTotals } from "../format/segments.js";
 
 /** A recording, encrypted or not: bytes, or a stream of them. */
 export type RecordingInput = Uint8Array | RecordingStream;

@@ -1,11 +1,10 @@
-import { RecordingDecryptor, type OpenHeader } from "./decrypt.js";
-import { RecordingEncryptor, type EncryptRequest } from "./encrypt.js";
-import type { FloeSegments } from "./floe.js";
-import { giveBack } from "./give-back.js";
-import type { OpenedHeader } from "./header.js";
-import type { SegmentKeys } from "./leased-floe.js";
-import { loopTurn } from "./loop-turn.js";
-import { bytesReader } from "./opening.js";
+import { RecordingDecryptor, type OpenHeader } from "./decryptor.js";
+import { RecordingEncryptor, type EncryptRequest } from "./encryptor.js";
+import type { FloeSegments } from "../format/floe.js";
+import { giveBack } from "../util/free-buffers.js";
+import type { OpenedHeader } from "../format/header.js";
+import type { SegmentKeys } from "./segment-keys.js";
+import { loopTurn } from "../util/event-loop.js";
 import {
   decryptionLayout,
   encryptionLayout,
@@ -13,10 +12,9 @@ import {
   sourceBytes,
   targetOffset,
   type SegmentLayout,
-  type SegmentRange,
-} from "./segment-layout.js";
-import { floeHeaderLength, plaintextSizeOf } from "./sizes.js";
-import { transformSegments } from "./transform-segments.js";
+  type SegmentRange, floeHeaderLength, plaintextSizeOf } from "../format/segments.js";
+import { transformSegments } from "../format/transform-segments.js";
+import { bytesReader } from "./byte-reader.js";
 
 /** Source bytes of one step: what it makes is still in the core's cache when it is copied. */
 export const stepBytes = 262_144;

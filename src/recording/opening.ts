@@ -1,6 +1,7 @@
-import { ByteReader, ByteSource, type RecordingStream } from "./byte-source.js";
-import { RecordingDecryptor, type DecryptRequest } from "./decrypt.js";
-import { streamed, type ByteStreamBody } from "./streamed-body.js";
+import { ByteReader } from "./byte-reader.js";
+import { RecordingDecryptor, type DecryptRequest } from "./decryptor.js";
+import { ByteSource, type RecordingStream } from "./stream-source.js";
+import { streamed, type ByteStreamBody } from "./streams.js";
 
 /** Opens a streamed recording up to its first segment. */
 export async function openSource(
@@ -42,15 +43,4 @@ export async function openStream<T>(
     onFailure: (failed: (error: unknown) => void) => decryptor.onFailure(failed),
   };
   return { decryptor, ...streamed(input, source, next, worker, request.signal) };
-}
-
-/** One chunk, then the end. */
-export function bytesReader(bytes: Uint8Array): ByteReader {
-  let rest: Uint8Array | undefined = bytes;
-  const once = async () => {
-    const chunk = rest;
-    rest = undefined;
-    return chunk?.length ? chunk : undefined;
-  };
-  return new ByteReader(once, true);
 }

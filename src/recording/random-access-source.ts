@@ -1,6 +1,6 @@
 import { types } from "node:util";
 import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
-import { abortable } from "../kms/waiting.js";
+import { abortable } from "../util/abort.js";
 
 /** An encrypted recording that can be read anywhere: a file, an object in S3, a URL with `Range`. */
 export interface RandomAccessSource {

@@ -1,10 +1,11 @@
 import type { RecordingInput } from "./bodies.js";
-import { isStream } from "./byte-source.js";
-import { RecordingDecryptor, type OpenHeader } from "./decrypt.js";
-import { openHead, readHead } from "./head.js";
-import type { OpenedHeader, RecordingHeader } from "./header.js";
-import { bytesReader, openSource } from "./opening.js";
+import { isStream } from "./stream-source.js";
+import { RecordingDecryptor, type OpenHeader } from "./decryptor.js";
+import { openHead, readHead } from "./preamble.js";
+import type { OpenedHeader, RecordingHeader } from "../format/header.js";
+import { openSource } from "./opening.js";
 import type { RandomAccessSource } from "./random-access-source.js";
+import { bytesReader } from "./byte-reader.js";
 
 /** How a recording's metadata is read. */
 export interface MetadataRequest {

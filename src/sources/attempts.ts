@@ -1,5 +1,5 @@
 import { InvalidInputError } from "../errors.js";
-import { boundedCall, DeadlineError } from "../kms/waiting.js";
+import { boundedCall, DeadlineError } from "../util/abort.js";
 import { sourceError } from "./source-errors.js";
 
 /** How patient a source is with its server. Times are in milliseconds, 1 to 600,000. */

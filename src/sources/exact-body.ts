@@ -1,4 +1,4 @@
-import { ByteSource, type RecordingStream } from "../recording/byte-source.js";
+import { ByteSource, type RecordingStream } from "../recording/stream-source.js";
 
 /** A body has another length than its head promised. */
 class BodyLengthError extends Error {

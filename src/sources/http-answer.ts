@@ -1,8 +1,7 @@
 import { Again } from "./attempts.js";
 import type { FetchedAnswer } from "./http-request.js";
-import { changed, checkPart, type Range, type Version } from "./part.js";
-import { parseUnsatisfiedRange } from "./read-range.js";
 import { sourceError } from "./source-errors.js";
+import { parseUnsatisfiedRange, changed, checkPart, type Range, type Version } from "./remote-source.js";
 
 /** Makes the server refuse (412) once it has another version. A weak ETag may not be asked for in a range request. */
 export function versionCondition({ etag, lastModified }: Version): Record<string, string> {

@@ -1,5 +1,5 @@
 import { InvalidInputError } from "../errors.js";
-import type { ByteStream } from "../recording/byte-source.js";
+import type { ByteStream } from "../recording/stream-source.js";
 
 /** What this needs of `fetch`, by its shape: the global one, that of undici, or a wrapper that signs requests. */
 export type FetchLike = (

@@ -1,12 +1,11 @@
-import { ownOptions } from "../checked-input.js";
+import { ownOptions } from "../util/check-input.js";
 import { InvalidInputError } from "../errors.js";
 import type { RandomAccessSource } from "../recording/random-access-source.js";
 import { Again, checkPatience, type PatienceOptions } from "./attempts.js";
 import { discardBody, readExactBody } from "./exact-body.js";
 import { checkAnswer, versionCondition } from "./http-answer.js";
 import { checkHeaders, checkUrl, redactor, type FetchLike, type HttpHeaders } from "./http-request.js";
-import type { Range, Version } from "./part.js";
-import { openRemote } from "./remote-source.js";
+import { openRemote, type Range, type Version } from "./remote-source.js";
 import { sourceError } from "./source-errors.js";
 
 export interface HttpSourceOptions extends PatienceOptions {

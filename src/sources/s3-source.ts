@@ -1,13 +1,12 @@
 import { GetObjectCommand, type GetObjectCommandOutput } from "@aws-sdk/client-s3";
-import { ownOptions } from "../checked-input.js";
+import { ownOptions } from "../util/check-input.js";
 import { InvalidInputError } from "../errors.js";
-import { errorName, readMetadata } from "../kms/sanitized-cause.js";
-import type { RecordingStream } from "../recording/byte-source.js";
+import { errorName, readMetadata } from "../util/safe-cause.js";
+import type { RecordingStream } from "../recording/stream-source.js";
 import type { RandomAccessSource } from "../recording/random-access-source.js";
 import { Again, checkPatience, type PatienceOptions } from "./attempts.js";
 import { discardBody, readExactBody } from "./exact-body.js";
-import { checkPart, type Range, type Version } from "./part.js";
-import { openRemote } from "./remote-source.js";
+import { openRemote, checkPart, type Range, type Version } from "./remote-source.js";
 import { sourceError, type SourceErrorCode } from "./source-errors.js";
 
 /** What this needs of an `S3Client`, by its shape: one of another copy or version of the SDK, or a mock, will do. */

@@ -1,5 +1,5 @@
 import { RecordingKeyStoreError, type ErrorCode } from "../errors.js";
-import { sanitizeCause } from "../kms/sanitized-cause.js";
+import { sanitizeCause } from "../util/safe-cause.js";
 
 /** How a source fails: each asks for something else of whoever reads. */
 export type SourceErrorCode = Extract<ErrorCode, `ERR_SOURCE_${string}`>;

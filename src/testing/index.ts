@@ -4,7 +4,7 @@ export {
   type ConformanceRunner,
   type KeyPairStoreUnderTest,
 } from "./key-pair-store-conformance.js";
-export { kmsProviderConformance, type KmsProviderUnderTest } from "./kms-provider-conformance.js";
+export { kmsProviderConformance } from "./kms-provider-conformance.js";
 export { TestClock } from "./test-clock.js";
 export {
   faultKinds,
@@ -31,6 +31,7 @@ export {
   type KmsRequestHandlerOptions,
   type KmsSnapshot,
   type MockedClient,
-} from "./kms/index.js";
-export { InMemoryKmsProvider } from "./in-memory-kms-provider.js";
+} from "../in-memory-kms/index.js";
+export { InMemoryKmsProvider } from "../in-memory-kms/provider.js";
 export { createTestKeyStore, type TestKeyStore, type TestKeyStoreOptions } from "./test-key-store.js";
+export type { KmsProviderUnderTest } from "./kms-provider-conformance/fixtures.js";

@@ -4,27 +4,7 @@ import { checkAbort } from "./kms-provider-conformance/abort.js";
 import { checkCryptography } from "./kms-provider-conformance/cryptography.js";
 import { checkFailures } from "./kms-provider-conformance/failures.js";
 import type { Check } from "./kms-provider-conformance/fixtures.js";
-
-/** A provider with a KMS key that works, made anew for each test. */
-export interface KmsProviderUnderTest {
-  readonly provider: KmsProvider;
-  /** Alias ARN of an enabled, symmetric key with which the provider may do everything. */
-  readonly keyAliasArn: string;
-  /** ARN of the key behind the alias. */
-  readonly keyArn: string;
-  /** A second such key; without it decryption under the wrong key is not checked. */
-  readonly otherKeyArn?: string;
-  /** Takes the KMS away and brings it back; without it outages are not checked. */
-  readonly outage?: {
-    /** From now on nobody answers: calls hang, or their connections fail. */
-    begin(): void;
-    end(): void;
-    /** How long a call may take to fail, milliseconds. */
-    readonly endsWithin: number;
-  };
-  /** Called at the end of each test. */
-  close?(): Promise<void>;
-}
+import { type KmsProviderUnderTest } from "./kms-provider-conformance/fixtures.js";
 
 /**
  * Checks everything that {@link KmsProvider} promises, under any test runner:

@@ -1,10 +1,10 @@
-import type { ConfigurationInput, RecordingKeyStoreOptions } from "../configuration.js";
-import { recordingKeyPolicy } from "../kms/key-policy/write.js";
-import { RecordingKeyStore } from "../recording-key-store.js";
+import type { ConfigurationInput, RecordingKeyStoreOptions } from "../key-store/options.js";
+import { recordingKeyPolicy } from "../key-policy/write.js";
+import { RecordingKeyStore } from "../key-store/recording-key-store.js";
 import type { KeyPairStore } from "../stores/key-pair-store.js";
 import { MemoryKeyPairStore } from "../stores/memory.js";
-import { InMemoryKmsProvider } from "./in-memory-kms-provider.js";
-import { InMemoryKms } from "./kms/in-memory-kms.js";
+import { InMemoryKmsProvider } from "../in-memory-kms/provider.js";
+import { InMemoryKms } from "../in-memory-kms/in-memory-kms.js";
 import { TestClock } from "./test-clock.js";
 
 /** Options of {@link createTestKeyStore}: those of the key store, as far as the test cares. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { importWrappingKey } from "../../src/key-pairs/key-wrapping.js";
+import { importWrappingKey } from "../../src/format/data-key-wrapping.js";
 import { birthBytesOf, recordingFor, selfContained, soundBirth } from "./made-recordings.js";
 import { audio, opens, world } from "./world.js";
 

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { BirthRecord } from "../../src/key-pairs/birth-record.js";
+import type { BirthRecord } from "../../src/format/birth-record.js";
 import { garbage, type StoreWriter } from "./store-writer.js";
 import { customerAccountId, homeRegion, world } from "./world.js";
 

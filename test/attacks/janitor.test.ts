@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { birthRecordDigest } from "../../src/key-pairs/birth-record.js";
+import { birthRecordDigest } from "../../src/format/birth-record.js";
 import { decodeDocument, encodeDocument } from "../../src/key-pairs/documents.js";
 import type { StoreWriter } from "./store-writer.js";
 import { markFalsely } from "./toolbox.js";

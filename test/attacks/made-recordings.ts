@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { encodeFields } from "../../src/encoding/fields.js";
-import { encodeBirthRecord, type BirthRecord } from "../../src/key-pairs/birth-record.js";
+import { encodeFields } from "../../src/format/fields.js";
+import { encodeBirthRecord, type BirthRecord } from "../../src/format/birth-record.js";
 import { encryptionContextOf } from "../../src/key-pairs/key-pair.js";
-import { importUnwrappingKey, importWrappingKey } from "../../src/key-pairs/key-wrapping.js";
+import { importUnwrappingKey, importWrappingKey } from "../../src/format/data-key-wrapping.js";
 import { encryptBytes } from "../../src/recording/bytes.js";
-import { encodeHeader, type HeaderRecipient } from "../../src/recording/header.js";
+import { encodeHeader, type HeaderRecipient } from "../../src/format/header.js";
 import { fieldsOf, magicLength, number } from "../key-pairs/birth-record-bytes.js";
 import { audio, organizationId, type World } from "./world.js";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { birthRecordDigest } from "../../src/key-pairs/birth-record.js";
+import { birthRecordDigest } from "../../src/format/birth-record.js";
 import { encodeDocument } from "../../src/key-pairs/documents.js";
 import { moved } from "./flood.js";
 import { garbage, wrappingIdOf, type StoreWriter } from "./store-writer.js";

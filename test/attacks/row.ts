@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { decodeHeader, headerLengthOf } from "../../src/recording/header.js";
+import { decodeHeader, headerLengthOf } from "../../src/format/header.js";
 import { heal, type HostKind, type KmsState } from "./hosts.js";
 import type { Attack } from "./toolbox.js";
 import { audio, historyOf, minute, opens, second, world, type Host, type World } from "./world.js";

@@ -5,11 +5,11 @@ import {
   decodeBirthRecord,
   encodeBirthRecord,
   type BirthRecord,
-} from "../../src/key-pairs/birth-record.js";
+} from "../../src/format/birth-record.js";
 import { decodeDocument, encodeDocument, type HeadDocument } from "../../src/key-pairs/documents.js";
 import { attestedDigest, encryptionContextOf, type KeyPairParts } from "../../src/key-pairs/key-pair.js";
-import { importUnwrappingKey, type UnwrappingKey } from "../../src/key-pairs/key-wrapping.js";
-import { decodeHeader, headerLengthOf } from "../../src/recording/header.js";
+import { importUnwrappingKey, type UnwrappingKey } from "../../src/format/data-key-wrapping.js";
+import { decodeHeader, headerLengthOf } from "../../src/format/header.js";
 
 /** What the attacker has seen of the store so far, and knows of the organization. */
 export interface Loot {

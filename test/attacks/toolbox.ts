@@ -1,7 +1,7 @@
 import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { decodeDocument, encodeDocument } from "../../src/key-pairs/documents.js";
 import { attestedDigest } from "../../src/key-pairs/key-pair.js";
-import { birthRecordDigest } from "../../src/key-pairs/birth-record.js";
+import { birthRecordDigest } from "../../src/format/birth-record.js";
 import { changed, documentOf, garbage, type Copied, type StoreWriter } from "./store-writer.js";
 import { customerAccountId, homeRegion, otherOrganizationId, type World } from "./world.js";
 

@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { createTestKeyStore } from "../../src/testing/index.js";
 import { decryptBody, encryptBody } from "../../src/recording/bodies.js";
-import { FloeEncryptor } from "../../src/recording/floe.js";
+import { FloeEncryptor } from "../../src/format/floe.js";
 import { useFreedPieces } from "../recording/pieces.js";
 import { dataKey, decrypt, header, lease } from "../recording/support.js";
 import { audio, throughLanes, useFolder } from "./support.js";

@@ -1,6 +1,6 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type * as WorkerCode from "../../src/threads/worker-code.js";
+import type * as WorkerCode from "../../src/recording/threads/worker-code.js";
 import { encryptBody } from "../../src/recording/bodies.js";
 import { createTestKeyStore } from "../../src/testing/index.js";
 import { capacity, dataKey, header, released, segmentLength } from "../recording/support.js";
@@ -8,7 +8,7 @@ import { flipped, watchSharedMemory } from "../threads/support.js";
 import { audio, throughLanes, useFolder } from "./support.js";
 
 const code = vi.hoisted(() => ({ own: undefined as (() => string | undefined) | undefined }));
-vi.mock("../../src/threads/worker-code.js", async (original) => {
+vi.mock("../../src/recording/threads/worker-code.js", async (original) => {
   const { workerCode } = await original<typeof WorkerCode>();
   return { workerCode: () => (code.own ?? workerCode)() };
 });

@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import type { ErrorCode } from "../../src/errors.js";
 import { RecordingKeyStore } from "../../src/index.js";
-import { decodeBirthRecord } from "../../src/key-pairs/birth-record.js";
+import { decodeBirthRecord } from "../../src/format/birth-record.js";
 import { encodeDocument } from "../../src/key-pairs/documents.js";
-import { kmsError } from "../../src/kms/failures.js";
+import { kmsError } from "../../src/kms/kms-error.js";
 import type { KmsProvider } from "../../src/kms/kms-provider.js";
-import { decodeHeader } from "../../src/recording/header.js";
+import { decodeHeader } from "../../src/format/header.js";
 import { MemoryKeyPairStore } from "../../src/testing/index.js";
 import { mutateBytes } from "./byte-mutations.js";
 import { joinFields, mutateFields, rawFields } from "./field-mutations.js";

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { ErrorCode } from "../../src/errors.js";
-import { decodeBirthRecord, encodeBirthRecord } from "../../src/key-pairs/birth-record.js";
+import { decodeBirthRecord, encodeBirthRecord } from "../../src/format/birth-record.js";
 import { decodeDocument, encodeDocument, type DocumentKind } from "../../src/key-pairs/documents.js";
-import { FleetSecret } from "../../src/key-pairs/fleet-word.js";
+import { FleetSecret } from "../../src/key-pairs/active/fleet-word.js";
 import { claimedKeyPair } from "../../src/key-pairs/key-pair.js";
 import {
   isKmsKeyArn,
@@ -13,7 +13,7 @@ import {
   replicaArn,
   sameAccountAndRegion,
 } from "../../src/kms/arn.js";
-import { TrustAnchor } from "../../src/kms/trust-anchor.js";
+import { TrustAnchor } from "../../src/key-pairs/trust-anchor.js";
 import { frame, unframe } from "../../src/stores/file/frame.js";
 import { idOf, nameOf } from "../../src/stores/file/names.js";
 import { mutateBytes } from "./byte-mutations.js";

@@ -1,9 +1,9 @@
 import { Readable } from "node:stream";
 import type { ErrorCode } from "../../src/errors.js";
 import { decryptBody } from "../../src/recording/bodies.js";
-import { decodeHeader, encodeHeader } from "../../src/recording/header.js";
+import { decodeHeader, encodeHeader } from "../../src/format/header.js";
 import { bytesSource } from "../../src/recording/random-access-source.js";
-import { SegmentReader } from "../../src/recording/segment-reader.js";
+import { SegmentReader } from "../../src/recording/reader/segment-reader.js";
 import { salvageBody, type SalvageTotals } from "../../src/recording/salvage.js";
 import { decryptAll } from "../recording/floe-oracle.js";
 import { lease } from "../recording/support.js";

@@ -1,6 +1,6 @@
 import { createCipheriv } from "node:crypto";
-import { encodeBirthRecord } from "../../src/key-pairs/birth-record.js";
-import { encodeHeader, type HeaderRecipient } from "../../src/recording/header.js";
+import { encodeBirthRecord } from "../../src/format/birth-record.js";
+import { encodeHeader, type HeaderRecipient } from "../../src/format/header.js";
 import { encryptAll } from "../recording/floe-oracle.js";
 import { mutateBytes } from "./byte-mutations.js";
 import { joinFields, mutateFields, rawFields, type RawField } from "./field-mutations.js";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { faultKinds } from "../../src/testing/index.js";
-import { operations, operationsNotModelled } from "../../src/testing/kms/operations/index.js";
+import { operations, operationsNotModelled } from "../../src/in-memory-kms/operations/index.js";
 import * as sdk from "@aws-sdk/client-kms";
 
 const page = readFileSync("docs/in-memory-kms.md", "utf8");

@@ -12,7 +12,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:cry
 import { inspect } from "node:util";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { InMemoryKms, installInMemoryKms, TestClock } from "../../src/testing/index.js";
-import { canonicalContext } from "../../src/testing/kms/ciphertext.js";
+import { canonicalContext } from "../../src/in-memory-kms/ciphertext.js";
 import { day, home, makeWorld } from "./world.js";
 
 const Plaintext = Buffer.from("x");

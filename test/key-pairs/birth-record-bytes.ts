@@ -1,6 +1,6 @@
 import { expect } from "vitest";
-import { encodeFields, type Field } from "../../src/encoding/fields.js";
-import { encodeBirthRecord, type BirthRecord } from "../../src/key-pairs/birth-record.js";
+import { encodeFields, type Field } from "../../src/format/fields.js";
+import { encodeBirthRecord, type BirthRecord } from "../../src/format/birth-record.js";
 
 /** One with every field. */
 export const record: BirthRecord = {

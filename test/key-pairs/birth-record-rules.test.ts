@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { decodeBirthRecord, encodeBirthRecord, type BirthRecord } from "../../src/key-pairs/birth-record.js";
+import { decodeBirthRecord, encodeBirthRecord, type BirthRecord } from "../../src/format/birth-record.js";
 import {
   fieldsOf,
   highestSequence,

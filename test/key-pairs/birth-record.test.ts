@@ -1,14 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { encodeFields, type Field } from "../../src/encoding/fields.js";
+import { encodeFields, type Field } from "../../src/format/fields.js";
 import { RecordingKeyStoreError } from "../../src/errors.js";
 import {
   birthRecordDigest,
   decodeBirthRecord,
   encodeBirthRecord,
   type BirthRecord,
-} from "../../src/key-pairs/birth-record.js";
-import { keyPairReasons, keyPairSpecs, periodicKeyChanges } from "../../src/key-pairs/vocabulary.js";
+} from "../../src/format/birth-record.js";
+import { keyPairReasons, keyPairSpecs, periodicKeyChanges } from "../../src/format/vocabulary.js";
 import {
   encoded,
   fieldsOf,

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { KeyPairStore } from "../../src/index.js";
 import type { StatusDocument } from "../../src/key-pairs/documents.js";
-import { decodeStatus } from "../../src/key-pairs/fleet-word.js";
+import { decodeStatus } from "../../src/key-pairs/active/fleet-word.js";
 import { decided, failure, held as gate, verdictStatuses } from "./verdicts.js";
 import { fleetSecret, fresh, minute, organizationId, second, turns, type WorkerOptions } from "./world.js";
 

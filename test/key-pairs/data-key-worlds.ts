@@ -1,9 +1,9 @@
 import { RecordingKeyStoreError } from "../../src/errors.js";
 import { randomBytes } from "node:crypto";
 import type { KeyPairContext } from "../../src/key-pairs/context.js";
-import { DataKeys, type DataKeyParts, type Recipient } from "../../src/key-pairs/data-keys.js";
+import { DataKeys, type DataKeyParts, type Recipient } from "../../src/key-pairs/custody/data-keys.js";
 import type { ClaimedKeyPair } from "../../src/key-pairs/key-pair.js";
-import { TrustAnchor } from "../../src/kms/trust-anchor.js";
+import { TrustAnchor } from "../../src/key-pairs/trust-anchor.js";
 import type { DataKeyLease } from "../../src/recording/data-key-lease.js";
 import { world, type WorkerOptions } from "./world.js";
 

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { RecordingKeyStoreError } from "../../src/index.js";
-import { encodeBirthRecord } from "../../src/key-pairs/birth-record.js";
-import type { Recipient } from "../../src/key-pairs/data-keys.js";
+import { encodeBirthRecord } from "../../src/format/birth-record.js";
+import type { Recipient } from "../../src/key-pairs/custody/data-keys.js";
 import { dataKeysOf, embeddedOf, opened, opening, recipientOf } from "./data-key-worlds.js";
 import { invented } from "./inventions.js";
 import { accountId, homeRegion, organizationId, putAsWriter } from "./world.js";

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { StatusDocument } from "../../src/key-pairs/documents.js";
-import { decodeStatus, encodeStatus, FleetSecret, statusOf } from "../../src/key-pairs/fleet-word.js";
+import { decodeStatus, encodeStatus, FleetSecret, statusOf } from "../../src/key-pairs/active/fleet-word.js";
 import { invented } from "./inventions.js";
 import { failure } from "./verdicts.js";
 import { fleetSecret, minute, organizationId, world, type WorkerOptions } from "./world.js";

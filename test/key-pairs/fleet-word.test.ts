@@ -8,7 +8,7 @@ import {
   shortestFleetSecret,
   statusOf,
   type FleetWord,
-} from "../../src/key-pairs/fleet-word.js";
+} from "../../src/key-pairs/active/fleet-word.js";
 import { attestedDigest } from "../../src/key-pairs/key-pair.js";
 import { invented } from "./inventions.js";
 import { failure } from "./verdicts.js";

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { StatusDocument } from "../../src/key-pairs/documents.js";
-import { encodeStatus, FleetSecret, statusOf } from "../../src/key-pairs/fleet-word.js";
+import { encodeStatus, FleetSecret, statusOf } from "../../src/key-pairs/active/fleet-word.js";
 import { effort } from "../support/effort.js";
 import { fleetSecret, minute, organizationId, second, world, type WorkerOptions } from "./world.js";
 

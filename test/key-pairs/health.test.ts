@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { RecordingKeyStoreError } from "../../src/index.js";
-import { KeyHealth } from "../../src/key-pairs/health.js";
-import type { BirthRecord } from "../../src/key-pairs/birth-record.js";
-import { nextKeyChange } from "../../src/key-pairs/schedule.js";
-import { kmsError, kmsFailureKinds, type KmsFailureKind } from "../../src/kms/failures.js";
+import { KeyHealth } from "../../src/key-pairs/active/health.js";
+import type { BirthRecord } from "../../src/format/birth-record.js";
+import { nextKeyChange } from "../../src/key-pairs/active/schedule.js";
+import { kmsError, kmsFailureKinds, type KmsFailureKind } from "../../src/kms/kms-error.js";
 import { TestClock } from "../../src/testing/test-clock.js";
 import { day } from "./world.js";
 

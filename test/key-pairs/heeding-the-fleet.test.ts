@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { FleetWord } from "../../src/key-pairs/fleet-word.js";
-import { HeldKeyPair } from "../../src/key-pairs/held-key-pair.js";
+import type { FleetWord } from "../../src/key-pairs/active/fleet-word.js";
+import { HeldKeyPair } from "../../src/key-pairs/active/held-key-pair.js";
 import type { VouchedKeyPair } from "../../src/key-pairs/trust.js";
 import { invented } from "./inventions.js";
 import { failure } from "./verdicts.js";

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { HeldKeyPair } from "../../src/key-pairs/held-key-pair.js";
+import { HeldKeyPair } from "../../src/key-pairs/active/held-key-pair.js";
 import type { VouchedKeyPair } from "../../src/key-pairs/trust.js";
 import { invented } from "./inventions.js";
 import { failure } from "./verdicts.js";

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { keyPairInfo, listHistory, WalkedHistory } from "../../src/key-pairs/history.js";
+import { keyPairInfo, listHistory, WalkedHistory } from "../../src/key-pairs/operations/history.js";
 import type { ClaimedKeyPair } from "../../src/key-pairs/key-pair.js";
 import { invented } from "./inventions.js";
 import { kmsKeyAliasArn, organizationId, putAsWriter, world } from "./world.js";

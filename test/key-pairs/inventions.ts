@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { encodeBirthRecord, type BirthRecord } from "../../src/key-pairs/birth-record.js";
+import { encodeBirthRecord, type BirthRecord } from "../../src/format/birth-record.js";
 import { claimedKeyPair, type ClaimedKeyPair, type KmsCiphertext } from "../../src/key-pairs/key-pair.js";
-import { importUnwrappingKey } from "../../src/key-pairs/key-wrapping.js";
+import { importUnwrappingKey } from "../../src/format/data-key-wrapping.js";
 import { contextKeyName, kmsKeyAliasArn, organizationId } from "./world.js";
 
 /** What an inventor wants other than usual. */

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { nextKeyChange } from "../../src/key-pairs/schedule.js";
+import { nextKeyChange } from "../../src/key-pairs/active/schedule.js";
 import { configured, managed, signal } from "./managers.js";
 import { day, minute, turns } from "./world.js";
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { ConfirmedMemory } from "../../src/key-pairs/confirmed-memory.js";
 import type { SharedByOrganizations } from "../../src/key-pairs/key-manager.js";
-import { PrivateKeyCustody } from "../../src/key-pairs/private-key-custody.js";
+import { PrivateKeyCustody } from "../../src/key-pairs/custody/private-key-custody.js";
 import { KmsCallLimit } from "../../src/kms/call-limit.js";
 import { MemoryLastConfirmedStore } from "../../src/testing/index.js";
 import { overridden } from "../support/setup.js";

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { encodeBirthRecord } from "../../src/key-pairs/birth-record.js";
+import { encodeBirthRecord } from "../../src/format/birth-record.js";
 import {
   attestedDigest,
   claimDigest,

@@ -1,7 +1,7 @@
 import { generateKeyPairSync, randomBytes, type KeyObject } from "node:crypto";
 import { describe, expect, it, vi } from "vitest";
-import * as secrets from "../../src/encoding/secrets.js";
-import { importUnwrappingKey, importWrappingKey } from "../../src/key-pairs/key-wrapping.js";
+import * as secrets from "../../src/util/secrets.js";
+import { importUnwrappingKey, importWrappingKey } from "../../src/format/data-key-wrapping.js";
 import {
   importX25519PrivateKey,
   importX25519PublicKey,
@@ -9,7 +9,7 @@ import {
   seal,
   sealedBoxOverhead,
   x25519PublicKeyOf,
-} from "../../src/key-pairs/sealed-box.js";
+} from "../../src/format/sealed-box.js";
 
 const spki = (key: KeyObject) => key.export({ format: "der", type: "spki" });
 const pkcs8 = (key: KeyObject) => key.export({ format: "der", type: "pkcs8" });

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { KmsProvider } from "../../src/index.js";
 import type { ClaimedKeyPair } from "../../src/key-pairs/key-pair.js";
 import { KmsCalls, type NewKeyPair } from "../../src/key-pairs/kms-calls.js";
-import { kmsError, kmsFailureKinds, type KmsFailureKind } from "../../src/kms/failures.js";
+import { kmsError, kmsFailureKinds, type KmsFailureKind } from "../../src/kms/kms-error.js";
 import { altered } from "./altered-kms.js";
 import { configuration, contextKeyName, forRsa, homeRegion, kmsKeyAliasArn, organizationId, world } from "./world.js";
 

@@ -1,10 +1,10 @@
 import { createHash, createPublicKey } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import type { KmsProvider } from "../../src/index.js";
-import { encodeBirthRecord } from "../../src/key-pairs/birth-record.js";
+import { encodeBirthRecord } from "../../src/format/birth-record.js";
 import { attestedDigest, claimedKeyPair, encryptionContextOf } from "../../src/key-pairs/key-pair.js";
 import { KmsCalls, type NewKeyPair } from "../../src/key-pairs/kms-calls.js";
-import { kmsError } from "../../src/kms/failures.js";
+import { kmsError } from "../../src/kms/kms-error.js";
 import { altered, decryptBy, isWiped, purposeOf, remembering } from "./altered-kms.js";
 import { forRsa, homeRegion, kmsKeyAliasArn, organizationId, world } from "./world.js";
 

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import type { LastConfirmedStore } from "../../src/index.js";
 import { ConfirmedMemory } from "../../src/key-pairs/confirmed-memory.js";
 import { encodeDocument } from "../../src/key-pairs/documents.js";
-import { HostMemory } from "../../src/key-pairs/host-memory.js";
+import { HostMemory } from "../../src/key-pairs/active/last-confirmed.js";
 import { keyPairDocument } from "../../src/key-pairs/records.js";
 import { MemoryLastConfirmedStore, TestClock } from "../../src/testing/index.js";
 import { spoilt } from "./inventions.js";

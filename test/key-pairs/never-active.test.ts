@@ -4,7 +4,7 @@ import { RecordingKeyStoreError } from "../../src/index.js";
 import { decodeDocument, encodeDocument } from "../../src/key-pairs/documents.js";
 import { isProvenNeverActive, markNeverActive, takeUp } from "../../src/key-pairs/never-active.js";
 import type { VouchedKeyPair } from "../../src/key-pairs/trust.js";
-import { kmsError, kmsFailureKinds } from "../../src/kms/failures.js";
+import { kmsError, kmsFailureKinds } from "../../src/kms/kms-error.js";
 import { decryptBy, purposeOf } from "./altered-kms.js";
 import { homeRegion, kmsKeyAliasArn, organizationId, putAsWriter, world } from "./world.js";
 

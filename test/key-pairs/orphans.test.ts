@@ -4,7 +4,7 @@ import type { KeyPairStore } from "../../src/index.js";
 import { encodeDocument } from "../../src/key-pairs/documents.js";
 import type { ClaimedKeyPair } from "../../src/key-pairs/key-pair.js";
 import { markNeverActive, takeUp } from "../../src/key-pairs/never-active.js";
-import { removeOrphans } from "../../src/key-pairs/orphans.js";
+import { removeOrphans } from "../../src/key-pairs/operations/orphans.js";
 import { overridden } from "../support/setup.js";
 import { invented } from "./inventions.js";
 import { accountId, homeRegion, organizationId, putAsWriter, world } from "./world.js";

@@ -2,9 +2,9 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it, vi } from "vitest";
 import { systemClock } from "../../src/clock.js";
-import type { UnwrappingKey } from "../../src/key-pairs/key-wrapping.js";
-import { LeasedDataKey } from "../../src/key-pairs/leased-data-key.js";
-import { momentOf, PrivateKeyCustody } from "../../src/key-pairs/private-key-custody.js";
+import type { UnwrappingKey } from "../../src/format/data-key-wrapping.js";
+import { LeasedDataKey } from "../../src/key-pairs/custody/data-key-lease.js";
+import { momentOf, PrivateKeyCustody } from "../../src/key-pairs/custody/private-key-custody.js";
 import { TestClock } from "../../src/testing/test-clock.js";
 
 const key: UnwrappingKey = { publicKey: Buffer.alloc(32), unwrap: () => Buffer.alloc(32) };

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { encodeDocument } from "../../src/key-pairs/documents.js";
-import { keyPairInfo } from "../../src/key-pairs/history.js";
+import { keyPairInfo } from "../../src/key-pairs/operations/history.js";
 import type { ClaimedKeyPair } from "../../src/key-pairs/key-pair.js";
-import { replaceUntrustedHead } from "../../src/key-pairs/store-head.js";
+import { replaceUntrustedHead } from "../../src/key-pairs/operations/store-head.js";
 import { invented } from "./inventions.js";
 import { decided } from "./verdicts.js";
 import { fleetSecret, fresh, organizationId, pointAsWriter, world } from "./world.js";

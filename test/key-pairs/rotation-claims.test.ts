@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import type { KeyPairStore } from "../../src/index.js";
 import { encodeDocument } from "../../src/key-pairs/documents.js";
 import type { VouchedKeyPair } from "../../src/key-pairs/trust.js";
-import { nextKeyChange } from "../../src/key-pairs/schedule.js";
+import { nextKeyChange } from "../../src/key-pairs/active/schedule.js";
 import { invented, noSuchKeyArn } from "./inventions.js";
 import { configuration, day, homeRegion, organizationId, pointAsWriter, putAsWriter, turns, world } from "./world.js";
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { KeyPairStore } from "../../src/index.js";
 import type { VouchedKeyPair } from "../../src/key-pairs/trust.js";
-import { kmsError } from "../../src/kms/failures.js";
+import { kmsError } from "../../src/kms/kms-error.js";
 import { overridden } from "../support/setup.js";
 import { altered, decryptBy } from "./altered-kms.js";
 import { invented } from "./inventions.js";

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { jitter, nextKeyChange } from "../../src/key-pairs/schedule.js";
+import { jitter, nextKeyChange } from "../../src/key-pairs/active/schedule.js";
 import { configuration, day, fleetSecret, minute, organizationId, turns, world } from "./world.js";
 
 const away = () => Promise.reject(new Error("no route to store"));

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { jitter, jitterWindow, nextKeyChange, slotTime } from "../../src/key-pairs/schedule.js";
-import { keyPairSpecs } from "../../src/key-pairs/vocabulary.js";
+import { jitter, jitterWindow, nextKeyChange, slotTime } from "../../src/key-pairs/active/schedule.js";
+import { keyPairSpecs } from "../../src/format/vocabulary.js";
 import { effort } from "../support/effort.js";
 
 const at = (text: string) => Date.parse(`${text}Z`);

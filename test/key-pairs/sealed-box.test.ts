@@ -2,14 +2,14 @@ import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import sodium from "libsodium-wrappers";
 import { beforeAll, describe, expect, it } from "vitest";
-import { importUnwrappingKey, importWrappingKey } from "../../src/key-pairs/key-wrapping.js";
+import { importUnwrappingKey, importWrappingKey } from "../../src/format/data-key-wrapping.js";
 import {
   importX25519PrivateKey,
   importX25519PublicKey,
   openSealed,
   seal,
   x25519PublicKeyOf,
-} from "../../src/key-pairs/sealed-box.js";
+} from "../../src/format/sealed-box.js";
 
 beforeAll(() => sodium.ready);
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { encodeDocument } from "../../src/key-pairs/documents.js";
 import { attestedDigest } from "../../src/key-pairs/key-pair.js";
-import { nextKeyChange } from "../../src/key-pairs/schedule.js";
+import { nextKeyChange } from "../../src/key-pairs/active/schedule.js";
 import { MemoryLastConfirmedStore } from "../../src/testing/index.js";
 import { invented } from "./inventions.js";
 import { configured, managed, signal } from "./managers.js";

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { keyPairInfo } from "../../src/key-pairs/history.js";
+import { keyPairInfo } from "../../src/key-pairs/operations/history.js";
 import type { ClaimedKeyPair } from "../../src/key-pairs/key-pair.js";
-import { acceptRestored } from "../../src/key-pairs/store-head.js";
+import { acceptRestored } from "../../src/key-pairs/operations/store-head.js";
 import { invented } from "./inventions.js";
 import { decided } from "./verdicts.js";
 import { fleetSecret, fresh, minute, organizationId, pointAsWriter, world, type WorkerOptions } from "./world.js";

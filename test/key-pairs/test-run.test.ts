@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { KmsError, type KmsProvider } from "../../src/index.js";
-import { decodeBirthRecord } from "../../src/key-pairs/birth-record.js";
+import { decodeBirthRecord } from "../../src/format/birth-record.js";
 import type { KmsCalls } from "../../src/key-pairs/kms-calls.js";
 import {
   runTest,
@@ -8,8 +8,8 @@ import {
   type TestReport,
   type TestStep,
   type TestSubject,
-} from "../../src/key-pairs/test-run.js";
-import { kmsError, kmsFailureKinds } from "../../src/kms/failures.js";
+} from "../../src/key-pairs/operations/configuration-test.js";
+import { kmsError, kmsFailureKinds } from "../../src/kms/kms-error.js";
 import type { KmsKeyDescription } from "../../src/kms/kms-provider.js";
 import { altered, decryptBy, isWiped, purposeOf, type Answers } from "./altered-kms.js";
 import { configuration, contextKeyName, forRsa, homeRegion, kmsKeyAliasArn, organizationId, world } from "./world.js";

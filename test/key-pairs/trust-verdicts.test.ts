@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { FleetSecret, statusOf } from "../../src/key-pairs/fleet-word.js";
+import { FleetSecret, statusOf } from "../../src/key-pairs/active/fleet-word.js";
 import { untrusted } from "../../src/key-pairs/key-pair.js";
-import { kmsFailureGroup, kmsFailureKinds, type KmsFailureKind } from "../../src/kms/failures.js";
+import { kmsFailureGroup, kmsFailureKinds, type KmsFailureKind } from "../../src/kms/kms-error.js";
 import { invented, spoilt } from "./inventions.js";
 import { trusting, untrustedSaying, wrongKey } from "./trusting.js";
 import { failure, held } from "./verdicts.js";

@@ -3,7 +3,7 @@ import { DisownedClaims } from "../../src/key-pairs/disowned-claims.js";
 import type { ClaimedKeyPair } from "../../src/key-pairs/key-pair.js";
 import type { KmsCalls } from "../../src/key-pairs/kms-calls.js";
 import { Trust } from "../../src/key-pairs/trust.js";
-import { TrustAnchor } from "../../src/kms/trust-anchor.js";
+import { TrustAnchor } from "../../src/key-pairs/trust-anchor.js";
 import { TestClock } from "../../src/testing/index.js";
 import { accountId, contextKeyName, homeRegion } from "./world.js";
 

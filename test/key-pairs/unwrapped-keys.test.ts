@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { systemClock } from "../../src/clock.js";
 import type { KmsProvider } from "../../src/index.js";
-import type { UnwrappingKey } from "../../src/key-pairs/key-wrapping.js";
+import type { UnwrappingKey } from "../../src/format/data-key-wrapping.js";
 import {
   elapsedSince,
   hasPassed,
@@ -9,7 +9,7 @@ import {
   PrivateKeyCustody,
   sharedCustody,
   type Loan,
-} from "../../src/key-pairs/private-key-custody.js";
+} from "../../src/key-pairs/custody/private-key-custody.js";
 import { TestClock } from "../../src/testing/test-clock.js";
 
 const key = (): UnwrappingKey => ({ publicKey: Buffer.alloc(32), unwrap: () => Buffer.alloc(32) });

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { ActiveKeyPair } from "../../src/key-pairs/held-key-pair.js";
+import type { ActiveKeyPair } from "../../src/key-pairs/active/held-key-pair.js";
 import { MemoryLastConfirmedStore } from "../../src/testing/index.js";
 import { decided, verdictStatuses, type VerdictStatus } from "./verdicts.js";
 import { fleetSecret, fresh, minute, organizationId } from "./world.js";

@@ -2,7 +2,7 @@ import { vi } from "vitest";
 import type { ClaimedKeyPair } from "../../src/key-pairs/key-pair.js";
 import type { KmsCalls } from "../../src/key-pairs/kms-calls.js";
 import type { Verdict } from "../../src/key-pairs/trust.js";
-import { kmsError, type KmsFailureKind } from "../../src/kms/failures.js";
+import { kmsError, type KmsFailureKind } from "../../src/kms/kms-error.js";
 
 export type VerdictStatus = Verdict["status"];
 export const verdictStatuses = ["confirmed", "disowned", "refused", "no-verdict"] as const satisfies VerdictStatus[];

@@ -1,21 +1,21 @@
 import type { KeyPairStore, KmsProvider, RecordingKeyStoreEvents } from "../../src/index.js";
 import type { EventSink } from "../../src/events.js";
-import { ActiveKeyPairs } from "../../src/key-pairs/active-key-pair.js";
+import { ActiveKeyPairs } from "../../src/key-pairs/active/active-key-pair.js";
 import type { LastConfirmedMemory } from "../../src/key-pairs/confirmed-memory.js";
 import type { KeyPairContext, KeyPairTimes } from "../../src/key-pairs/context.js";
 import { DisownedClaims } from "../../src/key-pairs/disowned-claims.js";
 import { encodeDocument } from "../../src/key-pairs/documents.js";
-import { FleetStatus } from "../../src/key-pairs/fleet-status.js";
-import { FleetSecret } from "../../src/key-pairs/fleet-word.js";
-import { KeyHealth } from "../../src/key-pairs/health.js";
-import { HostMemory } from "../../src/key-pairs/host-memory.js";
+import { FleetStatus } from "../../src/key-pairs/active/fleet-status.js";
+import { FleetSecret } from "../../src/key-pairs/active/fleet-word.js";
+import { KeyHealth } from "../../src/key-pairs/active/health.js";
+import { HostMemory } from "../../src/key-pairs/active/last-confirmed.js";
 import type { ClaimedKeyPair } from "../../src/key-pairs/key-pair.js";
 import { KmsCalls } from "../../src/key-pairs/kms-calls.js";
-import { PrivateKeyCustody } from "../../src/key-pairs/private-key-custody.js";
+import { PrivateKeyCustody } from "../../src/key-pairs/custody/private-key-custody.js";
 import { keyPairDocument, KeyPairRecords } from "../../src/key-pairs/records.js";
-import { KeyRotation, type KeyStoreConfiguration } from "../../src/key-pairs/rotation.js";
+import { KeyRotation, type KeyStoreConfiguration } from "../../src/key-pairs/active/rotation.js";
 import { Trust } from "../../src/key-pairs/trust.js";
-import { TrustAnchor } from "../../src/kms/trust-anchor.js";
+import { TrustAnchor } from "../../src/key-pairs/trust-anchor.js";
 import {
   InMemoryKms,
   InMemoryKmsProvider,

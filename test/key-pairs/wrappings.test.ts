@@ -10,7 +10,7 @@ import {
   storedWrapping,
   wrappingIdOf,
 } from "../../src/key-pairs/wrappings.js";
-import { kmsError, kmsFailureKinds, type KmsFailureKind } from "../../src/kms/failures.js";
+import { kmsError, kmsFailureKinds, type KmsFailureKind } from "../../src/kms/kms-error.js";
 import { accountId, homeRegion, kmsKeyAliasArn, organizationId, world, type WorkerOptions } from "./world.js";
 
 const arnOf = (id: string, { region = homeRegion, account = accountId } = {}) =>

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import type { ConfigurationInput, RecordingKeyStore, RecordingKeyStoreOptions } from "../../src/index.js";
-import { kmsError } from "../../src/kms/failures.js";
+import { kmsError } from "../../src/kms/kms-error.js";
 import { MemoryLastConfirmedStore } from "../../src/testing/index.js";
 import { foreignPublicKey, forging, plantForgedHead } from "../support/forgery.js";
 import { accountId, configured, homeRegion, kmsKeyAliasArn, organizationId, setup } from "../support/setup.js";

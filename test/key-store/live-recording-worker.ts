@@ -2,7 +2,7 @@ import { createCipheriv } from "node:crypto";
 import { createWriteStream, openSync, writeSync } from "node:fs";
 import { Readable, Writable } from "node:stream";
 import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
-import { RecordingKeyStore } from "../../src/recording-key-store.js";
+import { RecordingKeyStore } from "../../src/key-store/recording-key-store.js";
 import { FileKeyPairStore } from "../../src/stores/file.js";
 import { accountId, kms } from "../support/kms-known-to-all.js";
 

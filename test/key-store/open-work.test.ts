@@ -1,7 +1,7 @@
 import { getEventListeners } from "node:events";
 import { Readable } from "node:stream";
 import { expect, it } from "vitest";
-import { OpenWork } from "../../src/open-work.js";
+import { OpenWork } from "../../src/key-store/open-work.js";
 import { createTestKeyStore } from "../../src/testing/index.js";
 
 it("calls leave nothing behind on a signal that lives longer than they do", async () => {

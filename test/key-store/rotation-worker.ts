@@ -1,6 +1,6 @@
 import { writeSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { RecordingKeyStore } from "../../src/recording-key-store.js";
+import { RecordingKeyStore } from "../../src/key-store/recording-key-store.js";
 import { FileKeyPairStore } from "../../src/stores/file.js";
 import { accountId, kms } from "../support/kms-known-to-all.js";
 

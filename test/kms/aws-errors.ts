@@ -1,4 +1,4 @@
-import type { KmsFailureKind } from "../../src/kms/failures.js";
+import type { KmsFailureKind } from "../../src/kms/kms-error.js";
 
 /** An error as KMS answers it: name, text (none for some) and HTTP status. */
 export interface AwsAnswer {

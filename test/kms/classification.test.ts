@@ -4,9 +4,9 @@ import { HttpResponse } from "@smithy/protocol-http";
 import { describe, expect, test } from "vitest";
 import { AwsKmsProvider } from "../../src/aws.js";
 import { KmsError } from "../../src/errors.js";
-import { classifyAwsFailure, kmsErrorFromAws } from "../../src/kms/classify-aws-failure.js";
-import { kmsFailureGroup, kmsFailureKinds, type KmsFailureKind } from "../../src/kms/failures.js";
-import { faultKinds } from "../../src/testing/kms/fault-kinds.js";
+import { classifyAwsFailure, kmsErrorFromAws } from "../../src/kms/aws/failures.js";
+import { kmsFailureGroup, kmsFailureKinds, type KmsFailureKind } from "../../src/kms/kms-error.js";
+import { faultKinds } from "../../src/in-memory-kms/fault-kinds.js";
 import type { FaultKind } from "../../src/testing/index.js";
 import { awsAnswers, localFailures, type AwsAnswer } from "./aws-errors.js";
 import {

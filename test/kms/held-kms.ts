@@ -1,4 +1,4 @@
-import { kmsError, type KmsFailureKind } from "../../src/kms/failures.js";
+import { kmsError, type KmsFailureKind } from "../../src/kms/kms-error.js";
 import { GuardedKmsProvider } from "../../src/kms/guarded-kms-provider.js";
 import type { KmsCallOptions, KmsProvider } from "../../src/kms/kms-provider.js";
 import { encryptionContext, keyArn, rejection } from "./fixtures.js";

@@ -8,8 +8,8 @@ import {
   type KeyPolicyCheckOptions,
   type KeyPolicyFindingCode,
 } from "../../src/index.js";
-import { contextOf } from "../../src/kms/key-policy/calls.js";
-import { wildcard } from "../../src/kms/policy/wildcard.js";
+import { contextOf } from "../../src/key-policy/calls.js";
+import { wildcard } from "../../src/key-policy/language/wildcard.js";
 import { InMemoryKms } from "../../src/testing/index.js";
 
 const owner = "111122223333";

@@ -1,5 +1,5 @@
 import { diagnose } from "../../src/kms/diagnosis.js";
-import { kmsError, kmsFailureGroup, kmsFailureKinds, type KmsFailureKind } from "../../src/kms/failures.js";
+import { kmsError, kmsFailureGroup, kmsFailureKinds, type KmsFailureKind } from "../../src/kms/kms-error.js";
 import { awsAnswers, localFailures } from "./aws-errors.js";
 import { keyAliasArn } from "./fixtures.js";
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { InvalidInputError } from "../../src/errors.js";
-import { TrustAnchor } from "../../src/kms/trust-anchor.js";
+import { TrustAnchor } from "../../src/key-pairs/trust-anchor.js";
 
 const account = "111122223333";
 const other = "444455556666";

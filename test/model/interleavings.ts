@@ -3,7 +3,7 @@
  * another has left, and goes on from there until it comes to a state in which one has been before.
  */
 import { createHash } from "node:crypto";
-import { removeOrphans } from "../../src/key-pairs/orphans.js";
+import { removeOrphans } from "../../src/key-pairs/operations/orphans.js";
 import type { VouchedKeyPair } from "../../src/key-pairs/trust.js";
 import { MemoryKeyPairStore } from "../../src/testing/index.js";
 import { happenings, type Happening } from "./happenings.js";

@@ -1,6 +1,6 @@
-import { decodeBirthRecord, birthRecordDigest } from "../../src/key-pairs/birth-record.js";
+import { decodeBirthRecord, birthRecordDigest } from "../../src/format/birth-record.js";
 import { decodeDocument, type HeadDocument } from "../../src/key-pairs/documents.js";
-import type { PeriodicKeyChange } from "../../src/key-pairs/vocabulary.js";
+import type { PeriodicKeyChange } from "../../src/format/vocabulary.js";
 import type { MemoryKeyPairStore } from "../../src/testing/index.js";
 import type { Fate } from "./rotation-state.js";
 import { organizationId } from "./rotation-parts.js";

@@ -6,7 +6,7 @@ import {
   type KmsProvider,
 } from "../../src/index.js";
 import { encodeDocument } from "../../src/key-pairs/documents.js";
-import { encodeStatus, FleetSecret, statusOf } from "../../src/key-pairs/fleet-word.js";
+import { encodeStatus, FleetSecret, statusOf } from "../../src/key-pairs/active/fleet-word.js";
 import type { ClaimedKeyPair } from "../../src/key-pairs/key-pair.js";
 import { KmsCalls } from "../../src/key-pairs/kms-calls.js";
 import { keyPairDocument } from "../../src/key-pairs/records.js";

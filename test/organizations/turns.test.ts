@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { Upkeep } from "../../src/organizations/upkeep.js";
+import { Upkeep } from "../../src/key-store/maintenance.js";
 import { TestClock } from "../../src/testing/index.js";
 
 /** One organization whose next turn is asked for in so many milliseconds. */

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { keyPolicyFindingCodes, permissionNeeded, recordingKeyStatements } from "../../src/index.js";
-import { severityOf } from "../../src/kms/key-policy/findings.js";
+import { severityOf } from "../../src/key-policy/findings.js";
 
 const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), "utf8");
 

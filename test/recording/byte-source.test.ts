@@ -1,7 +1,7 @@
 import { Duplex, Readable } from "node:stream";
 import { ReadableStream } from "node:stream/web";
 import { describe, expect, it } from "vitest";
-import { ByteReader, ByteSource, isStream, type RecordingStream } from "../../src/recording/byte-source.js";
+import { ByteReader, ByteSource, isStream, type RecordingStream } from "../../src/recording/stream-source.js";
 import { collect } from "./support.js";
 
 const bytes = (...values: number[]) => Buffer.from(values);

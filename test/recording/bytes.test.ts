@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it, vi } from "vitest";
 import { decryptBytes, encryptBytes, type BytesJob } from "../../src/recording/bytes.js";
-import { FloeSegments } from "../../src/recording/floe.js";
+import { FloeSegments } from "../../src/format/floe.js";
 import { useFreedPieces } from "./pieces.js";
 import { capacity, dataKey, encrypt, header, lease, type LeaseState, segmentLength } from "./support.js";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { canonicalJson } from "../../src/recording/canonical-json.js";
+import { canonicalJson } from "../../src/format/canonical-json.js";
 
 it.each([
   [null, "null"],

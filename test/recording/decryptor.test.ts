@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it, vi } from "vitest";
 import { RecordingKeyStoreError } from "../../src/errors.js";
-import { ByteReader } from "../../src/recording/byte-source.js";
-import { RecordingDecryptor } from "../../src/recording/decrypt.js";
-import { FloeDecryptor } from "../../src/recording/floe.js";
+import { ByteReader } from "../../src/recording/stream-source.js";
+import { RecordingDecryptor } from "../../src/recording/decryptor.js";
+import { FloeDecryptor } from "../../src/format/floe.js";
 import { bytesReader } from "../../src/recording/opening.js";
 import { encryptAll } from "./floe-oracle.js";
 import {

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { expect, it } from "vitest";
-import { RecordingEncryptor } from "../../src/recording/encrypt.js";
+import { RecordingEncryptor } from "../../src/recording/encryptor.js";
 import { capacity, dataKey, header, segmentLength } from "./support.js";
 
 const encryptor = (key = Buffer.from(dataKey)) =>

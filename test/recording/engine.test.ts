@@ -8,7 +8,7 @@ import { ReadableStream } from "node:stream/web";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { FloeDecryptor, FloeEncryptor, isInnerSegment, segmentParts } from "../../src/recording/floe.js";
+import { FloeDecryptor, FloeEncryptor, isInnerSegment, segmentParts } from "../../src/format/floe.js";
 import { encryptBody } from "../../src/recording/bodies.js";
 import { encryptedSize } from "../../src/recording/sizes.js";
 import { effort, mutating } from "../support/effort.js";

@@ -1,6 +1,6 @@
 import { createDecipheriv, createHmac, randomBytes } from "node:crypto";
 import { describe, expect, it, vi } from "vitest";
-import { FloeDecryptor, FloeEncryptor, FloeSegments, isInnerSegment, segmentParts } from "../../src/recording/floe.js";
+import { FloeDecryptor, FloeEncryptor, FloeSegments, isInnerSegment, segmentParts } from "../../src/format/floe.js";
 
 const key = randomBytes(32);
 const aad = Buffer.from("associated data");

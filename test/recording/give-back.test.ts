@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { markAsUntransferable } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
-import { giveBack } from "../../src/recording/give-back.js";
+import { giveBack } from "../../src/util/free-buffers.js";
 
 const KiB = 1_024;
 const MiB = 1_048_576;

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { encodeFields } from "../../src/encoding/fields.js";
+import { encodeFields } from "../../src/format/fields.js";
 import type { RecordingKeyStoreError } from "../../src/errors.js";
-import { canonicalJson } from "../../src/recording/canonical-json.js";
-import { decodeHeader, encodeHeader, headerLengthOf, type RecordingHeader } from "../../src/recording/header.js";
+import { canonicalJson } from "../../src/format/canonical-json.js";
+import { decodeHeader, encodeHeader, headerLengthOf, type RecordingHeader } from "../../src/format/header.js";
 import { effort } from "../support/effort.js";
 
 const bytes = (maxLength: number) => fc.uint8Array({ minLength: 1, maxLength }).map((value) => Buffer.from(value));

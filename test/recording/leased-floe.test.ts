@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { RecordingKeyStoreError } from "../../src/errors.js";
-import { FloeEncryptor } from "../../src/recording/floe.js";
-import { LeasedFloe } from "../../src/recording/leased-floe.js";
+import { FloeEncryptor } from "../../src/format/floe.js";
+import { LeasedFloe } from "../../src/recording/segment-keys.js";
 import { dataKey, header, lease, type LeaseState, segmentLength } from "./support.js";
 
 const headerBytes = header();

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { decryptBody, encryptBody } from "../../src/recording/bodies.js";
-import { loopTurn } from "../../src/recording/loop-turn.js";
+import { loopTurn } from "../../src/util/event-loop.js";
 import { effort } from "../support/effort.js";
 import { chunks, collect, dataKey, encrypt, header, lease, segmentLength } from "./support.js";
 

@@ -1,6 +1,6 @@
 import type { RandomAccessSource } from "../../src/recording/random-access-source.js";
-import type { RecordingReader } from "../../src/recording/recording-reader.js";
-import { SegmentReader } from "../../src/recording/segment-reader.js";
+import type { RecordingReader } from "../../src/recording/reader/recording-reader.js";
+import { SegmentReader } from "../../src/recording/reader/segment-reader.js";
 import { lease } from "./support.js";
 
 /** A reader of what `encrypt` of ./support.js has made. */

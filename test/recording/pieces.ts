@@ -1,5 +1,5 @@
 import { afterEach, vi } from "vitest";
-import { FloeSegments } from "../../src/recording/floe.js";
+import { FloeSegments } from "../../src/format/floe.js";
 
 /** Counts, for encryption and decryption since the call, the pieces that ciphers gave and whose memory is free again. */
 export function useFreedPieces(): () => [encrypting: () => number, decrypting: () => number] {

@@ -6,9 +6,9 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { RecordingKeyStoreError } from "../../src/errors.js";
 import { encryptBody } from "../../src/recording/bodies.js";
-import { FloeEncryptor } from "../../src/recording/floe.js";
+import { FloeEncryptor } from "../../src/format/floe.js";
 import { bytesSource, type RandomAccessSource } from "../../src/recording/random-access-source.js";
-import { SegmentReader, type OpenRequest } from "../../src/recording/segment-reader.js";
+import { SegmentReader, type OpenRequest } from "../../src/recording/reader/segment-reader.js";
 import { encryptAll } from "./floe-oracle.js";
 import { effort } from "../support/effort.js";
 import {

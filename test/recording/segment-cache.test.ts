@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { SegmentCache } from "../../src/recording/segment-cache.js";
+import { SegmentCache } from "../../src/recording/reader/segment-cache.js";
 
 const segment = (length: number) => Buffer.alloc(length, 1);
 

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { FloeDecryptor, FloeEncryptor } from "../../src/recording/floe.js";
+import { FloeDecryptor, FloeEncryptor } from "../../src/format/floe.js";
 import {
   decryptionLayout,
   encryptionLayout,
@@ -10,8 +10,8 @@ import {
   sourceBytes,
   targetOffset,
   type SegmentLayout,
-} from "../../src/recording/segment-layout.js";
-import { transformSegments } from "../../src/recording/transform-segments.js";
+} from "../../src/format/segments.js";
+import { transformSegments } from "../../src/format/transform-segments.js";
 
 const segmentLength = 100;
 const capacity = 68;

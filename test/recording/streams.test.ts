@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it, vi } from "vitest";
 import { RecordingKeyStoreError } from "../../src/errors.js";
 import { decryptBody, encryptBody } from "../../src/recording/bodies.js";
-import { FloeDecryptor } from "../../src/recording/floe.js";
+import { FloeDecryptor } from "../../src/format/floe.js";
 import { encryptAll } from "./floe-oracle.js";
 import {
   atRest,

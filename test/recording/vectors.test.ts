@@ -3,11 +3,11 @@ import { readFileSync } from "node:fs";
 import { Readable } from "node:stream";
 import sodium from "libsodium-wrappers";
 import { beforeAll, describe, expect, it } from "vitest";
-import { decodeBirthRecord } from "../../src/key-pairs/birth-record.js";
+import { decodeBirthRecord } from "../../src/format/birth-record.js";
 import { encryptionContextOf } from "../../src/key-pairs/key-pair.js";
-import { importUnwrappingKey } from "../../src/key-pairs/key-wrapping.js";
+import { importUnwrappingKey } from "../../src/format/data-key-wrapping.js";
 import { decryptBody } from "../../src/recording/bodies.js";
-import { decodeHeader, encodeHeader } from "../../src/recording/header.js";
+import { decodeHeader, encodeHeader } from "../../src/format/header.js";
 import { decryptAll } from "./floe-oracle.js";
 import { collect } from "./support.js";
 

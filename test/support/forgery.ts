@@ -5,9 +5,9 @@ import {
   decodeBirthRecord,
   encodeBirthRecord,
   type BirthRecord,
-} from "../../src/key-pairs/birth-record.js";
+} from "../../src/format/birth-record.js";
 import { decodeDocument, encodeDocument, type KeyPairDocument } from "../../src/key-pairs/documents.js";
-import { importUnwrappingKey } from "../../src/key-pairs/key-wrapping.js";
+import { importUnwrappingKey } from "../../src/format/data-key-wrapping.js";
 import { organizationId, overridden } from "./setup.js";
 
 /** What somebody makes of a pair's record, who may write to the store and has no right in KMS. */

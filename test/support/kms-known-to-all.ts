@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
-import { kmsError } from "../../src/kms/failures.js";
+import { kmsError } from "../../src/kms/kms-error.js";
 import type { EncryptionContext, KmsProvider } from "../../src/kms/kms-provider.js";
 
 /*

@@ -5,7 +5,7 @@ import { RecordingKeyStoreError } from "../../src/errors.js";
 import { decryptBody, encryptBody } from "../../src/recording/bodies.js";
 import type { FillBytes } from "../../src/recording/bytes.js";
 import { createTestKeyStore } from "../../src/testing/index.js";
-import { fillByThreads } from "../../src/threads/fill-bytes.js";
+import { fillByThreads } from "../../src/recording/threads/fill-bytes.js";
 import { dataKey, decrypt, header, lease, type LeaseState } from "../recording/support.js";
 import { fillByWorkers, flipped, watchSharedMemory } from "./support.js";
 

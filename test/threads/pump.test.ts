@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import type { Lane } from "../../src/threads/lane.js";
-import { encryptionLayout } from "../../src/recording/segment-layout.js";
-import { Pump } from "../../src/threads/pump.js";
+import type { Lane } from "../../src/recording/threads/lane.js";
+import { encryptionLayout } from "../../src/format/segments.js";
+import { Pump } from "../../src/recording/threads/pump.js";
 
 const layout = encryptionLayout(10 * 4_064, { preambleLength: 100, segmentLength: 4_096 });
 const noSignal = new AbortController().signal;

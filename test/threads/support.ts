@@ -1,10 +1,10 @@
 import { vi } from "vitest";
-import type { FloeMessage } from "../../src/recording/floe.js";
+import type { FloeMessage } from "../../src/format/floe.js";
 import type { FillBytes } from "../../src/recording/bytes.js";
-import type { Lane } from "../../src/threads/lane.js";
-import { Pump } from "../../src/threads/pump.js";
-import { SharedMemory } from "../../src/threads/shared-memory.js";
-import { WorkerLane, type ThreadedJob } from "../../src/threads/worker-lane.js";
+import type { Lane } from "../../src/recording/threads/lane.js";
+import { Pump } from "../../src/recording/threads/pump.js";
+import { SharedMemory } from "../../src/recording/threads/shared-memory.js";
+import { WorkerLane, type ThreadedJob } from "../../src/recording/threads/worker-lane.js";
 
 /** A lane that never gets anything: all work goes to the others. */
 export const idle: Lane = { rangeBytes: 1, depth: 0, run: () => Promise.reject(new Error("idle")) };

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import type * as Os from "node:os";
-import { threadsWorth } from "../../src/threads/threads.js";
+import { threadsWorth } from "../../src/recording/threads/threads.js";
 
 let cores = 1;
 vi.mock("node:os", async (original) => ({ ...(await original<typeof Os>()), availableParallelism: () => cores }));

@@ -1,5 +1,5 @@
 import { RecordingKeyStoreError } from "../../errors.js";
-import { describeErrno, errnoOf } from "../../file-system.js";
+import { describeErrno, errnoOf } from "../../util/file-system.js";
 
 /** A file operation failed for a reason that may pass: a full disk can be emptied, a mount can come back. */
 export function unavailable(doing: string, cause: unknown): RecordingKeyStoreError {

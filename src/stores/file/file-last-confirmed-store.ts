@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { ownOptions } from "../../checked-input.js";
+import { ownOptions } from "../../util/check-input.js";
 import { RecordingKeyStoreError } from "../../errors.js";
 import { checkDocument, checkOrganizationId } from "../input.js";
 import type { LastConfirmedStore } from "../last-confirmed-store.js";

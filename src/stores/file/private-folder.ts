@@ -3,7 +3,7 @@ import { constants } from "node:fs";
 import { access, chmod, mkdir, open, readdir, rename, rmdir, stat, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { InvalidInputError } from "../../errors.js";
-import { errnoOf, hardLinksUnsupported, linkOnce, syncFolder } from "../../file-system.js";
+import { errnoOf, hardLinksUnsupported, linkOnce, syncFolder } from "../../util/file-system.js";
 import { corrupt, linksUnsupported, unavailable } from "./failures.js";
 import { maxFrameLength } from "./frame.js";
 

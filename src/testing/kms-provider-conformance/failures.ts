@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { inspect } from "node:util";
-import { kmsFailureGroup } from "../../kms/failures.js";
+import { kmsFailureGroup } from "../../kms/kms-error.js";
 import { encryptionContext, failureOf, operationsOf, plaintextOf, type Check } from "./fixtures.js";
 
 export function checkFailures(check: Check): void {

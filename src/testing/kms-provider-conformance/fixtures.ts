@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
-import { RecordingKeyStoreError, type KmsError } from "../../errors.js";
-import { kmsFailureKinds, type KmsFailureKind } from "../../kms/failures.js";
-import type { KmsCallOptions } from "../../kms/kms-provider.js";
-import type { KmsProviderUnderTest } from "../kms-provider-conformance.js";
-
+import { RecordingKeyStoreError } from "../../errors.js";
+import { kmsFailureKinds, type KmsError, type KmsFailureKind } from "../../kms/kms-error.js";
+import type { KmsCallOptions, KmsProvider } from "../../kms/kms-provider.js";
 export type Check = (name: string, body: (subject: KmsProviderUnderTest) => Promise<void>) => void;
 
 /** Two entries, so that their order can be told. */
@@ -54,4 +52,25 @@ export async function rejectionOf(call: () => Promise<unknown>): Promise<unknown
     () => assert.fail("rejects"),
     (error: unknown) => error,
   );
+}
+
+/** A provider with a KMS key that works, made anew for each test. */
+export interface KmsProviderUnderTest {
+  readonly provider: KmsProvider;
+  /** Alias ARN of an enabled, symmetric key with which the provider may do everything. */
+  readonly keyAliasArn: string;
+  /** ARN of the key behind the alias. */
+  readonly keyArn: string;
+  /** A second such key; without it decryption under the wrong key is not checked. */
+  readonly otherKeyArn?: string;
+  /** Takes the KMS away and brings it back; without it outages are not checked. */
+  readonly outage?: {
+    /** From now on nobody answers: calls hang, or their connections fail. */
+    begin(): void;
+    end(): void;
+    /** How long a call may take to fail, milliseconds. */
+    readonly endsWithin: number;
+  };
+  /** Called at the end of each test. */
+  close?(): Promise<void>;
 }

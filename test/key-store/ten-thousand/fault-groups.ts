@@ -1,4 +1,4 @@
-import { faultKinds, type FaultKind } from "../../../src/testing/kms/fault-kinds.js";
+import { faultKinds, type FaultKind } from "../../../src/in-memory-kms/fault-kinds.js";
 
 /** Faults under which a call is answered. */
 export const answered: readonly FaultKind[] = [

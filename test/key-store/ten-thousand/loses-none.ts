@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import type { InMemoryKms, TestClock } from "../../../src/testing/index.js";
-import type { FaultKind } from "../../../src/testing/kms/fault-kinds.js";
+import type { FaultKind } from "../../../src/in-memory-kms/fault-kinds.js";
 import { kmsKeyAliasArn, setup } from "../../support/setup.js";
 
 const recordings = 10_000;

@@ -1,0 +1,14 @@
+import { RecordingKeyStoreError } from "../errors.js";
+
+
+/** Of the recording itself, as against the keys, the source or the signal. */
+export function isDamage(error: unknown): error is RecordingKeyStoreError {
+  return (
+    error instanceof RecordingKeyStoreError &&
+    (error.code === "ERR_RECORDING_TAMPERED" || error.code === "ERR_RECORDING_TRUNCATED")
+  );
+}
+
+export function truncated(): RecordingKeyStoreError {
+  return new RecordingKeyStoreError("ERR_RECORDING_TRUNCATED", "the recording ends before its last segment");
+}

@@ -1,0 +1,302 @@
+import { createCipheriv, createDecipheriv, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { copySecret, wipe } from "../util/secrets.js";
+import { RecordingKeyStoreError } from "../errors.js";
+import { floeHeaderLength, segmentOverhead } from "./segments.js";
+
+/*
+ * FLOE, Fast Lightweight Online Encryption (c2sp.org/FLOE): AES-256-GCM segments, keys by HKDF-Expand-SHA-384. A core
+ * without I/O: bytes in, bytes out, one segment at a time.
+ */
+
+const aeadId = 0;
+const kdfId = 0;
+const floeIvLength = 32;
+const headerTagLength = 32;
+const aeadKeyLength = 32;
+export const aeadIvLength = 12;
+export const tagLength = 16;
+/** Bytes. */
+export const messageKeyLength = 48;
+/** What stands for the length in every segment but the last. */
+const notLast = 0xffffffff;
+/** 2^20 segments share one AEAD key. Only known-answer tests use another value. */
+const defaultRotationMask = 20;
+const maxSegments = 2 ** 40;
+/** Without it Node takes tags of 4 bytes, too. */
+const gcmOptions = { authTagLength: tagLength } as const;
+/** How many random IVs are drawn at once. */
+const ivsDrawn = 32;
+
+/** Where a segment's ciphertext begins: after length field and IV, bytes. */
+const segmentPrefixLength = 4 + aeadIvLength;
+
+/** One encrypted segment in its parts, at least 32 bytes together; the ciphertext may lie in several buffers. */
+export interface SegmentParts {
+  readonly lengthField: number;
+  /** 12 bytes. */
+  readonly iv: Buffer;
+  readonly ciphertext: readonly Buffer[];
+  /** 16 bytes. */
+  readonly tag: Buffer;
+}
+
+/** The parts of an encrypted segment, of at least 32 bytes, that lies in one buffer. */
+export function segmentParts(segment: Buffer): SegmentParts {
+  const end = segment.length - tagLength;
+  return {
+    lengthField: segment.readUInt32BE(0),
+    iv: segment.subarray(4, segmentPrefixLength),
+    ciphertext: [segment.subarray(segmentPrefixLength, end)],
+    tag: segment.subarray(end),
+  };
+}
+
+export interface FloeParameters {
+  /** ENC_SEG_LEN, bytes. */
+  readonly segmentLength: number;
+  readonly rotationMask?: number;
+}
+
+/** PARAM_ENCODE */
+function encodeParameters(segmentLength: number): Buffer {
+  const bytes = Buffer.alloc(10);
+  bytes.writeUInt8(aeadId, 0);
+  bytes.writeUInt8(kdfId, 1);
+  bytes.writeUInt32BE(segmentLength, 2);
+  bytes.writeUInt32BE(floeIvLength, 6);
+  return bytes;
+}
+
+/** What every derivation of one message takes in besides a key. Public. */
+interface Derivation {
+  readonly parameters: Buffer;
+  readonly iv: Uint8Array;
+  readonly aad: Uint8Array;
+}
+
+/** FLOE_KDF: HKDF-Expand(key, params || iv || purpose || aad). Its outputs are never longer than one HMAC, so that is one call. */
+function derive(
+  key: Uint8Array,
+  { parameters, iv, aad }: Derivation,
+  purpose: string,
+  suffix: Buffer | undefined,
+  length: number,
+): Buffer {
+  const hmac = createHmac("sha384", key).update(parameters).update(iv).update(purpose);
+  if (suffix) hmac.update(suffix);
+  const output = hmac.update(aad).update(Uint8Array.of(1)).digest();
+  const derived = copySecret(output.subarray(0, length));
+  wipe(output);
+  return derived;
+}
+
+/** Which message segments belong to; no secret. */
+export interface FloeMessage {
+  /** Associated data of the whole message. */
+  readonly aad: Uint8Array;
+  /** The FLOE header, 74 bytes, checked by whoever derived the message key. */
+  readonly header: Uint8Array;
+  readonly parameters: FloeParameters;
+}
+
+/** Encrypts and decrypts the segments of one message at any position. Several threads may each have their own. */
+export class FloeSegments {
+  readonly message: FloeMessage;
+  readonly #segmentLength: number;
+  readonly #derivation: Derivation;
+  readonly #messageKey: Buffer;
+  readonly #keySpan: number;
+  #segmentKey: Buffer | undefined;
+  #segmentKeyIndex = -1;
+  readonly #segmentAad = Buffer.alloc(9);
+  /** Random IVs, each used once. */
+  #ivs = Buffer.alloc(0);
+  #drewIvs = false;
+  #closed = false;
+
+  /** @param messageKey - {@link messageKeyLength} bytes, left to its owner */
+  constructor(messageKey: Uint8Array, message: FloeMessage) {
+    const { segmentLength, rotationMask = defaultRotationMask } = message.parameters;
+    this.message = message;
+    this.#segmentLength = segmentLength;
+    this.#derivation = { parameters: encodeParameters(segmentLength), iv: ivOf(message.header), aad: message.aad };
+    this.#messageKey = copySecret(messageKey);
+    this.#keySpan = 2 ** rotationMask;
+  }
+
+  /** Copies the message key for another thread. Whoever owns `target` wipes it. */
+  copyMessageKey(target: Uint8Array): void {
+    if (this.#closed) throw new RangeError("FLOE: no keys any more");
+    target.set(this.#messageKey);
+  }
+
+  /**
+   * One encrypted segment, as pieces to be written in order. `parts` together are the segment's plaintext: exactly
+   * `segmentLength - 32` bytes, or up to that many for the last one.
+   */
+  encrypt(parts: readonly Uint8Array[], position: number, last: boolean): Buffer[] {
+    const size = parts.reduce((sum, part) => sum + part.length, 0);
+    const capacity = this.#segmentLength - segmentOverhead;
+    if (this.#closed || (last ? size > capacity : size !== capacity))
+      throw new RangeError("FLOE: segment after the last one, or of the wrong length");
+    if (!last && position >= maxSegments - 1) throw new RangeError("FLOE: more than 2^40 segments");
+    const prefix = Buffer.allocUnsafe(segmentPrefixLength);
+    prefix.writeUInt32BE(last ? size + segmentOverhead : notLast, 0);
+    const iv = this.#nextIv();
+    prefix.set(iv, 4);
+    const cipher = createCipheriv("aes-256-gcm", this.#keyFor(position), iv, gcmOptions);
+    cipher.setAAD(this.#aadFor(position, last));
+    const pieces = [prefix, ...parts.map((part) => cipher.update(part))];
+    cipher.final();
+    pieces.push(cipher.getAuthTag());
+    return pieces;
+  }
+
+  /**
+   * Plaintext of one whole encrypted segment, in as many pieces as its ciphertext came. GCM hands out plaintext before the
+   * tag is checked; this does not.
+   * @throws RecordingKeyStoreError `ERR_RECORDING_TAMPERED`
+   */
+  decrypt({ lengthField, iv, ciphertext, tag }: SegmentParts, position: number, last: boolean): Buffer[] {
+    if (this.#closed || position >= maxSegments)
+      throw new RangeError("FLOE: no keys any more, or more than 2^40 segments");
+    let length = segmentOverhead;
+    for (const piece of ciphertext) length += piece.length;
+    const lengthFits = last ? length <= this.#segmentLength : length === this.#segmentLength;
+    if (!lengthFits || lengthField !== (last ? length : notLast))
+      throw tampered(`segment ${position} has the wrong length`);
+    const decipher = createDecipheriv("aes-256-gcm", this.#keyFor(position), iv, gcmOptions);
+    decipher.setAAD(this.#aadFor(position, last));
+    decipher.setAuthTag(tag);
+    const plaintext: Buffer[] = [];
+    for (const piece of ciphertext) plaintext.push(decipher.update(piece));
+    try {
+      decipher.final();
+    } catch {
+      wipe(...plaintext);
+      throw tampered(`segment ${position} was changed`);
+    }
+    return plaintext;
+  }
+
+  /** Wipes the keys; no further segment. */
+  destroy(): void {
+    this.#closed = true;
+    wipe(this.#messageKey, this.#segmentKey);
+    this.#segmentKey = undefined;
+  }
+
+  /** Asking for 12 random bytes costs a tenth of a segment's encryption. The first are drawn alone: many recordings are short. */
+  #nextIv(): Buffer {
+    if (this.#ivs.length === 0) {
+      this.#ivs = randomBytes((this.#drewIvs ? ivsDrawn : 1) * aeadIvLength);
+      this.#drewIvs = true;
+    }
+    const iv = this.#ivs.subarray(0, aeadIvLength);
+    this.#ivs = this.#ivs.subarray(aeadIvLength);
+    return iv;
+  }
+
+  /** DERIVE_KEY, kept until the position leaves its span. */
+  #keyFor(position: number): Buffer {
+    const index = Math.floor(position / this.#keySpan);
+    if (this.#segmentKey && index === this.#segmentKeyIndex) return this.#segmentKey;
+    wipe(this.#segmentKey);
+    const masked = Buffer.alloc(8);
+    masked.writeBigUInt64BE(BigInt(index) * BigInt(this.#keySpan));
+    this.#segmentKey = derive(this.#messageKey, this.#derivation, "DEK:", masked, aeadKeyLength);
+    this.#segmentKeyIndex = index;
+    return this.#segmentKey;
+  }
+
+  #aadFor(position: number, last: boolean): Buffer {
+    this.#segmentAad.writeUInt32BE(Math.floor(position / 2 ** 32), 0);
+    this.#segmentAad.writeUInt32BE(position >>> 0, 4);
+    this.#segmentAad[8] = last ? 1 : 0;
+    return this.#segmentAad;
+  }
+}
+
+function ivOf(header: Uint8Array): Buffer {
+  return Buffer.from(header).subarray(10, 10 + floeIvLength);
+}
+
+/** The message key and the header tag, derived from the data key. */
+function begin(key: Uint8Array, derivation: Derivation): { messageKey: Buffer; headerTag: Buffer } {
+  return {
+    messageKey: derive(key, derivation, "MESSAGE_KEY:", undefined, messageKeyLength),
+    headerTag: derive(key, derivation, "HEADER_TAG:", undefined, headerTagLength),
+  };
+}
+
+/** Encrypts segment after segment. */
+export class FloeEncryptor {
+  /** The FLOE header, 74 bytes, to be written before the segments. */
+  readonly header: Buffer;
+  /** The same message's segments at any position, for those who know how many there will be. */
+  readonly segments: FloeSegments;
+  #position = 0;
+
+  /** @param key - 32 bytes, left to its owner */
+  constructor(key: Uint8Array, aad: Uint8Array, parameters: FloeParameters) {
+    const derivation = { parameters: encodeParameters(parameters.segmentLength), iv: randomBytes(floeIvLength), aad };
+    const { messageKey, headerTag } = begin(key, derivation);
+    this.header = Buffer.concat([derivation.parameters, derivation.iv, headerTag]);
+    this.segments = new FloeSegments(messageKey, { aad, header: this.header, parameters });
+    wipe(messageKey);
+  }
+
+  /** The next segment; see {@link FloeSegments.encrypt}. After the last one the keys are gone. */
+  segment(parts: readonly Uint8Array[], last: boolean): Buffer[] {
+    const pieces = this.segments.encrypt(parts, this.#position, last);
+    this.#position += 1;
+    if (last) this.destroy();
+    return pieces;
+  }
+
+  /** Wipes the keys; no further segment. */
+  destroy(): void {
+    this.segments.destroy();
+  }
+}
+
+/** Decrypts segments, in order or at any position. */
+export class FloeDecryptor {
+  readonly segments: FloeSegments;
+
+  /**
+   * @param key - 32 bytes, left to its owner
+   * @param header - the FLOE header, 74 bytes
+   * @throws RecordingKeyStoreError `ERR_RECORDING_TAMPERED` if header, AAD or key do not belong together
+   */
+  constructor(key: Uint8Array, aad: Uint8Array, header: Uint8Array, parameters: FloeParameters) {
+    const bytes = Buffer.from(header);
+    const derivation = { parameters: encodeParameters(parameters.segmentLength), iv: ivOf(bytes), aad };
+    const { messageKey, headerTag } = begin(key, derivation);
+    this.segments = new FloeSegments(messageKey, { aad, header: bytes, parameters });
+    wipe(messageKey);
+    const fits = bytes.length === floeHeaderLength && bytes.subarray(0, 10).equals(derivation.parameters);
+    if (fits && timingSafeEqual(bytes.subarray(10 + floeIvLength), headerTag)) return;
+    this.destroy();
+    throw tampered("the recording's header was changed, or belongs to another payload");
+  }
+
+  /** See {@link FloeSegments.decrypt}. @throws RecordingKeyStoreError `ERR_RECORDING_TAMPERED` */
+  segment(pieces: SegmentParts, position: number, last: boolean): Buffer[] {
+    return this.segments.decrypt(pieces, position, last);
+  }
+
+  /** Wipes the keys; no further segment. */
+  destroy(): void {
+    this.segments.destroy();
+  }
+}
+
+/** Whether the length field of a segment says that it is not the last one. */
+export function isInnerSegment(lengthField: number | undefined): boolean {
+  return lengthField === notLast;
+}
+
+export function tampered(message: string): RecordingKeyStoreError {
+  return new RecordingKeyStoreError("ERR_RECORDING_TAMPERED", message);
+}

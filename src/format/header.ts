@@ -1,0 +1,251 @@
+import { decodeFields, encodeFields, fieldPrefixLength, type Field } from "./fields.js";
+import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
+import { isMetadataSectionLength } from "./metadata.js";
+import { decodeJsonObject, encodeJsonObject, type Metadata } from "./canonical-json.js";
+import { floeHeaderLength, maxSegmentLength, minSegmentLength } from "./segments.js";
+
+/** One wrapped data key, and what is needed to find or unwrap the private half that opens it. */
+export interface HeaderRecipient {
+  /** Canonical bytes of the pair's birth record. */
+  readonly birthRecord: Uint8Array;
+  readonly wrappedDataKey: Uint8Array;
+  /** Present together with `wrappedPrivateKey`, or not at all. */
+  readonly kmsKeyArn?: string;
+  readonly wrappedPrivateKey?: Uint8Array;
+}
+
+/** What stands before the payload, readable by anyone and authenticated by the payload (`docs/FORMAT.md`). */
+export interface RecordingHeader {
+  readonly organizationId: string;
+  readonly recordingId: string;
+  readonly asset: string;
+  /** 1 to 8. */
+  readonly recipients: readonly HeaderRecipient[];
+  /** Length of an encrypted segment in bytes. */
+  readonly segmentLength: number;
+  readonly confirmation: "confirmed" | "unconfirmed";
+  readonly publicMetadata?: Metadata;
+  /** Length in bytes of the encrypted metadata between header and payload, if there is any. */
+  readonly metadataLength?: number;
+}
+
+/** A header, and the encrypted metadata that belongs to it. */
+export interface OpenedHeader extends RecordingHeader {
+  readonly metadata?: Metadata;
+}
+
+const magic = Buffer.from("RKSREC", "latin1");
+const version = 1;
+/** Magic, version (u16), length of the fields (u32). */
+export const headerPrefixLength = 12;
+const maxHeaderLength = 32_768;
+const maxRecipients = 8;
+/** Of public metadata, as JSON text in UTF-8, bytes. */
+const maxPublicMetadata = 8_192;
+const confirmations = ["confirmed", "unconfirmed"] as const;
+
+const tags = {
+  organizationId: 1,
+  recordingId: 2,
+  asset: 3,
+  recipients: 4,
+  segmentLength: 5,
+  confirmation: 6,
+  publicMetadata: 7,
+  metadataLength: 8,
+  padding: 10,
+} as const;
+const notCritical: readonly string[] = ["confirmation", "publicMetadata", "padding"];
+/** Tag 9 is kept for a recorder's signature. */
+const criticality = new Map<number, boolean>(
+  Object.entries(tags).map(([name, tag]) => [tag, !notCritical.includes(name)]),
+);
+const recipientTags = { birthRecord: 1, wrappedDataKey: 2, kmsKeyArn: 3, wrappedPrivateKey: 4 } as const;
+const recipientCriticality = new Map<number, boolean>([
+  [recipientTags.birthRecord, true],
+  [recipientTags.wrappedDataKey, true],
+  [recipientTags.kmsKeyArn, false],
+  [recipientTags.wrappedPrivateKey, false],
+]);
+
+/** @throws InvalidInputError when public metadata is not JSON or makes the header longer than 32 KiB */
+export function encodeHeader(header: RecordingHeader): Buffer {
+  const fields: Field[] = [
+    { tag: tags.organizationId, critical: true, value: Buffer.from(header.organizationId) },
+    { tag: tags.recordingId, critical: true, value: Buffer.from(header.recordingId) },
+    { tag: tags.asset, critical: true, value: Buffer.from(header.asset) },
+    { tag: tags.recipients, critical: true, value: Buffer.concat(header.recipients.map(encodeRecipient)) },
+    { tag: tags.segmentLength, critical: true, value: u32(header.segmentLength) },
+    { tag: tags.confirmation, critical: false, value: Uint8Array.of(confirmations.indexOf(header.confirmation) + 1) },
+  ];
+  if (header.publicMetadata)
+    fields.push({
+      tag: tags.publicMetadata,
+      critical: false,
+      value: encodeJsonObject("publicMetadata", header.publicMetadata, maxPublicMetadata),
+    });
+  if (header.metadataLength !== undefined)
+    fields.push({ tag: tags.metadataLength, critical: true, value: u32(header.metadataLength) });
+  const unpadded = encodeFields(fields);
+  const padding = paddingBehind(
+    headerPrefixLength + unpadded.length + fieldPrefixLength + (header.metadataLength ?? 0),
+  );
+  const padded = encodeFields([{ tag: tags.padding, critical: false, value: Buffer.alloc(padding) }]); // the highest tag
+  const length = unpadded.length + padded.length;
+  if (headerPrefixLength + length > maxHeaderLength)
+    throw new InvalidInputError("publicMetadata", `makes the recording's header longer than ${maxHeaderLength} bytes`);
+  const prefix = Buffer.alloc(headerPrefixLength);
+  prefix.set(magic);
+  prefix.writeUInt16BE(version, 6);
+  prefix.writeUInt32BE(length, 8);
+  return Buffer.concat([prefix, unpadded, padded]);
+}
+
+/** To what the ciphertext of every segment is aligned in the recording; AES-GCM loses a seventh of its speed without. */
+const alignment = 32;
+/** A segment's length field and IV. */
+const beforeSegmentCiphertext = 4 + 12;
+
+/** How many bytes more before the FLOE header bring the first ciphertext, and so every one after it, to the alignment. */
+function paddingBehind(length: number): number {
+  return (alignment - ((length + floeHeaderLength + beforeSegmentCiphertext) % alignment)) % alignment;
+}
+
+/** @throws RecordingKeyStoreError `ERR_FORMAT_INVALID` if what is there of the first bytes is no recording's beginning */
+export function checkMagic(prefix: Buffer): void {
+  if (!magic.subarray(0, prefix.length).equals(prefix.subarray(0, magic.length)))
+    throw invalid("this is not an encrypted recording");
+}
+
+/**
+ * Length in bytes of the whole header, from its first 12 bytes. Checked before any memory is taken for it.
+ * @throws RecordingKeyStoreError `ERR_FORMAT_INVALID`, `ERR_FORMAT_TOO_NEW`
+ */
+export function headerLengthOf(prefix: Buffer): number {
+  checkMagic(prefix);
+  const found = prefix.readUInt16BE(6);
+  if (found !== version)
+    throw new RecordingKeyStoreError(
+      "ERR_FORMAT_TOO_NEW",
+      `the recording has format version ${found}; this library knows version ${version}`,
+    );
+  const length = headerPrefixLength + prefix.readUInt32BE(8);
+  if (length > maxHeaderLength)
+    throw invalid(`its header claims ${length} bytes; at most ${maxHeaderLength} are allowed`);
+  return length;
+}
+
+/** Reads a whole header. @throws RecordingKeyStoreError `ERR_FORMAT_INVALID`, `ERR_FORMAT_TOO_NEW` */
+export function decodeHeader(bytes: Buffer): RecordingHeader {
+  if (bytes.length < headerPrefixLength || headerLengthOf(bytes) !== bytes.length)
+    throw invalid("its header is cut short");
+  const fields = decodeFields(bytes.subarray(headerPrefixLength), criticality, "recording header");
+  const segmentLength = integer(required(fields, tags.segmentLength, "recording header"), 4);
+  if (segmentLength < minSegmentLength || segmentLength > maxSegmentLength)
+    throw invalid(`its segment length ${segmentLength} is out of range`);
+  const confirmation = confirmations[integer(required(fields, tags.confirmation, "recording header"), 1) - 1];
+  if (!confirmation) throw invalid("its confirmation is not known");
+  const publicMetadata = fields.get(tags.publicMetadata);
+  const metadataLength = fields.get(tags.metadataLength);
+  const padding = required(fields, tags.padding, "recording header");
+  const sectionLength = metadataLength ? integer(metadataLength, 4) : 0;
+  if (metadataLength && !isMetadataSectionLength(sectionLength))
+    throw invalid(`its metadata's length ${sectionLength} is out of range`);
+  if (
+    paddingBehind(bytes.length + sectionLength) !== 0 ||
+    padding.length >= alignment ||
+    padding.some((byte) => byte !== 0)
+  )
+    throw invalid("its padding is not the zero bytes that align what follows");
+  return {
+    organizationId: name(fields, tags.organizationId),
+    recordingId: name(fields, tags.recordingId),
+    asset: name(fields, tags.asset),
+    recipients: decodeRecipients(required(fields, tags.recipients, "recording header")),
+    segmentLength,
+    confirmation,
+    ...(publicMetadata ? { publicMetadata: decodePublicMetadata(publicMetadata) } : {}),
+    ...(metadataLength ? { metadataLength: sectionLength } : {}),
+  };
+}
+
+function encodeRecipient({ birthRecord, wrappedDataKey, kmsKeyArn, wrappedPrivateKey }: HeaderRecipient): Buffer {
+  const fields: Field[] = [
+    { tag: recipientTags.birthRecord, critical: true, value: birthRecord },
+    { tag: recipientTags.wrappedDataKey, critical: true, value: wrappedDataKey },
+  ];
+  if (kmsKeyArn !== undefined && wrappedPrivateKey) {
+    fields.push({ tag: recipientTags.kmsKeyArn, critical: false, value: Buffer.from(kmsKeyArn) });
+    fields.push({ tag: recipientTags.wrappedPrivateKey, critical: false, value: wrappedPrivateKey });
+  }
+  const body = encodeFields(fields);
+  const length = Buffer.alloc(2);
+  length.writeUInt16BE(body.length);
+  return Buffer.concat([length, body]);
+}
+
+function decodeRecipients(bytes: Buffer): HeaderRecipient[] {
+  const recipients: HeaderRecipient[] = [];
+  let offset = 0;
+  while (offset < bytes.length) {
+    if (recipients.length === maxRecipients) throw invalid(`it has more than ${maxRecipients} wrapped data keys`);
+    const end = bytes.length - offset < 2 ? Infinity : offset + 2 + bytes.readUInt16BE(offset);
+    if (end > bytes.length) throw invalid("a wrapped data key is cut short");
+    const what = "wrapped data key";
+    const fields = decodeFields(bytes.subarray(offset + 2, end), recipientCriticality, what);
+    const kmsKeyArn = fields.get(recipientTags.kmsKeyArn);
+    const wrappedPrivateKey = fields.get(recipientTags.wrappedPrivateKey);
+    if ((kmsKeyArn === undefined) !== (wrappedPrivateKey === undefined))
+      throw invalid("a wrapped private half stands without its KMS key ARN, or the reverse");
+    recipients.push({
+      birthRecord: Buffer.from(required(fields, recipientTags.birthRecord, what)),
+      wrappedDataKey: Buffer.from(required(fields, recipientTags.wrappedDataKey, what)),
+      ...(kmsKeyArn && wrappedPrivateKey
+        ? { kmsKeyArn: utf8(kmsKeyArn), wrappedPrivateKey: Buffer.from(wrappedPrivateKey) }
+        : {}),
+    });
+    offset = end;
+  }
+  if (recipients.length === 0) throw invalid("it has no wrapped data key");
+  return recipients;
+}
+
+function decodePublicMetadata(bytes: Buffer): Metadata {
+  const metadata = bytes.length <= maxPublicMetadata ? decodeJsonObject(bytes) : undefined;
+  if (!metadata)
+    throw invalid(`its public metadata is not a canonical JSON object of at most ${maxPublicMetadata} bytes`);
+  return metadata;
+}
+
+function required(fields: Map<number, Buffer>, tag: number, what: string): Buffer {
+  const value = fields.get(tag);
+  if (!value) throw new RecordingKeyStoreError("ERR_FORMAT_INVALID", `${what}: field ${tag} is missing`);
+  return value;
+}
+
+function name(fields: Map<number, Buffer>, tag: number): string {
+  return utf8(required(fields, tag, "recording header"));
+}
+
+function utf8(bytes: Buffer): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw invalid("a text in its header is not UTF-8");
+  }
+}
+
+function u32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+}
+
+function integer(bytes: Buffer, length: 1 | 4): number {
+  if (bytes.length !== length) throw invalid("a number in its header has the wrong length");
+  return bytes.readUIntBE(0, length);
+}
+
+function invalid(rule: string): RecordingKeyStoreError {
+  return new RecordingKeyStoreError("ERR_FORMAT_INVALID", rule);
+}

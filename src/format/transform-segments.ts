@@ -1,0 +1,33 @@
+import { isInnerSegment, segmentParts, tampered, type FloeSegments } from "./floe.js";
+import type { SegmentLayout, SegmentRange } from "./segments.js";
+import { segmentOverhead } from "./segments.js";
+import { truncated } from "./damage.js";
+
+/** Encrypts or decrypts what lies in a range of the source. Plaintext comes back only for segments that verified. */
+export function transformSegments(
+  floe: FloeSegments,
+  layout: SegmentLayout,
+  { first, count }: SegmentRange,
+  bytes: Buffer,
+): Buffer[] {
+  const pieces: Buffer[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const position = first + index;
+    const last = position === layout.segments - 1;
+    const segment = bytes.subarray(index * layout.source.segment, (index + 1) * layout.source.segment);
+    if (layout.direction === "encrypt") pieces.push(...floe.encrypt([segment], position, last));
+    else {
+      if (last) checkLast(segment);
+      pieces.push(...floe.decrypt(segmentParts(segment), position, last));
+    }
+  }
+  return pieces;
+}
+
+/** What ends the file must be the last segment, whole, and nothing behind it. */
+function checkLast(segment: Buffer): void {
+  if (segment.length < segmentOverhead) throw truncated();
+  const lengthField = segment.readUInt32BE(0);
+  if (isInnerSegment(lengthField) || lengthField > segment.length) throw truncated();
+  if (lengthField < segment.length) throw tampered("bytes follow the recording's last segment");
+}

@@ -1,0 +1,121 @@
+import type { DescribeKeyCommandOutput } from "@aws-sdk/client-kms";
+import { answeredBytes, answeredDescription, answeredKey, type AwsCall } from "../kms/aws/answers.js";
+import { kmsErrorFromAws } from "../kms/aws/failures.js";
+import { kmsError, KmsError } from "../kms/kms-error.js";
+import type { KmsCallOptions, KmsKeyDescription, KmsProvider } from "../kms/kms-provider.js";
+import { boundedCall } from "../util/abort.js";
+import type { InMemoryKms } from "./in-memory-kms.js";
+
+const defaultDeadline = 5_000;
+
+/**
+ * A KmsProvider on an in-memory KMS that needs no AWS SDK. Requests and answers are AWS's, and failures are told apart
+ * as `AwsKmsProvider` does; there are no retries.
+ */
+export class InMemoryKmsProvider implements KmsProvider {
+  readonly #kms: InMemoryKms;
+  readonly #accessKeyId: string;
+  readonly #deadline: number;
+
+  /** @param options - as which caller; an administrator of `000000000000` unless given. A call ends within `deadline` ms. */
+  constructor(kms: InMemoryKms, options: { accessKeyId?: string; deadline?: number } = {}) {
+    this.#kms = kms;
+    this.#accessKeyId = options.accessKeyId ?? "AKIAINMEMORYKMSADMIN";
+    this.#deadline = options.deadline ?? defaultDeadline;
+  }
+
+  async describeKey({ keyId }: { keyId: string }, options?: KmsCallOptions): Promise<KmsKeyDescription> {
+    const call = { operation: "DescribeKey", keyId };
+    return answeredDescription(call, withDates(await this.#send(call, {}, options)));
+  }
+
+  async encrypt(
+    ...[{ keyId, plaintext, encryptionContext }, options]: Parameters<KmsProvider["encrypt"]>
+  ): ReturnType<KmsProvider["encrypt"]> {
+    const call = { operation: "Encrypt", keyId };
+    const answer = await this.#send(
+      call,
+      { Plaintext: toBase64(plaintext), EncryptionContext: encryptionContext },
+      options,
+    );
+    return { keyArn: keyOf(call, answer), ciphertext: bytesOf(call, answer, "CiphertextBlob") };
+  }
+
+  async decrypt(
+    ...[{ keyId, ciphertext, encryptionContext }, options]: Parameters<KmsProvider["decrypt"]>
+  ): ReturnType<KmsProvider["decrypt"]> {
+    const call = { operation: "Decrypt", keyId };
+    const answer = await this.#send(
+      call,
+      { CiphertextBlob: toBase64(ciphertext), EncryptionContext: encryptionContext },
+      options,
+    );
+    return { keyArn: keyOf(call, answer), plaintext: bytesOf(call, answer, "Plaintext") };
+  }
+
+  async generateDataKeyPair(
+    ...[{ keyId, spec, encryptionContext }, options]: Parameters<KmsProvider["generateDataKeyPair"]>
+  ): ReturnType<KmsProvider["generateDataKeyPair"]> {
+    const call = { operation: "GenerateDataKeyPairWithoutPlaintext", keyId };
+    const answer = await this.#send(call, { KeyPairSpec: spec, EncryptionContext: encryptionContext }, options);
+    return {
+      keyArn: keyOf(call, answer),
+      publicKey: bytesOf(call, answer, "PublicKey"),
+      privateKeyCiphertext: bytesOf(call, answer, "PrivateKeyCiphertextBlob"),
+    };
+  }
+
+  async #send(call: AwsCall, input: object, { signal }: KmsCallOptions = {}): Promise<Answer> {
+    const [, , , region] = call.keyId.split(":");
+    if (!region)
+      throw kmsError("invalid-request", {
+        ...call,
+        message: `${JSON.stringify(call.keyId)} is not the ARN of a KMS key or alias`,
+      });
+    const request = {
+      method: "POST",
+      headers: { "x-amz-target": `TrentService.${call.operation}`, authorization: this.#authorization(region) },
+      body: JSON.stringify({ KeyId: call.keyId, ...input }),
+    };
+    try {
+      const { response } = await boundedCall(
+        ({ signal: abortSignal }) => this.#kms.requestHandler.handle(request, { abortSignal }),
+        { deadline: this.#deadline, signal },
+      );
+      const body = JSON.parse(new TextDecoder().decode(response.body)) as Answer;
+      if (response.statusCode === 200) return body;
+      const { message } = body as { message?: unknown };
+      const $metadata = { httpStatusCode: response.statusCode, requestId: response.headers["x-amzn-requestid"] };
+      throw Object.assign(new Error(typeof message === "string" ? message : ""), { name: body["__type"], $metadata });
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error instanceof KmsError ? error : kmsErrorFromAws(error, call);
+    }
+  }
+
+  /** Unsigned: the in-memory KMS tells callers apart by their access key id alone. */
+  #authorization(region: string): string {
+    const date = new Date().toISOString().slice(0, 10).replaceAll("-", "");
+    return `AWS4-HMAC-SHA256 Credential=${this.#accessKeyId}/${date}/${region}/kms/aws4_request, SignedHeaders=host, Signature=${"0".repeat(64)}`;
+  }
+}
+
+type Answer = Record<string, unknown>;
+
+const toBase64 = (bytes: Uint8Array) =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+
+const keyOf = (call: AwsCall, answer: Answer) => answeredKey(call, answer["KeyId"] as string | undefined);
+
+/** Into memory of its own, so that the caller can wipe it. */
+function bytesOf(call: AwsCall, answer: Answer, field: string): Uint8Array {
+  const text = answer[field];
+  return answeredBytes(call, field, typeof text === "string" ? new Uint8Array(Buffer.from(text, "base64")) : undefined);
+}
+
+function withDates(answer: Answer): DescribeKeyCommandOutput {
+  const metadata = answer["KeyMetadata"] as (Record<string, unknown> & { DeletionDate?: number }) | undefined;
+  const { DeletionDate: seconds, ...rest } = metadata ?? {};
+  const KeyMetadata = { ...rest, ...(seconds !== undefined && { DeletionDate: new Date(seconds * 1000) }) };
+  return { KeyMetadata, $metadata: {} } as DescribeKeyCommandOutput;
+}

@@ -1,0 +1,210 @@
+import type { Clock } from "../clock.js";
+import { keyArn } from "./arn.js";
+import type { Grant } from "./grant.js";
+import type { KmsKey } from "./key.js";
+import type { KeyMaterial, KeyMaterialHistory, RotationType } from "./key-material.js";
+
+export interface Alias {
+  readonly arn: string;
+  readonly name: string;
+  readonly accountId: string;
+  readonly region: string;
+  keyId: string;
+  readonly createdAt: number;
+  updatedAt: number;
+}
+
+/** Keys and aliases at one moment. Holds key material, so it shows nothing. */
+export class KmsSnapshot {
+  readonly #keys: readonly KmsKey[];
+  readonly #aliases: readonly Alias[];
+
+  /** @internal */
+  constructor(keys: Iterable<KmsKey>, aliases: Iterable<Alias>) {
+    this.#keys = copyKeys(keys);
+    this.#aliases = [...aliases].map((alias) => ({ ...alias }));
+  }
+
+  /** @internal Copies, so that a snapshot can be restored again and again. */
+  contents(): { keys: KmsKey[]; aliases: Alias[] } {
+    return { keys: copyKeys(this.#keys), aliases: this.#aliases.map((alias) => ({ ...alias })) };
+  }
+}
+
+function copyKeys(keys: Iterable<KmsKey>): KmsKey[] {
+  const materials = new Map<KeyMaterialHistory, KeyMaterialHistory>();
+  const copyOf = (material: KeyMaterialHistory) => {
+    const copy = materials.get(material) ?? material.copy();
+    materials.set(material, copy);
+    return copy;
+  };
+  return [...keys].map((key) => key.copy(key.material && copyOf(key.material)));
+}
+
+/** All keys and aliases of all accounts and Regions. Deletions and rotations whose date has come happen on reading. */
+export class KmsState {
+  readonly #clock: Clock;
+  readonly #keys = new Map<string, KmsKey>();
+  readonly #aliases = new Map<string, Alias>();
+  readonly #materials = new Map<string, { accountId: string; keyId: string }>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get now(): number {
+    return this.#clock.now();
+  }
+
+  snapshot(): KmsSnapshot {
+    return new KmsSnapshot(this.#keys.values(), this.#aliases.values());
+  }
+
+  restore(snapshot: KmsSnapshot): void {
+    const { keys, aliases } = snapshot.contents();
+    this.#keys.clear();
+    this.#aliases.clear();
+    this.#materials.clear();
+    for (const key of keys) this.putKey(key);
+    for (const alias of aliases) this.#aliases.set(alias.arn, alias);
+  }
+
+  putKey(key: KmsKey): void {
+    this.#keys.set(key.arn, key);
+    for (const { id } of key.material?.versions ?? []) this.#remember(id, key);
+  }
+
+  key(arn: string): KmsKey | undefined {
+    const key = this.#keys.get(arn);
+    return key && this.#upToDate(key);
+  }
+
+  /** In order of key id, as the service lists them; a filter with neither account nor Region gives all. */
+  keys(filter: { accountId?: string; region?: string } = {}): KmsKey[] {
+    return [...this.#keys.values()]
+      .filter((key) => matches(key, filter) && this.#upToDate(key))
+      .sort((a, b) => (a.keyId < b.keyId ? -1 : 1));
+  }
+
+  /** The keys, one for each Region, that are the same multi-Region key; the key alone if it is none. */
+  family(key: KmsKey): KmsKey[] {
+    if (!key.multiRegion) return [key];
+    return this.keys({ accountId: key.accountId }).filter((other) => other.keyId === key.keyId);
+  }
+
+  replicaIn(region: string, key: KmsKey): KmsKey | undefined {
+    return this.key(keyArn(region, key.accountId, key.keyId));
+  }
+
+  /** The key of a Region that holds this material, with the material itself. */
+  keyOfMaterial(materialId: string, region: string): { key: KmsKey; material: KeyMaterial } | undefined {
+    const owner = this.#materials.get(materialId);
+    const key = owner && this.key(keyArn(region, owner.accountId, owner.keyId));
+    const material = key?.material?.find(materialId);
+    return key && material && { key, material };
+  }
+
+  grantOfToken(token: string, region: string): { key: KmsKey; grant: Grant } | undefined {
+    for (const key of this.keys({ region })) {
+      const grant = [...key.grants.values()].find(({ tokens }) => tokens.includes(token));
+      if (grant) return { key, grant };
+    }
+    return undefined;
+  }
+
+  /** A key that was disabled over its rotation date rotates when it is enabled, once. */
+  enable(key: KmsKey): void {
+    key.enabled = true;
+    if (key.multiRegion !== "REPLICA") key.material?.missOldDates(this.now);
+    this.#upToDate(key);
+  }
+
+  rotate(key: KmsKey, type: RotationType): void {
+    const material = key.material?.rotate(this.now, type);
+    if (material) this.#remember(material.id, key);
+  }
+
+  putAlias(alias: Omit<Alias, "createdAt" | "updatedAt">): void {
+    this.#aliases.set(alias.arn, { ...alias, createdAt: this.now, updatedAt: this.now });
+  }
+
+  alias(arn: string): Alias | undefined {
+    return this.#aliases.get(arn);
+  }
+
+  keyOfAlias(aliasArn: string): KmsKey | undefined {
+    const alias = this.#aliases.get(aliasArn);
+    return alias && this.key(keyArn(alias.region, alias.accountId, alias.keyId));
+  }
+
+  aliases(filter: { accountId?: string; region?: string; keyId?: string } = {}): Alias[] {
+    return [...this.#aliases.values()]
+      .filter((alias) => matches(alias, filter))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  removeAlias(arn: string): void {
+    this.#aliases.delete(arn);
+  }
+
+  /** Brings a key to the present; undefined if its deletion date has passed. */
+  #upToDate(key: KmsKey): KmsKey | undefined {
+    if (key.state === "PendingReplicaDeletion") this.#removeReplicasThatAreDue(key);
+    if (key.deletion?.date !== undefined && key.deletion.date <= this.now) {
+      this.#remove(key);
+      return undefined;
+    }
+    if (this.#rotatesByItself(key))
+      for (const { id } of key.material?.rotateWhatIsDue(this.now) ?? []) this.#remember(id, key);
+    return key;
+  }
+
+  /** Not while the key, or the primary of a multi-Region key, is disabled or pending deletion. */
+  #rotatesByItself(key: KmsKey): boolean {
+    if (!key.material?.automatic) return false;
+    const primary = key.multiRegion === "REPLICA" ? this.#primaryOf(key) : key;
+    return primary?.state === "Enabled";
+  }
+
+  #primaryOf(replica: KmsKey): KmsKey | undefined {
+    return [...this.#keys.values()].find(
+      ({ keyId, accountId, multiRegion }) =>
+        multiRegion === "PRIMARY" && keyId === replica.keyId && accountId === replica.accountId,
+    );
+  }
+
+  #removeReplicasThatAreDue(primary: KmsKey): void {
+    for (const key of [...this.#keys.values()]) {
+      if (key !== primary && key.keyId === primary.keyId && key.accountId === primary.accountId) this.#upToDate(key);
+    }
+  }
+
+  #remember(materialId: string, { accountId, keyId }: KmsKey): void {
+    this.#materials.set(materialId, { accountId, keyId });
+  }
+
+  #remove(key: KmsKey): void {
+    this.#keys.delete(key.arn);
+    for (const alias of this.aliases(key)) this.#aliases.delete(alias.arn);
+    this.#startWaitingPrimary(key);
+  }
+
+  /** A primary key's waiting period begins once its last replica is gone. */
+  #startWaitingPrimary(removed: KmsKey): void {
+    const [last, ...others] = this.family(removed);
+    if (!last?.deletion || others.length > 0 || last.deletion.date !== undefined) return;
+    const since = removed.deletion?.date ?? this.now;
+    last.deletion.date = since + last.deletion.windowInDays * 86_400_000;
+  }
+}
+
+function matches(
+  item: { accountId: string; region: string; keyId: string },
+  filter: { accountId?: string; region?: string; keyId?: string },
+) {
+  return (
+    (filter.accountId === undefined || filter.accountId === item.accountId) &&
+    (filter.region === undefined || filter.region === item.region) &&
+    (filter.keyId === undefined || filter.keyId === item.keyId)
+  );
+}

@@ -1,0 +1,85 @@
+import type { Clock } from "../../clock.js";
+import type { StatusDocument } from "../documents.js";
+import { decodeStatus, encodeStatus, statusOf, type FleetSecret, type FleetWord } from "./fleet-word.js";
+import { attestedDigest, type ClaimedKeyPair } from "../key-pair.js";
+import type { KeyPairRecords } from "../records.js";
+import type { VouchedKeyPair } from "../trust.js";
+import type { KmsError } from "../../kms/kms-error.js";
+
+/** Shortest time between two writes of the same news, milliseconds. */
+const writeAtMostEvery = 25_000;
+
+/** What a worker found out about a pair. */
+export interface News {
+  readonly confirmedAt: number;
+  /** Why KMS gave no good answer, if so. */
+  readonly error?: KmsError;
+}
+
+/**
+ * What the workers of a fleet tell each other about the active pair, through a small item in the store. Authenticated
+ * with the fleet's secret it is the fleet's word, which counts as KMS's own. Without a secret it is a hint for people:
+ * whoever can write to the store can write it too, so nothing is decided by it.
+ */
+export class FleetStatus {
+  readonly #records: KeyPairRecords;
+  readonly #secret: FleetSecret | undefined;
+  readonly #clock: Clock;
+  #written: { readonly at: number; readonly news: string } | undefined;
+  /** Of the newest pair that the fleet has spoken of: a worker that lags behind says nothing over it. */
+  #newest = 0;
+
+  constructor(records: KeyPairRecords, secret: FleetSecret | undefined, clock: Clock) {
+    this.#records = records;
+    this.#secret = secret;
+    this.#clock = clock;
+  }
+
+  /** The fleet's word, if there is any. Never rejects: a store that is away is no news. */
+  async word(): Promise<FleetWord | undefined> {
+    if (!this.#secret) return undefined;
+    const status = await this.#read();
+    const word = status && this.#secret.verify(this.#records.organizationId, status);
+    if (word) this.#newest = Math.max(this.#newest, word.sequence);
+    return word;
+  }
+
+  /** What stands there about a pair, and whether it is the fleet's word. */
+  async told(
+    pair: ClaimedKeyPair,
+  ): Promise<{ readonly status: StatusDocument; readonly authentic: boolean } | undefined> {
+    const status = await this.#read();
+    if (!status?.attested.equals(attestedDigest(pair))) return undefined;
+    return { status, authentic: this.#secret?.verify(this.#records.organizationId, status) !== undefined };
+  }
+
+  /**
+   * Tells the others. Failing to is no trouble of its own.
+   * @param force - also over what was said of a newer pair: the operator has gone back to this one
+   */
+  async tell(pair: VouchedKeyPair, { confirmedAt, error }: News, { force = false } = {}): Promise<void> {
+    if (pair.birth.sequence < this.#newest && !force) return;
+    const at = this.#clock.now();
+    const news = `${pair.digest.toString("hex")} ${error?.kind ?? "ok"}`;
+    if (!force && this.#written?.news === news && at - this.#written.at < writeAtMostEvery) return;
+    this.#written = { at, news };
+    this.#newest = pair.birth.sequence;
+    const status = statusOf(pair, { confirmedAt, at, error });
+    const signed = this.#secret?.sign(this.#records.organizationId, status) ?? status;
+    await this.#records.writeStatus(encodeStatus(signed)).catch(() => undefined);
+  }
+
+  /** Tells the others of a pair that KMS has just opened for its maker, so that none of them has to ask about it. */
+  async tellNew(pair: VouchedKeyPair, news: News): Promise<void> {
+    if (this.#secret) await this.tell(pair, news);
+  }
+
+  async #read(): Promise<StatusDocument | undefined> {
+    try {
+      const stored = await this.#records.readStatus();
+      return stored && decodeStatus(stored);
+    } catch {
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import { createHmac, createSecretKey, timingSafeEqual, type KeyObject } from "node:crypto";
+import { encodeFields } from "../../format/fields.js";
+import { copySecret, wipe } from "../../util/secrets.js";
+import { decodeDocument, encodeDocument, type StatusDocument } from "../documents.js";
+import { attestedDigest } from "../key-pair.js";
+import type { VouchedKeyPair } from "../trust.js";
+import type { KmsError } from "../../kms/kms-error.js";
+
+declare const authentic: unique symbol;
+
+/** What a worker of the fleet has said of a pair, authenticated with the fleet's secret. Only {@link FleetSecret} makes one. */
+export type FleetWord = StatusDocument & { readonly [authentic]: true };
+
+/** Shortest secret, bytes: as long as the HMAC's output (RFC 2104, section 3). */
+export const shortestFleetSecret = 32;
+
+/** The secret that the workers of one service share, and the store does not know. */
+export class FleetSecret {
+  readonly #keys: readonly KeyObject[];
+
+  /** @param secrets - the first one signs; all are accepted, so that the secret can be changed. Copied. */
+  constructor(secrets: readonly Uint8Array[]) {
+    this.#keys = secrets.map((secret) => {
+      const copy = copySecret(secret);
+      const key = createSecretKey(copy);
+      wipe(copy);
+      return key;
+    });
+  }
+
+  /** The status with the fleet's authentication on it. */
+  sign(organizationId: string, status: StatusDocument): StatusDocument {
+    const [key] = this.#keys;
+    return key ? { ...status, mac: macOf(key, organizationId, status) } : status;
+  }
+
+  /** The word that a status is; `undefined` where it is nobody's of the fleet, or about another organization. */
+  verify(organizationId: string, status: StatusDocument): FleetWord | undefined {
+    const { mac } = status;
+    if (mac?.length !== 32 || !isOfOurLength(status)) return undefined;
+    const isOurs = (key: KeyObject) => timingSafeEqual(macOf(key, organizationId, status), mac);
+    return this.#keys.some(isOurs) ? (status as FleetWord) : undefined;
+  }
+}
+
+/** Longest text of a status, characters. What is longer has no canonical fields, and nobody of the fleet has said it. */
+const longestText = 1_000;
+
+function isOfOurLength({ keyPairId, attested, failure }: StatusDocument): boolean {
+  const texts = failure ? [failure.kind, failure.operation, failure.message] : [];
+  return [keyPairId, attested, ...texts].every(({ length }) => length <= longestText);
+}
+
+/** HMAC-SHA-256 over every member in canonical fields (`docs/FORMAT.md`, "Status item"). */
+function macOf(key: KeyObject, organizationId: string, status: StatusDocument): Buffer {
+  const { keyPairId, sequence, attested, confirmedAt, at, failure } = status;
+  const texts = failure ? [failure.kind, failure.operation, failure.message] : [];
+  const values = [
+    Buffer.from(organizationId),
+    Buffer.from(keyPairId),
+    u64(sequence),
+    attested,
+    u64(confirmedAt),
+    u64(at),
+    ...texts.map((text) => Buffer.from(text)),
+  ];
+  const fields = values.map((value, index) => ({ tag: index + 1, critical: true, value }));
+  return createHmac("sha256", key).update("recording-keystore fleet word v1\0").update(encodeFields(fields)).digest();
+}
+
+function u64(value: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(BigInt(value));
+  return bytes;
+}
+
+/** What is told of a pair: KMS vouched for it at `confirmedAt`, and was asked last at `at`. */
+export function statusOf(
+  pair: VouchedKeyPair,
+  told: { confirmedAt: number; at: number; error?: KmsError | undefined },
+): StatusDocument {
+  const { confirmedAt, at, error } = told;
+  const short = (text: string) => text.slice(0, longestText);
+  const failure = error && { kind: error.kind, operation: short(error.operation), message: short(error.message) };
+  const { keyPairId, sequence } = pair.birth;
+  return { keyPairId, sequence, attested: attestedDigest(pair), confirmedAt, at, ...(failure ? { failure } : {}) };
+}
+
+export const encodeStatus = (status: StatusDocument) => encodeDocument("status", status);
+export const decodeStatus = (document: Uint8Array) => decodeDocument("status", document, "status item");

@@ -1,0 +1,91 @@
+import type { Clock } from "../../clock.js";
+import type { RecordingKeyStoreError } from "../../errors.js";
+import type { EventSink } from "../../events.js";
+import type { BirthRecord } from "../../format/birth-record.js";
+import { isChangeDue } from "./schedule.js";
+import type { KmsError } from "../../kms/kms-error.js";
+
+/** Why encryption goes on with the last known key, and since when. */
+export interface Trouble {
+  /** Wall clock, milliseconds since the Unix epoch. */
+  readonly since: number;
+  readonly at: number;
+  readonly error: RecordingKeyStoreError;
+  /** What was being tried. */
+  readonly task: "confirm" | "rotate" | "unwrap" | "read-store";
+}
+
+const dayMs = 86_400_000;
+const reminderDays = [1, 7, 30] as const;
+/** Failures that say what is encrypted now may never open again. */
+const fatalKinds = new Set(["key-disabled", "key-pending-deletion", "key-not-found"]);
+
+/**
+ * How the active pair fares with KMS and the store. In trouble from the first failure of a task until it succeeds, or
+ * until KMS answers about the pair again ({@link KeyHealth.answered}).
+ */
+export class KeyHealth {
+  readonly #clock: Clock;
+  readonly #emit: EventSink;
+  readonly #troubles = new Map<Trouble["task"], Trouble>();
+  #reminded = 0;
+  #startedAt: number | undefined;
+  #lastKmsError: { readonly at: number; readonly error: KmsError } | undefined;
+
+  constructor(clock: Clock, emit: EventSink) {
+    this.#clock = clock;
+    this.#emit = emit;
+  }
+
+  /** The trouble that began first, if there is any. */
+  get trouble(): Trouble | undefined {
+    return [...this.#troubles.values()].sort((a, b) => a.since - b.since)[0];
+  }
+
+  get lastKmsError(): { readonly at: number; readonly error: KmsError } | undefined {
+    return this.#lastKmsError;
+  }
+
+  get keyAtRisk(): boolean {
+    for (const { error } of this.#troubles.values())
+      if ("kind" in error && fatalKinds.has(String(error.kind))) return true;
+    return false;
+  }
+
+  failed(task: Trouble["task"], error: RecordingKeyStoreError): void {
+    const at = this.#clock.now();
+    if ("kind" in error) this.#lastKmsError = { at, error: error as KmsError };
+    const atRiskBefore = this.keyAtRisk;
+    const since = this.#troubles.get(task)?.since ?? at;
+    this.#troubles.set(task, { since, at, error, task });
+    if (this.#startedAt === undefined) {
+      this.#startedAt = at;
+      this.#reminded = 0;
+      this.#emit("lastKnownKeyInUse", { since: at, days: 0, error });
+    }
+    if (!atRiskBefore && this.keyAtRisk) this.#emit("keyAtRisk", { since: at, error });
+  }
+
+  succeeded(...tasks: Trouble["task"][]): void {
+    for (const task of tasks) this.#troubles.delete(task);
+    if (this.#startedAt === undefined || this.#troubles.size > 0) return;
+    this.#emit("lastKnownKeyEnded", { since: this.#startedAt });
+    this.#startedAt = undefined;
+  }
+
+  /** KMS has just answered about the active pair. Only a change that is still due stays a trouble then. */
+  answered(birth: BirthRecord): void {
+    this.succeeded("confirm", "unwrap", ...(isChangeDue(birth, this.#clock.now()) ? [] : (["rotate"] as const)));
+  }
+
+  /** Emits the reminders that are due; called on the way of an encryption, since there is no timer. */
+  remind(): void {
+    if (this.#startedAt === undefined) return;
+    const days = reminderDays[this.#reminded];
+    const trouble = this.trouble;
+    if (days === undefined || !trouble || this.#clock.now() - this.#startedAt < days * dayMs) return;
+    this.#reminded += 1;
+    this.#emit("lastKnownKeyInUse", { since: this.#startedAt, days, error: trouble.error });
+    this.remind();
+  }
+}

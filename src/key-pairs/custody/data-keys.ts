@@ -1,0 +1,229 @@
+import { randomFillSync } from "node:crypto";
+import { secretBuffer } from "../../util/secrets.js";
+import { RecordingKeyStoreError, type ErrorCode } from "../../errors.js";
+import type { TrustAnchor } from "../trust-anchor.js";
+import { birthRecordDigest, decodeBirthRecord, type BirthRecord } from "../../format/birth-record.js";
+import type { KeyPairContext } from "../context.js";
+import { claimedBirth, untrusted, type ClaimedKeyPair } from "../key-pair.js";
+import { dataKeyLength, type UnwrappingKey } from "../../format/data-key-wrapping.js";
+import { LeasedDataKey } from "./data-key-lease.js";
+import type { HeldPrivateKey } from "./private-key-custody.js";
+import { byAnyWrapping, checkAnyCovered, kmsKeysOf } from "../wrappings.js";
+import type { DataKeyLease } from "../../recording/segment-keys.js";
+import { KmsError } from "../../kms/kms-error.js";
+
+/** A wrapped data key as it stands in a recording's header. */
+export interface Recipient {
+  readonly birthRecord: Uint8Array;
+  readonly wrappedDataKey: Uint8Array;
+  readonly kmsKeyArn?: string | undefined;
+  readonly wrappedPrivateKey?: Uint8Array | undefined;
+}
+
+/** A fresh 256-bit data key in a buffer of its own. */
+export function newDataKey(): Buffer {
+  return randomFillSync(secretBuffer(dataKeyLength));
+}
+
+/** A stream may not be asked to fetch keys for every segment: the shortest time it holds a data key, milliseconds. */
+const shortestLease = 1_000;
+/** How many pairs are kept that KMS has opened once; they are immutable and hold no secret. */
+const keptPairs = 1_000;
+
+export interface DataKeyParts extends Pick<
+  KeyPairContext,
+  "organizationId" | "records" | "calls" | "trust" | "custody" | "health" | "times"
+> {
+  /** KMS keys under which a recording's own wrapped private half may be opened if the store lacks it. */
+  readonly embeddedKeys: TrustAnchor | undefined;
+  /** The pair that encrypts now, whose KMS failures `status()` reports. */
+  readonly active: () => ClaimedKeyPair | undefined;
+  /** The vouched pair that the history begins with; asked for where a pair's own KMS key refuses. */
+  readonly history: () => Promise<ClaimedKeyPair>;
+}
+
+/** Opens the data keys of recordings: finds the pair, has its private half unwrapped, and hands out leases. */
+export class DataKeys {
+  readonly #parts: DataKeyParts;
+  readonly #opened = new Map<string, ClaimedKeyPair>();
+
+  constructor(parts: DataKeyParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * A lease on the data key of a recording, by the first of its recipients that opens. It ends with `privateKeyTtl` or
+   * `forgetPrivateKeys()`.
+   * @throws KmsError while KMS is away; `ERR_KEY_PAIR_NOT_FOUND`, `ERR_KEY_PAIR_UNTRUSTED`, `ERR_RECORDING_TAMPERED`. Of
+   * several failures the first that may pass, or else the first
+   */
+  async lease(
+    recipients: readonly Recipient[],
+    signal?: AbortSignal,
+  ): Promise<{ lease: DataKeyLease; keyPairId: string }> {
+    const failures: unknown[] = [];
+    for (const recipient of recipients) {
+      try {
+        const source = await this.#source(recipient, signal);
+        return { lease: await this.#leaseFrom(source, recipient, signal), keyPairId: source.birth.keyPairId };
+      } catch (error) {
+        signal?.throwIfAborted();
+        failures.push(error);
+      }
+    }
+    throw failures.find((error) => error instanceof RecordingKeyStoreError && error.retryable) ?? failures[0];
+  }
+
+  #leaseFrom(source: PrivateKeySource, recipient: Recipient, signal: AbortSignal | undefined): Promise<DataKeyLease> {
+    const { custody, times, organizationId } = this.#parts;
+    const terms = {
+      custody,
+      organizationId,
+      hold: Math.max(times.privateKeyTtl, shortestLease),
+      open: (openSignal?: AbortSignal) => this.#open(source, openSignal),
+      unwrap: (key: UnwrappingKey) => key.unwrap(recipient.wrappedDataKey),
+    };
+    return LeasedDataKey.begin(terms, signal);
+  }
+
+  async #open(source: PrivateKeySource, signal: AbortSignal | undefined): Promise<HeldPrivateKey> {
+    const { custody, times, organizationId, health } = this.#parts;
+    const ref = { organizationId, digest: source.digest };
+    const unwrap = async () => {
+      try {
+        const key = await source.unwrap();
+        if (this.#isActive(source)) health.answered(source.birth);
+        return key;
+      } catch (error) {
+        if (error instanceof KmsError && error.code === "ERR_KMS_REFUSED") custody.drop(ref);
+        if (error instanceof KmsError && this.#isActive(source)) health.failed("unwrap", error);
+        throw error;
+      }
+    };
+    return custody.open(ref, times.privateKeyTtl, unwrap, signal);
+  }
+
+  /** Which wrapped private half to open: the store's, and only where it does not have that the recording's own. */
+  async #source(recipient: Recipient, signal: AbortSignal | undefined): Promise<PrivateKeySource> {
+    const named = { birth: this.#birthOf(recipient), digest: birthRecordDigest(recipient.birthRecord) };
+    let failure: RecordingKeyStoreError;
+    try {
+      const pair = await this.#stored(named, signal);
+      if (pair) return this.#withFallback(await this.#storedSource(pair, named, signal), recipient);
+      failure = new RecordingKeyStoreError(
+        "ERR_KEY_PAIR_NOT_FOUND",
+        `the store has no key pair ${named.birth.keyPairId}, with which the recording was encrypted`,
+      );
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!(error instanceof RecordingKeyStoreError) || !saysItIsNotThere.has(error.code)) throw error;
+      failure = error;
+    }
+    const embedded = this.#embeddedSource(recipient, named);
+    if (embedded) return embedded;
+    throw failure;
+  }
+
+  /** The recording's own wrapping serves where KMS disowns what the store has in the pair's place. */
+  #withFallback(source: PrivateKeySource, recipient: Recipient): PrivateKeySource {
+    const unwrap = async () => {
+      try {
+        return await source.unwrap();
+      } catch (error) {
+        const disowned =
+          error instanceof RecordingKeyStoreError &&
+          (error.code === "ERR_KMS_REJECTED" || error.code === "ERR_KEY_PAIR_UNTRUSTED");
+        const embedded = disowned ? this.#embeddedSource(recipient, source) : undefined;
+        if (!embedded) throw error;
+        return embedded.unwrap();
+      }
+    };
+    return { ...source, unwrap };
+  }
+
+  /** The store's pair of a recording, which must be the very one. */
+  async #stored({ birth, digest }: Named, signal: AbortSignal | undefined): Promise<ClaimedKeyPair | undefined> {
+    const pair =
+      this.#opened.get(digest.toString("base64url")) ?? (await this.#parts.records.readPair(birth.keyPairId, signal));
+    if (!pair || pair.digest.equals(digest)) return pair;
+    throw new RecordingKeyStoreError(
+      "ERR_RECORDING_TAMPERED",
+      `the recording names key pair ${birth.keyPairId} with another birth record than the store's`,
+    );
+  }
+
+  #birthOf({ birthRecord }: Recipient): BirthRecord {
+    const { organizationId } = this.#parts;
+    const birth = decodeBirthRecord(birthRecord);
+    if (birth.organizationId !== organizationId) {
+      throw new RecordingKeyStoreError(
+        "ERR_RECORDING_MISMATCH",
+        "the recording's key pair belongs to another organization",
+      );
+    }
+    return claimedBirth(birthRecord, { organizationId, what: `the recording's key pair ${birth.keyPairId}` });
+  }
+
+  async #storedSource(
+    pair: ClaimedKeyPair,
+    { birth, digest }: Named,
+    signal: AbortSignal | undefined,
+  ): Promise<PrivateKeySource> {
+    const parts = { ...this.#parts, historyKeys: () => this.#historyKeys() };
+    await checkAnyCovered(parts, pair, signal);
+    const unwrap = async () => {
+      const key = await byAnyWrapping(parts, pair, (wrapping) => this.#parts.calls.unwrapHalf(pair, wrapping));
+      this.#keep(pair);
+      return key;
+    };
+    return { birth, digest, unwrap };
+  }
+
+  async #historyKeys(): Promise<ReadonlySet<string>> {
+    const newest = await this.#parts.history().catch((error: unknown) => {
+      if (!(error instanceof RecordingKeyStoreError)) throw error;
+    });
+    return kmsKeysOf(this.#parts.records, newest ?? undefined);
+  }
+
+  #embeddedSource(
+    { kmsKeyArn, wrappedPrivateKey, ...recipient }: Recipient,
+    { birth, digest }: Named,
+  ): PrivateKeySource | undefined {
+    const { embeddedKeys, calls } = this.#parts;
+    if (!embeddedKeys || kmsKeyArn === undefined || !wrappedPrivateKey) return undefined;
+    if (!embeddedKeys.coversKey(kmsKeyArn))
+      throw untrusted(`the recording's own key is under ${kmsKeyArn}, which embeddedKeys does not cover`);
+    const birthRecord = Buffer.from(recipient.birthRecord);
+    const wrapping = { kmsKeyArn, ciphertext: Buffer.from(wrappedPrivateKey) };
+    return { birth, digest, unwrap: () => calls.unwrap({ birth, birthRecord }, wrapping) };
+  }
+
+  #isActive({ digest }: PrivateKeySource): boolean {
+    return this.#parts.active()?.digest.equals(digest) ?? false;
+  }
+
+  /** Only what KMS has opened: a damaged record may be repaired, and is read anew until it is. */
+  #keep(pair: ClaimedKeyPair): void {
+    const [first] = this.#opened.keys();
+    if (this.#opened.size >= keptPairs && first !== undefined) this.#opened.delete(first);
+    this.#opened.set(pair.digest.toString("base64url"), pair);
+  }
+}
+
+/** What somebody has put in the place of a pair that the store has lost must not keep the recording shut. */
+const saysItIsNotThere: ReadonlySet<ErrorCode> = new Set([
+  "ERR_STORE_UNAVAILABLE",
+  "ERR_STORE_CORRUPT",
+  "ERR_RECORDING_TAMPERED",
+  "ERR_FORMAT_INVALID",
+]);
+
+interface Named {
+  readonly birth: BirthRecord;
+  readonly digest: Buffer;
+}
+
+interface PrivateKeySource extends Named {
+  readonly unwrap: () => Promise<UnwrappingKey>;
+}

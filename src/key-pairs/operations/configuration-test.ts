@@ -1,0 +1,250 @@
+import { randomBytes, timingSafeEqual } from "node:crypto";
+import type { Clock } from "../../clock.js";
+import { RecordingKeyStoreError } from "../../errors.js";
+import { dataKeyLength, type UnwrappingKey } from "../../format/data-key-wrapping.js";
+import { isKmsKeyArn, regionOf, replicaArn } from "../../kms/arn.js";
+import { diagnose, type Diagnosis } from "../../kms/diagnosis.js";
+import { kmsError, KmsError } from "../../kms/kms-error.js";
+import type { KmsKeyDescription } from "../../kms/kms-provider.js";
+import { secretBuffer, wipe } from "../../util/secrets.js";
+import type { ClaimedKeyPair } from "../key-pair.js";
+import type { KmsCalls } from "../kms-calls.js";
+import type { KeyStoreConfiguration } from "../../format/vocabulary.js";
+
+export const testStepNames = [
+  "make-key-pair",
+  "encrypt-test-data",
+  "unwrap-private-key",
+  "decrypt-and-compare",
+  "confirm-public-key",
+  "home-region",
+  "describe-key",
+] as const;
+export type TestStepName = (typeof testStepNames)[number];
+
+export interface TestStep {
+  readonly name: TestStepName;
+  /** `unknown`: KMS would not tell, which is no fault; `skipped`: an earlier step failed. */
+  readonly status: "passed" | "failed" | "unknown" | "skipped";
+  readonly durationMs: number;
+  readonly detail?: string;
+}
+
+/** What `test()` found. Plain data, for a settings page. */
+export interface TestReport {
+  readonly ok: boolean;
+  readonly kmsKeyAliasArn: string;
+  /** The key to which the alias resolves, once KMS has told. */
+  readonly kmsKeyArn?: string;
+  readonly steps: readonly TestStep[];
+  readonly startedAt: Date;
+  readonly durationMs: number;
+  /** Why it failed, and what to do. */
+  readonly error?: KmsError;
+  readonly diagnosis?: Diagnosis;
+}
+
+export interface TestSubject {
+  readonly organizationId: string;
+  readonly homeRegion: string;
+  readonly contextKeyName: string;
+  readonly configuration: KeyStoreConfiguration;
+  readonly calls: KmsCalls;
+  readonly clock: Clock;
+}
+
+/**
+ * Makes a test pair under the named KMS key, encrypts, decrypts through KMS and compares. Saves nothing, and resolves
+ * with the verdict also when KMS fails; rejects only on abort.
+ */
+export async function runTest(subject: TestSubject, signal?: AbortSignal): Promise<TestReport> {
+  const { configuration, contextKeyName, clock, calls, organizationId } = subject;
+  const startedAt = new Date(clock.now());
+  const begin = clock.monotonic();
+  const run = new StepRunner(clock);
+  let kmsKeyArn: string | undefined;
+  let error: KmsError | undefined;
+  const dataKey = secretBuffer(dataKeyLength);
+  dataKey.set(randomBytes(dataKeyLength));
+  try {
+    const now = clock.now();
+    const pair = await run.step("make-key-pair", () =>
+      calls.make(
+        {
+          organizationId,
+          sequence: 1,
+          spec: configuration.keyPairSpec,
+          createdAt: now,
+          kmsKeyAliasArn: configuration.kmsKeyAliasArn,
+          periodicKeyChange: configuration.periodicKeyChange,
+          scheduleAnchor: now,
+          contextKeyName,
+          purpose: "test",
+        },
+        signal,
+      ),
+    );
+    const keyArn = (kmsKeyArn = pair.wrapping.kmsKeyArn);
+    const wrapped = await run.step("encrypt-test-data", () => pair.wrappingKey.wrap(dataKey));
+    const privateKey = await run.step("unwrap-private-key", () => calls.unwrap(pair, pair.wrapping, signal));
+    await run.step("decrypt-and-compare", () => {
+      if (!opensTo(privateKey, wrapped, dataKey))
+        throw kmsError("unexpected-answer", {
+          operation: "Decrypt",
+          keyId: keyArn,
+          message: "the test data came back changed",
+        });
+    });
+    await run.step("confirm-public-key", () => checkAttestation(calls, pair, privateKey, signal));
+    await run.step("home-region", () => checkHomeRegion(subject, keyArn));
+    await run.step("describe-key", async () => {
+      const description = await describe(calls, configuration.kmsKeyAliasArn, signal);
+      if (!description)
+        return run.unknown("kms:DescribeKey was not allowed or not answered; what it would have told is unknown");
+      checkDescription(description);
+    });
+  } catch (failure) {
+    signal?.throwIfAborted();
+    if (!(failure instanceof KmsError)) throw failure;
+    error = failure;
+  } finally {
+    wipe(dataKey);
+  }
+  return {
+    ok: error === undefined,
+    kmsKeyAliasArn: configuration.kmsKeyAliasArn,
+    ...(kmsKeyArn === undefined ? {} : { kmsKeyArn }),
+    steps: run.steps,
+    startedAt,
+    durationMs: clock.monotonic() - begin,
+    ...(error ? { error, diagnosis: diagnose(error, { organizationId, contextKeyName }) } : {}),
+  };
+}
+
+/** What was wrapped for another key does not open at all. */
+function opensTo(privateKey: UnwrappingKey, wrapped: Uint8Array, dataKey: Uint8Array): boolean {
+  let opened: Buffer | undefined;
+  try {
+    opened = privateKey.unwrap(wrapped);
+    return timingSafeEqual(opened, dataKey);
+  } catch {
+    return false;
+  } finally {
+    wipe(opened);
+  }
+}
+
+/** KMS must vouch for the public key by its attestation, or (where the policy forbids that) by the private half it has unwrapped. */
+async function checkAttestation(
+  calls: KmsCalls,
+  pair: ClaimedKeyPair,
+  privateKey: UnwrappingKey,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const fail = (message: string) =>
+    kmsError("unexpected-answer", { operation: "Decrypt", keyId: pair.attestation.kmsKeyArn, message });
+  if (!privateKey.publicKey.equals(pair.publicKey))
+    throw fail(`key pair ${pair.birth.keyPairId}: its public key is not that of its private half`);
+  try {
+    if (!(await calls.attests(pair, signal)))
+      throw fail(`key pair ${pair.birth.keyPairId}: KMS attests another public key than the one stored`);
+  } catch (error) {
+    if (!(error instanceof KmsError && error.kind === "access-denied")) throw error;
+  }
+}
+
+/** The key must exist in the home Region. The pair was just unwrapped there if it is a multi-Region key. */
+function checkHomeRegion({ homeRegion, configuration }: TestSubject, kmsKeyArn: string): void {
+  if (regionOf(kmsKeyArn) === homeRegion || replicaArn(kmsKeyArn, homeRegion) !== undefined) return;
+  throw kmsError("key-unsupported", {
+    operation: "Encrypt",
+    keyId: kmsKeyArn,
+    message: `${configuration.kmsKeyAliasArn} is in ${String(regionOf(kmsKeyArn))}; the key must exist in the home Region ${homeRegion}, itself or (multi-Region keys) as primary or replica`,
+  });
+}
+
+async function describe(
+  calls: KmsCalls,
+  keyId: string,
+  signal: AbortSignal | undefined,
+): Promise<KmsKeyDescription | undefined> {
+  try {
+    return await calls.describeKey(keyId, signal);
+  } catch (error) {
+    // It carries no encryption context, so the reference policy always denies it.
+    if (error instanceof KmsError) return undefined;
+    throw error;
+  }
+}
+
+function checkDescription(description: KmsKeyDescription): void {
+  const { keyArn, keySpec, keyUsage, keyManager } = description;
+  const fail = (rule: string) => {
+    throw kmsError("key-unsupported", { operation: "DescribeKey", keyId: keyArn, message: `${keyArn} ${rule}` });
+  };
+  if (!isKmsKeyArn(keyArn)) fail("is not a key ARN");
+  if (keySpec !== "SYMMETRIC_DEFAULT") fail(`has the spec ${keySpec}; a SYMMETRIC_DEFAULT key is needed`);
+  if (keyUsage !== "ENCRYPT_DECRYPT") fail(`has the usage ${keyUsage}; an ENCRYPT_DECRYPT key is needed`);
+  if (keyManager === "AWS") fail("is managed by AWS; a customer managed key is needed");
+}
+
+class StepRunner {
+  readonly #clock: Clock;
+  readonly #done: TestStep[] = [];
+  #unknown: string | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** All steps in order; those not reached are `skipped`. */
+  get steps(): readonly TestStep[] {
+    const rest = testStepNames
+      .slice(this.#done.length)
+      .map((name) => ({ name, status: "skipped" as const, durationMs: 0 }));
+    return [...this.#done, ...rest];
+  }
+
+  async step<T>(name: TestStepName, task: () => T | Promise<T>): Promise<T> {
+    const begin = this.#clock.monotonic();
+    const record = (status: TestStep["status"], detail?: string) =>
+      this.#done.push({
+        name,
+        status,
+        durationMs: this.#clock.monotonic() - begin,
+        ...(detail === undefined ? {} : { detail }),
+      });
+    try {
+      this.#unknown = undefined;
+      const result = await task();
+      record(this.#unknown === undefined ? "passed" : "unknown", this.#unknown);
+      return result;
+    } catch (error) {
+      record("failed", (error as Error).message);
+      throw error;
+    }
+  }
+
+  unknown(detail: string): void {
+    this.#unknown = detail;
+  }
+}
+
+/** `configure()` was given a configuration that fails its test; nothing has changed. */
+export class TestFailedError extends RecordingKeyStoreError {
+  static override readonly errorName = "TestFailedError";
+  override readonly name = "TestFailedError";
+  readonly report: TestReport;
+
+  constructor(report: TestReport) {
+    super(
+      "ERR_TEST_FAILED",
+      `the test of ${report.kmsKeyAliasArn} failed: ${report.diagnosis?.summary ?? report.error?.message ?? "see the report"}`,
+      {
+        cause: report.error,
+        retryable: report.error?.retryable ?? false,
+      },
+    );
+    this.report = report;
+  }
+}

@@ -1,0 +1,118 @@
+import { RecordingKeyStoreError } from "../../errors.js";
+import type { KeyPairContext } from "../context.js";
+import type { ClaimedKeyPair } from "../key-pair.js";
+import type { VouchedKeyPair } from "../trust.js";
+import { readable } from "../vouching.js";
+import { byAnyWrapping, furtherWrappings, kmsKeysOf, storedWrapping } from "../wrappings.js";
+
+/** What {@link rewrapKeyPairs} has done. */
+export interface RewrapReport {
+  /** Every pair of the history opens under this KMS key. The KMS keys before it are needed no more by what the store has. */
+  readonly complete: boolean;
+  /** The KMS key of the active pair, under which the private halves of all earlier ones are now wrapped too. */
+  readonly kmsKeyArn: string;
+  /** How many pairs got a wrapping under it in this call. */
+  readonly rewrapped: number;
+  /** How many had one before, the active pair among them; KMS has opened each just now. */
+  readonly already: number;
+  /** Pairs that still need another KMS key, newest first, and why. */
+  readonly failed: readonly {
+    readonly keyPairId: string;
+    readonly sequence: number;
+    readonly error: RecordingKeyStoreError;
+  }[];
+}
+
+/** How many pairs are read from the store at a time. */
+const batch = 50;
+
+type Parts = Pick<KeyPairContext, "records" | "calls" | "trust">;
+
+/**
+ * Wraps the private half of every pair of the history under the KMS key of the active one, beside what it has. One pair
+ * that can't be is no reason not to go on. Nothing is stored that KMS has not opened once. Several workers may do it at once.
+ *
+ * @param active - the vouched pair that the store's head names: the history is what its birth record leads to
+ * @throws KmsError `ERR_KMS_UNAVAILABLE` in an outage, RecordingKeyStoreError for the store's failures, the signal's reason;
+ * what has been added stays, and the next call goes on from there
+ */
+export async function rewrapKeyPairs(
+  parts: Parts,
+  active: VouchedKeyPair,
+  signal?: AbortSignal,
+): Promise<RewrapReport> {
+  const { kmsKeyArn } = active.wrapping;
+  const historyKeys = await kmsKeysOf(parts.records, active);
+  const tried = { ...parts, historyKeys: async () => historyKeys };
+  const count = { rewrapped: 0, already: 0 };
+  const failed: RewrapReport["failed"][number][] = [];
+  for await (const { pair, isHistory } of pairsToRewrap(parts, active, signal)) {
+    signal?.throwIfAborted();
+    try {
+      count[await rewrap(tried, pair, kmsKeyArn, signal)] += 1;
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!(error instanceof RecordingKeyStoreError) || isOutage(error)) throw error;
+      if (!isHistory && isForgery(error)) continue;
+      failed.push({ keyPairId: pair.birth.keyPairId, sequence: pair.birth.sequence, error });
+    }
+  }
+  return { complete: failed.length === 0, kmsKeyArn, ...count, failed };
+}
+
+/** The history, and whatever else the store lists: where the head was brought back or turned aside, recordings need that too. */
+async function* pairsToRewrap(
+  { records, trust }: Parts,
+  active: VouchedKeyPair,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<{ pair: ClaimedKeyPair; isHistory: boolean }> {
+  const history = new Set<string>();
+  for await (const { pair } of records.chain({ digest: active.digest }, () => batch, signal)) {
+    history.add(pair.birth.keyPairId);
+    yield { pair, isHistory: true };
+  }
+  for await (const stored of records.list(undefined, () => batch, signal)) {
+    if (history.has(stored.keyPairId)) continue;
+    const pair = readable(() => records.claimOf(stored));
+    if (pair && !trust.knownToBeNone(pair)) yield { pair, isHistory: false };
+  }
+}
+
+/** KMS has read what the store holds, and it is no pair of the organization's. */
+function isForgery({ code }: RecordingKeyStoreError): boolean {
+  return code === "ERR_KMS_REJECTED" || code === "ERR_KEY_PAIR_UNTRUSTED";
+}
+
+/** What stands in the way of every pair alike, and passes. */
+function isOutage(error: RecordingKeyStoreError): boolean {
+  return error.code === "ERR_KMS_UNAVAILABLE" || error.code === "ERR_STORE_UNAVAILABLE";
+}
+
+async function rewrap(
+  parts: Parameters<typeof byAnyWrapping>[0] & Parts,
+  pair: ClaimedKeyPair,
+  kmsKeyArn: string,
+  signal: AbortSignal | undefined,
+): Promise<"rewrapped" | "already"> {
+  const { calls, records } = parts;
+  const { keyPairId } = pair.birth;
+  const found = async () =>
+    (await furtherWrappings(parts, pair, signal)).find((wrapping) => wrapping.kmsKeyArn === kmsKeyArn);
+  const known = pair.wrapping.kmsKeyArn === kmsKeyArn ? pair.wrapping : await found();
+  if (known) {
+    await calls.unwrapHalf(pair, known, signal);
+    return "already";
+  }
+  const made = await byAnyWrapping(parts, pair, (own) => calls.rewrap(pair, own, kmsKeyArn, signal), signal);
+  if ((await records.createWrapping(keyPairId, storedWrapping(pair, made), signal)) === "created") return "rewrapped";
+  // Another worker was first, or somebody who can write to the store has put something in its place.
+  const other = await found();
+  if (!other) {
+    throw new RecordingKeyStoreError(
+      "ERR_STORE_CORRUPT",
+      `key pair ${keyPairId}: the place of its wrapping under ${kmsKeyArn} is taken by something else`,
+    );
+  }
+  await calls.unwrapHalf(pair, other, signal);
+  return "already";
+}

@@ -1,0 +1,85 @@
+import * as z from "zod";
+import { checkInput } from "../util/check-input.js";
+import { InvalidInputError } from "../errors.js";
+import { contextKeyNameRule, defaultContextKeyName, organizationIdRule } from "../kms/context-keys.js";
+
+/**
+ * What somebody may do under an organization's KMS key.
+ *
+ * - `recordings`: make key pairs and open recordings.
+ * - `attestations`: have KMS confirm public keys, which is all that a worker needs that only encrypts.
+ */
+export type KeyAccess = "recordings" | "attestations";
+
+/** Who gets access to an organization's KMS key, and in whose name. */
+export interface RecordingKeyGrant {
+  /** AWS account of the recording service: IAM in that account then decides which of its roles. 12 digits. */
+  serviceAccountId?: string;
+  /** Instead of the account: ARNs of its roles or users. */
+  servicePrincipalArns?: readonly string[];
+  /** Ids under which the organization's recordings are encrypted; the condition on the encryption context. */
+  organizationIds: readonly string[];
+  /** Name under which the id stands in the encryption context. Default `genesys-cloud-organization-id`. */
+  contextKeyName?: string;
+  /** Default `recordings`. */
+  access?: KeyAccess;
+  /** `aws` (the default), `aws-us-gov` or `aws-cn`. */
+  partition?: "aws" | "aws-us-gov" | "aws-cn";
+}
+
+const partitions = ["aws", "aws-us-gov", "aws-cn"] as const;
+const distinct = (list: readonly string[]) => new Set(list).size === list.length;
+
+export const accountIdSchema = z.string().regex(/^\d{12}$/, { message: "must be an AWS account id, 12 digits" });
+export const partitionSchema = z.enum(partitions).default("aws");
+export const accessSchema = z.enum(["recordings", "attestations"]).default("recordings");
+
+export const grantShape = {
+  serviceAccountId: accountIdSchema.optional(),
+  servicePrincipalArns: z
+    .array(
+      z
+        .string()
+        .regex(/^arn:aws(?:-us-gov|-cn)?:(?:iam::\d{12}:(?:role|user)|sts::\d{12}:assumed-role)\/[\w+=,.@/-]+$/, {
+          message: "must be the ARN of an IAM role or user",
+        }),
+    )
+    .min(1)
+    .refine(distinct, { message: "must not name one twice" })
+    .optional(),
+  organizationIds: z
+    .array(z.string().regex(organizationIdRule.pattern, { message: organizationIdRule.message }))
+    .min(1)
+    .refine(distinct, { message: "must not name one twice" }),
+  contextKeyName: z
+    .string()
+    .regex(contextKeyNameRule.pattern, { message: contextKeyNameRule.message })
+    .refine((name) => !contextKeyNameRule.taken.test(name), { message: contextKeyNameRule.takenMessage })
+    .default(defaultContextKeyName),
+  access: accessSchema,
+  partition: partitionSchema,
+};
+
+const grantSchema = z.strictObject(grantShape);
+export type CheckedGrant = z.output<typeof grantSchema>;
+
+/** @throws InvalidInputError */
+export function checkGrant(input: RecordingKeyGrant): CheckedGrant {
+  const grant = checkInput(grantSchema, input);
+  checkGrantee(grant);
+  return grant;
+}
+
+/** @throws InvalidInputError unless the grant names an account or principals, all of its partition */
+export function checkGrantee({ serviceAccountId, servicePrincipalArns, partition }: CheckedGrant): void {
+  if ((serviceAccountId === undefined) === (servicePrincipalArns === undefined)) {
+    throw new InvalidInputError("serviceAccountId", "must be given, or servicePrincipalArns instead of it");
+  }
+  const foreign = servicePrincipalArns?.findIndex((arn) => !arn.startsWith(`arn:${partition}:`)) ?? -1;
+  if (foreign >= 0)
+    throw new InvalidInputError(
+      `servicePrincipalArns.${foreign}`,
+      `must be of the partition ${partition}`,
+      servicePrincipalArns?.[foreign],
+    );
+}

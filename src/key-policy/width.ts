@@ -1,0 +1,100 @@
+import type { PolicyDocument } from "./language/document.js";
+import { contextOf, type ServiceCall } from "./calls.js";
+import { applying, askPolicy, type Caller, type KeyFacts, type StatementView } from "./evaluate.js";
+import { listed, type Notice } from "./findings.js";
+import type { CheckedGrant } from "./grant.js";
+import { placeOf } from "./reasons.js";
+
+const useless = ["kms:CreateGrant", "kms:PutKeyPolicy", "kms:DisableKey", "kms:ScheduleKeyDeletion"] as const;
+const stranger: Caller = { arn: "arn:aws:iam::000000000001:role/stranger", accountId: "000000000001", exact: true };
+
+/** What a policy lets through that it need not: asked by calls that the service never makes. */
+export function tooWide(policy: PolicyDocument, grant: CheckedGrant, caller: Caller, key: KeyFacts): Notice[] {
+  const { access, contextKeyName, organizationIds } = grant;
+  const [organizationId = ""] = organizationIds;
+  const own = contextOf(contextKeyName, organizationId, "private-key");
+  const letThrough = (call: ServiceCall, by: Caller) => {
+    const verdict = askPolicy(policy, call, by, key);
+    return verdict.allowed === "yes"
+      ? applying(verdict, "Allow", "yes").filter((view) => !leavesToOwnIam(view, by, key))
+      : [];
+  };
+  const notices: Notice[] = [];
+  for (const action of access === "recordings"
+    ? ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey"]
+    : ["kms:Decrypt"]) {
+    const about = (detail: string, encryptionContext: ServiceCall["encryptionContext"]) =>
+      letThrough({ action, ...(encryptionContext && { encryptionContext }) }, caller).map((view): Notice => ({
+        code: "NOT_BOUND_TO_ORGANIZATION",
+        place: placeOf(view),
+        action,
+        detail,
+      }));
+    const without = about("without an encryption context", undefined);
+    const foreign = [`${organizationId}-other`, "another"].map((id) =>
+      about("for other organizations' ids too", { ...own, [contextKeyName]: id }),
+    );
+    notices.push(...(without.length > 0 ? without : (foreign.find((found) => found.length > 0) ?? [])));
+    const open = letThrough({ action, encryptionContext: own }, stranger);
+    notices.push(...open.map((view): Notice => ({ code: "OPEN_TO_EVERYONE", place: placeOf(view), action })));
+  }
+  const excess = new Map<StatementView["number"], { view: StatementView; actions: string[] }>();
+  for (const action of useless) {
+    for (const view of letThrough({ action }, caller)) {
+      const entry = excess.get(view.number) ?? { view, actions: [] };
+      entry.actions.push(action);
+      excess.set(view.number, entry);
+    }
+  }
+  for (const { view, actions } of excess.values())
+    notices.push({ code: "MORE_THAN_NEEDED", place: placeOf(view), detail: listed(actions) });
+  if (access === "attestations") {
+    notices.push(
+      ...letThrough({ action: "kms:Decrypt", encryptionContext: own }, caller).map((view): Notice => ({
+        code: "CAN_OPEN_RECORDINGS",
+        place: placeOf(view),
+        action: "kms:Decrypt",
+      })),
+    );
+  }
+  return notices;
+}
+
+/** Whether nobody in charge of the key could put another policy. */
+export function lockedOut(policy: PolicyDocument, grant: CheckedGrant, { accountId, ...key }: KeyFacts): Notice[] {
+  const named = policy.statements
+    .flatMap(({ principals }) => principals?.names ?? [])
+    .flatMap((name) => callersNamed(name));
+  const owners =
+    accountId === undefined
+      ? named.filter((one) => !isService(one, grant))
+      : [...callersNamed(accountId), ...named.filter((one) => one.accountId === accountId)];
+  const inCharge = owners.some(
+    (owner) => askPolicy(policy, { action: "kms:PutKeyPolicy" }, owner, { accountId, ...key }).allowed !== "no",
+  );
+  return inCharge
+    ? []
+    : [
+        {
+          code: "OWNER_LOCKED_OUT",
+          detail: accountId === undefined ? "the account that owns the key" : `account ${accountId}`,
+        },
+      ];
+}
+
+/** In the key's own account a statement that names the account only leaves the matter to IAM. */
+function leavesToOwnIam({ principal }: StatementView, caller: Caller, { accountId }: KeyFacts): boolean {
+  return principal === "account" && caller.accountId === accountId;
+}
+
+/** A principal's name as somebody who calls; an account calls as its root, "everyone" as a stranger. */
+export function callersNamed(name: string): Caller[] {
+  if (name === "*") return [stranger];
+  if (/^\d{12}$/.test(name)) return [{ arn: `arn:aws:iam::${name}:root`, accountId: name, exact: true }];
+  const accountId = /^arn:[^:]+:(?:iam|sts)::(\d{12}):/.exec(name)?.[1];
+  return accountId === undefined ? [] : [{ arn: name, accountId, exact: true }];
+}
+
+function isService({ arn, accountId }: Caller, { serviceAccountId, servicePrincipalArns = [] }: CheckedGrant): boolean {
+  return accountId === serviceAccountId || servicePrincipalArns.includes(arn);
+}

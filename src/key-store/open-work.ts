@@ -1,0 +1,110 @@
+import { setMaxListeners } from "node:events";
+import { RecordingKeyStoreError } from "../errors.js";
+import { linkedSignal } from "../util/abort.js";
+
+/** Something that goes on after the call that began it: a streamed body. */
+interface GoesOn {
+  readonly done?: Promise<unknown>;
+}
+
+/** Something that stays open between calls: a reader. Idle, it does not hold `close` up. */
+interface StaysOpen {
+  readonly closed: Promise<void>;
+  /** Ends what is under way on it with a reason, and closes it. */
+  end(reason: unknown): Promise<void>;
+}
+
+/** What a key store has under way, so that `close` can wait for it or end it. */
+export class OpenWork {
+  readonly #open = new Set<Promise<unknown>>();
+  readonly #kept = new Set<StaysOpen>();
+  readonly #end = unlimitedListeners(new AbortController());
+  #closed = false;
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  /** Nothing runs, and nothing stays open. */
+  get isIdle(): boolean {
+    return this.#open.size + this.#kept.size === 0;
+  }
+
+  /**
+   * Runs a task under a signal that also ends with `close({ signal })`; a streamed result counts until it is done.
+   * @throws RecordingKeyStoreError `ERR_CLOSED`; the signal's reason
+   */
+  async run<T>(
+    signal: AbortSignal | undefined,
+    task: (signal: AbortSignal) => Promise<T>,
+    streams: boolean,
+  ): Promise<T> {
+    this.#refuseWhenClosed();
+    signal?.throwIfAborted();
+    const { signal: both, unlink } = signal
+      ? linkedSignal(signal, this.#end.signal)
+      : { signal: this.#end.signal, unlink: undefined };
+    const running = task(both);
+    this.#count(running);
+    let done: Promise<unknown> | undefined;
+    try {
+      const result = await running;
+      done = streams ? (result as GoesOn).done : undefined;
+      if (done) this.#count(done);
+      return result;
+    } finally {
+      if (unlink) void (done ?? Promise.resolve()).catch(() => undefined).then(unlink);
+    }
+  }
+
+  /** Runs a task of something that is kept. @throws RecordingKeyStoreError `ERR_CLOSED` */
+  readonly runKept = <T>(task: () => Promise<T>): Promise<T> => {
+    this.#refuseWhenClosed();
+    const running = task();
+    this.#count(running);
+    return running;
+  };
+
+  /** Keeps something that stays open until it is closed, or `close` has waited for what runs on it and closes it. */
+  keep<T extends StaysOpen>(kept: T): T {
+    this.#kept.add(kept);
+    void kept.closed.then(() => this.#kept.delete(kept));
+    return kept;
+  }
+
+  async close(signal: AbortSignal | undefined): Promise<void> {
+    this.#closed = true;
+    const end = () => {
+      this.#end.abort(signal?.reason);
+      for (const kept of this.#kept) void kept.end(signal?.reason);
+    };
+    if (signal?.aborted) end();
+    signal?.addEventListener("abort", end, { once: true });
+    while (this.#open.size > 0) await Promise.allSettled([...this.#open]);
+    signal?.removeEventListener("abort", end);
+    await Promise.all([...this.#kept].map((kept) => kept.end(closedError())));
+  }
+
+  #refuseWhenClosed(): void {
+    if (this.#closed) throw closedError();
+  }
+
+  #count(work: Promise<unknown>): void {
+    const settled = work.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#open.add(settled);
+    void settled.finally(() => this.#open.delete(settled));
+  }
+}
+
+/** Thousands of recordings may be open at once; Node would warn of a leak from the eleventh on. */
+function unlimitedListeners(controller: AbortController): AbortController {
+  setMaxListeners(0, controller.signal);
+  return controller;
+}
+
+function closedError(): RecordingKeyStoreError {
+  return new RecordingKeyStoreError("ERR_CLOSED", "the key store is closed");
+}

@@ -1,0 +1,349 @@
+import { types } from "node:util";
+import * as z from "zod";
+import { checkInput } from "../util/check-input.js";
+import type { Clock } from "../clock.js";
+import { copySecret } from "../util/secrets.js";
+import type { FileProgress } from "../recording/files/progress.js";
+import { kmsAliasArnProblem } from "../kms/arn.js";
+import { contextKeyNameRule, defaultContextKeyName, organizationIdRule } from "../kms/context-keys.js";
+import type { KmsProvider } from "../kms/kms-provider.js";
+import { keyPairSpecs, periodicKeyChanges, type KeyPairSpec, type PeriodicKeyChange, type KeyStoreConfiguration } from "../format/vocabulary.js";
+import { shortestFleetSecret } from "../key-pairs/active/fleet-word.js";
+import type { KeyPairStore } from "../stores/key-pair-store.js";
+import type { LastConfirmedStore } from "../stores/last-confirmed-store.js";
+
+/** What an administrator decides: the input of `test()` and `configure()`. */
+export interface ConfigurationInput {
+  /** `arn:{partition}:kms:{region}:{account}:alias/{name}`, in the partitions `aws`, `aws-us-gov` and `aws-cn`. */
+  kmsKeyAliasArn: string;
+  /** Default `monthly`. */
+  periodicKeyChange?: PeriodicKeyChange;
+  /** Default `X25519`. RSA pairs are made by KMS and are not possible with keys in custom key stores. */
+  keyPairSpec?: KeyPairSpec;
+}
+
+/** Options of the `RecordingKeyStore` constructor. All times are in milliseconds. */
+export interface RecordingKeyStoreOptions {
+  /** 1 to 128 of `A-Z a-z 0-9 . _ : @ + = , -`, beginning with a letter or digit. */
+  organizationId: string;
+  /** The AWS Region in which the KMS key must exist. */
+  homeRegion: string;
+  kms: KmsProvider;
+  store: KeyPairStore;
+  /**
+   * Which KMS keys may count, whatever the store says. An account id covers all its keys and aliases; an alias ARN covers
+   * every key that it could point at, unless key ARNs that it could point at are listed beside it, to which it is then
+   * pinned; a key ARN covers that key (and its replicas), and lets `configure()` name any alias that could point at it.
+   * Without the option the first alias met is trusted on first use: `status()` shows it, and a warning says so.
+   */
+  trustedKmsKeys?: readonly string[];
+  /**
+   * KMS keys (account ids, alias ARNs, key ARNs) under which a recording may be opened by the wrapped private half it
+   * carries itself, when the store does not have its key pair. Off by default.
+   */
+  embeddedKeys?: readonly string[];
+  /** Further Regions in which a multi-Region key may decrypt while the home Region can't be reached. */
+  decryptRegions?: readonly string[];
+  /**
+   * Name under which the organization's id stands in the encryption context of every KMS call, as key policies have it.
+   * Default `genesys-cloud-organization-id`. Of a list, the first one is for new key pairs, and the others are those of
+   * pairs made earlier. A stored pair with any other name is not used.
+   */
+  contextKeyName?: string | readonly string[];
+  /** Host-side memory of the last confirmed key. Default: the store's own `hostLastConfirmed()`, else this process. */
+  lastConfirmed?: LastConfirmedStore;
+  /**
+   * Secret that all workers of the service share and the key pair store does not know: 32 bytes or more of random, from the
+   * service's secret manager. With it the workers vouch for the active pair to each other through the store, so that one
+   * that starts while KMS is away, or refuses, holds the last confirmed key. Of a list, the first one signs and all are
+   * accepted, so that the secret can be changed. Copied at once.
+   */
+  fleetSecret?: Uint8Array | readonly Uint8Array[];
+  /** Refuse to encrypt with a key that nobody has vouched for. Default true with a `fleetSecret`, otherwise false. */
+  requireConfirmedKey?: boolean;
+  /** Refuse to encrypt when the key was last confirmed longer ago than this. Default: no limit. */
+  maxLastConfirmedAge?: number;
+  /** How long an unwrapped private key stays in memory: 0 to 300,000, default 60,000. */
+  privateKeyTtl?: number;
+  /** How often an organization in use has its key confirmed again. Default 900,000. */
+  confirmEvery?: number;
+  /**
+   * How long a process's first use waits for KMS where host or fleet remember a vouched pair. Default 500. Where nobody
+   * does, it waits for as long as the KMS provider takes.
+   */
+  confirmTimeout?: number;
+  /** How long one call to the store may take before the store counts as away: 10 to 600,000, default 5,000. */
+  storeTimeout?: number;
+  /** How long the store's head is relied on before it is read again. Default 60,000. */
+  headTtl?: number;
+  /** False leaves rotation and confirmation to explicit calls (Lambda, cron). Default true. */
+  background?: boolean;
+  /** Put the wrapped private half into each recording, so that recording and KMS are enough. Default true. */
+  selfContained?: boolean;
+  clock?: Clock;
+}
+
+/** What an organization may have of its own: whatever a `RecordingKeyStore` takes but its id and its clock. */
+export type OrganizationOptions = Partial<Omit<RecordingKeyStoreOptions, "organizationId" | "clock">>;
+
+/** Looks up what an organization has of its own. Throws for one that is unknown; `signal` aborts at `organizationTimeout`. */
+export type OrganizationLookup = (
+  organizationId: string,
+  options: { signal: AbortSignal },
+) => OrganizationOptions | Promise<OrganizationOptions>;
+
+/**
+ * Options of the `RecordingKeyStores` constructor: those of a `RecordingKeyStore`, which hold for every organization that
+ * has no other of its own, and what bounds all organizations of the process together. Times are in milliseconds.
+ */
+export interface RecordingKeyStoresOptions extends Omit<RecordingKeyStoreOptions, "organizationId" | "homeRegion"> {
+  /** Needed unless `organization` gives every organization its own. */
+  homeRegion?: string;
+  /** What an organization has of its own. Asked once per organization, and again after `release()`. */
+  organization?: OrganizationLookup;
+  /** How long `organization` may take: 0 to 600,000, default 30,000. */
+  organizationTimeout?: number;
+  /**
+   * How many key stores are kept while nobody holds them, from 1, default 10,000. The least recently used go first. One
+   * with open work, in trouble, or with listeners of its own is kept beyond that.
+   */
+  keptKeyStores?: number;
+  /** How many unwrapped private keys are in memory at a time, over all organizations: from 0, default 1,000. */
+  keptPrivateKeys?: number;
+  /**
+   * How many KMS calls are under way at a time in one Region, over all organizations: 2 to 100,000, default 50, which is
+   * how many sockets the AWS SDK opens to a host.
+   */
+  kmsCallsPerRegion?: number;
+  /** How often the one timer looks for due confirmations and changes of key: 10 to 60,000, default 1,000. */
+  upkeepEvery?: number;
+}
+
+export interface CallOptions {
+  signal?: AbortSignal;
+}
+
+/** How {@link ConfigurationInput} is saved. */
+export interface ConfigureOptions extends CallOptions {
+  /**
+   * Make no new key pair where this configuration is that of the active, vouched pair already: for a service that configures
+   * at each start. Default false: saving makes a new pair.
+   */
+  onlyIfChanged?: boolean;
+  /**
+   * The operator's word that the store's head, for which nobody vouches, may be left behind. The history goes on from the
+   * pair that this process holds, or begins anew where it holds none. Default false.
+   */
+  newHistory?: boolean;
+}
+
+/** Of calls that can say what they would do. */
+export interface DryRunOptions extends CallOptions {
+  /** Say what would be done, and do nothing. Default false. */
+  dryRun?: boolean;
+}
+
+/** Names a recording. The same names must be given to open it. */
+export interface RecordingName {
+  /** 1 to 1,024 bytes of UTF-8. */
+  recordingId: string;
+  /** Tells audio, screen and transcript of one recording apart: 1 to 128 bytes of UTF-8. Default `main`. */
+  asset?: string;
+}
+
+/** How many cores work on one recording. */
+export interface ThreadOptions {
+  /**
+   * Threads that work on bytes in memory or on a file: 1 is the calling one alone, up to 64 can be asked for, and 0, the
+   * default, lets size and number of cores decide. They are started for the recording and ended with it, some 40 ms each:
+   * unasked from 256 MiB on, a second one for bytes where there are two cores, 3 or 4 for files where there are so many.
+   * On bytes the calling thread is one of them; a file is left to the others. Streams are the calling thread's alone,
+   * whatever is asked for.
+   */
+  threads?: number;
+}
+
+export interface EncryptOptions extends RecordingName, CallOptions, ThreadOptions {
+  /** Authenticated, but readable by anyone who has the file: not for personal data. A JSON object, at most 8 KiB. */
+  publicMetadata?: Readonly<Record<string, unknown>>;
+  /**
+   * Encrypted with the recording, and readable without its audio by whoever may open it: phone numbers, participants, a
+   * channel map. A JSON object, at most 64 KiB; of its length only the next multiple of 256 bytes shows.
+   */
+  metadata?: Readonly<Record<string, unknown>>;
+  /** Bytes of recording per segment: 4,096 to 16,777,216, default 65,536. A smaller one loses less in a crash. */
+  segmentSize?: number;
+}
+
+export interface DecryptOptions extends RecordingName, CallOptions {}
+
+/** What {@link DecryptOptions} are to one recording as a whole. */
+export interface DecryptRecordingOptions extends DecryptOptions, ThreadOptions {}
+
+/** How a file is made out of another; the result says how many threads took part. */
+export interface FileOptions extends ThreadOptions {
+  /** Whether an output file that exists may be replaced, in one step and only by a whole one. Default false. */
+  overwrite?: boolean;
+  /** Told about every 100 ms, and once at the end, how far it is. What it throws is ignored. */
+  onProgress?: (progress: FileProgress) => void;
+}
+
+export interface EncryptFileOptions extends EncryptOptions, FileOptions {}
+
+export interface DecryptFileOptions extends DecryptOptions, FileOptions {}
+
+const ms = (max: number) => z.number().min(0).max(max);
+const anyObject = <T extends object>(methods: readonly (keyof T & string)[]) =>
+  z.custom<T>(
+    (value) =>
+      typeof value === "object" &&
+      value !== null &&
+      methods.every((name) => typeof (value as Record<string, unknown>)[name] === "function"),
+    {
+      message: `must be an object with ${methods.map((name) => `${name}()`).join(", ")}`,
+    },
+  );
+const text = (maxBytes: number) =>
+  z
+    .string()
+    .refine(
+      (value) =>
+        value.length > 0 && value.isWellFormed() && Buffer.byteLength(value) <= maxBytes && !/[\p{Cc}]/u.test(value),
+      {
+        message: `must be 1 to ${maxBytes} bytes of well-formed UTF-8 without control characters`,
+      },
+    );
+/** @param params - `secret`: not even a wrong value may show in an error */
+const jsonObject = (params: { secret?: true }) =>
+  z.custom<Readonly<Record<string, unknown>>>(
+    (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+    { message: "must be a JSON object", params },
+  );
+const signal = z
+  .custom<AbortSignal>((value) => value instanceof AbortSignal, { message: "must be an AbortSignal" })
+  .optional();
+const region = z
+  .string()
+  .regex(/^[a-z]{2,3}(-[a-z]+)+-\d{1,2}$/, { message: "must be an AWS Region, such as eu-west-1" });
+const kmsKeys = z.array(z.string()).min(1).max(1_000);
+
+const contextKeyName = z
+  .string()
+  .regex(contextKeyNameRule.pattern, { message: contextKeyNameRule.message })
+  .refine((name) => !contextKeyNameRule.taken.test(name), { message: contextKeyNameRule.takenMessage });
+const isSecret = (value: unknown): value is Uint8Array =>
+  types.isUint8Array(value) && value.length >= shortestFleetSecret;
+const fleetSecret = z.custom<Uint8Array | readonly Uint8Array[]>(
+  (value) =>
+    isSecret(value) || (Array.isArray(value) && value.length > 0 && value.length <= 16 && value.every(isSecret)),
+  {
+    message: `must be a Uint8Array of at least ${shortestFleetSecret} bytes, or a list of them`,
+    params: { secret: true },
+  },
+);
+
+const threads = z.int().min(0).max(64).default(0);
+const decryptOptions = z.strictObject({ recordingId: text(1_024), asset: text(128).default("main"), signal });
+
+const keyStoreOptions = z.strictObject({
+  organizationId: z.string().regex(organizationIdRule.pattern, { message: organizationIdRule.message }),
+  homeRegion: region,
+  kms: anyObject<KmsProvider>(["describeKey", "encrypt", "decrypt", "generateDataKeyPair"]),
+  store: anyObject<KeyPairStore>(["readHead", "swapHead", "createKeyPair", "readKeyPair", "listKeyPairs"]),
+  trustedKmsKeys: kmsKeys.optional(),
+  embeddedKeys: kmsKeys.optional(),
+  decryptRegions: z.array(region).max(32).default([]),
+  contextKeyName: z
+    .union([contextKeyName, z.array(contextKeyName).min(1).max(16)], {
+      error: "must be a name or a list of 1 to 16 names",
+    })
+    .default(defaultContextKeyName)
+    .transform((given) => (typeof given === "string" ? [given] : given) as [string, ...string[]]),
+  lastConfirmed: anyObject<LastConfirmedStore>(["load", "save"]).optional(),
+  fleetSecret: fleetSecret
+    .transform((given) => (types.isUint8Array(given) ? [given] : given).map(copySecret))
+    .optional(),
+  requireConfirmedKey: z.boolean().optional(),
+  maxLastConfirmedAge: z.number().positive().optional(),
+  privateKeyTtl: ms(300_000).default(60_000),
+  confirmEvery: z.number().min(1_000).default(900_000),
+  confirmTimeout: ms(60_000).default(500),
+  storeTimeout: z.number().min(10).max(600_000).default(5_000),
+  headTtl: ms(3_600_000).default(60_000),
+  background: z.boolean().default(true),
+  selfContained: z.boolean().default(true),
+  clock: anyObject<Clock>(["now", "monotonic"]).optional(),
+});
+
+/** One for each kind of input; exported so that a test can go through every option. */
+export const schemas = {
+  options: keyStoreOptions,
+  registry: keyStoreOptions
+    .omit({ organizationId: true })
+    .partial({ homeRegion: true })
+    .extend({
+      organization: z
+        .custom<OrganizationLookup>((value) => typeof value === "function", {
+          message: "must be a function of an organization's id",
+        })
+        .optional(),
+      organizationTimeout: ms(600_000).default(30_000),
+      keptKeyStores: z.int().min(1).default(10_000),
+      keptPrivateKeys: z.int().min(0).default(1_000),
+      kmsCallsPerRegion: z.int().min(2).max(100_000).default(50),
+      upkeepEvery: z.number().min(10).max(60_000).default(1_000),
+    }),
+  configuration: z.strictObject({
+    kmsKeyAliasArn: z.string().superRefine((arn, context) => {
+      const problem = kmsAliasArnProblem(arn);
+      if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
+    }),
+    periodicKeyChange: z.enum(periodicKeyChanges).default("monthly"),
+    keyPairSpec: z.enum(keyPairSpecs).default("X25519"),
+  }),
+  encrypt: z.strictObject({
+    recordingId: text(1_024),
+    asset: text(128).default("main"),
+    publicMetadata: jsonObject({}).optional(),
+    metadata: jsonObject({ secret: true }).optional(),
+    segmentSize: z.int().min(4_096).max(16_777_216).default(65_536),
+    threads,
+    signal,
+  }),
+  decrypt: decryptOptions,
+  decryptRecording: decryptOptions.extend({ threads }),
+  page: z.strictObject({ limit: z.int().min(1).max(1_000).default(50), cursor: z.string().optional(), signal }),
+  dryRun: z.strictObject({ dryRun: z.boolean().default(false), signal }),
+  configure: z.strictObject({
+    onlyIfChanged: z.boolean().default(false),
+    newHistory: z.boolean().default(false),
+    signal,
+  }),
+  call: z.strictObject({ signal }),
+  file: z.strictObject({
+    overwrite: z.boolean().default(false),
+    threads,
+    onProgress: z
+      .custom<(progress: FileProgress) => void>((value) => typeof value === "function", {
+        message: "must be a function",
+      })
+      .optional(),
+  }),
+} as const;
+
+type Schemas = typeof schemas;
+type Parsed<K extends keyof Schemas> = z.output<Schemas[K]>;
+
+export type CheckedOptions = Parsed<"options">;
+
+/**
+ * Checks input of the kind named and fills in defaults.
+ * @throws InvalidInputError naming the field, the rule and (if short and no secret) what was given
+ */
+export function check<K extends keyof Schemas>(kind: K, input: unknown): Parsed<K> {
+  return checkInput<z.ZodType>(schemas[kind], input) as Parsed<K>;
+}
+
+export function checkConfiguration(input: ConfigurationInput): KeyStoreConfiguration {
+  return check("configuration", input);
+}

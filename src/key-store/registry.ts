@@ -1,0 +1,289 @@
+import { types } from "node:util";
+import { ownOptions } from "../util/check-input.js";
+import { systemClock, type Clock } from "../clock.js";
+import {
+  check,
+  type CallOptions,
+  type OrganizationLookup,
+  type OrganizationOptions,
+  type RecordingKeyStoreOptions,
+  type RecordingKeyStoresOptions,
+} from "./options.js";
+import { copySecret } from "../util/secrets.js";
+import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
+import { Listeners, type EventHub, type EventName, type EventSink, type RecordingKeyStoreEvents } from "../events.js";
+import type { KeyManager } from "../key-pairs/key-manager.js";
+import { PrivateKeyCustody } from "../key-pairs/custody/private-key-custody.js";
+import { KmsCallLimit, type KmsCallsUnderWay } from "../kms/call-limit.js";
+import { abortable, boundedCall, DeadlineError } from "../util/abort.js";
+import type { OpenWork } from "./open-work.js";
+import { Residents } from "./idle-key-stores.js";
+import { Upkeep } from "./maintenance.js";
+import { RecordingKeyStore, type KeyStoreHost } from "./recording-key-store.js";
+import { ConfirmedMemory } from "../stores/last-confirmed-store.js";
+
+/** The events of all organizations, each with the organization it is about. */
+export type RecordingKeyStoresEvents = { [N in EventName]: RecordingKeyStoreEvents[N] & { organizationId: string } };
+
+/** What {@link RecordingKeyStores.status} counts. */
+export interface RecordingKeyStoresStatus {
+  /** Key stores that are kept. */
+  readonly keyStores: number;
+  /** Those of them with calls or streams under way. */
+  readonly withOpenWork: number;
+  /** Those that encrypt with the last known key. */
+  readonly usingLastKnownKey: number;
+  /** Those whose KMS key is known to be disabled, pending deletion or gone. */
+  readonly keyAtRisk: number;
+  readonly unwrappedPrivateKeys: number;
+  readonly kmsCalls: readonly KmsCallsUnderWay[];
+}
+
+interface Parts {
+  readonly keys: KeyManager;
+  readonly work: OpenWork;
+  readonly events: EventHub;
+  readonly upkeep: Upkeep;
+}
+
+/** In one look at most one in so many organizations gets its turn, so that thousands that are due do not call at once. */
+const looksPerRound = 60;
+
+/**
+ * The key stores of many organizations in one process. Owns what they share: a bounded number of unwrapped private keys
+ * and of KMS calls under way, the process's memory of what KMS has confirmed, and one unref'd timer that keeps due
+ * confirmations and changes of key going also while no recording is made.
+ */
+export class RecordingKeyStores {
+  readonly #common: Omit<RecordingKeyStoresOptions, "organization">;
+  readonly #organization: OrganizationLookup | undefined;
+  readonly #organizationTimeout: number;
+  readonly #upkeepEvery: number;
+  readonly #clock: Clock;
+  readonly #custody: PrivateKeyCustody;
+  readonly #kmsCalls: KmsCallLimit;
+  readonly #host: KeyStoreHost;
+  readonly #parts = new WeakMap<RecordingKeyStore, Parts>();
+  readonly #residents: Residents<RecordingKeyStore>;
+  /** Kept, so that an organization that was let go does not depend on its look-up again. */
+  readonly #own = new Map<string, OrganizationOptions>();
+  readonly #making = new Map<string, Promise<RecordingKeyStore>>();
+  readonly #closing = new Set<Promise<void>>();
+  readonly #listeners = new Listeners<RecordingKeyStoresEvents>();
+  readonly #end = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+  /** Where the timer's last look ended: the next one goes on there, so that everybody's turn comes. */
+  #round: Iterator<RecordingKeyStore> | undefined;
+
+  /** @throws InvalidInputError naming the option and the rule */
+  constructor(options: RecordingKeyStoresOptions) {
+    const {
+      organization,
+      organizationTimeout,
+      keptKeyStores,
+      keptPrivateKeys,
+      kmsCallsPerRegion,
+      upkeepEvery,
+      ...common
+    } = check("registry", options);
+    this.#common = ownOptions(common) as RecordingKeyStoresOptions;
+    this.#organization = organization;
+    this.#organizationTimeout = organizationTimeout;
+    this.#upkeepEvery = upkeepEvery;
+    this.#clock = this.#common.clock ?? systemClock;
+    this.#custody = new PrivateKeyCustody(this.#clock, keptPrivateKeys);
+    this.#kmsCalls = new KmsCallLimit(kmsCallsPerRegion);
+    this.#residents = new Residents(keptKeyStores, (keyStore) => this.#mayGo(keyStore));
+    this.#host = {
+      shared: { custody: this.#custody, memory: new ConfirmedMemory(this.#clock), kmsCalls: this.#kmsCalls },
+      emit: (organizationId) => this.#emitFor(organizationId),
+      made: (keyStore, parts) => this.#made(keyStore, parts),
+      used: (keyStore) => this.#residents.keep(this.#partsOf(keyStore).keys.organizationId, keyStore),
+    };
+  }
+
+  /**
+   * The organization's key store: always the same one for as long as anybody holds it. It may be held for long or asked for
+   * each time; both cost nothing, and what was let go while idle goes on where it was. After its own `close` there is
+   * another.
+   * @throws InvalidInputError; whatever `organization` throws; `ERR_ORGANIZATION_TIMEOUT`; `ERR_CLOSED`; the signal's reason
+   */
+  async for(organizationId: string, options?: CallOptions): Promise<RecordingKeyStore> {
+    const { signal } = check("call", options);
+    this.#checkOpen();
+    signal?.throwIfAborted();
+    const known = this.#residents.get(organizationId);
+    if (known && !this.#partsOf(known).work.isClosed) {
+      this.#residents.keep(organizationId, known);
+      return known;
+    }
+    let making = this.#making.get(organizationId);
+    if (!making) {
+      making = this.#make(organizationId).finally(() => this.#making.delete(organizationId));
+      this.#making.set(organizationId, making);
+    }
+    return abortable(making, signal);
+  }
+
+  /**
+   * Closes one organization's key store, as its own `close` does: because it has left, or because its options have changed.
+   * The next {@link for} asks `organization` again. What KMS has confirmed to this process is remembered all the same.
+   */
+  async release(organizationId: string, options?: CallOptions): Promise<void> {
+    const { signal } = check("call", options);
+    await this.#making.get(organizationId)?.catch(() => undefined);
+    const keyStore = this.#residents.get(organizationId);
+    this.#residents.delete(organizationId);
+    this.#own.delete(organizationId);
+    if (keyStore) await this.#closeOne(keyStore, signal);
+  }
+
+  /** Wipes the unwrapped private keys of all organizations now, and ends what was opened with them (`ERR_KEYS_FORGOTTEN`). */
+  forgetPrivateKeys(): void {
+    this.#custody.forgetAll();
+  }
+
+  /** How the process fares. Reads memory only. */
+  status(): RecordingKeyStoresStatus {
+    const all = [...this.#residents].map((keyStore) => this.#partsOf(keyStore));
+    return {
+      keyStores: all.length,
+      withOpenWork: all.filter(({ work }) => !work.isIdle).length,
+      usingLastKnownKey: all.filter(({ keys }) => keys.usesLastKnownKey).length,
+      keyAtRisk: all.filter(({ keys }) => keys.keyAtRisk).length,
+      unwrappedPrivateKeys: this.#custody.size,
+      kmsCalls: this.#kmsCalls.underWay,
+    };
+  }
+
+  /** Listens to all organizations. @returns a function that removes the listener */
+  on<N extends EventName>(name: N, listener: (event: RecordingKeyStoresEvents[N]) => void): () => void {
+    return this.#listeners.on(name, listener);
+  }
+
+  /**
+   * Closes every key store: refuses new work, waits for open streams (or aborts them when `signal` aborts), ends upkeep and
+   * wipes keys. Never closes what was injected.
+   */
+  async close(options?: CallOptions): Promise<void> {
+    const { signal } = check("call", options);
+    this.#end.abort(closed());
+    clearInterval(this.#timer);
+    await Promise.allSettled(this.#making.values());
+    for (const keyStore of this.#residents.all()) void this.#closeOne(keyStore, signal);
+    await Promise.all(this.#closing);
+    this.#custody.forgetAll();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Node's `util.inspect` shows how many organizations there are, and nothing else. */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return `RecordingKeyStores { keyStores: ${this.#residents.size} }`;
+  }
+
+  async #make(organizationId: string): Promise<RecordingKeyStore> {
+    const own =
+      this.#own.get(organizationId) ??
+      (this.#organization ? await this.#ownOptions(this.#organization, organizationId) : {});
+    const options = { ...this.#common, ...own, organizationId, clock: this.#clock };
+    const keyStore = new RecordingKeyStore(options as RecordingKeyStoreOptions, this.#host); // which checks that nothing is missing
+    this.#own.set(organizationId, own);
+    this.#residents.keep(organizationId, keyStore);
+    this.#startTimer();
+    return keyStore;
+  }
+
+  async #ownOptions(lookUp: OrganizationLookup, organizationId: string): Promise<OrganizationOptions> {
+    const deadline = this.#organizationTimeout;
+    let own: OrganizationOptions;
+    try {
+      own = await boundedCall(async ({ signal }) => lookUp(organizationId, { signal }), {
+        deadline,
+        signal: this.#end.signal,
+      });
+    } catch (error) {
+      if (!(error instanceof DeadlineError)) throw error;
+      throw new RecordingKeyStoreError(
+        "ERR_ORGANIZATION_TIMEOUT",
+        `the organization function gave nothing within ${deadline} ms`,
+        { retryable: true },
+      );
+    }
+    if (typeof own !== "object" || own === null)
+      throw new InvalidInputError("organization", "must give an object with the organization's own options", own);
+    // What is undefined was not given: it must not take the place of common options, trustedKmsKeys least of all.
+    const given = Object.fromEntries(
+      Object.entries(own).filter(([, value]) => value !== undefined),
+    ) as OrganizationOptions;
+    // Key stores are made of it again later on, and its owner may have wiped it by then.
+    const { fleetSecret } = given;
+    const copied = (secret: unknown) => (types.isUint8Array(secret) ? copySecret(secret) : secret);
+    const secrets = Array.isArray(fleetSecret) ? fleetSecret.map(copied) : copied(fleetSecret);
+    return fleetSecret === undefined ? given : ({ ...given, fleetSecret: secrets } as OrganizationOptions);
+  }
+
+  #made(keyStore: RecordingKeyStore, { keys, work, events }: Omit<Parts, "upkeep">): void {
+    const upkept = {
+      get upkeepIn() {
+        return keys.upkeepIn;
+      },
+      keepUp: () => work.run(undefined, (signal) => keys.keepUp(signal), false).catch(() => undefined),
+    };
+    this.#parts.set(keyStore, { keys, work, events, upkeep: new Upkeep(upkept, this.#clock) });
+  }
+
+  #partsOf(keyStore: RecordingKeyStore): Parts {
+    const parts = this.#parts.get(keyStore);
+    if (!parts) throw new TypeError("not a key store of this registry");
+    return parts;
+  }
+
+  /** What is in trouble stays: since when and why nobody else knows. */
+  #mayGo(keyStore: RecordingKeyStore): boolean {
+    const { keys, work, events } = this.#partsOf(keyStore);
+    return work.isIdle && keys.isQuiet && !events.listeners.any;
+  }
+
+  #startTimer(): void {
+    this.#timer ??= setInterval(() => this.#look(), this.#upkeepEvery).unref();
+  }
+
+  #look(): void {
+    let turns = Math.ceil(this.#residents.size / looksPerRound);
+    for (let looked = 0; looked < this.#residents.size && turns > 0; looked += 1) {
+      this.#round ??= this.#residents[Symbol.iterator]();
+      const next = this.#round.next();
+      if (next.done) {
+        this.#round = undefined;
+        continue;
+      }
+      const { upkeep } = this.#partsOf(next.value);
+      if (!upkeep.isDue()) continue;
+      void upkeep.run();
+      turns -= 1;
+    }
+    this.#residents.trim();
+  }
+
+  #emitFor(organizationId: string): EventSink {
+    return <N extends EventName>(name: N, event: RecordingKeyStoreEvents[N]) =>
+      this.#listeners.tell(name, { organizationId, ...event } as unknown as RecordingKeyStoresEvents[N]);
+  }
+
+  #closeOne(keyStore: RecordingKeyStore, signal: AbortSignal | undefined): Promise<void> {
+    const closing = keyStore.close(signal ? { signal } : {}).finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
+    return closing;
+  }
+
+  #checkOpen(): void {
+    if (this.#end.signal.aborted) throw closed();
+  }
+}
+
+function closed(): RecordingKeyStoreError {
+  return new RecordingKeyStoreError("ERR_CLOSED", "the key stores are closed");
+}

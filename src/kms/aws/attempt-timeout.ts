@@ -1,0 +1,41 @@
+import { DeadlineError } from "../../util/abort.js";
+
+type Next = (args: unknown) => Promise<unknown>;
+
+/** The part of an SDK command that takes middleware. */
+export interface CommandWithMiddleware {
+  readonly middlewareStack: { add(middleware: never, options: never): void };
+}
+
+/**
+ * Bounds each attempt that the SDK makes of a command, so that one hung connection leaves time for another. The SDK's own
+ * `requestTimeout` only warns on the console unless the client was made with `throwOnRequestTimeout`.
+ * @param onTimeout - called when an attempt is given up; its connection may still hang
+ * @param discard - gets the answer of an attempt that was given up
+ */
+export function limitAttempts(
+  command: CommandWithMiddleware,
+  milliseconds: number,
+  { onTimeout, discard }: { onTimeout: () => void; discard: (late: unknown) => void },
+): void {
+  const middleware =
+    (next: Next): Next =>
+    (args) =>
+      new Promise((resolve, reject) => {
+        let givenUp = false;
+        const timer = setTimeout(() => {
+          givenUp = true;
+          onTimeout();
+          reject(new DeadlineError(milliseconds)); // named TimeoutError, which the SDK's retry strategy takes as transient
+        }, milliseconds);
+        next(args)
+          .then(
+            (answer) => (givenUp ? discard((answer as { output?: unknown }).output) : resolve(answer)),
+            (error: unknown) => reject(error),
+          )
+          .finally(() => clearTimeout(timer));
+      });
+  // Last of its step, so inside the retries and around sending, receiving and reading the answer.
+  const place = { step: "finalizeRequest", priority: "low", name: "recordingKeystoreAttemptTimeout", override: true };
+  command.middlewareStack.add(middleware as never, place as never);
+}

@@ -1,0 +1,207 @@
+import {
+  DecryptCommand,
+  DescribeKeyCommand,
+  EncryptCommand,
+  GenerateDataKeyPairWithoutPlaintextCommand,
+  KMSClient,
+  type DecryptCommandOutput,
+  type DescribeKeyCommandOutput,
+  type EncryptCommandOutput,
+  type GenerateDataKeyPairWithoutPlaintextCommandOutput,
+} from "@aws-sdk/client-kms";
+import { ownOptions } from "../../util/check-input.js";
+import { copySecret } from "../../util/secrets.js";
+import { InvalidInputError } from "../../errors.js";
+import { parseKmsArn } from "../arn.js";
+import { limitAttempts, type CommandWithMiddleware } from "./attempt-timeout.js";
+import { answeredBytes, answeredDescription, answeredKey, discardAnswer, type AwsCall } from "./answers.js";
+import { kmsErrorFromAws } from "./failures.js";
+import { kmsError, KmsError } from "../kms-error.js";
+import type { KmsCallOptions, KmsKeyDescription, KmsProvider } from "../kms-provider.js";
+import { boundedCall } from "../../util/abort.js";
+
+/** What this needs of a `KMSClient`, by its shape: one of another copy or version of the SDK, or a mock, will do. */
+export interface KmsClientLike {
+  send(command: object, options?: { abortSignal?: AbortSignal }): Promise<unknown>;
+  /** Where a `KMSClient` tells its Region; without it every Region's calls are sent to it. */
+  readonly config?: object;
+}
+
+/** Options of {@link AwsKmsProvider}. All times are in milliseconds. */
+export interface AwsKmsProviderOptions {
+  /**
+   * A client for one Region, or a function that gives one for each (called once per Region). Never closed here. Default:
+   * a new `KMSClient` per Region, with the credentials that the SDK finds by itself.
+   */
+  client?: KmsClientLike | ((region: string) => KmsClientLike);
+  /** How long one attempt of the SDK may take before the SDK makes the next. Default 2,000. */
+  attemptTimeout?: number;
+  /** How long a whole call may take, with all the SDK's attempts and pauses. Default 5,000. */
+  deadline?: number;
+  /** The same for making an RSA key pair, which takes KMS longer; in one attempt. Default 20,000, at least `deadline`. */
+  keyPairDeadline?: number;
+}
+
+/**
+ * AWS KMS through the AWS SDK.
+ *
+ * The SDK has no timeout of its own, so every call gets a deadline here, which also holds for a client that ignores
+ * aborts. Retries are the SDK's alone (`maxAttempts` of the client); none are added. Each Region's calls go to a client
+ * of that Region.
+ */
+export class AwsKmsProvider implements KmsProvider {
+  readonly #makeClient: (region: string) => KmsClientLike;
+  readonly #clients = new Map<string, Promise<OpenedClient>>();
+  readonly #attemptTimeout: number;
+  readonly #deadline: number;
+  readonly #keyPairDeadline: number;
+
+  /** @throws InvalidInputError */
+  constructor(options: AwsKmsProviderOptions = {}) {
+    const {
+      client,
+      attemptTimeout = 2_000,
+      deadline = 5_000,
+      keyPairDeadline = Math.max(20_000, deadline),
+    } = ownOptions(options);
+    for (const [field, value] of Object.entries({ attemptTimeout, deadline, keyPairDeadline })) {
+      if (!(Number.isFinite(value) && value >= 1 && value <= 600_000))
+        throw new InvalidInputError(field, "must be 1 to 600,000 milliseconds", value);
+    }
+    if (
+      client !== undefined &&
+      typeof client !== "function" &&
+      typeof (client as Partial<KmsClientLike> | null)?.send !== "function"
+    ) {
+      throw new InvalidInputError("client", "must be a KMSClient, or a function of the Region that gives one", client);
+    }
+    if (client === undefined) this.#makeClient = (region) => new KMSClient({ region });
+    else this.#makeClient = typeof client === "function" ? client : () => client;
+    this.#attemptTimeout = attemptTimeout;
+    this.#deadline = deadline;
+    this.#keyPairDeadline = keyPairDeadline;
+  }
+
+  async describeKey({ keyId }: { keyId: string }, options?: KmsCallOptions): Promise<KmsKeyDescription> {
+    const call = { operation: "DescribeKey", keyId };
+    const command = new DescribeKeyCommand({ KeyId: keyId });
+    return answeredDescription(call, await this.#send<DescribeKeyCommandOutput>(call, command, options));
+  }
+
+  async encrypt(
+    ...[{ keyId, plaintext, encryptionContext }, options]: Parameters<KmsProvider["encrypt"]>
+  ): ReturnType<KmsProvider["encrypt"]> {
+    const call = { operation: "Encrypt", keyId };
+    const command = new EncryptCommand({
+      KeyId: keyId,
+      Plaintext: plaintext,
+      EncryptionContext: { ...encryptionContext },
+    });
+    const { KeyId, CiphertextBlob } = await this.#send<EncryptCommandOutput>(call, command, options);
+    return { keyArn: answeredKey(call, KeyId), ciphertext: answeredBytes(call, "CiphertextBlob", CiphertextBlob) };
+  }
+
+  async decrypt(
+    ...[{ keyId, ciphertext, encryptionContext }, options]: Parameters<KmsProvider["decrypt"]>
+  ): ReturnType<KmsProvider["decrypt"]> {
+    const call = { operation: "Decrypt", keyId };
+    const command = new DecryptCommand({
+      KeyId: keyId,
+      CiphertextBlob: ciphertext,
+      EncryptionContext: { ...encryptionContext },
+    });
+    const answer = await this.#send<DecryptCommandOutput>(call, command, options);
+    try {
+      return {
+        keyArn: answeredKey(call, answer.KeyId),
+        plaintext: copySecret(answeredBytes(call, "Plaintext", answer.Plaintext)),
+      };
+    } finally {
+      discardAnswer(answer);
+    }
+  }
+
+  async generateDataKeyPair(
+    ...[{ keyId, spec, encryptionContext }, options]: Parameters<KmsProvider["generateDataKeyPair"]>
+  ): ReturnType<KmsProvider["generateDataKeyPair"]> {
+    const call = { operation: "GenerateDataKeyPairWithoutPlaintext", keyId };
+    const command = new GenerateDataKeyPairWithoutPlaintextCommand({
+      KeyId: keyId,
+      KeyPairSpec: spec,
+      EncryptionContext: { ...encryptionContext },
+    });
+    const times = { attemptTimeout: this.#keyPairDeadline, deadline: this.#keyPairDeadline };
+    const answer = await this.#send<GenerateDataKeyPairWithoutPlaintextCommandOutput>(call, command, options, times);
+    return {
+      keyArn: answeredKey(call, answer.KeyId),
+      publicKey: answeredBytes(call, "PublicKey", answer.PublicKey),
+      privateKeyCiphertext: answeredBytes(call, "PrivateKeyCiphertextBlob", answer.PrivateKeyCiphertextBlob),
+    };
+  }
+
+  async #send<T extends object>(
+    call: AwsCall,
+    command: CommandWithMiddleware,
+    { signal }: KmsCallOptions = {},
+    { attemptTimeout, deadline } = { attemptTimeout: this.#attemptTimeout, deadline: this.#deadline },
+  ): Promise<T> {
+    const send = async (controller: AbortController) => {
+      const client = await this.#clientFor(call);
+      controller.signal.throwIfAborted();
+      const attempts = { hanging: false };
+      if (attemptTimeout < deadline)
+        limitAttempts(command, attemptTimeout, { onTimeout: () => (attempts.hanging = true), discard: discardAnswer });
+      try {
+        return await client.send(command, { abortSignal: controller.signal });
+      } finally {
+        if (attempts.hanging) controller.abort(); // frees the connections of attempts that were given up
+      }
+    };
+    let answer: unknown;
+    try {
+      answer = await boundedCall(send, { deadline, signal, discard: discardAnswer });
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error instanceof KmsError ? error : kmsErrorFromAws(error, call);
+    }
+    if (typeof answer === "object" && answer !== null) return answer as T;
+    throw kmsError("unexpected-answer", {
+      ...call,
+      message: `the KMS client resolved ${call.operation} without an answer`,
+    });
+  }
+
+  async #clientFor(call: AwsCall): Promise<KmsClientLike> {
+    const region = parseKmsArn(call.keyId)?.region;
+    if (region === undefined)
+      throw kmsError("invalid-request", {
+        ...call,
+        message: `${JSON.stringify(call.keyId)} is not the ARN of a KMS key or alias`,
+      });
+    let opening = this.#clients.get(region);
+    if (!opening) {
+      opening = openClient(this.#makeClient, region);
+      this.#clients.set(region, opening);
+      opening.catch(() => this.#clients.delete(region));
+    }
+    const { client, ownRegion } = await opening;
+    if (ownRegion === undefined || ownRegion === region) return client;
+    // Not a verdict of KMS: recordings go on being encrypted while somebody mends the wiring.
+    const message = `${call.operation} with ${call.keyId} was not sent: the KMS client given is for ${ownRegion}; give AwsKmsProvider a client for ${region}, or a function of the Region`;
+    throw kmsError("unreachable", { ...call, message });
+  }
+}
+
+interface OpenedClient {
+  readonly client: KmsClientLike;
+  /** The Region the client was made for, if it tells. */
+  readonly ownRegion: string | undefined;
+}
+
+async function openClient(makeClient: (region: string) => KmsClientLike, region: string): Promise<OpenedClient> {
+  const client = makeClient(region);
+  const { region: told } = (client.config ?? {}) as { region?: unknown };
+  // A `KMSClient` tells it by a function, which may look in profile and environment.
+  const ownRegion: unknown = typeof told === "function" ? await (told as () => unknown)() : told;
+  return { client, ownRegion: typeof ownRegion === "string" ? ownRegion : undefined };
+}

@@ -1,0 +1,240 @@
+import { RecordingKeyStoreError } from "../errors.js";
+import type { Metadata } from "../format/canonical-json.js";
+import { isDamage, truncated } from "../format/damage.js";
+import { aeadIvLength, isInnerSegment, tagLength, tampered, type FloeDecryptor } from "../format/floe.js";
+import {
+    checkMagic,
+    decodeHeader,
+    headerLengthOf,
+    headerPrefixLength,
+    type OpenedHeader,
+    type RecordingHeader,
+} from "../format/header.js";
+import { openMetadata } from "../format/metadata.js";
+import { floeHeaderLength, segmentOverhead, type StreamTotals } from "../format/segments.js";
+import { wipe } from "../util/secrets.js";
+import type { ByteReader } from "./byte-reader.js";
+import { LeasedFloe, type DataKeyLease, type SegmentKeys } from "./segment-keys.js";
+
+/** Finds the data key for a header, after checking that it is the recording the caller expects. */
+export type OpenHeader = (header: RecordingHeader) => Promise<DataKeyLease>;
+
+export interface DecryptRequest {
+  readonly open: OpenHeader;
+  readonly signal?: AbortSignal | undefined;
+  /** Whether damage ends the recording instead of failing it. */
+  readonly salvage: boolean;
+}
+
+/** How many encrypted bytes one step opens at most (but always one segment); between steps the event loop has its turn. */
+const maxBatchBytes = 1_048_576;
+
+/** An encrypted recording read up to its first segment, whose header has been authenticated. */
+export class RecordingDecryptor {
+  readonly header: OpenedHeader;
+  /** Of the encoded header and the encrypted metadata, bytes. */
+  readonly headerLength: number;
+  readonly #reader: ByteReader;
+  readonly #keys: LeasedFloe;
+  readonly #request: DecryptRequest;
+  #position = 0;
+  #released = false;
+  #failure: { readonly error: unknown } | undefined;
+  #failed: (error: unknown) => void = () => undefined;
+  #last = false;
+  #complete = false;
+  #damage: RecordingKeyStoreError | undefined;
+  #plaintextSize = 0;
+  #encryptedSize: number;
+
+  private constructor(init: {
+    header: OpenedHeader;
+    reader: ByteReader;
+    keys: LeasedFloe;
+    request: DecryptRequest;
+    headerLength: number;
+  }) {
+    this.header = init.header;
+    this.#reader = init.reader;
+    this.#keys = init.keys;
+    this.#request = init.request;
+    this.headerLength = init.headerLength;
+    this.#encryptedSize = init.headerLength + floeHeaderLength;
+  }
+
+  /** @throws RecordingKeyStoreError `ERR_FORMAT_*`, `ERR_RECORDING_TRUNCATED`, `ERR_RECORDING_TAMPERED`, and what `open` throws */
+  static async open(reader: ByteReader, request: DecryptRequest): Promise<RecordingDecryptor> {
+    const prefix = await reader.read(headerPrefixLength);
+    checkMagic(prefix);
+    if (prefix.length < headerPrefixLength) throw truncated();
+    const rest = await exactly(reader, headerLengthOf(prefix) - headerPrefixLength);
+    const bytes = Buffer.concat([prefix, rest]);
+    const header = decodeHeader(bytes);
+    const section = await exactly(reader, header.metadataLength ?? 0);
+    const floeHeader = await exactly(reader, floeHeaderLength);
+    const message = { header: bytes, floeHeader, segmentLength: header.segmentLength };
+    let metadata: Metadata | undefined;
+    let damage: RecordingKeyStoreError | undefined;
+    const keys = await LeasedFloe.open(await request.open(header), message, request.signal, (dataKey) => {
+      if (section.length === 0) return;
+      try {
+        metadata = openMetadata(section, bytes, dataKey);
+      } catch (error) {
+        if (!request.salvage || !isDamage(error)) throw error;
+        damage = error; // the payload opens without it
+      }
+    });
+    const headerLength = bytes.length + section.length;
+    const decryptor = new RecordingDecryptor({
+      header: metadata ? { ...header, metadata } : header,
+      reader,
+      keys,
+      request,
+      headerLength,
+    });
+    decryptor.#damage = damage;
+    keys.onEnd((forgotten) => {
+      if (forgotten) decryptor.#fail(forgotten);
+    });
+    return decryptor;
+  }
+
+  /** Plaintext of the next segments, verified, as many as are at hand; `undefined` after the last, when nothing follows. */
+  async next(): Promise<Buffer[] | undefined> {
+    this.#throwFailure();
+    if (this.#released) return undefined;
+    await this.#reader.fill(this.header.segmentLength);
+    try {
+      // Keys are asked for after the wait, not before it: a live source may take longer than a lease.
+      const { held } = this.#keys;
+      const pieces = held
+        ? this.#openAtHand(held)
+        : await this.#keys.use((floe) => this.#openAtHand(floe), this.#request.signal);
+      if (this.#last && !this.#released) await this.#checkEnd(pieces);
+      return pieces;
+    } catch (error) {
+      this.#throwFailure();
+      if (!this.#request.salvage || !isDamage(error)) throw error;
+      this.#endAt(error);
+      return undefined;
+    }
+  }
+
+  /** Tells at once when the recording can't be read any further because its keys were forgotten, also between two reads. */
+  onFailure(failed: (error: unknown) => void): void {
+    this.#failed = failed;
+    if (this.#failure) failed(this.#failure.error);
+  }
+
+  #openAtHand(floe: FloeDecryptor): Buffer[] {
+    this.#throwFailure();
+    const batch: Buffer[] = [];
+    if (this.#released) return batch;
+    const { segmentLength } = this.header;
+    this.#openNext(floe, batch);
+    // Without a promise each; one that may be the last waits for what follows it.
+    for (let bytes = 2 * segmentLength; bytes <= maxBatchBytes && !this.#last; bytes += segmentLength) {
+      if (this.#reader.atHand <= segmentLength || !isInnerSegment(this.#reader.peekUInt32())) break;
+      try {
+        this.#openNext(floe, batch);
+      } catch (error) {
+        // What was verified before it is released first.
+        if (this.#request.salvage && isDamage(error)) this.#endAt(error);
+        else this.#failure = { error };
+        break;
+      }
+    }
+    return batch;
+  }
+
+  #openNext(floe: FloeDecryptor, batch: Buffer[]): void {
+    const { segmentLength } = this.header;
+    const available = Math.min(this.#reader.atHand, segmentLength);
+    const lengthField = this.#reader.peekUInt32();
+    if (lengthField === undefined || available < segmentOverhead) throw truncated();
+    this.#last = !isInnerSegment(lengthField);
+    const length = this.#last ? Math.min(lengthField, segmentLength) : segmentLength;
+    if (available < length) throw truncated();
+    if (length < segmentOverhead) throw tampered(`segment ${this.#position} has the wrong length`);
+    this.#reader.skip(4);
+    const iv = this.#reader.take(aeadIvLength);
+    const ciphertext = this.#reader.takePieces(length - segmentOverhead);
+    const pieces = floe.segment(
+      { lengthField, iv, ciphertext, tag: this.#reader.take(tagLength) },
+      this.#position,
+      this.#last,
+    );
+    this.#position += 1;
+    this.#encryptedSize += length;
+    for (const piece of pieces) {
+      this.#plaintextSize += piece.length;
+      batch.push(piece);
+    }
+  }
+
+  async #checkEnd(last: readonly Buffer[]): Promise<void> {
+    const whole = (await this.#reader.fill(1)) === 0;
+    this.#complete = whole && !this.#damage;
+    this.destroy();
+    if (whole) return;
+    const error = tampered("bytes follow the recording's last segment");
+    if (this.#request.salvage) return this.#endAt(error);
+    wipe(...last);
+    throw error;
+  }
+
+  /** Salvage: what came before is all there is. */
+  #endAt(error: RecordingKeyStoreError): void {
+    this.#damage ??= error;
+    this.destroy();
+  }
+
+  #throwFailure(): void {
+    if (this.#failure) throw this.#failure.error;
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.destroy();
+    this.#failed(this.#failure.error);
+  }
+
+  /** For those who read the segments by themselves. They end with {@link destroy}. */
+  get segmentKeys(): SegmentKeys {
+    const keys = this.#keys;
+    const { signal } = this.#request;
+    return {
+      get held() {
+        return keys.held?.segments;
+      },
+      use: (work) => keys.use((floe) => work(floe.segments), signal),
+    };
+  }
+
+  /** Whether everything was there and verified, and nothing behind it. Only salvage ever ends without. */
+  get complete(): boolean {
+    return this.#complete;
+  }
+
+  /** Why it is not complete: what would have been thrown but for salvage. */
+  get damage(): RecordingKeyStoreError | undefined {
+    return this.#damage;
+  }
+
+  totals(): StreamTotals {
+    return { plaintextSize: this.#plaintextSize, encryptedSize: this.#encryptedSize };
+  }
+
+  /** Wipes all keys. */
+  destroy(): void {
+    if (this.#released) return;
+    this.#released = true;
+    this.#keys.destroy();
+  }
+}
+
+async function exactly(reader: ByteReader, length: number): Promise<Buffer> {
+  const bytes = await reader.read(length);
+  if (bytes.length === length) return bytes;
+  throw truncated();
+}

@@ -1,0 +1,33 @@
+import type { Lane } from "../threads/lane.js";
+import type { FileJob } from "./file-job.js";
+import { giveBack } from "../../util/free-buffers.js";
+import { sourceBytes, targetOffset, type SegmentRange } from "../../format/segments.js";
+import { transformSegments } from "../../format/transform-segments.js";
+
+const mebibyte = 1_048_576;
+
+/** The calling thread: it transforms one range while the file system reads the next ones and writes the last ones. */
+export class LocalLane implements Lane {
+  readonly rangeBytes = mebibyte;
+  readonly depth: number;
+  readonly #job: FileJob;
+  /** Read into again and again: new memory has to be had from the kernel. */
+  readonly #spare: Buffer[] = [];
+
+  constructor(job: FileJob) {
+    this.#job = job;
+    this.depth = job.layout.source.segment > 2 * mebibyte ? 2 : 4;
+  }
+
+  async run(range: SegmentRange): Promise<void> {
+    const { input, output, layout, keys } = this.#job;
+    const { offset, length } = sourceBytes(layout, range);
+    const buffer = this.#spare.pop() ?? Buffer.allocUnsafeSlow(range.count * layout.source.segment);
+    const bytes = buffer.length < length ? Buffer.allocUnsafeSlow(length) : buffer.subarray(0, length);
+    await input.read(bytes, offset);
+    const pieces = await keys.use((floe) => transformSegments(floe, layout, range, bytes));
+    this.#spare.push(buffer);
+    await output.write(pieces, targetOffset(layout, range.first));
+    giveBack(pieces);
+  }
+}

@@ -1,0 +1,135 @@
+import { randomBytes } from "node:crypto";
+import { lstat, open, rename, stat, unlink, type FileHandle } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { InvalidInputError } from "../../errors.js";
+import { errnoOf, hardLinksUnsupported, linkOnce, syncFolder, dropBytes } from "../../util/file-system.js";
+import { fileExists, fileFailure } from "./failures.js";
+
+/** What a killed process leaves behind is called so, and 24 hexadecimal digits and `.tmp`. */
+const temporaryPrefix = ".recording-keystore-";
+
+export interface OutputOptions {
+  /** Readable by its owner only. */
+  readonly secret: boolean;
+  /** Whether a file of that name may be replaced. */
+  readonly overwrite: boolean;
+}
+
+/** A file that gets its name when it is whole and on disk, and otherwise leaves nothing behind. */
+export class OutputFile {
+  readonly path: string;
+  readonly handle: FileHandle;
+  readonly #temporary: string;
+  readonly #overwrite: boolean;
+  #closed = false;
+
+  private constructor(path: string, temporary: string, handle: FileHandle, overwrite: boolean) {
+    this.path = path;
+    this.handle = handle;
+    this.#temporary = temporary;
+    this.#overwrite = overwrite;
+  }
+
+  /** @throws RecordingKeyStoreError `ERR_FILE_IO` */
+  static async create(path: string, { secret, overwrite }: OutputOptions): Promise<OutputFile> {
+    const temporary = join(dirname(path), `${temporaryPrefix}${randomBytes(12).toString("hex")}.tmp`);
+    const mode = secret ? 0o600 : 0o666;
+    let handle: FileHandle;
+    try {
+      handle = await open(temporary, "wx", mode);
+      // Whatever the umask has taken away.
+      if (secret) await handle.chmod(mode);
+    } catch (error) {
+      throw fileFailure(`make a file in ${dirname(path)}`, error);
+    }
+    return new OutputFile(path, temporary, handle, overwrite);
+  }
+
+  /** @throws `ERR_FILE_IO` */
+  async write(pieces: readonly Buffer[], offset: number): Promise<void> {
+    try {
+      let position = offset;
+      for (let rest = pieces.filter(({ length }) => length > 0); rest.length > 0;) {
+        const { bytesWritten } = await this.handle.writev(rest, position);
+        position += bytesWritten;
+        rest = dropBytes(rest, bytesWritten);
+      }
+    } catch (error) {
+      throw fileFailure(`write ${this.path}`, error);
+    }
+  }
+
+  /** Makes the file durable and gives it its name, at once for whoever looks. @throws `ERR_FILE_EXISTS`, `ERR_FILE_IO` */
+  async publish(): Promise<void> {
+    try {
+      await this.handle.sync();
+      await this.#close();
+      // A link fails where the name is taken, a rename replaces: neither leaves a moment for somebody else in between.
+      if (this.#overwrite) await rename(this.#temporary, this.path);
+      else await this.#link();
+      await syncFolder(dirname(this.path));
+    } catch (error) {
+      if (errnoOf(error)?.startsWith("ERR_FILE")) throw error;
+      throw fileFailure(`write ${this.path}`, error);
+    }
+  }
+
+  /** Closes, and removes what has not got its name. */
+  async discard(): Promise<void> {
+    await this.#close().catch(() => undefined);
+    await unlink(this.#temporary).catch(() => undefined);
+  }
+
+  async #link(): Promise<void> {
+    let linked: boolean;
+    try {
+      linked = await linkOnce(this.#temporary, this.path);
+    } catch (error) {
+      if (!hardLinksUnsupported.has(errnoOf(error) ?? "")) throw error;
+      throw fileFailure(`write ${this.path} without overwrite on a file system that has no hard links`, error);
+    }
+    if (!linked) throw fileExists(this.path);
+    await unlink(this.#temporary).catch(() => undefined);
+  }
+
+  async #close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.handle.close();
+  }
+}
+
+/**
+ * Refuses a target before any work is done for it; what appears there in the meantime is met by {@link OutputFile.publish}.
+ * A symbolic link is looked through here and replaced itself later: nothing is ever written through it.
+ * @param input - of the input file
+ */
+export async function checkTarget(
+  path: string,
+  overwrite: boolean,
+  input: { readonly dev: bigint; readonly ino: bigint },
+): Promise<void> {
+  if (basename(path) === "" || /[/\\]\.{0,2}$/.test(path))
+    throw new InvalidInputError("outputPath", "must name a file, not a folder", path);
+  try {
+    const target = await stat(path, { bigint: true });
+    if (target.dev === input.dev && target.ino === input.ino)
+      throw new InvalidInputError("outputPath", "must not be the input file", path);
+    if (target.isDirectory()) throw new InvalidInputError("outputPath", "must name a file, not a folder", path);
+    if (!target.isFile()) throw new InvalidInputError("outputPath", "must not name a device, socket or pipe", path);
+  } catch (error) {
+    if (error instanceof InvalidInputError) throw error;
+    if (errnoOf(error) !== "ENOENT") throw fileFailure(`look at ${path}`, error);
+  }
+  if (!overwrite && (await exists(path))) throw fileExists(path);
+}
+
+/** Also a symbolic link that leads nowhere exists. */
+async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,71 @@
+import type { DecryptedRecording, EncryptedRecording } from "../bodies.js";
+import { RecordingDecryptor, type OpenHeader } from "../decryptor.js";
+import { RecordingEncryptor, type EncryptRequest } from "../encryptor.js";
+import type { RecordingHeader } from "../../format/header.js";
+import { workOnFile, type FileRequest } from "./file-work.js";
+import type { InputFile } from "./input-file.js";
+import { decryptionLayout, encryptionLayout, type StreamTotals } from "../../format/segments.js";
+import { ByteReader } from "../byte-reader.js";
+
+interface Threaded {
+  /** How many threads took part; 1 when the calling one did it all. */
+  readonly threads: number;
+}
+
+export type EncryptedFile = Omit<EncryptedRecording<Uint8Array>, "body"> & StreamTotals & Threaded;
+export type DecryptedFile = Omit<DecryptedRecording<Uint8Array>, "body"> & StreamTotals & Threaded;
+
+/** Read at a time while the header is looked for, bytes. */
+const firstChunk = 16_384;
+
+export async function encryptFile<T>(
+  request: FileRequest,
+  seal: () => Promise<{ seal: EncryptRequest; facts: T }>,
+): Promise<T & StreamTotals & Threaded> {
+  const { inputSize, outputSize, ...rest } = await workOnFile(request, false, async ({ size }) => {
+    const { seal: sealed, facts } = await seal();
+    const encryptor = new RecordingEncryptor(sealed);
+    const preamble = encryptor.takePreamble();
+    return {
+      layout: encryptionLayout(size, { preambleLength: preamble.length, segmentLength: sealed.segmentLength }),
+      preamble,
+      keys: encryptor.segmentKeys,
+      destroy: () => encryptor.destroy(),
+      facts,
+    };
+  });
+  return { ...(rest as T & Threaded), plaintextSize: inputSize, encryptedSize: outputSize };
+}
+
+export async function decryptFile<T>(
+  request: FileRequest,
+  open: OpenHeader,
+  factsOf: (header: RecordingHeader) => T,
+): Promise<T & StreamTotals & Threaded> {
+  const { signal } = request;
+  const { inputSize, outputSize, ...rest } = await workOnFile(request, true, async (input) => {
+    const decryptor = await RecordingDecryptor.open(readerOf(input), { open, signal, salvage: false });
+    const { encryptedSize: preambleLength } = decryptor.totals();
+    return {
+      layout: decryptionLayout(input.size, { preambleLength, segmentLength: decryptor.header.segmentLength }),
+      preamble: Buffer.alloc(0),
+      keys: decryptor.segmentKeys,
+      destroy: () => decryptor.destroy(),
+      facts: factsOf(decryptor.header),
+    };
+  });
+  return { ...(rest as T & Threaded), plaintextSize: outputSize, encryptedSize: inputSize };
+}
+
+/** The file's beginning, chunk by chunk. */
+function readerOf(input: InputFile): ByteReader {
+  let offset = 0;
+  const next = async () => {
+    const chunk = Buffer.allocUnsafeSlow(Math.min(firstChunk, input.size - offset));
+    if (chunk.length === 0) return undefined;
+    await input.read(chunk, offset);
+    offset += chunk.length;
+    return chunk;
+  };
+  return new ByteReader(next, true);
+}

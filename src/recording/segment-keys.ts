@@ -1,0 +1,134 @@
+import type { RecordingKeyStoreError } from "../errors.js";
+import { FloeDecryptor, type FloeSegments } from "../format/floe.js";
+import { wipe } from "../util/secrets.js";
+
+export interface FloeMessage {
+  /** The whole encoded header; FLOE's associated data. */
+  readonly header: Buffer;
+  /** The FLOE header, 74 bytes. */
+  readonly floeHeader: Buffer;
+  readonly segmentLength: number;
+}
+
+/** Lends the keys of a recording's segments, for one range of them at a time. */
+export interface SegmentKeys {
+  /** The keys, while nobody need be asked for them. */
+  readonly held: FloeSegments | undefined;
+  /** Runs `work` without a wait after the keys were had. Rejects when they may no longer be used. */
+  use<T>(work: (floe: FloeSegments) => T): Promise<T>;
+}
+
+/** FLOE's keys for one recording, in memory only while custody lends the data key from which they are derived. */
+export class LeasedFloe {
+  readonly #lease: DataKeyLease;
+  readonly #message: FloeMessage;
+  #floe: FloeDecryptor | undefined;
+  #first: ((dataKey: Buffer) => void) | undefined;
+  #released = false;
+  #forgotten: RecordingKeyStoreError | undefined;
+  #ended: (forgotten?: RecordingKeyStoreError) => void = () => undefined;
+
+  private constructor(lease: DataKeyLease, message: FloeMessage) {
+    this.#lease = lease;
+    this.#message = message;
+  }
+
+  /**
+   * Takes the lease over, and releases it if this fails. Whatever else stands under the data key is opened by `first`, once
+   * header and FLOE header have been verified.
+   * @throws RecordingKeyStoreError `ERR_RECORDING_TAMPERED` if header, FLOE header and data key do not belong together
+   */
+  static async open(
+    lease: DataKeyLease,
+    message: FloeMessage,
+    signal?: AbortSignal,
+    first?: (dataKey: Buffer) => void,
+  ): Promise<LeasedFloe> {
+    const leased = new LeasedFloe(lease, message);
+    leased.#first = first;
+    lease.onEnd((error) => {
+      leased.#wipe();
+      leased.#forgotten ??= error;
+      leased.#ended(error);
+    });
+    try {
+      await leased.use(() => undefined, signal);
+      return leased;
+    } catch (error) {
+      leased.destroy();
+      throw error;
+    }
+  }
+
+  /**
+   * Calls `ended` when a term has run out (what was decrypted for later use goes with the keys), and with an error when
+   * keys were forgotten: the recording can't be read any further.
+   */
+  onEnd(ended: (forgotten?: RecordingKeyStoreError) => void): void {
+    this.#ended = ended;
+    if (this.#forgotten) ended(this.#forgotten);
+  }
+
+  /** The keys, while the term runs. */
+  get held(): FloeDecryptor | undefined {
+    return this.#lease.valid() ? this.#floe : undefined;
+  }
+
+  /**
+   * Runs `work` with the keys, of a new term if need be. It runs without a wait after they were had, so that they are
+   * used once even if asking for them took longer than the term.
+   */
+  async use<T>(work: (floe: FloeDecryptor) => T, signal?: AbortSignal): Promise<T> {
+    const held = this.held;
+    if (held) return work(held);
+    this.#wipe();
+    const dataKey = await this.#lease.dataKey(signal);
+    try {
+      signal?.throwIfAborted();
+      const { header, floeHeader, segmentLength } = this.#message;
+      const floe = this.held ?? new FloeDecryptor(dataKey, header, floeHeader, { segmentLength });
+      if (floe !== this.#floe) this.#wipe();
+      this.#floe = floe;
+      this.#first?.(dataKey);
+      this.#first = undefined;
+      const result = work(floe);
+      if (this.#released) this.#wipe();
+      return result;
+    } finally {
+      wipe(dataKey);
+    }
+  }
+
+  /** Wipes the keys and ends the lease. */
+  destroy(): void {
+    this.#wipe();
+    if (!this.#released) this.#lease.release();
+    this.#released = true;
+  }
+
+  #wipe(): void {
+    this.#floe?.destroy();
+    this.#floe = undefined;
+  }
+}
+
+/**
+ * A recording's data key, lent to whoever decrypts it, term by term. What is derived from it lives no longer than the term.
+ */
+export interface DataKeyLease {
+  /**
+   * The data key, 32 bytes, in a buffer that the caller wipes. The first call begins the first term with what is at hand;
+   * every later one begins a new term, and so asks custody and perhaps KMS.
+   * Rejects when the key may no longer be used.
+   */
+  dataKey(signal?: AbortSignal): Promise<Buffer>;
+  /** Whether the term still runs; cheap, and asked before each segment is opened. */
+  valid(): boolean;
+  /**
+   * Calls `ended` whenever a term runs out while nobody asks, and, with an error, when keys are forgotten: then there is
+   * no further term. Whatever was derived from the data key must be wiped in that call.
+   */
+  onEnd(ended: (error?: RecordingKeyStoreError) => void): void;
+  /** Ends the lease. Called once in every outcome. */
+  release(): void;
+}

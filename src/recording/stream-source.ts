@@ -1,0 +1,146 @@
+import { Readable } from "node:stream";
+import { types } from "node:util";
+import { InvalidInputError } from "../errors.js";
+
+/** A web stream of bytes, by its shape: Node's, and the DOM's where `lib: dom` is on. */
+export interface ByteStream {
+  getReader(): {
+    read(): Promise<{ done: boolean; value?: Uint8Array | undefined }>;
+    cancel(reason?: unknown): Promise<unknown>;
+  };
+}
+
+export type RecordingStream = Readable | ByteStream | AsyncIterable<Uint8Array>;
+
+/** Pulls chunks of bytes out of any kind of stream, and can be cut off at any moment, also while it waits. */
+export class ByteSource {
+  /** Whether chunks are ours to keep. An async iterable may fill one buffer again and again. */
+  readonly ownsChunks: boolean;
+  readonly #pull: () => Promise<IteratorResult<unknown, unknown>>;
+  readonly #cancel: (reason: unknown) => void;
+  readonly #field: string;
+  #reject: ((reason: unknown) => void) | undefined;
+  #ended: { readonly reason: unknown } | undefined;
+
+  constructor(stream: RecordingStream, field: string) {
+    this.#field = field;
+    this.ownsChunks = stream instanceof Readable;
+    if (stream instanceof Readable) {
+      // What somebody else has read to its end would become an empty recording.
+      if (stream.readableEnded)
+        throw new InvalidInputError(field, "must be a stream that has not been read to its end");
+      this.#pull = pullReadable(stream);
+      this.#cancel = () => void stream.destroy();
+    } else if ("getReader" in stream) {
+      const reader = lockedReader(stream, field);
+      this.#pull = async () => {
+        const { done, value } = await reader.read();
+        return done ? { done, value: undefined } : { done: false, value };
+      };
+      this.#cancel = (reason) => void reader.cancel(reason).catch(() => undefined);
+    } else {
+      const iterator: AsyncIterator<unknown, unknown> = stream[Symbol.asyncIterator]();
+      this.#pull = () => iterator.next();
+      this.#cancel = () => void (async () => iterator.return?.())().catch(() => undefined);
+    }
+  }
+
+  /** The next chunk that is not empty; `undefined` at the end. @throws InvalidInputError for a chunk that is not bytes */
+  async next(): Promise<Uint8Array | undefined> {
+    for (;;) {
+      if (this.#ended) throw this.#ended.reason;
+      const { done, value } = await new Promise<IteratorResult<unknown, unknown>>((resolve, reject) => {
+        this.#reject = reject;
+        this.#pull().then(resolve, reject);
+      });
+      if (done === true) return undefined;
+      if (!types.isUint8Array(value))
+        throw new InvalidInputError(this.#field, "must be a stream of Uint8Array chunks", value);
+      if (value.length > 0) return value;
+    }
+  }
+
+  /** Stops reading: a pending `next` rejects with the reason, and the stream is told to stop. */
+  cancel(reason: unknown): void {
+    if (this.#ended) return;
+    this.#ended = { reason };
+    this.#reject?.(reason);
+    this.#cancel(reason);
+  }
+}
+
+function lockedReader(stream: ByteStream, field: string): ReturnType<ByteStream["getReader"]> {
+  try {
+    return stream.getReader();
+  } catch {
+    throw new InvalidInputError(field, "must not be locked by another reader");
+  }
+}
+
+/** Tells streams from bytes, and both from anything else. @throws InvalidInputError */
+export function isStream(input: unknown, field: string): input is RecordingStream {
+  if (types.isUint8Array(input)) return false;
+  if (typeof input === "object" && input !== null) {
+    if (input instanceof Readable || "getReader" in input || Symbol.asyncIterator in input) return true;
+  }
+  throw new InvalidInputError(
+    field,
+    "must be a Uint8Array, a Readable, a ReadableStream or an async iterable of bytes",
+    input,
+  );
+}
+
+type Waiting = { resolve(result: IteratorResult<unknown, undefined>): void; reject(reason: unknown): void };
+
+const end = { done: true, value: undefined } as const;
+
+/**
+ * Pulls a Node stream chunk by chunk as it comes. Its own async iterator would join whatever is buffered into one new
+ * chunk, which costs a copy of everything.
+ */
+export function pullReadable(stream: Readable): () => Promise<IteratorResult<unknown, undefined>> {
+  const chunks: unknown[] = [];
+  let waiting: Waiting | undefined;
+  let outcome: { readonly error?: unknown } | undefined;
+
+  const settle = () => {
+    const next = waiting;
+    if (!next) return;
+    if (chunks.length > 0) {
+      waiting = undefined;
+      next.resolve({ done: false, value: chunks.shift() });
+    } else if (outcome) {
+      waiting = undefined;
+      if ("error" in outcome) next.reject(outcome.error);
+      else next.resolve(end);
+    }
+  };
+  const finish = (how: { readonly error?: unknown }) => {
+    outcome ??= how;
+    settle();
+  };
+
+  if (stream.errored) finish({ error: stream.errored });
+  else if (stream.readableEnded) finish({});
+  else if (stream.destroyed) finish({ error: prematureClose() });
+  stream.pause(); // or the first listener would set it flowing
+  stream.on("data", (chunk: unknown) => {
+    chunks.push(chunk);
+    stream.pause();
+    settle();
+  });
+  stream.once("end", () => finish({}));
+  stream.once("error", (error) => finish({ error }));
+  stream.once("close", () => finish({ error: prematureClose() }));
+
+  return () =>
+    new Promise((resolve, reject) => {
+      waiting = { resolve, reject };
+      settle();
+      if (waiting) stream.resume();
+    });
+}
+
+function prematureClose(): Error {
+  return Object.assign(new Error("the stream was closed before its end"), { code: "ERR_STREAM_PREMATURE_CLOSE" });
+}

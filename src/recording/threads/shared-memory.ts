@@ -1,0 +1,46 @@
+import { wipe } from "../../util/secrets.js";
+import type { BytesJob } from "../bytes.js";
+import { segmentsIn, sourceBytes, targetOffset, type SegmentRange } from "../../format/segments.js";
+import type { LentRange, Medium } from "./worker-lane.js";
+
+interface Slot {
+  readonly source: Uint8Array<SharedArrayBuffer>;
+  readonly target: Uint8Array<SharedArrayBuffer>;
+}
+
+/** Ranges on their way to other threads and back: the caller's own memory can't be seen by them. */
+export class SharedMemory implements Medium {
+  readonly rangeBytes = 1_048_576;
+  readonly #job: BytesJob;
+  readonly #spare: Slot[] = [];
+
+  constructor(job: BytesJob) {
+    this.#job = job;
+  }
+
+  lend(range: SegmentRange): LentRange {
+    const { layout, source, target } = this.#job;
+    const slot = this.#spare.pop() ?? this.#newSlot();
+    const { offset, length } = sourceBytes(layout, range);
+    slot.source.set(source.subarray(offset, offset + length));
+    const begin = targetOffset(layout, range.first);
+    const end = Math.min(begin + range.count * layout.target.segment, layout.target.end);
+    return {
+      memory: { source: slot.source.buffer, target: slot.target.buffer },
+      takeHome: () => target.set(slot.target.subarray(0, end - begin), begin),
+      release: () => void this.#spare.push(slot),
+    };
+  }
+
+  /** One side of each slot held plaintext. */
+  wipe(): void {
+    for (const { source, target } of this.#spare) wipe(source, target);
+  }
+
+  #newSlot(): Slot {
+    const { source, target } = this.#job.layout;
+    const segments = segmentsIn(this.#job.layout, this.rangeBytes);
+    const memory = (bytes: number) => new Uint8Array(new SharedArrayBuffer(bytes));
+    return { source: memory(segments * source.segment), target: memory(segments * target.segment) };
+  }
+}
