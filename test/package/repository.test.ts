@@ -1,7 +1,10 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { keyPolicyFindingCodes, permissionNeeded, recordingKeyStatements } from "../../src/index.js";
-import { severityOf } from "../../src/key-policy/findings.js";
+import type * as z from "zod";
+import { keyPolicyFindingCodes, severityOf } from "../../src/key-policy/findings.js";
+import { recordingKeyStatements } from "../../src/key-policy/write.js";
+import { requiredPermission } from "../../src/key-store/administration.js";
+import { schemas } from "../../src/key-store/schemas.js";
 
 const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), "utf8");
 
@@ -22,25 +25,93 @@ describe("docs/errors.md", () => {
   });
 });
 
-test("docs/key-policy.md has one row for each finding, with its severity", () => {
-  const rows = [...read("docs/key-policy.md").matchAll(/^\| `([A-Z_]+)` \| (error|warning) \|/gm)].map(
-    ([, code, severity]) => [code, severity],
-  );
-  expect(rows).toEqual(keyPolicyFindingCodes.map((code) => [code, severityOf(code)]));
+describe("docs/guides/key-policy.md", () => {
+  const documentation = read("docs/guides/key-policy.md");
+
+  test("has one row for each finding, with its severity", () => {
+    const rows = [...documentation.matchAll(/^\| `([A-Z_]+)` \| (error|warning) \|/gm)].map(([, code, severity]) => [
+      code,
+      severity,
+    ]);
+    expect(rows).toEqual(keyPolicyFindingCodes.map((code) => [code, severityOf(code)]));
+  });
+
+  test("shows the statements that the library writes", () => {
+    const json = /```json\n([^`]*)```/.exec(documentation)?.[1] ?? "";
+    expect(JSON.parse(json)).toEqual(
+      recordingKeyStatements({ serviceAccountId: "444455556666", organizationIds: ["org-4711"] }),
+    );
+  });
 });
 
-test("README shows the statements that the library writes", () => {
-  const json = /```json\n([^`]*)```/.exec(read("README.md"))?.[1] ?? "";
-  expect(JSON.parse(json)).toEqual(
-    recordingKeyStatements({ serviceAccountId: "444455556666", organizationIds: ["org-4711"] }),
-  );
-});
-
-test("README shows which permission each method needs", () => {
-  const rows = [...read("README.md").matchAll(/^\| `(\w+)` \| `(recording:[\w:]+)` \|$/gm)].map(
+test("docs/guides/administrators.md shows which permission each method needs", () => {
+  const rows = [...read("docs/guides/administrators.md").matchAll(/^\| `(\w+)` \| `(recording:[\w:]+)` \|$/gm)].map(
     ([, method, permission]) => [method, permission],
   );
-  expect(Object.fromEntries(rows)).toEqual(permissionNeeded);
+  expect(Object.fromEntries(rows)).toEqual(requiredPermission);
+});
+
+test("README is at most 9 KB long", () => {
+  expect(Buffer.byteLength(read("README.md"))).toBeLessThanOrEqual(9_000);
+});
+
+describe("docs/guides/options.md", () => {
+  interface Row {
+    readonly name: string;
+    readonly fallback: string;
+    readonly bounds: string;
+  }
+
+  /** Rows of the table under the comment that names a schema. */
+  const rowsOf = (schema: string): Row[] => {
+    const [, table = ""] =
+      read("docs/guides/options.md")
+        .split(`<!-- schema: ${schema} -->`)[1]
+        ?.match(/^\s*((?:\|.*\n)+)/) ?? [];
+    return [...table.matchAll(/^\| `(\w+)` \|(.*)\|$/gm)].map(([, name = "", rest = ""]) => {
+      const [, , fallback = "", bounds = ""] = rest.split("|").map((cell) => cell.trim());
+      return { name, fallback, bounds };
+    });
+  };
+  const documented = Object.keys(schemas) as (keyof typeof schemas)[];
+  const shapeOf = (schema: keyof typeof schemas): Record<string, z.ZodType> => schemas[schema].shape;
+  /** The registry's table leaves out what a key store's has. */
+  const expected = (schema: keyof typeof schemas) =>
+    Object.keys(shapeOf(schema)).filter((name) => schema !== "registry" || !(name in shapeOf("options")));
+  const number = (text: string) => Number(text.replaceAll(",", ""));
+
+  test.each(documented)("names exactly the keys of the schema %s", (schema) => {
+    expect(
+      rowsOf(schema)
+        .map(({ name }) => name)
+        .sort(),
+    ).toEqual(expected(schema).sort());
+  });
+
+  test.each(documented)("has the defaults of the schema %s", (schema) => {
+    for (const { name, fallback } of rowsOf(schema)) {
+      const { success, data } = shapeOf(schema)[name]?.safeParse(undefined) ?? {};
+      const stated = /^`(.*)`$/.exec(fallback)?.[1]?.replaceAll(/(?<=\d),(?=\d)/g, "");
+      expect
+        .soft({ name, required: !success, default: JSON.stringify(data ?? []).replaceAll(/["[\]]/g, "") })
+        .toEqual({ name, required: fallback === "required", default: stated ?? "" });
+    }
+  });
+
+  test.each(documented)("has the bounds of numbers of the schema %s", (schema) => {
+    for (const { name, bounds } of rowsOf(schema)) {
+      const [, least, , most] = /^(?:from )?([\d,]+)( to ([\d,]+))?$/.exec(bounds) ?? [];
+      const takes = (value: number) => shapeOf(schema)[name]?.safeParse(value).success;
+      if (least !== undefined)
+        expect
+          .soft({ name, at: takes(number(least)), below: takes(number(least) - 1) })
+          .toEqual({ name, at: true, below: false });
+      if (most !== undefined)
+        expect
+          .soft({ name, at: takes(number(most)), above: takes(number(most) + 1) })
+          .toEqual({ name, at: true, above: false });
+    }
+  });
 });
 
 describe.each(["package-lock.json", "bench/package-lock.json"])("%s", (file) => {
@@ -73,19 +144,44 @@ test("each rule, attack and testable limit of the threat model names tests that 
   }
 });
 
-test("links between the documents lead somewhere", () => {
+test("docs/architecture.md names files that are there", () => {
+  const named = [...read("docs/architecture.md").matchAll(/`([\w/-]+\.ts)`/g)].map(([, file]) => file ?? "");
+  expect(named.filter((file) => !existsSync(new URL(`../../src/${file}`, import.meta.url)))).toEqual([]);
+  expect(named.length).toBeGreaterThan(20);
+});
+
+describe("links between the documents", () => {
+  const folder = (name: string) =>
+    readdirSync(new URL(`../../${name}`, import.meta.url)).map((file) => `${name}/${file}`);
   const documents = [
     "README.md",
     "SECURITY.md",
     "CHANGELOG.md",
-    ...readdirSync(new URL("../../docs", import.meta.url)).map((name) => `docs/${name}`),
-  ];
-  for (const document of documents.filter((name) => name.endsWith(".md"))) {
-    for (const [, link = ""] of read(document).matchAll(/\]\(([^)#\s]+)[^)]*\)/g)) {
+    "CONTRIBUTING.md",
+    ...folder("docs"),
+    ...folder("docs/guides"),
+  ].filter((name) => name.endsWith(".md"));
+  /** As GitHub makes them of headings. */
+  const anchorsIn = (markdown: string) =>
+    [...markdown.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+      heading
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N} _-]/gu, "")
+        .replaceAll(" ", "-"),
+    );
+
+  test.each(documents)("%s: every link leads to a file, and to a heading in it", (document) => {
+    for (const [, link = "", anchor] of read(document).matchAll(/\]\(([^)#\s]*)(?:#([^)\s]+))?\)/g)) {
       if (/^[a-z]+:/.test(link)) continue;
-      expect
-        .soft(existsSync(new URL(link, new URL(`../../${document}`, import.meta.url))), `${document} links to ${link}`)
-        .toBe(true);
+      const here = new URL(`../../${document}`, import.meta.url);
+      const file = link === "" ? here : new URL(link, here);
+      expect.soft(existsSync(file), `${document} links to ${link}`).toBe(true);
+      if (anchor !== undefined && existsSync(file))
+        expect.soft(anchorsIn(readFileSync(file, "utf8")), `${document} links to ${link}#${anchor}`).toContain(anchor);
     }
-  }
+  });
+
+  test.each(documents.filter((name) => name.startsWith("docs/guides/")))("README links to %s", (guide) => {
+    expect(read("README.md")).toContain(`](${guide})`);
+  });
 });
