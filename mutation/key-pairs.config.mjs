@@ -1,6 +1,9 @@
 import common from "./common.mjs";
 
-/** npm run mutation:key-pairs [-- --mutate src/key-pairs/schedule.ts] */
+// Read by mutation/vitest.config.ts, in the processes that Stryker starts.
+process.env["MUTATION_TESTS"] = "{key-pairs,key-store}";
+
+/** npm run mutation:key-pairs [-- --mutate src/key-pairs/active/schedule.ts] */
 export default {
   ...common,
   mutate: ["src/key-pairs/**/*.ts"],

@@ -11,9 +11,8 @@ export default defineConfig({
   ...base,
   test: {
     ...base.test,
-    // Seen from `dir`: test/recording, or test for key pairs.
-    include: ["*.test.ts", "{key-pairs,key-store}/*.test.ts"],
-    exclude: ["**/*processes.test.ts"],
+    include: [`test/${process.env["MUTATION_TESTS"] ?? "*"}/**/*.test.ts`],
+    exclude: ["**/*processes.test.ts", "**/ten-thousand/**", "**/registry/**", "test/recording/{files,threads}/**"],
     env: { RECORDING_KEYSTORE_MUTATION: "1" },
     setupFiles: ["mutation/setup.ts"],
     runner: "mutation/runner.ts",

@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import sodium from "libsodium-wrappers";
 import { encodeFields, type Field } from "../src/format/fields.js";
 import { birthRecordDigest, encodeBirthRecord, type BirthRecord } from "../src/format/birth-record.js";
-import { encryptAll } from "../test/recording/floe-oracle.js";
+import { encryptAll } from "../test/format/floe-oracle.js";
 
 await sodium.ready;
 

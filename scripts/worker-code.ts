@@ -1,7 +1,7 @@
 import { buildSync } from "esbuild";
 import { fileURLToPath } from "node:url";
 
-/** The worker thread's source, in one piece: `src/threads/worker-code.ts` says what for. Readable, since it is shipped. */
+/** The worker thread's source, in one piece: `src/recording/threads/worker-code.ts` says what for. Readable, since it is shipped. */
 export function compileWorkerCode(): string {
   const { outputFiles } = buildSync({
     entryPoints: [fileURLToPath(new URL("../src/recording/threads/worker.ts", import.meta.url))],

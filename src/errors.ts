@@ -1,4 +1,3 @@
-
 /** Every `code` that an error of this library can carry. `docs/errors.md` says what each means and what to do. */
 export type ErrorCode =
   | "ERR_INVALID_INPUT"

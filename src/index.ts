@@ -1,13 +1,14 @@
-export { RecordingKeyStore, type ConfigureResult } from "./key-store/recording-key-store.js";
+export { RecordingKeyStore } from "./key-store/recording-key-store.js";
 export {
-  RecordingKeyStores,
-  type RecordingKeyStoresEvents,
-  type RecordingKeyStoresStatus,
+  RecordingKeyStoreRegistry,
+  type RecordingKeyStoreRegistryEvents,
+  type RecordingKeyStoreRegistryStatus,
 } from "./key-store/registry.js";
 export {
-  permissionNeeded,
+  requiredPermission,
   permissions,
   type AdministrationMethod,
+  type ConfigureResult,
   type KeyStoreAdministration,
   type Permission,
 } from "./key-store/administration.js";
@@ -22,10 +23,11 @@ export type {
   EncryptFileOptions,
   EncryptOptions,
   FileOptions,
-  OrganizationLookup,
+  OrganizationResolver,
   OrganizationOptions,
+  PageOptions,
   RecordingKeyStoreOptions,
-  RecordingKeyStoresOptions,
+  RecordingKeyStoreRegistryOptions,
   RecordingName,
   ThreadOptions,
 } from "./key-store/options.js";
@@ -53,11 +55,7 @@ export type { VouchedBy } from "./key-pairs/trust.js";
 export type { TestReport, TestStep, TestStepName } from "./key-pairs/operations/configuration-test.js";
 export type { Confirmation, KeyPairReason, KeyPairSpec, PeriodicKeyChange } from "./format/vocabulary.js";
 
-export {
-  InvalidInputError,
-  RecordingKeyStoreError,
-  type ErrorCode,
-} from "./errors.js";
+export { InvalidInputError, RecordingKeyStoreError, type ErrorCode } from "./errors.js";
 export { diagnosticsChannelName, type EventListener, type EventName, type RecordingKeyStoreEvents } from "./events.js";
 
 export type {

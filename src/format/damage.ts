@@ -1,6 +1,5 @@
 import { RecordingKeyStoreError } from "../errors.js";
 
-
 /** Of the recording itself, as against the keys, the source or the signal. */
 export function isDamage(error: unknown): error is RecordingKeyStoreError {
   return (
@@ -11,4 +10,8 @@ export function isDamage(error: unknown): error is RecordingKeyStoreError {
 
 export function truncated(): RecordingKeyStoreError {
   return new RecordingKeyStoreError("ERR_RECORDING_TRUNCATED", "the recording ends before its last segment");
+}
+
+export function tampered(message: string): RecordingKeyStoreError {
+  return new RecordingKeyStoreError("ERR_RECORDING_TAMPERED", message);
 }

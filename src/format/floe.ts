@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { copySecret, wipe } from "../util/secrets.js";
-import { RecordingKeyStoreError } from "../errors.js";
+import { tampered } from "./damage.js";
 import { floeHeaderLength, segmentOverhead } from "./segments.js";
 
 /*
@@ -295,8 +295,4 @@ export class FloeDecryptor {
 /** Whether the length field of a segment says that it is not the last one. */
 export function isInnerSegment(lengthField: number | undefined): boolean {
   return lengthField === notLast;
-}
-
-export function tampered(message: string): RecordingKeyStoreError {
-  return new RecordingKeyStoreError("ERR_RECORDING_TAMPERED", message);
 }

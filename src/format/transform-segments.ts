@@ -1,7 +1,7 @@
-import { isInnerSegment, segmentParts, tampered, type FloeSegments } from "./floe.js";
+import { isInnerSegment, segmentParts, type FloeSegments } from "./floe.js";
 import type { SegmentLayout, SegmentRange } from "./segments.js";
 import { segmentOverhead } from "./segments.js";
-import { truncated } from "./damage.js";
+import { truncated, tampered } from "./damage.js";
 
 /** Encrypts or decrypts what lies in a range of the source. Plaintext comes back only for segments that verified. */
 export function transformSegments(

@@ -48,8 +48,7 @@ export function parseKmsArn(arn: string): KmsArn | undefined {
   return { partition, region, accountId, type, id: type === "alias" ? `alias/${name}` : name };
 }
 
-const keyIdForms = ["key-id", "key-arn", "alias-name", "alias-arn"] as const;
-type KeyIdForm = (typeof keyIdForms)[number];
+type KeyIdForm = "key-id" | "key-arn" | "alias-name" | "alias-arn";
 
 /** What a `KeyId` of a request names, once account and Region of the caller have filled its gaps. */
 export interface KeyReference {

@@ -1,5 +1,4 @@
 import { faultKinds, type FaultKind } from "./fault-kinds.js";
-import type { FaultOptions } from "./faults.js";
 import { operations, operationsNotModelled } from "./operations/index.js";
 
 const isText = (value: unknown) => typeof value === "string" && value !== "";
@@ -36,4 +35,27 @@ export function checkFault(kind: FaultKind, options: FaultOptions): void {
   }
   if (kind === "latency" && !(options.ms !== undefined && options.ms >= 0))
     throw new TypeError("latency needs ms, the milliseconds by which calls are held up");
+}
+
+/** What a fault hits, and for how long. Everything, until it is removed, unless told otherwise. */
+export interface FaultScope {
+  /** One operation or several: `"Decrypt"`. */
+  operation?: string | readonly string[];
+  /** Any form of key id; compared with the key that the call is about. */
+  keyId?: string;
+  region?: string;
+  accessKeyId?: string;
+  /** Ends by itself after so many hits. */
+  times?: number;
+  /** Ends by itself after so many milliseconds of the in-memory KMS's clock. */
+  forMs?: number;
+  /** Hits one call in so many, the first among them. */
+  oneIn?: number;
+  /** Hits only the calls above this many in one second of the in-memory KMS's clock. */
+  abovePerSecond?: number;
+}
+
+export interface FaultOptions extends FaultScope {
+  /** `latency`: how long each call is held up, in real milliseconds. `clock-skew`: how far the service's clock is ahead. */
+  ms?: number;
 }

@@ -1,29 +1,6 @@
 import type { Clock } from "../clock.js";
 import { faultOutcomes, type FaultKind, type FaultOutcome } from "./fault-kinds.js";
-import { checkFault } from "./fault-options.js";
-
-/** What a fault hits, and for how long. Everything, until it is removed, unless told otherwise. */
-export interface FaultScope {
-  /** One operation or several: `"Decrypt"`. */
-  operation?: string | readonly string[];
-  /** Any form of key id; compared with the key that the call is about. */
-  keyId?: string;
-  region?: string;
-  accessKeyId?: string;
-  /** Ends by itself after so many hits. */
-  times?: number;
-  /** Ends by itself after so many milliseconds of the in-memory KMS's clock. */
-  forMs?: number;
-  /** Hits one call in so many, the first among them. */
-  oneIn?: number;
-  /** Hits only the calls above this many in one second of the in-memory KMS's clock. */
-  abovePerSecond?: number;
-}
-
-export interface FaultOptions extends FaultScope {
-  /** `latency`: how long each call is held up, in real milliseconds. `clock-skew`: how far the service's clock is ahead. */
-  ms?: number;
-}
+import { checkFault, type FaultOptions, type FaultScope } from "./fault-options.js";
 
 /** A fault under way. */
 export interface Fault {

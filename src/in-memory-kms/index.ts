@@ -1,7 +1,7 @@
 export type { CreateKeyOptions } from "./administration.js";
 export { installInMemoryKms, type InstallOptions, type MockedClient } from "./client-mock.js";
 export { faultKinds, type FaultKind } from "./fault-kinds.js";
-export type { Fault, FaultOptions, FaultScope, KmsFaults } from "./faults.js";
+export type { Fault, KmsFaults } from "./faults.js";
 export type { KmsEndpoint } from "./http-endpoint.js";
 export { InMemoryKms, type InMemoryKmsOptions, type KmsClientConfig } from "./in-memory-kms.js";
 export type { KmsCallRecord, KmsJournal } from "./journal.js";
@@ -10,3 +10,4 @@ export type { KmsRequestHandler, KmsRequestHandlerOptions } from "./request-hand
 export type { KmsAnswer } from "./service.js";
 export type { KmsSnapshot } from "./state.js";
 export type { KmsHttpRequest, KmsHttpResponse } from "./wire.js";
+export type { FaultOptions, FaultScope } from "./fault-options.js";

@@ -52,7 +52,6 @@ const schemas = {
 export type DocumentKind = keyof typeof schemas;
 export type KeyPairDocument = z.output<(typeof schemas)["keyPair"]>;
 export type HeadDocument = z.output<(typeof schemas)["head"]>;
-type LastConfirmedDocument = z.output<(typeof schemas)["lastConfirmed"]>;
 export type StatusDocument = z.output<(typeof schemas)["status"]>;
 type DocumentOf<K extends DocumentKind> = z.output<(typeof schemas)[K]>;
 

@@ -1,5 +1,4 @@
 import type { Clock } from "../clock.js";
-import type { CheckedOptions } from "../key-store/options.js";
 import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
 import type { EventSink } from "../events.js";
 import type { KmsCallLimit } from "../kms/call-limit.js";
@@ -8,7 +7,7 @@ import { TrustAnchor } from "./trust-anchor.js";
 import { abortable } from "../util/abort.js";
 import { ProcessLastConfirmed, type LastConfirmedStore, type ConfirmedMemory } from "../stores/last-confirmed-store.js";
 import { ActiveKeyPairs } from "./active/active-key-pair.js";
-import type { KeyPairContext } from "./context.js";
+import type { KeyPairContext, KeyPairTimes } from "./context.js";
 import { DataKeys, type Recipient } from "./custody/data-keys.js";
 import { disownedClaimsOf } from "./disowned-claims.js";
 import { FleetStatus } from "./active/fleet-status.js";
@@ -22,18 +21,15 @@ import { removeOrphans, type OrphanReport } from "./operations/orphans.js";
 import { sharedCustody, type PrivateKeyCustody } from "./custody/private-key-custody.js";
 import { KeyPairRecords } from "./records.js";
 import { rewrapKeyPairs, type RewrapReport } from "./operations/rewrap.js";
-import {
-  configurationOf,
-  isSameConfiguration,
-  KeyRotation,
-  type ChangeRequest
-} from "./active/rotation.js";
+import { configurationOf, isSameConfiguration, KeyRotation, type ChangeRequest } from "./active/rotation.js";
 import { readStatus, type KeyStoreStatus } from "./operations/status.js";
 import { acceptRestored, replaceUntrustedHead, type StoreHeadReport } from "./operations/store-head.js";
 import { runTest, type TestReport } from "./operations/configuration-test.js";
 import { Trust, unconfirmed, type VouchedKeyPair } from "./trust.js";
-import type { DataKeyLease } from "../recording/segment-keys.js";
 import type { KeyStoreConfiguration } from "../format/vocabulary.js";
+import type { KmsProvider } from "../kms/kms-provider.js";
+import type { KeyPairStore } from "../stores/key-pair-store.js";
+import type { DataKeyLease } from "../format/data-key-lease.js";
 
 /** The pair to encrypt with, and what the result must say about it. */
 export type EncryptionKey = ActiveKeyPair & {
@@ -48,10 +44,29 @@ export interface SharedByOrganizations {
   readonly kmsCalls: KmsCallLimit;
 }
 
+/** What a key store's options say about its key pairs, checked. Times are in milliseconds. */
+export interface KeyManagerOptions extends KeyPairTimes {
+  readonly organizationId: string;
+  readonly homeRegion: string;
+  readonly decryptRegions: readonly string[];
+  readonly kms: KmsProvider;
+  readonly store: KeyPairStore;
+  readonly storeTimeout: number;
+  readonly trustedKmsKeys?: readonly string[] | undefined;
+  readonly embeddedKeys?: readonly string[] | undefined;
+  /** The first one is for new pairs. */
+  readonly contextKeyName: readonly [string, ...string[]];
+  readonly lastConfirmed?: LastConfirmedStore | undefined;
+  readonly fleetSecret?: readonly Uint8Array[] | undefined;
+  readonly requireConfirmedKey?: boolean | undefined;
+  readonly maxLastConfirmedAge?: number | undefined;
+  readonly background: boolean;
+}
+
 /** One organization's key pairs: the active one, its rotation, the history, and the way to data keys. */
 export class KeyManager {
   readonly organizationId: string;
-  readonly #options: CheckedOptions;
+  readonly #options: KeyManagerOptions;
   readonly #context: KeyPairContext;
   readonly #active: ActiveKeyPairs;
   readonly #rotation: KeyRotation;
@@ -59,7 +74,7 @@ export class KeyManager {
   readonly #anchor: TrustAnchor | undefined;
   readonly #walked = new WalkedHistory();
 
-  constructor(options: CheckedOptions, clock: Clock, emit: EventSink, shared?: SharedByOrganizations) {
+  constructor(options: KeyManagerOptions, clock: Clock, emit: EventSink, shared?: SharedByOrganizations) {
     const {
       organizationId,
       homeRegion,

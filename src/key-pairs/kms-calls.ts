@@ -15,7 +15,12 @@ import {
   type KeyPairParts,
   type KmsCiphertext,
 } from "./key-pair.js";
-import { importUnwrappingKey, importWrappingKey, type UnwrappingKey, type WrappingKey } from "../format/data-key-wrapping.js";
+import {
+  importUnwrappingKey,
+  importWrappingKey,
+  type UnwrappingKey,
+  type WrappingKey,
+} from "../format/data-key-wrapping.js";
 import { x25519KeyLength } from "../format/sealed-box.js";
 
 /** Everything of a new pair's birth record that its maker decides. */

@@ -177,11 +177,9 @@ const rolePolicySchema = z.strictObject({
   access: accessSchema,
   kmsKeyArns: z
     .array(
-      z
-        .string()
-        .regex(/^arn:aws(?:-us-gov|-cn)?:kms:[a-z0-9*?-]+:[\d*?]+:key\/[\w*?-]+$/, {
-          message: "must be a key ARN: IAM does not know KMS keys by their aliases",
-        }),
+      z.string().regex(/^arn:aws(?:-us-gov|-cn)?:kms:[a-z0-9*?-]+:[\d*?]+:key\/[\w*?-]+$/, {
+        message: "must be a key ARN: IAM does not know KMS keys by their aliases",
+      }),
     )
     .min(1)
     .optional(),

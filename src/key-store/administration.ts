@@ -1,55 +1,77 @@
 import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
-import type { RecordingKeyStore } from "./recording-key-store.js";
+import type { TestReport } from "../key-pairs/operations/configuration-test.js";
+import type { KeyPairInfo, KeyPairPage } from "../key-pairs/operations/history.js";
+import type { RewrapReport } from "../key-pairs/operations/rewrap.js";
+import type { KeyStoreStatus } from "../key-pairs/operations/status.js";
+import type { CallOptions, ConfigurationInput, ConfigureOptions, PageOptions } from "./options.js";
 
 /** What an administrator of an organization can be given. Neither includes the other. */
 export const permissions = ["recording:encryptionKey:view", "recording:encryptionKey:edit"] as const;
 export type Permission = (typeof permissions)[number];
 
-/** Which permission each of an administrator's methods needs. The README shows this table. */
-export const permissionNeeded = {
+/** What {@link AdministrationMethods.configure} has done. */
+export interface ConfigureResult {
+  /** Whether a new key pair was made; false only with `onlyIfChanged`. */
+  readonly changed: boolean;
+  /** The active pair, new or not. */
+  readonly keyPair: KeyPairInfo;
+  /** What the test found; absent where nothing was changed. */
+  readonly report?: TestReport;
+}
+
+/** What a settings page calls; `RecordingKeyStore` says what each method does. */
+export interface AdministrationMethods {
+  status(options?: CallOptions): Promise<KeyStoreStatus>;
+  keyPairs(query?: PageOptions): Promise<KeyPairPage>;
+  test(input: ConfigurationInput, options?: CallOptions): Promise<TestReport>;
+  configure(input: ConfigurationInput, options?: ConfigureOptions): Promise<ConfigureResult>;
+  rotate(options?: CallOptions): Promise<KeyPairInfo>;
+  rewrapKeyPairs(options?: CallOptions): Promise<RewrapReport>;
+}
+
+export type AdministrationMethod = keyof AdministrationMethods;
+
+/** Which permission each of an administrator's methods needs: a table of the guide for administrators. */
+export const requiredPermission = {
   status: "recording:encryptionKey:view",
   keyPairs: "recording:encryptionKey:view",
   test: "recording:encryptionKey:edit",
   configure: "recording:encryptionKey:edit",
   rotate: "recording:encryptionKey:edit",
   rewrapKeyPairs: "recording:encryptionKey:edit",
-} as const satisfies Partial<Record<keyof RecordingKeyStore, Permission>>;
-
-export type AdministrationMethod = keyof typeof permissionNeeded;
+} as const satisfies Record<AdministrationMethod, Permission>;
 
 /**
- * A key store as one administrator may use it, from {@link RecordingKeyStore.administration}. Every method rejects with
+ * A key store as one administrator may use it, from `RecordingKeyStore.administration`. Every method rejects with
  * {@link NotPermittedError} (`ERR_NOT_PERMITTED`) unless the administrator has the permission that it needs.
  */
-export interface KeyStoreAdministration extends Pick<RecordingKeyStore, AdministrationMethod> {
+export interface KeyStoreAdministration extends AdministrationMethods {
   /** Which methods the permissions allow, for a page that shows only what will work. */
-  readonly may: Readonly<Record<AdministrationMethod, boolean>>;
+  readonly allowed: Readonly<Record<AdministrationMethod, boolean>>;
 }
 
 /** Gives out nothing but the methods of the table: the key store itself can't be reached through it. */
-export function administrationOf(
-  keyStore: Pick<RecordingKeyStore, AdministrationMethod>,
-  given: Iterable<string>,
-): KeyStoreAdministration {
+export function administrationOf(keyStore: AdministrationMethods, given: Iterable<string>): KeyStoreAdministration {
   const held = heldPermissions(given);
-  const methods = Object.keys(permissionNeeded) as AdministrationMethod[];
+  const methods = Object.keys(requiredPermission) as AdministrationMethod[];
   const guarded =
     (method: AdministrationMethod) =>
     async (...args: unknown[]) => {
-      const permission = permissionNeeded[method];
+      const permission = requiredPermission[method];
       if (!held.has(permission)) throw new NotPermittedError(method, permission);
-      return Reflect.apply(keyStore[method], keyStore, args) as Promise<unknown>;
+      const call = keyStore[method].bind(keyStore) as (...args: unknown[]) => Promise<unknown>;
+      return call(...args);
     };
-  const may = Object.freeze(Object.fromEntries(methods.map((method) => [method, held.has(permissionNeeded[method])])));
+  const allowed = Object.fromEntries(methods.map((method) => [method, held.has(requiredPermission[method])]));
   return Object.freeze({
     ...Object.fromEntries(methods.map((method) => [method, guarded(method)])),
-    may,
+    allowed: Object.freeze(allowed),
   }) as unknown as KeyStoreAdministration;
 }
 
-/** A user's permissions as they are now; those of other things are none of ours. */
+/** A user's permissions as they are now; those of other things are ignored. */
 function heldPermissions(given: Iterable<string>): ReadonlySet<string> {
-  // A text is iterable too, letter by letter, and would silently permit nothing.
+  // A string is iterable too, letter by letter, and would silently permit nothing.
   if (typeof given !== "object" || given === null || typeof given[Symbol.iterator] !== "function") {
     throw new InvalidInputError("permissions", "must be a list or set of permissions", given);
   }

@@ -1,14 +1,7 @@
-import { types } from "node:util";
-import * as z from "zod";
-import { checkInput } from "../util/check-input.js";
 import type { Clock } from "../clock.js";
-import { copySecret } from "../util/secrets.js";
-import type { FileProgress } from "../recording/files/progress.js";
-import { kmsAliasArnProblem } from "../kms/arn.js";
-import { contextKeyNameRule, defaultContextKeyName, organizationIdRule } from "../kms/context-keys.js";
+import { type KeyPairSpec, type PeriodicKeyChange } from "../format/vocabulary.js";
 import type { KmsProvider } from "../kms/kms-provider.js";
-import { keyPairSpecs, periodicKeyChanges, type KeyPairSpec, type PeriodicKeyChange, type KeyStoreConfiguration } from "../format/vocabulary.js";
-import { shortestFleetSecret } from "../key-pairs/active/fleet-word.js";
+import type { FileProgress } from "../recording/files/progress.js";
 import type { KeyPairStore } from "../stores/key-pair-store.js";
 import type { LastConfirmedStore } from "../stores/last-confirmed-store.js";
 
@@ -86,41 +79,52 @@ export interface RecordingKeyStoreOptions {
 /** What an organization may have of its own: whatever a `RecordingKeyStore` takes but its id and its clock. */
 export type OrganizationOptions = Partial<Omit<RecordingKeyStoreOptions, "organizationId" | "clock">>;
 
-/** Looks up what an organization has of its own. Throws for one that is unknown; `signal` aborts at `organizationTimeout`. */
-export type OrganizationLookup = (
+/** Looks up what an organization has of its own. Throws for one that is unknown; `signal` aborts at `resolveTimeout`. */
+export type OrganizationResolver = (
   organizationId: string,
   options: { signal: AbortSignal },
 ) => OrganizationOptions | Promise<OrganizationOptions>;
 
 /**
- * Options of the `RecordingKeyStores` constructor: those of a `RecordingKeyStore`, which hold for every organization that
+ * Options of the `RecordingKeyStoreRegistry` constructor: those of a `RecordingKeyStore`, which hold for every organization that
  * has no other of its own, and what bounds all organizations of the process together. Times are in milliseconds.
  */
-export interface RecordingKeyStoresOptions extends Omit<RecordingKeyStoreOptions, "organizationId" | "homeRegion"> {
-  /** Needed unless `organization` gives every organization its own. */
+export interface RecordingKeyStoreRegistryOptions extends Omit<
+  RecordingKeyStoreOptions,
+  "organizationId" | "homeRegion"
+> {
+  /** Needed unless `resolveOrganization` gives every organization its own. */
   homeRegion?: string;
   /** What an organization has of its own. Asked once per organization, and again after `release()`. */
-  organization?: OrganizationLookup;
-  /** How long `organization` may take: 0 to 600,000, default 30,000. */
-  organizationTimeout?: number;
+  resolveOrganization?: OrganizationResolver;
+  /** How long `resolveOrganization` may take: 0 to 600,000, default 30,000. */
+  resolveTimeout?: number;
   /**
    * How many key stores are kept while nobody holds them, from 1, default 10,000. The least recently used go first. One
    * with open work, in trouble, or with listeners of its own is kept beyond that.
    */
-  keptKeyStores?: number;
+  maxIdleKeyStores?: number;
   /** How many unwrapped private keys are in memory at a time, over all organizations: from 0, default 1,000. */
-  keptPrivateKeys?: number;
+  maxPrivateKeys?: number;
   /**
    * How many KMS calls are under way at a time in one Region, over all organizations: 2 to 100,000, default 50, which is
    * how many sockets the AWS SDK opens to a host.
    */
   kmsCallsPerRegion?: number;
   /** How often the one timer looks for due confirmations and changes of key: 10 to 60,000, default 1,000. */
-  upkeepEvery?: number;
+  maintenanceInterval?: number;
 }
 
 export interface CallOptions {
   signal?: AbortSignal;
+}
+
+/** Which part of the history of key pairs is wanted. */
+export interface PageOptions extends CallOptions {
+  /** Most key pairs of a page: 1 to 1,000, default 50. */
+  limit?: number;
+  /** `nextCursor` of the page before. */
+  cursor?: string;
 }
 
 /** How {@link ConfigurationInput} is saved. */
@@ -191,159 +195,3 @@ export interface FileOptions extends ThreadOptions {
 export interface EncryptFileOptions extends EncryptOptions, FileOptions {}
 
 export interface DecryptFileOptions extends DecryptOptions, FileOptions {}
-
-const ms = (max: number) => z.number().min(0).max(max);
-const anyObject = <T extends object>(methods: readonly (keyof T & string)[]) =>
-  z.custom<T>(
-    (value) =>
-      typeof value === "object" &&
-      value !== null &&
-      methods.every((name) => typeof (value as Record<string, unknown>)[name] === "function"),
-    {
-      message: `must be an object with ${methods.map((name) => `${name}()`).join(", ")}`,
-    },
-  );
-const text = (maxBytes: number) =>
-  z
-    .string()
-    .refine(
-      (value) =>
-        value.length > 0 && value.isWellFormed() && Buffer.byteLength(value) <= maxBytes && !/[\p{Cc}]/u.test(value),
-      {
-        message: `must be 1 to ${maxBytes} bytes of well-formed UTF-8 without control characters`,
-      },
-    );
-/** @param params - `secret`: not even a wrong value may show in an error */
-const jsonObject = (params: { secret?: true }) =>
-  z.custom<Readonly<Record<string, unknown>>>(
-    (value) => typeof value === "object" && value !== null && !Array.isArray(value),
-    { message: "must be a JSON object", params },
-  );
-const signal = z
-  .custom<AbortSignal>((value) => value instanceof AbortSignal, { message: "must be an AbortSignal" })
-  .optional();
-const region = z
-  .string()
-  .regex(/^[a-z]{2,3}(-[a-z]+)+-\d{1,2}$/, { message: "must be an AWS Region, such as eu-west-1" });
-const kmsKeys = z.array(z.string()).min(1).max(1_000);
-
-const contextKeyName = z
-  .string()
-  .regex(contextKeyNameRule.pattern, { message: contextKeyNameRule.message })
-  .refine((name) => !contextKeyNameRule.taken.test(name), { message: contextKeyNameRule.takenMessage });
-const isSecret = (value: unknown): value is Uint8Array =>
-  types.isUint8Array(value) && value.length >= shortestFleetSecret;
-const fleetSecret = z.custom<Uint8Array | readonly Uint8Array[]>(
-  (value) =>
-    isSecret(value) || (Array.isArray(value) && value.length > 0 && value.length <= 16 && value.every(isSecret)),
-  {
-    message: `must be a Uint8Array of at least ${shortestFleetSecret} bytes, or a list of them`,
-    params: { secret: true },
-  },
-);
-
-const threads = z.int().min(0).max(64).default(0);
-const decryptOptions = z.strictObject({ recordingId: text(1_024), asset: text(128).default("main"), signal });
-
-const keyStoreOptions = z.strictObject({
-  organizationId: z.string().regex(organizationIdRule.pattern, { message: organizationIdRule.message }),
-  homeRegion: region,
-  kms: anyObject<KmsProvider>(["describeKey", "encrypt", "decrypt", "generateDataKeyPair"]),
-  store: anyObject<KeyPairStore>(["readHead", "swapHead", "createKeyPair", "readKeyPair", "listKeyPairs"]),
-  trustedKmsKeys: kmsKeys.optional(),
-  embeddedKeys: kmsKeys.optional(),
-  decryptRegions: z.array(region).max(32).default([]),
-  contextKeyName: z
-    .union([contextKeyName, z.array(contextKeyName).min(1).max(16)], {
-      error: "must be a name or a list of 1 to 16 names",
-    })
-    .default(defaultContextKeyName)
-    .transform((given) => (typeof given === "string" ? [given] : given) as [string, ...string[]]),
-  lastConfirmed: anyObject<LastConfirmedStore>(["load", "save"]).optional(),
-  fleetSecret: fleetSecret
-    .transform((given) => (types.isUint8Array(given) ? [given] : given).map(copySecret))
-    .optional(),
-  requireConfirmedKey: z.boolean().optional(),
-  maxLastConfirmedAge: z.number().positive().optional(),
-  privateKeyTtl: ms(300_000).default(60_000),
-  confirmEvery: z.number().min(1_000).default(900_000),
-  confirmTimeout: ms(60_000).default(500),
-  storeTimeout: z.number().min(10).max(600_000).default(5_000),
-  headTtl: ms(3_600_000).default(60_000),
-  background: z.boolean().default(true),
-  selfContained: z.boolean().default(true),
-  clock: anyObject<Clock>(["now", "monotonic"]).optional(),
-});
-
-/** One for each kind of input; exported so that a test can go through every option. */
-export const schemas = {
-  options: keyStoreOptions,
-  registry: keyStoreOptions
-    .omit({ organizationId: true })
-    .partial({ homeRegion: true })
-    .extend({
-      organization: z
-        .custom<OrganizationLookup>((value) => typeof value === "function", {
-          message: "must be a function of an organization's id",
-        })
-        .optional(),
-      organizationTimeout: ms(600_000).default(30_000),
-      keptKeyStores: z.int().min(1).default(10_000),
-      keptPrivateKeys: z.int().min(0).default(1_000),
-      kmsCallsPerRegion: z.int().min(2).max(100_000).default(50),
-      upkeepEvery: z.number().min(10).max(60_000).default(1_000),
-    }),
-  configuration: z.strictObject({
-    kmsKeyAliasArn: z.string().superRefine((arn, context) => {
-      const problem = kmsAliasArnProblem(arn);
-      if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
-    }),
-    periodicKeyChange: z.enum(periodicKeyChanges).default("monthly"),
-    keyPairSpec: z.enum(keyPairSpecs).default("X25519"),
-  }),
-  encrypt: z.strictObject({
-    recordingId: text(1_024),
-    asset: text(128).default("main"),
-    publicMetadata: jsonObject({}).optional(),
-    metadata: jsonObject({ secret: true }).optional(),
-    segmentSize: z.int().min(4_096).max(16_777_216).default(65_536),
-    threads,
-    signal,
-  }),
-  decrypt: decryptOptions,
-  decryptRecording: decryptOptions.extend({ threads }),
-  page: z.strictObject({ limit: z.int().min(1).max(1_000).default(50), cursor: z.string().optional(), signal }),
-  dryRun: z.strictObject({ dryRun: z.boolean().default(false), signal }),
-  configure: z.strictObject({
-    onlyIfChanged: z.boolean().default(false),
-    newHistory: z.boolean().default(false),
-    signal,
-  }),
-  call: z.strictObject({ signal }),
-  file: z.strictObject({
-    overwrite: z.boolean().default(false),
-    threads,
-    onProgress: z
-      .custom<(progress: FileProgress) => void>((value) => typeof value === "function", {
-        message: "must be a function",
-      })
-      .optional(),
-  }),
-} as const;
-
-type Schemas = typeof schemas;
-type Parsed<K extends keyof Schemas> = z.output<Schemas[K]>;
-
-export type CheckedOptions = Parsed<"options">;
-
-/**
- * Checks input of the kind named and fills in defaults.
- * @throws InvalidInputError naming the field, the rule and (if short and no secret) what was given
- */
-export function check<K extends keyof Schemas>(kind: K, input: unknown): Parsed<K> {
-  return checkInput<z.ZodType>(schemas[kind], input) as Parsed<K>;
-}
-
-export function checkConfiguration(input: ConfigurationInput): KeyStoreConfiguration {
-  return check("configuration", input);
-}

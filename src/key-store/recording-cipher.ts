@@ -1,10 +1,14 @@
 import { Readable } from "node:stream";
 import { types } from "node:util";
-import type { check } from "./options.js";
 import { wipe } from "../util/secrets.js";
 import { RecordingKeyStoreError } from "../errors.js";
 import type { FileRequest } from "../recording/files/file-work.js";
-import { decryptFile, encryptFile, type DecryptedFile, type EncryptedFile } from "../recording/files/recording-files.js";
+import {
+  decryptFile,
+  encryptFile,
+  type DecryptedFile,
+  type EncryptedFile,
+} from "../recording/files/recording-files.js";
 import { newDataKey } from "../key-pairs/custody/data-keys.js";
 import type { EncryptionKey, KeyManager } from "../key-pairs/key-manager.js";
 import {
@@ -26,6 +30,7 @@ import { SegmentReader, type OpenRequest } from "../recording/reader/segment-rea
 import { salvageBody, type SalvagedRecording } from "../recording/salvage.js";
 import { fillByThreads } from "../recording/threads/fill-bytes.js";
 import { encryptedSize, segmentOverhead } from "../format/segments.js";
+import type { check } from "./schemas.js";
 
 type CheckedEncrypt = ReturnType<typeof check<"encrypt">>;
 type CheckedDecrypt = ReturnType<typeof check<"decrypt">>;

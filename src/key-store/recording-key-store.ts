@@ -1,9 +1,12 @@
-import { administrationOf, type KeyStoreAdministration } from "./administration.js";
+import {
+  administrationOf,
+  type AdministrationMethods,
+  type ConfigureResult,
+  type KeyStoreAdministration,
+} from "./administration.js";
 import { ownOptions } from "../util/check-input.js";
 import { systemClock } from "../clock.js";
 import {
-  check,
-  checkConfiguration,
   type CallOptions,
   type ConfigurationInput,
   type ConfigureOptions,
@@ -14,6 +17,7 @@ import {
   type EncryptFileOptions,
   type EncryptOptions,
   type FileOptions,
+  type PageOptions,
   type RecordingKeyStoreOptions,
 } from "./options.js";
 import { EventHub, type EventListener, type EventName, type EventSink } from "../events.js";
@@ -25,26 +29,14 @@ import type { OrphanReport } from "../key-pairs/operations/orphans.js";
 import type { RewrapReport } from "../key-pairs/operations/rewrap.js";
 import type { KeyStoreStatus } from "../key-pairs/operations/status.js";
 import type { StoreHeadReport } from "../key-pairs/operations/store-head.js";
-import type { TestReport } from "../key-pairs/operations/configuration-test.js";
+import { TestFailedError, type TestReport } from "../key-pairs/operations/configuration-test.js";
 import { OpenWork } from "./open-work.js";
-import type { ByteStreamBody, DecryptedRecording, EncryptedRecording, RecordingInput } from "../recording/bodies.js";
+import type { DecryptedRecording, EncryptedRecording, RecordingInput } from "../recording/bodies.js";
 import type { RandomAccessSource } from "../recording/random-access-source.js";
 import type { RecordingReader } from "../recording/reader/recording-reader.js";
 import type { SalvagedRecording } from "../recording/salvage.js";
 import { RecordingCipher, type RecordingMetadata } from "./recording-cipher.js";
-import { TestFailedError } from "../key-pairs/operations/configuration-test.js";
-
-;
-
-/** What {@link RecordingKeyStore.configure} has done. */
-export interface ConfigureResult {
-  /** Whether a new key pair was made; false only with `onlyIfChanged`. */
-  readonly changed: boolean;
-  /** The active pair, new or not. */
-  readonly keyPair: KeyPairInfo;
-  /** What the test found; absent where nothing was changed. */
-  readonly report?: TestReport;
-}
+import { check, checkConfiguration } from "./schemas.js";
 
 /** The registry that holds a key store. @internal */
 export interface KeyStoreHost {
@@ -60,7 +52,7 @@ export interface KeyStoreHost {
  * One organization's recordings under its own KMS key. Cheap to make: no timer, socket or thread of its own, and no work
  * before the first call.
  */
-export class RecordingKeyStore {
+export class RecordingKeyStore implements AdministrationMethods {
   readonly #events: EventHub;
   readonly #keys: KeyManager;
   readonly #cipher: RecordingCipher;
@@ -229,7 +221,7 @@ export class RecordingKeyStore {
   }
 
   /** The history of key pairs, newest first. */
-  keyPairs(query: { limit?: number; cursor?: string } & CallOptions = {}): Promise<KeyPairPage> {
+  keyPairs(query: PageOptions = {}): Promise<KeyPairPage> {
     return this.#call(query, (signal) => {
       const { limit, cursor } = check("page", query);
       return this.#keys.history({ limit, cursor }, signal);

@@ -2,12 +2,11 @@ import { types } from "node:util";
 import { ownOptions } from "../util/check-input.js";
 import { systemClock, type Clock } from "../clock.js";
 import {
-  check,
   type CallOptions,
-  type OrganizationLookup,
+  type OrganizationResolver,
   type OrganizationOptions,
   type RecordingKeyStoreOptions,
-  type RecordingKeyStoresOptions,
+  type RecordingKeyStoreRegistryOptions,
 } from "./options.js";
 import { copySecret } from "../util/secrets.js";
 import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
@@ -21,12 +20,15 @@ import { Residents } from "./idle-key-stores.js";
 import { Upkeep } from "./maintenance.js";
 import { RecordingKeyStore, type KeyStoreHost } from "./recording-key-store.js";
 import { ConfirmedMemory } from "../stores/last-confirmed-store.js";
+import { check } from "./schemas.js";
 
 /** The events of all organizations, each with the organization it is about. */
-export type RecordingKeyStoresEvents = { [N in EventName]: RecordingKeyStoreEvents[N] & { organizationId: string } };
+export type RecordingKeyStoreRegistryEvents = {
+  [N in EventName]: RecordingKeyStoreEvents[N] & { organizationId: string };
+};
 
-/** What {@link RecordingKeyStores.status} counts. */
-export interface RecordingKeyStoresStatus {
+/** What {@link RecordingKeyStoreRegistry.status} counts. */
+export interface RecordingKeyStoreRegistryStatus {
   /** Key stores that are kept. */
   readonly keyStores: number;
   /** Those of them with calls or streams under way. */
@@ -54,11 +56,11 @@ const looksPerRound = 60;
  * and of KMS calls under way, the process's memory of what KMS has confirmed, and one unref'd timer that keeps due
  * confirmations and changes of key going also while no recording is made.
  */
-export class RecordingKeyStores {
-  readonly #common: Omit<RecordingKeyStoresOptions, "organization">;
-  readonly #organization: OrganizationLookup | undefined;
-  readonly #organizationTimeout: number;
-  readonly #upkeepEvery: number;
+export class RecordingKeyStoreRegistry {
+  readonly #common: Omit<RecordingKeyStoreRegistryOptions, "resolveOrganization">;
+  readonly #resolve: OrganizationResolver | undefined;
+  readonly #resolveTimeout: number;
+  readonly #maintenanceInterval: number;
   readonly #clock: Clock;
   readonly #custody: PrivateKeyCustody;
   readonly #kmsCalls: KmsCallLimit;
@@ -69,31 +71,31 @@ export class RecordingKeyStores {
   readonly #own = new Map<string, OrganizationOptions>();
   readonly #making = new Map<string, Promise<RecordingKeyStore>>();
   readonly #closing = new Set<Promise<void>>();
-  readonly #listeners = new Listeners<RecordingKeyStoresEvents>();
+  readonly #listeners = new Listeners<RecordingKeyStoreRegistryEvents>();
   readonly #end = new AbortController();
   #timer: NodeJS.Timeout | undefined;
   /** Where the timer's last look ended: the next one goes on there, so that everybody's turn comes. */
   #round: Iterator<RecordingKeyStore> | undefined;
 
   /** @throws InvalidInputError naming the option and the rule */
-  constructor(options: RecordingKeyStoresOptions) {
+  constructor(options: RecordingKeyStoreRegistryOptions) {
     const {
-      organization,
-      organizationTimeout,
-      keptKeyStores,
-      keptPrivateKeys,
+      resolveOrganization,
+      resolveTimeout,
+      maxIdleKeyStores,
+      maxPrivateKeys,
       kmsCallsPerRegion,
-      upkeepEvery,
+      maintenanceInterval,
       ...common
     } = check("registry", options);
-    this.#common = ownOptions(common) as RecordingKeyStoresOptions;
-    this.#organization = organization;
-    this.#organizationTimeout = organizationTimeout;
-    this.#upkeepEvery = upkeepEvery;
+    this.#common = ownOptions(common) as RecordingKeyStoreRegistryOptions;
+    this.#resolve = resolveOrganization;
+    this.#resolveTimeout = resolveTimeout;
+    this.#maintenanceInterval = maintenanceInterval;
     this.#clock = this.#common.clock ?? systemClock;
-    this.#custody = new PrivateKeyCustody(this.#clock, keptPrivateKeys);
+    this.#custody = new PrivateKeyCustody(this.#clock, maxPrivateKeys);
     this.#kmsCalls = new KmsCallLimit(kmsCallsPerRegion);
-    this.#residents = new Residents(keptKeyStores, (keyStore) => this.#mayGo(keyStore));
+    this.#residents = new Residents(maxIdleKeyStores, (keyStore) => this.#mayGo(keyStore));
     this.#host = {
       shared: { custody: this.#custody, memory: new ConfirmedMemory(this.#clock), kmsCalls: this.#kmsCalls },
       emit: (organizationId) => this.#emitFor(organizationId),
@@ -106,7 +108,7 @@ export class RecordingKeyStores {
    * The organization's key store: always the same one for as long as anybody holds it. It may be held for long or asked for
    * each time; both cost nothing, and what was let go while idle goes on where it was. After its own `close` there is
    * another.
-   * @throws InvalidInputError; whatever `organization` throws; `ERR_ORGANIZATION_TIMEOUT`; `ERR_CLOSED`; the signal's reason
+   * @throws InvalidInputError; whatever `resolveOrganization` throws; `ERR_ORGANIZATION_TIMEOUT`; `ERR_CLOSED`; the signal's reason
    */
   async for(organizationId: string, options?: CallOptions): Promise<RecordingKeyStore> {
     const { signal } = check("call", options);
@@ -127,7 +129,7 @@ export class RecordingKeyStores {
 
   /**
    * Closes one organization's key store, as its own `close` does: because it has left, or because its options have changed.
-   * The next {@link for} asks `organization` again. What KMS has confirmed to this process is remembered all the same.
+   * The next {@link for} asks `resolveOrganization` again. What KMS has confirmed to this process is remembered all the same.
    */
   async release(organizationId: string, options?: CallOptions): Promise<void> {
     const { signal } = check("call", options);
@@ -144,7 +146,7 @@ export class RecordingKeyStores {
   }
 
   /** How the process fares. Reads memory only. */
-  status(): RecordingKeyStoresStatus {
+  status(): RecordingKeyStoreRegistryStatus {
     const all = [...this.#residents].map((keyStore) => this.#partsOf(keyStore));
     return {
       keyStores: all.length,
@@ -157,7 +159,7 @@ export class RecordingKeyStores {
   }
 
   /** Listens to all organizations. @returns a function that removes the listener */
-  on<N extends EventName>(name: N, listener: (event: RecordingKeyStoresEvents[N]) => void): () => void {
+  on<N extends EventName>(name: N, listener: (event: RecordingKeyStoreRegistryEvents[N]) => void): () => void {
     return this.#listeners.on(name, listener);
   }
 
@@ -181,13 +183,12 @@ export class RecordingKeyStores {
 
   /** Node's `util.inspect` shows how many organizations there are, and nothing else. */
   [Symbol.for("nodejs.util.inspect.custom")](): string {
-    return `RecordingKeyStores { keyStores: ${this.#residents.size} }`;
+    return `RecordingKeyStoreRegistry { keyStores: ${this.#residents.size} }`;
   }
 
   async #make(organizationId: string): Promise<RecordingKeyStore> {
     const own =
-      this.#own.get(organizationId) ??
-      (this.#organization ? await this.#ownOptions(this.#organization, organizationId) : {});
+      this.#own.get(organizationId) ?? (this.#resolve ? await this.#ownOptions(this.#resolve, organizationId) : {});
     const options = { ...this.#common, ...own, organizationId, clock: this.#clock };
     const keyStore = new RecordingKeyStore(options as RecordingKeyStoreOptions, this.#host); // which checks that nothing is missing
     this.#own.set(organizationId, own);
@@ -196,11 +197,11 @@ export class RecordingKeyStores {
     return keyStore;
   }
 
-  async #ownOptions(lookUp: OrganizationLookup, organizationId: string): Promise<OrganizationOptions> {
-    const deadline = this.#organizationTimeout;
+  async #ownOptions(resolve: OrganizationResolver, organizationId: string): Promise<OrganizationOptions> {
+    const deadline = this.#resolveTimeout;
     let own: OrganizationOptions;
     try {
-      own = await boundedCall(async ({ signal }) => lookUp(organizationId, { signal }), {
+      own = await boundedCall(async ({ signal }) => resolve(organizationId, { signal }), {
         deadline,
         signal: this.#end.signal,
       });
@@ -208,12 +209,16 @@ export class RecordingKeyStores {
       if (!(error instanceof DeadlineError)) throw error;
       throw new RecordingKeyStoreError(
         "ERR_ORGANIZATION_TIMEOUT",
-        `the organization function gave nothing within ${deadline} ms`,
+        `resolveOrganization gave nothing within ${deadline} ms`,
         { retryable: true },
       );
     }
     if (typeof own !== "object" || own === null)
-      throw new InvalidInputError("organization", "must give an object with the organization's own options", own);
+      throw new InvalidInputError(
+        "resolveOrganization",
+        "must give an object with the organization's own options",
+        own,
+      );
     // What is undefined was not given: it must not take the place of common options, trustedKmsKeys least of all.
     const given = Object.fromEntries(
       Object.entries(own).filter(([, value]) => value !== undefined),
@@ -248,7 +253,7 @@ export class RecordingKeyStores {
   }
 
   #startTimer(): void {
-    this.#timer ??= setInterval(() => this.#look(), this.#upkeepEvery).unref();
+    this.#timer ??= setInterval(() => this.#look(), this.#maintenanceInterval).unref();
   }
 
   #look(): void {
@@ -270,7 +275,7 @@ export class RecordingKeyStores {
 
   #emitFor(organizationId: string): EventSink {
     return <N extends EventName>(name: N, event: RecordingKeyStoreEvents[N]) =>
-      this.#listeners.tell(name, { organizationId, ...event } as unknown as RecordingKeyStoresEvents[N]);
+      this.#listeners.tell(name, { organizationId, ...event } as unknown as RecordingKeyStoreRegistryEvents[N]);
   }
 
   #closeOne(keyStore: RecordingKeyStore, signal: AbortSignal | undefined): Promise<void> {

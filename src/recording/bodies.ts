@@ -1,15 +1,14 @@
 import type { Readable } from "node:stream";
 import type { ReadableStream } from "node:stream/web";
+import type { Metadata } from "../format/canonical-json.js";
+import type { OpenedHeader } from "../format/header.js";
+import type { StreamTotals } from "../format/segments.js";
 import { wipe } from "../util/secrets.js";
-import { ByteSource, isStream, type ByteStream, type RecordingStream } from "./stream-source.js";
 import { decryptBytes, encryptBytes, type FillBytes } from "./bytes.js";
 import type { OpenHeader } from "./decryptor.js";
-import { openStream } from "./opening.js";
-import { RecordingEncryptor, type EncryptRequest } from "./encryptor.js";
-import type { OpenedHeader } from "../format/header.js";
-import { streamed, type ByteStreamBody } from "./streams.js";
-import type { Metadata } from "../format/canonical-json.js";
-import type { StreamTotals } from "../format/segments.js";
+import { type EncryptRequest } from "./encryptor.js";
+import { isStream, type ByteStream, type RecordingStream } from "./stream-source.js";
+import { encryptStream, openStream, type ByteStreamBody } from "./streams.js";
 
 /** A recording, encrypted or not: bytes, or a stream of them. */
 export type RecordingInput = Uint8Array | RecordingStream;
@@ -52,9 +51,6 @@ export type DecryptedRecording<I extends RecordingInput> = Streamed<I> & {
 
 type Body<I extends RecordingInput> = Streamed<I> & { readonly body: BodyOf<I> };
 
-/** Of one chunk, however long, so much is encrypted in one step, bytes: more is no faster, and takes more memory. */
-const maxStep = 262_144;
-
 /**
  * Encrypts bytes at once (by `fill`, or else by the calling thread alone), or a stream as it is read. Chunks of a Node stream
  * must stay as they are, as in any pipeline; every other source may use its chunk again once it is asked for the next one.
@@ -72,27 +68,6 @@ export async function encryptBody<I extends RecordingInput>(
   }
 }
 
-function encryptStream(
-  input: RecordingStream,
-  request: EncryptRequest & { signal?: AbortSignal },
-): { body: ByteStreamBody; done: Promise<StreamTotals> } {
-  const source = new ByteSource(input, "recording");
-  const encryptor = new RecordingEncryptor(request);
-  let rest: Uint8Array = new Uint8Array(0);
-  let ended = false;
-  const next = async () => {
-    if (ended) return undefined;
-    const chunk = rest.length > 0 ? rest : await source.next();
-    if (chunk) {
-      rest = chunk.subarray(maxStep);
-      return encryptor.push(chunk.subarray(0, maxStep), source.ownsChunks);
-    }
-    ended = true;
-    return encryptor.end();
-  };
-  return streamed(input, source, next, encryptor, request.signal);
-}
-
 /** Decrypts bytes at once, or a stream as it is read. Resolves when the header has been opened and authenticated. */
 export async function decryptBody<I extends RecordingInput>(
   input: I,
@@ -106,4 +81,4 @@ export async function decryptBody<I extends RecordingInput>(
   return { ...body, header: decryptor.header } as unknown as Body<I> & { header: OpenedHeader };
 }
 
-export type { ByteStream, ByteStreamBody, StreamTotals };
+export type { ByteStream, StreamTotals };

@@ -1,6 +1,5 @@
 import { ChunkQueue } from "./chunk-queue.js";
 
-
 /** Reads exact numbers of bytes out of chunks of any size. */
 export class ByteReader {
   readonly #next: () => Promise<Uint8Array | undefined>;

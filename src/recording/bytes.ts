@@ -12,7 +12,10 @@ import {
   sourceBytes,
   targetOffset,
   type SegmentLayout,
-  type SegmentRange, floeHeaderLength, plaintextSizeOf } from "../format/segments.js";
+  type SegmentRange,
+  floeHeaderLength,
+  plaintextSizeOf,
+} from "../format/segments.js";
 import { transformSegments } from "../format/transform-segments.js";
 import { bytesReader } from "./byte-reader.js";
 

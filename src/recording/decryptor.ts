@@ -1,20 +1,21 @@
-import { RecordingKeyStoreError } from "../errors.js";
+import { type RecordingKeyStoreError } from "../errors.js";
 import type { Metadata } from "../format/canonical-json.js";
-import { isDamage, truncated } from "../format/damage.js";
-import { aeadIvLength, isInnerSegment, tagLength, tampered, type FloeDecryptor } from "../format/floe.js";
+import { isDamage, truncated, tampered } from "../format/damage.js";
+import { aeadIvLength, isInnerSegment, tagLength, type FloeDecryptor } from "../format/floe.js";
 import {
-    checkMagic,
-    decodeHeader,
-    headerLengthOf,
-    headerPrefixLength,
-    type OpenedHeader,
-    type RecordingHeader,
+  checkMagic,
+  decodeHeader,
+  headerLengthOf,
+  headerPrefixLength,
+  type OpenedHeader,
+  type RecordingHeader,
 } from "../format/header.js";
 import { openMetadata } from "../format/metadata.js";
 import { floeHeaderLength, segmentOverhead, type StreamTotals } from "../format/segments.js";
 import { wipe } from "../util/secrets.js";
 import type { ByteReader } from "./byte-reader.js";
-import { LeasedFloe, type DataKeyLease, type SegmentKeys } from "./segment-keys.js";
+import { LeasedFloe, type SegmentKeys } from "./segment-keys.js";
+import type { DataKeyLease } from "../format/data-key-lease.js";
 
 /** Finds the data key for a header, after checking that it is the recording the caller expects. */
 export type OpenHeader = (header: RecordingHeader) => Promise<DataKeyLease>;

@@ -1,10 +1,17 @@
-import { checkMagic, decodeHeader, headerLengthOf, headerPrefixLength, type RecordingHeader } from "../format/header.js";
-import { LeasedFloe, type FloeMessage, type DataKeyLease } from "./segment-keys.js";
+import {
+  checkMagic,
+  decodeHeader,
+  headerLengthOf,
+  headerPrefixLength,
+  type RecordingHeader,
+} from "../format/header.js";
+import { LeasedFloe, type FloeMessage } from "./segment-keys.js";
 import { openMetadata } from "../format/metadata.js";
 import { checkSource, readExactly, type RandomAccessSource } from "./random-access-source.js";
 import type { Metadata } from "../format/canonical-json.js";
 import { floeHeaderLength } from "../format/segments.js";
 import { truncated } from "../format/damage.js";
+import type { DataKeyLease } from "../format/data-key-lease.js";
 
 /** What stands before a recording's first segment. */
 export interface RecordingHead {

@@ -3,9 +3,9 @@ import { isStream } from "./stream-source.js";
 import { RecordingDecryptor, type OpenHeader } from "./decryptor.js";
 import { openHead, readHead } from "./preamble.js";
 import type { OpenedHeader, RecordingHeader } from "../format/header.js";
-import { openSource } from "./opening.js";
 import type { RandomAccessSource } from "./random-access-source.js";
 import { bytesReader } from "./byte-reader.js";
+import { openSource } from "./streams.js";
 
 /** How a recording's metadata is read. */
 export interface MetadataRequest {

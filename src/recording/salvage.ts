@@ -3,9 +3,9 @@ import type { BodyOf, DecryptedRecording, RecordingInput } from "./bodies.js";
 import { isStream } from "./stream-source.js";
 import { RecordingDecryptor, type OpenHeader } from "./decryptor.js";
 import type { OpenedHeader } from "../format/header.js";
-import { openStream } from "./opening.js";
 import type { StreamTotals } from "../format/segments.js";
 import { bytesReader } from "./byte-reader.js";
+import { openStream } from "./streams.js";
 
 /** How much of a recording was saved. Sizes are of what was verified, in bytes. */
 export interface SalvageTotals extends StreamTotals {

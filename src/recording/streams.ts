@@ -1,7 +1,11 @@
 import { Readable } from "node:stream";
 import { ReadableStream } from "node:stream/web";
-import type { ByteSource, RecordingStream } from "./stream-source.js";
+import type { StreamTotals } from "../format/segments.js";
 import { loopTurn } from "../util/event-loop.js";
+import { ByteReader } from "./byte-reader.js";
+import { RecordingDecryptor, type DecryptRequest } from "./decryptor.js";
+import { RecordingEncryptor, type EncryptRequest } from "./encryptor.js";
+import { ByteSource, type RecordingStream } from "./stream-source.js";
 
 export type ByteStreamBody = Readable | ReadableStream<Uint8Array>;
 
@@ -17,7 +21,7 @@ interface Worker<T> {
 type NextPieces = () => Promise<readonly Buffer[] | undefined>;
 
 /** Gives a producer of bytes the shape of its input, and ends both with the signal, a cancellation or an error. */
-export function streamed<T>(
+function streamed<T>(
   input: RecordingStream,
   source: ByteSource,
   produce: NextPieces,
@@ -118,4 +122,70 @@ function webBody(next: NextPieces, finish: Finish): FailableBody {
 
 function asError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error(String(reason));
+}
+
+/** Opens a streamed recording up to its first segment. */
+export async function openSource(
+  input: RecordingStream,
+  request: DecryptRequest,
+): Promise<{ source: ByteSource; decryptor: RecordingDecryptor }> {
+  const { signal } = request;
+  const source = new ByteSource(input, "encrypted");
+  const onAbort = () => source.cancel(signal?.reason);
+  if (signal?.aborted) onAbort();
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    const decryptor = await RecordingDecryptor.open(new ByteReader(() => source.next(), source.ownsChunks), request);
+    return { source, decryptor };
+  } catch (error) {
+    source.cancel(error);
+    throw error;
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+/** Opens a streamed recording, and gives its plaintext the shape of its input. */
+export async function openStream<T>(
+  input: RecordingStream,
+  request: DecryptRequest,
+  totalsOf: (decryptor: RecordingDecryptor) => T,
+): Promise<{ decryptor: RecordingDecryptor; body: ByteStreamBody; done: Promise<T> }> {
+  const { source, decryptor } = await openSource(input, request);
+  const next = async () => {
+    const pieces = await decryptor.next();
+    // What follows the damage is not read any more. A whole source has ended by itself, and may be half of a socket.
+    if (!pieces && !decryptor.complete) source.cancel(undefined);
+    return pieces;
+  };
+  const worker = {
+    totals: () => totalsOf(decryptor),
+    destroy: () => decryptor.destroy(),
+    onFailure: (failed: (error: unknown) => void) => decryptor.onFailure(failed),
+  };
+  return { decryptor, ...streamed(input, source, next, worker, request.signal) };
+}
+
+/** Of one chunk, however long, so much is encrypted in one step, bytes: more is no faster, and takes more memory. */
+const maxStep = 262_144;
+
+export function encryptStream(
+  input: RecordingStream,
+  request: EncryptRequest & { signal?: AbortSignal },
+): { body: ByteStreamBody; done: Promise<StreamTotals> } {
+  const source = new ByteSource(input, "recording");
+  const encryptor = new RecordingEncryptor(request);
+  let rest: Uint8Array = new Uint8Array(0);
+  let ended = false;
+  const next = async () => {
+    if (ended) return undefined;
+    const chunk = rest.length > 0 ? rest : await source.next();
+    if (chunk) {
+      rest = chunk.subarray(maxStep);
+      return encryptor.push(chunk.subarray(0, maxStep), source.ownsChunks);
+    }
+    ended = true;
+    return encryptor.end();
+  };
+  return streamed(input, source, next, encryptor, request.signal);
 }

@@ -44,7 +44,7 @@ export function checkReadRange(offset: number, length: number, size: number): vo
 }
 
 /** What `Content-Range` says; `undefined` for what is no single byte range of known total (RFC 9110, section 14.4). */
-export function parseContentRange(
+function parseContentRange(
   value: string | null | undefined,
 ): { first: number; last: number; total: number } | undefined {
   const [, first, last, total] = (

@@ -1,4 +1,3 @@
-import type { KmsProvider } from "../kms/kms-provider.js";
 import type { ConformanceRunner } from "./key-pair-store-conformance.js";
 import { checkAbort } from "./kms-provider-conformance/abort.js";
 import { checkCryptography } from "./kms-provider-conformance/cryptography.js";

@@ -1,4 +1,3 @@
-
 /** The call's own deadline has passed. */
 export class DeadlineError extends Error {
   override readonly name = "TimeoutError";

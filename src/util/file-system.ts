@@ -1,6 +1,5 @@
 import { link, open, stat } from "node:fs/promises";
 
-
 /** By these a file system says that folders cannot be opened or synced; then it cannot promise more than it does. */
 const folderSyncUnsupported = new Set(["EINVAL", "ENOTSUP", "EOPNOTSUPP", "EISDIR", "EPERM", "EACCES", "ENOSYS"]);
 /** By these it says that it has no hard links. */

@@ -5,7 +5,7 @@ import { encryptionContextOf } from "../../src/key-pairs/key-pair.js";
 import { importUnwrappingKey, importWrappingKey } from "../../src/format/data-key-wrapping.js";
 import { encryptBytes } from "../../src/recording/bytes.js";
 import { encodeHeader, type HeaderRecipient } from "../../src/format/header.js";
-import { fieldsOf, magicLength, number } from "../key-pairs/birth-record-bytes.js";
+import { fieldsOf, magicLength, number } from "../format/birth-record-bytes.js";
 import { audio, organizationId, type World } from "./world.js";
 
 const segmentLength = 4_096;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { RecordingKeyStores } from "../../src/index.js";
+import { RecordingKeyStoreRegistry } from "../../src/index.js";
 import { attacks } from "./toolbox.js";
 import { audio, customerAccountId, homeRegion, minute, opens, organizationId, world, type World } from "./world.js";
 
@@ -8,7 +8,7 @@ const names = ["forged under the real KMS key", "forged under a KMS key that doe
 
 /** A process that serves many organizations, and has let go of this one's key store before the attack. */
 async function letGo({ provider, store, clock }: World) {
-  const registry = new RecordingKeyStores({
+  const registry = new RecordingKeyStoreRegistry({
     homeRegion,
     kms: provider(),
     store,

@@ -1,7 +1,7 @@
 import { mutateBytes } from "./byte-mutations.js";
 import type { Random } from "./random.js";
 
-/** A field of `src/encoding/fields.ts` with whatever stands in it; `claimed` may differ from the value's length. */
+/** A field of `src/format/fields.ts` with whatever stands in it; `claimed` may differ from the value's length. */
 export interface RawField {
   tag: number;
   claimed: number;

@@ -5,7 +5,7 @@ import { decodeHeader, encodeHeader } from "../../src/format/header.js";
 import { bytesSource } from "../../src/recording/random-access-source.js";
 import { SegmentReader } from "../../src/recording/reader/segment-reader.js";
 import { salvageBody, type SalvageTotals } from "../../src/recording/salvage.js";
-import { decryptAll } from "../recording/floe-oracle.js";
+import { decryptAll } from "../format/floe-oracle.js";
 import { lease } from "../recording/support.js";
 import { promise, refusable, type FuzzTarget } from "./fuzzer.js";
 import type { Random } from "./random.js";

@@ -1,7 +1,7 @@
 import { createCipheriv } from "node:crypto";
 import { encodeBirthRecord } from "../../src/format/birth-record.js";
 import { encodeHeader, type HeaderRecipient } from "../../src/format/header.js";
-import { encryptAll } from "../recording/floe-oracle.js";
+import { encryptAll } from "../format/floe-oracle.js";
 import { mutateBytes } from "./byte-mutations.js";
 import { joinFields, mutateFields, rawFields, type RawField } from "./field-mutations.js";
 import { Random } from "./random.js";

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { KeyManager } from "../../src/key-pairs/key-manager.js";
-import { recipientOf, opened } from "./data-key-worlds.js";
+import { recipientOf, opened } from "./custody/data-key-worlds.js";
 import { invented } from "./inventions.js";
 import { configured, managed, signal } from "./managers.js";
 import { configuration, day, homeRegion, kmsKeyAliasArn, minute, pointAsWriter } from "./world.js";

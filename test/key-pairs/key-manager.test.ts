@@ -1,5 +1,4 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { ConfirmedMemory } from "../../src/key-pairs/confirmed-memory.js";
 import type { SharedByOrganizations } from "../../src/key-pairs/key-manager.js";
 import { PrivateKeyCustody } from "../../src/key-pairs/custody/private-key-custody.js";
 import { KmsCallLimit } from "../../src/kms/call-limit.js";
@@ -19,6 +18,7 @@ import {
   pointAsWriter,
   turns,
 } from "./world.js";
+import { ConfirmedMemory } from "../../src/stores/last-confirmed-store.js";
 
 afterEach(() => void vi.restoreAllMocks());
 

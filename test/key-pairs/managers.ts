@@ -1,7 +1,7 @@
-import { check } from "../../src/key-store/options.js";
 import type { RecordingKeyStoreOptions } from "../../src/index.js";
 import { KeyManager, type SharedByOrganizations } from "../../src/key-pairs/key-manager.js";
 import { accountId, configuration, homeRegion, organizationId, world } from "./world.js";
+import { check } from "../../src/key-store/schemas.js";
 
 export const { signal } = new AbortController();
 

@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { FleetSecret, statusOf } from "../../src/key-pairs/active/fleet-word.js";
+import { FleetSecret } from "../../src/key-pairs/active/fleet-word.js";
 import { untrusted } from "../../src/key-pairs/key-pair.js";
 import { kmsFailureGroup, kmsFailureKinds, type KmsFailureKind } from "../../src/kms/kms-error.js";
 import { invented, spoilt } from "./inventions.js";
 import { trusting, untrustedSaying, wrongKey } from "./trusting.js";
 import { failure, held } from "./verdicts.js";
 import { fleetSecret, organizationId } from "./world.js";
+import { statusOf } from "../../src/key-pairs/active/fleet-status.js";
 
 const statusOfGroup = { unavailable: "no-verdict", refused: "refused", rejected: "disowned" } as const;
 const verdictOf = (kind: KmsFailureKind) => [kind, statusOfGroup[kmsFailureGroup(kind)]] as const;

@@ -1,7 +1,6 @@
 import type { KeyPairStore, KmsProvider, RecordingKeyStoreEvents } from "../../src/index.js";
 import type { EventSink } from "../../src/events.js";
 import { ActiveKeyPairs } from "../../src/key-pairs/active/active-key-pair.js";
-import type { LastConfirmedMemory } from "../../src/key-pairs/confirmed-memory.js";
 import type { KeyPairContext, KeyPairTimes } from "../../src/key-pairs/context.js";
 import { DisownedClaims } from "../../src/key-pairs/disowned-claims.js";
 import { encodeDocument } from "../../src/key-pairs/documents.js";
@@ -13,7 +12,7 @@ import type { ClaimedKeyPair } from "../../src/key-pairs/key-pair.js";
 import { KmsCalls } from "../../src/key-pairs/kms-calls.js";
 import { PrivateKeyCustody } from "../../src/key-pairs/custody/private-key-custody.js";
 import { keyPairDocument, KeyPairRecords } from "../../src/key-pairs/records.js";
-import { KeyRotation, type KeyStoreConfiguration } from "../../src/key-pairs/active/rotation.js";
+import { KeyRotation } from "../../src/key-pairs/active/rotation.js";
 import { Trust } from "../../src/key-pairs/trust.js";
 import { TrustAnchor } from "../../src/key-pairs/trust-anchor.js";
 import {
@@ -23,6 +22,8 @@ import {
   MemoryLastConfirmedStore,
   TestClock,
 } from "../../src/testing/index.js";
+import type { KeyStoreConfiguration } from "../../src/format/vocabulary.js";
+import type { LastConfirmedMemory } from "../../src/stores/last-confirmed-store.js";
 
 export const organizationId = "org-1";
 export const homeRegion = "eu-west-1";

@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from "vitest";
 import {
   InvalidInputError,
   NotPermittedError,
-  permissionNeeded,
+  requiredPermission,
   permissions,
   type AdministrationMethod,
   type KeyStoreAdministration,
@@ -11,7 +11,7 @@ import {
 import { createTestKeyStore } from "../../src/testing/index.js";
 
 const [view, edit] = permissions;
-const methods = Object.keys(permissionNeeded) as AdministrationMethod[];
+const methods = Object.keys(requiredPermission) as AdministrationMethod[];
 
 async function world() {
   const parts = await createTestKeyStore();
@@ -38,8 +38,8 @@ describe.each(holders)("%s", (_, given, held) => {
     const { keyStore, call } = await world();
     const reached = vi.spyOn(keyStore, method);
     const administration = keyStore.administration(given);
-    const permission = permissionNeeded[method];
-    expect(administration.may[method]).toBe(held.includes(permission));
+    const permission = requiredPermission[method];
+    expect(administration.allowed[method]).toBe(held.includes(permission));
     if (held.includes(permission)) {
       await expect(call(administration, method)).resolves.toBeDefined();
       expect(reached).toHaveBeenCalledOnce();
@@ -76,7 +76,7 @@ test("it leads to nothing else", async () => {
   const administration = keyStore.administration([view, edit]);
   expect(Object.keys(administration).sort()).toEqual([...methods, "may"].sort());
   expect(Object.getPrototypeOf(administration)).toBe(Object.prototype);
-  expect(Object.isFrozen(administration) && Object.isFrozen(administration.may)).toBe(true);
+  expect(Object.isFrozen(administration) && Object.isFrozen(administration.allowed)).toBe(true);
   expect(inspect(administration, { depth: 5, showHidden: true })).not.toContain("RecordingKeyStore");
 });
 

@@ -1,11 +1,10 @@
 import { KMSClient } from "@aws-sdk/client-kms";
 import { describe, expect, test } from "vitest";
 import { AwsKmsProvider } from "../../src/aws.js";
-import type { KmsError } from "../../src/errors.js";
 import { kmsErrorFromAws } from "../../src/kms/aws/failures.js";
 import { diagnose, type DiagnosisContext } from "../../src/kms/diagnosis.js";
-import { kmsError, kmsFailureKinds, type KmsFailureKind } from "../../src/kms/kms-error.js";
-import { awsAnswers, type AwsAnswer } from "./aws-errors.js";
+import { kmsError, kmsFailureKinds, type KmsFailureKind, type KmsError } from "../../src/kms/kms-error.js";
+import { awsAnswers, type AwsAnswer } from "./aws/aws-errors.js";
 import { callsOf, inMemory, keyAliasArn, keyArn, operations, rejection, serviceAccount } from "./fixtures.js";
 import { renderKmsErrors } from "./render-kms-errors.js";
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
-import { KmsError, RecordingKeyStoreError } from "../../src/errors.js";
-import { kmsFailureGroup, kmsFailureKinds, type KmsFailureKind } from "../../src/kms/kms-error.js";
+import { RecordingKeyStoreError } from "../../src/errors.js";
+import { kmsFailureGroup, kmsFailureKinds, type KmsFailureKind, KmsError } from "../../src/kms/kms-error.js";
 import { GuardedKmsProvider } from "../../src/kms/guarded-kms-provider.js";
 import { callsOf, encryptionContext, keyAliasArn, keyArn, region, rejection } from "./fixtures.js";
 import { failing, failure, guarded, turn, type Call } from "./held-kms.js";

@@ -1,6 +1,6 @@
 import { diagnose } from "../../src/kms/diagnosis.js";
 import { kmsError, kmsFailureGroup, kmsFailureKinds, type KmsFailureKind } from "../../src/kms/kms-error.js";
-import { awsAnswers, localFailures } from "./aws-errors.js";
+import { awsAnswers, localFailures } from "./aws/aws-errors.js";
 import { keyAliasArn } from "./fixtures.js";
 
 const head = `# What KMS answers, and what to do

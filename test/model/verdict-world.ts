@@ -6,7 +6,7 @@ import {
   type KmsProvider,
 } from "../../src/index.js";
 import { encodeDocument } from "../../src/key-pairs/documents.js";
-import { encodeStatus, FleetSecret, statusOf } from "../../src/key-pairs/active/fleet-word.js";
+import { encodeStatus, FleetSecret } from "../../src/key-pairs/active/fleet-word.js";
 import type { ClaimedKeyPair } from "../../src/key-pairs/key-pair.js";
 import { KmsCalls } from "../../src/key-pairs/kms-calls.js";
 import { keyPairDocument } from "../../src/key-pairs/records.js";
@@ -21,6 +21,7 @@ import {
 import type { StoredHead } from "../../src/stores/key-pair-store.js";
 import { overridden } from "../support/setup.js";
 import { refusalOf, sequences, type PairName, type VerdictCase } from "./verdict-cases.js";
+import { statusOf } from "../../src/key-pairs/active/fleet-status.js";
 
 const organizationId = "org-1";
 const homeRegion = "eu-west-1";

@@ -1,11 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it, vi } from "vitest";
 import { RecordingKeyStoreError } from "../../src/errors.js";
-import { ByteReader } from "../../src/recording/stream-source.js";
 import { RecordingDecryptor } from "../../src/recording/decryptor.js";
 import { FloeDecryptor } from "../../src/format/floe.js";
-import { bytesReader } from "../../src/recording/opening.js";
-import { encryptAll } from "./floe-oracle.js";
+import { encryptAll } from "../format/floe-oracle.js";
 import {
   capacity,
   chunks,
@@ -17,6 +15,7 @@ import {
   type LeaseState,
   segmentLength,
 } from "./support.js";
+import { ByteReader, bytesReader } from "../../src/recording/byte-reader.js";
 
 const headerBytes = header();
 const start = headerBytes.length + 74;

@@ -10,10 +10,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { FloeDecryptor, FloeEncryptor, isInnerSegment, segmentParts } from "../../src/format/floe.js";
 import { encryptBody } from "../../src/recording/bodies.js";
-import { encryptedSize } from "../../src/recording/sizes.js";
 import { effort, mutating } from "../support/effort.js";
-import { decryptAll, encryptAll, type Parameters } from "./floe-oracle.js";
+import { decryptAll, encryptAll, type Parameters } from "../format/floe-oracle.js";
 import { capacity, chunks, collect, dataKey, decrypt, encrypt, header, segmentLength } from "./support.js";
+import { encryptedSize } from "../../src/format/segments.js";
 
 const key = randomBytes(32);
 const sizes = fc.oneof(

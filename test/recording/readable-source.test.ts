@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
-import { pullReadable } from "../../src/recording/readable-source.js";
 import { atRest, collect } from "./support.js";
+import { pullReadable } from "../../src/recording/stream-source.js";
 
 const silent = (highWaterMark?: number) =>
   new Readable({ read: () => undefined, ...(highWaterMark ? { highWaterMark } : {}) });

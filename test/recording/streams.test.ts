@@ -7,7 +7,7 @@ import { describe, expect, it, vi } from "vitest";
 import { RecordingKeyStoreError } from "../../src/errors.js";
 import { decryptBody, encryptBody } from "../../src/recording/bodies.js";
 import { FloeDecryptor } from "../../src/format/floe.js";
-import { encryptAll } from "./floe-oracle.js";
+import { encryptAll } from "../format/floe-oracle.js";
 import {
   atRest,
   capacity,

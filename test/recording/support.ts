@@ -3,9 +3,9 @@ import { Readable } from "node:stream";
 import { setImmediate as turn } from "node:timers/promises";
 import { encryptBody, decryptBody, type RecordingInput } from "../../src/recording/bodies.js";
 import type { RecordingKeyStoreError } from "../../src/errors.js";
-import type { DataKeyLease } from "../../src/recording/data-key-lease.js";
 import { encodeHeader } from "../../src/format/header.js";
 import { encodeMetadata, metadataSectionLength } from "../../src/format/metadata.js";
+import type { DataKeyLease } from "../../src/format/data-key-lease.js";
 
 export const dataKey = randomBytes(32);
 export const segmentLength = 4_096;

@@ -8,7 +8,7 @@ import { encryptionContextOf } from "../../src/key-pairs/key-pair.js";
 import { importUnwrappingKey } from "../../src/format/data-key-wrapping.js";
 import { decryptBody } from "../../src/recording/bodies.js";
 import { decodeHeader, encodeHeader } from "../../src/format/header.js";
-import { decryptAll } from "./floe-oracle.js";
+import { decryptAll } from "../format/floe-oracle.js";
 import { collect } from "./support.js";
 
 interface Vector {

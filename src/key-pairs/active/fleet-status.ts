@@ -1,10 +1,10 @@
 import type { Clock } from "../../clock.js";
+import type { KmsError } from "../../kms/kms-error.js";
 import type { StatusDocument } from "../documents.js";
-import { decodeStatus, encodeStatus, statusOf, type FleetSecret, type FleetWord } from "./fleet-word.js";
 import { attestedDigest, type ClaimedKeyPair } from "../key-pair.js";
 import type { KeyPairRecords } from "../records.js";
 import type { VouchedKeyPair } from "../trust.js";
-import type { KmsError } from "../../kms/kms-error.js";
+import { decodeStatus, encodeStatus, longestText, type FleetSecret, type FleetWord } from "./fleet-word.js";
 
 /** Shortest time between two writes of the same news, milliseconds. */
 const writeAtMostEvery = 25_000;
@@ -82,4 +82,16 @@ export class FleetStatus {
       return undefined;
     }
   }
+}
+
+/** What is told of a pair: KMS vouched for it at `confirmedAt`, and was asked last at `at`. */
+export function statusOf(
+  pair: VouchedKeyPair,
+  told: { confirmedAt: number; at: number; error?: KmsError | undefined },
+): StatusDocument {
+  const { confirmedAt, at, error } = told;
+  const short = (text: string) => text.slice(0, longestText);
+  const failure = error && { kind: error.kind, operation: short(error.operation), message: short(error.message) };
+  const { keyPairId, sequence } = pair.birth;
+  return { keyPairId, sequence, attested: attestedDigest(pair), confirmedAt, at, ...(failure ? { failure } : {}) };
 }

@@ -2,9 +2,6 @@ import { createHmac, createSecretKey, timingSafeEqual, type KeyObject } from "no
 import { encodeFields } from "../../format/fields.js";
 import { copySecret, wipe } from "../../util/secrets.js";
 import { decodeDocument, encodeDocument, type StatusDocument } from "../documents.js";
-import { attestedDigest } from "../key-pair.js";
-import type { VouchedKeyPair } from "../trust.js";
-import type { KmsError } from "../../kms/kms-error.js";
 
 declare const authentic: unique symbol;
 
@@ -44,7 +41,7 @@ export class FleetSecret {
 }
 
 /** Longest text of a status, characters. What is longer has no canonical fields, and nobody of the fleet has said it. */
-const longestText = 1_000;
+export const longestText = 1_000;
 
 function isOfOurLength({ keyPairId, attested, failure }: StatusDocument): boolean {
   const texts = failure ? [failure.kind, failure.operation, failure.message] : [];
@@ -72,18 +69,6 @@ function u64(value: number): Buffer {
   const bytes = Buffer.alloc(8);
   bytes.writeBigUInt64BE(BigInt(value));
   return bytes;
-}
-
-/** What is told of a pair: KMS vouched for it at `confirmedAt`, and was asked last at `at`. */
-export function statusOf(
-  pair: VouchedKeyPair,
-  told: { confirmedAt: number; at: number; error?: KmsError | undefined },
-): StatusDocument {
-  const { confirmedAt, at, error } = told;
-  const short = (text: string) => text.slice(0, longestText);
-  const failure = error && { kind: error.kind, operation: short(error.operation), message: short(error.message) };
-  const { keyPairId, sequence } = pair.birth;
-  return { keyPairId, sequence, attested: attestedDigest(pair), confirmedAt, at, ...(failure ? { failure } : {}) };
 }
 
 export const encodeStatus = (status: StatusDocument) => encodeDocument("status", status);

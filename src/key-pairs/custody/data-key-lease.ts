@@ -2,8 +2,8 @@ import { wipe } from "../../util/secrets.js";
 import { RecordingKeyStoreError } from "../../errors.js";
 import type { UnwrappingKey } from "../../format/data-key-wrapping.js";
 import type { HeldPrivateKey, PrivateKeyCustody } from "./private-key-custody.js";
-import type { DataKeyLease } from "../../recording/segment-keys.js";
 import type { Moment } from "../../clock.js";
+import type { DataKeyLease } from "../../format/data-key-lease.js";
 
 export interface LeaseTerms {
   readonly custody: PrivateKeyCustody;

@@ -9,8 +9,8 @@ import { dataKeyLength, type UnwrappingKey } from "../../format/data-key-wrappin
 import { LeasedDataKey } from "./data-key-lease.js";
 import type { HeldPrivateKey } from "./private-key-custody.js";
 import { byAnyWrapping, checkAnyCovered, kmsKeysOf } from "../wrappings.js";
-import type { DataKeyLease } from "../../recording/segment-keys.js";
 import { KmsError } from "../../kms/kms-error.js";
+import type { DataKeyLease } from "../../format/data-key-lease.js";
 
 /** A wrapped data key as it stands in a recording's header. */
 export interface Recipient {

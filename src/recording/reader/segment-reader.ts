@@ -5,7 +5,7 @@ import { InvalidInputError, RecordingKeyStoreError } from "../../errors.js";
 import { isInnerSegment, segmentParts, type FloeDecryptor } from "../../format/floe.js";
 import { openHead, readHead } from "../preamble.js";
 import type { RecordingHeader } from "../../format/header.js";
-import type { LeasedFloe, DataKeyLease } from "../segment-keys.js";
+import type { LeasedFloe } from "../segment-keys.js";
 import { loopTurn } from "../../util/event-loop.js";
 import { readExactly, type RandomAccessSource } from "../random-access-source.js";
 import { rangeStream } from "./range-stream.js";
@@ -15,6 +15,7 @@ import type { Metadata } from "../../format/canonical-json.js";
 import { floeHeaderLength, plaintextSizeOf, segmentOverhead } from "../../format/segments.js";
 import { linkedSignal } from "../../util/abort.js";
 import { truncated } from "../../format/damage.js";
+import type { DataKeyLease } from "../../format/data-key-lease.js";
 
 /** How a recording is opened for reading. */
 export interface OpenRequest {

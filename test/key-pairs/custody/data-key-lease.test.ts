@@ -1,0 +1,119 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import type { UnwrappingKey } from "../../../src/format/data-key-wrapping.js";
+import { LeasedDataKey } from "../../../src/key-pairs/custody/data-key-lease.js";
+import { PrivateKeyCustody } from "../../../src/key-pairs/custody/private-key-custody.js";
+import { TestClock } from "../../../src/testing/test-clock.js";
+import { momentOf } from "../../../src/clock.js";
+
+const key: UnwrappingKey = { publicKey: Buffer.alloc(32), unwrap: () => Buffer.alloc(32) };
+const hold = 60_000;
+afterEach(() => void vi.restoreAllMocks());
+
+async function lent() {
+  const clock = new TestClock();
+  const custody = new PrivateKeyCustody(clock);
+  const handedOut: Buffer[] = [];
+  const open = vi.fn(async (_signal?: AbortSignal) => ({ key, since: momentOf(clock) }));
+  const unwrap = vi.fn(() => {
+    const dataKey = Buffer.alloc(32, handedOut.length + 1);
+    handedOut.push(dataKey);
+    return dataKey;
+  });
+  const { signal } = new AbortController();
+  const lease = await LeasedDataKey.begin({ custody, organizationId: "org-1", hold, open, unwrap }, signal);
+  const ended = vi.fn();
+  lease.onEnd(ended);
+  return { clock, custody, handedOut, open, unwrap, lease, ended, signal };
+}
+
+const wiped = Buffer.alloc(32);
+
+describe("a lent data key", () => {
+  it("says whose it is, for how long, and since when", async () => {
+    const { lease, clock, open, signal } = await lent();
+    expect([lease.organizationId, lease.hold, lease.since, open.mock.calls]).toEqual([
+      "org-1",
+      hold,
+      momentOf(clock),
+      [[signal]],
+    ]);
+  });
+
+  it("is handed over once as it is, and opened anew for each further term, which counts from then", async () => {
+    const { lease, clock, open, handedOut, custody } = await lent();
+    const lend = vi.spyOn(custody, "lend");
+    expect(await lease.dataKey()).toBe(handedOut[0]);
+    clock.advance(hold);
+    expect([lease.valid(), open.mock.calls.length]).toEqual([false, 1]);
+    const { signal } = new AbortController();
+    expect(await lease.dataKey(signal)).toBe(handedOut[1]);
+    expect([lease.valid(), lease.since, open.mock.lastCall, lend.mock.calls]).toEqual([
+      true,
+      momentOf(clock),
+      [signal],
+      [[lease]],
+    ]);
+    expect(handedOut[0]).not.toEqual(wiped); // is the caller's now
+  });
+
+  it("that nobody has taken is wiped when its term is over, and when it is given back", async () => {
+    const over = await lent();
+    over.lease.end(false);
+    expect([over.handedOut[0], over.ended.mock.calls]).toEqual([wiped, [[undefined]]]);
+    expect(await over.lease.dataKey()).toBe(over.handedOut[1]);
+    const back = await lent();
+    back.lease.release();
+    expect([back.handedOut[0], back.ended.mock.calls]).toEqual([wiped, []]);
+  });
+
+  it("that was forgotten gives no key any more, whatever comes after, and says why", async () => {
+    const { lease, custody, ended, open, handedOut } = await lent();
+    custody.forget("org-1");
+    const forgotten = {
+      code: "ERR_KEYS_FORGOTTEN",
+      retryable: true,
+      message: "private keys were forgotten while the recording was open",
+    };
+    expect(ended.mock.calls).toEqual([[expect.objectContaining(forgotten)]]);
+    lease.end(false);
+    expect([lease.valid(), handedOut[0]]).toEqual([false, wiped]);
+    await expect(lease.dataKey()).rejects.toMatchObject(forgotten);
+    expect(open).toHaveBeenCalledTimes(1);
+  });
+
+  it("is not handed over when it was forgotten while the next term was asked for", async () => {
+    const { lease, custody, open, unwrap, clock } = await lent();
+    await lease.dataKey();
+    open.mockImplementationOnce(async () => {
+      custody.forget("org-1");
+      return { key, since: momentOf(clock) };
+    });
+    await expect(lease.dataKey()).rejects.toMatchObject({ code: "ERR_KEYS_FORGOTTEN" });
+    expect(unwrap).toHaveBeenCalledTimes(1);
+  });
+
+  it("that was given back is watched no more, even if a term begun before ends later", async () => {
+    const { lease, custody, ended } = await lent();
+    await lease.dataKey();
+    const lend = vi.spyOn(custody, "lend");
+    const next = lease.dataKey();
+    lease.release();
+    await next;
+    custody.forget("org-1");
+    expect([lend.mock.calls, ended.mock.calls]).toEqual([[], []]);
+  });
+
+  it("may end before anybody listens", async () => {
+    const clock = new TestClock();
+    const custody = new PrivateKeyCustody(clock);
+    const lease = await LeasedDataKey.begin({
+      custody,
+      organizationId: "org-1",
+      hold,
+      open: async () => ({ key, since: momentOf(clock) }),
+      unwrap: () => Buffer.alloc(32, 1),
+    });
+    custody.forget("org-1");
+    expect(lease.valid()).toBe(false);
+  });
+});

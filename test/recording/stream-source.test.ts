@@ -1,0 +1,171 @@
+import { Duplex, Readable } from "node:stream";
+import { ReadableStream } from "node:stream/web";
+import { describe, expect, it } from "vitest";
+import { ByteSource, isStream, type RecordingStream } from "../../src/recording/stream-source.js";
+import { collect } from "./support.js";
+import { ByteReader } from "../../src/recording/byte-reader.js";
+
+const bytes = (...values: number[]) => Buffer.from(values);
+
+/** An iterable that writes down what is done with it. */
+function watched(chunks: readonly unknown[]) {
+  const did: string[] = [];
+  const left = [...chunks];
+  const iterable = {
+    [Symbol.asyncIterator]: () => ({
+      next: async () => {
+        did.push("next");
+        return left.length > 0 ? { done: false, value: left.shift() } : { done: true, value: undefined };
+      },
+      return: async () => {
+        did.push("return");
+        return { done: true, value: undefined };
+      },
+    }),
+  } as unknown as AsyncIterable<Uint8Array>;
+  return { iterable, did };
+}
+
+describe("a source of bytes", () => {
+  const given = [bytes(1, 2), bytes(), bytes(3), bytes(), bytes()];
+  it.each<[string, () => RecordingStream, boolean]>([
+    ["Readable", () => Readable.from(given), true],
+    ["ReadableStream", () => ReadableStream.from(given), false],
+    ["async iterable", () => watched(given).iterable, false],
+  ])("gives what is not empty, then the end: %s", async (_what, make, owned) => {
+    const source = new ByteSource(make(), "recording");
+    expect(source.ownsChunks).toBe(owned);
+    expect([await source.next(), await source.next(), await source.next(), await source.next()]).toEqual([
+      bytes(1, 2),
+      bytes(3),
+      undefined,
+      undefined,
+    ]);
+  });
+
+  it("is cancelled once, for the first reason, and gives nothing any more", async () => {
+    const { iterable, did } = watched(given);
+    const source = new ByteSource(iterable, "recording");
+    await source.next();
+    source.cancel(new Error("enough"));
+    source.cancel(new Error("still enough"));
+    await expect(source.next()).rejects.toMatchObject({ message: "enough" });
+    expect(did).toEqual(["next", "return"]);
+  });
+
+  it.each([
+    ["without return", undefined],
+    ["whose return fails", () => Promise.reject(new Error("stuck"))],
+    [
+      "whose return throws",
+      () => {
+        throw new Error("stuck");
+      },
+    ],
+  ])("is cancelled while it waits, also an iterable %s", async (_what, end) => {
+    const iterator = { next: () => new Promise<never>(() => undefined), ...(end ? { return: end } : {}) };
+    const source = new ByteSource({ [Symbol.asyncIterator]: () => iterator }, "recording");
+    const waiting = source.next();
+    source.cancel(new Error("enough"));
+    await expect(waiting).rejects.toMatchObject({ message: "enough" });
+  });
+
+  it("tells a web stream why it is cancelled, and does not mind when that fails", async () => {
+    let told: unknown;
+    const failing = new ReadableStream<Uint8Array>({
+      cancel: (reason) => {
+        told = reason;
+        throw new Error("stuck");
+      },
+    });
+    new ByteSource(failing, "recording").cancel("enough");
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(told).toBe("enough");
+  });
+
+  it("is refused where it can't give all of it, with what is wrong", async () => {
+    const refusal = (source: RecordingStream) => {
+      try {
+        return new ByteSource(source, "recording");
+      } catch (error) {
+        return error;
+      }
+    };
+    const consumed = Readable.from([bytes(1)]);
+    await collect(consumed);
+    expect(refusal(consumed)).toMatchObject({
+      field: "recording",
+      rule: "must be a stream that has not been read to its end",
+    });
+    const locked = ReadableStream.from([bytes(1)]);
+    locked.getReader();
+    expect(refusal(locked)).toMatchObject({ field: "recording", rule: "must not be locked by another reader" });
+    await expect(new ByteSource(watched(["text"]).iterable, "recording").next()).rejects.toMatchObject({
+      field: "recording",
+      rule: "must be a stream of Uint8Array chunks",
+    });
+  });
+});
+
+it.each([
+  [new Uint8Array(1), false],
+  [Buffer.alloc(0), false],
+  [Readable.from([]), true],
+  [new Duplex(), true],
+  [ReadableStream.from([]), true],
+  [{ getReader: () => undefined }, true],
+  [watched([]).iterable, true],
+])("bytes are told from streams: %#", (input, stream) => expect(isStream(input, "recording")).toBe(stream));
+
+it.each([
+  [null],
+  [undefined],
+  [7],
+  ["text"],
+  [{}],
+  [[1]],
+  [new ArrayBuffer(1)],
+  [new Uint16Array(1)],
+  [() => undefined],
+])("what is neither bytes nor a stream is refused: %#", (input) => {
+  expect(() => isStream(input, "recording")).toThrow(
+    expect.objectContaining({
+      field: "recording",
+      rule: "must be a Uint8Array, a Readable, a ReadableStream or an async iterable of bytes",
+    }) as Error,
+  );
+});
+
+describe("a reader of bytes", () => {
+  const readerOf = (...chunks: Buffer[]) => {
+    let asked = 0;
+    return { asked: () => asked, reader: new ByteReader(async () => ((asked += 1), chunks.shift()), true) };
+  };
+
+  it("asks for no more than it needs, and for nothing behind the end", async () => {
+    const { reader, asked } = readerOf(bytes(1, 2, 3), bytes(4), bytes(5));
+    expect([await reader.fill(2), asked(), reader.atHand]).toEqual([2, 1, 3]);
+    expect([await reader.fill(3), asked(), reader.atHand]).toEqual([3, 1, 3]);
+    expect([await reader.read(4), asked(), reader.atHand]).toEqual([bytes(1, 2, 3, 4), 2, 0]);
+    expect([await reader.fill(2), asked()]).toEqual([1, 4]);
+    expect([await reader.read(2), await reader.read(2), await reader.fill(1), asked()]).toEqual([
+      bytes(5),
+      bytes(),
+      0,
+      4,
+    ]);
+  });
+
+  it("gives what is at hand without a wait", async () => {
+    const { reader } = readerOf(bytes(9, 1, 2), bytes(3, 4, 5, 6));
+    await reader.fill(7);
+    reader.skip(1);
+    expect(reader.peekUInt32()).toBe(0x01_02_03_04);
+    expect([reader.take(2), Buffer.concat(reader.takePieces(3)), reader.atHand, reader.peekUInt32()]).toEqual([
+      bytes(1, 2),
+      bytes(3, 4, 5),
+      1,
+      undefined,
+    ]);
+  });
+});

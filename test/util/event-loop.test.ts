@@ -1,0 +1,73 @@
+import { randomBytes } from "node:crypto";
+import { Readable } from "node:stream";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { decryptBody, encryptBody } from "../../src/recording/bodies.js";
+import { loopTurn } from "../../src/util/event-loop.js";
+import { effort } from "../support/effort.js";
+import { chunks, collect, dataKey, encrypt, header, lease, segmentLength } from "../recording/support.js";
+
+/** Every look at the clock finds it so much later, milliseconds: as if each step took that long. */
+let stepTakes = 0;
+
+beforeEach(() => {
+  let now = 0;
+  vi.spyOn(performance, "now").mockImplementation(() => (now += stepTakes));
+});
+afterEach(() => vi.restoreAllMocks());
+
+/** How many turns the event loop has while a task runs. */
+async function turnsDuring(task: () => Promise<unknown>): Promise<number> {
+  let turns = 0;
+  let running = true;
+  const count = () => {
+    turns += 1;
+    if (running) setImmediate(count);
+  };
+  setImmediate(count);
+  await new Promise((resolve) => setImmediate(resolve)); // what a test before this one began has ended
+  await task();
+  running = false;
+  return turns;
+}
+
+it("steps go on at once while a turn is young, and wait in order once it is old", async () => {
+  stepTakes = 1;
+  await turnsDuring(async () => {
+    const made = Array.from({ length: 9 }, () => loopTurn());
+    expect(made.slice(0, 8).every((wait) => wait === undefined)).toBe(true);
+    expect(made[8]).toBeInstanceOf(Promise);
+    const order: number[] = [];
+    const later = [8, 9, 10, 11].map(async (index) => {
+      await (index === 8 ? made[8] : loopTurn());
+      order.push(index);
+    });
+    expect(await turnsDuring(() => Promise.all(later))).toBeGreaterThanOrEqual(3); // one goes on per turn, the first in the one that was counted from
+    expect(order).toEqual([8, 9, 10, 11]);
+  });
+});
+
+const plaintext = randomBytes(4 * 1_048_576);
+const streams = effort(5, 2);
+const all = (one: () => Promise<unknown>) => () => Promise.all(Array.from({ length: streams }, one));
+const request = () => ({ header: header(), dataKey: Buffer.from(dataKey), segmentLength });
+const opening = { open: async () => lease() };
+
+it.each<[string, (encrypted: Buffer) => () => Promise<unknown>]>([
+  [
+    "encryption of streams",
+    () => all(async () => collect((await encryptBody(Readable.from(chunks(plaintext, 1_048_576)), request())).body)),
+  ],
+  ["encryption of bytes", () => all(() => encryptBody(plaintext, request()))],
+  [
+    "decryption of streams",
+    (encrypted) =>
+      all(async () => collect((await decryptBody(Readable.from(chunks(encrypted, 1_048_576)), opening)).body)),
+  ],
+  ["decryption of bytes", (encrypted) => all(() => decryptBody(encrypted, opening))],
+])("%s lets the event loop go on between its steps", async (_, taskFor) => {
+  const task = taskFor(await encrypt(plaintext));
+  stepTakes = 0;
+  const unhurried = await turnsDuring(task);
+  stepTakes = 10;
+  expect(await turnsDuring(task)).toBeGreaterThan(unhurried + 3 * streams); // at least four steps each
+});
