@@ -8,7 +8,7 @@ import { decryptBytes, encryptBytes, type FillBytes } from "./bytes.js";
 import type { OpenHeader } from "./decryptor.js";
 import { type EncryptRequest } from "./encryptor.js";
 import { isStream, type ByteStream, type RecordingStream } from "./stream-source.js";
-import { encryptStream, openStream, type ByteStreamBody } from "./streams.js";
+import { encryptStream, openStream } from "./streams.js";
 
 /** A recording, encrypted or not: bytes, or a stream of them. */
 export type RecordingInput = Uint8Array | RecordingStream;
