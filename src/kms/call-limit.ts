@@ -1,15 +1,15 @@
 import { regionOf } from "./arn.js";
 import { kmsError, kmsFailureGroup, KmsError } from "./kms-error.js";
 import type { KmsCallOptions, KmsProvider } from "./kms-provider.js";
-import { Slots } from "../util/semaphore.js";
+import { Semaphore } from "../util/semaphore.js";
 import { boundedCall, DeadlineError } from "../util/abort.js";
 
 /** So much of a Region's slots is for organizations whose last call got no answer. */
 const shareForProbes = 1 / 4;
 
 interface RegionSlots {
-  readonly usual: Slots;
-  readonly probes: Slots;
+  readonly usual: Semaphore;
+  readonly probes: Semaphore;
 }
 
 /** How many KMS calls all organizations of a process have under way in one Region. */
@@ -57,7 +57,7 @@ export class KmsCallLimit {
           answers = !(error instanceof KmsError) || kmsFailureGroup(error.kind) !== "unavailable";
         throw error;
       } finally {
-        slots.free();
+        slots.release();
       }
     };
     return {
@@ -77,7 +77,7 @@ export class KmsCallLimit {
   get underWay(): readonly KmsCallsUnderWay[] {
     return [...this.#regions].map(([region, { usual, probes }]) => ({
       region,
-      underWay: usual.taken + probes.taken,
+      underWay: usual.acquired + probes.acquired,
       waiting: usual.waiting + probes.waiting,
     }));
   }
@@ -87,21 +87,24 @@ export class KmsCallLimit {
     let slots = this.#regions.get(region);
     if (!slots) {
       const probes = Math.max(1, Math.floor(this.#perRegion * shareForProbes));
-      this.#regions.set(region, (slots = { usual: new Slots(this.#perRegion - probes), probes: new Slots(probes) }));
+      this.#regions.set(
+        region,
+        (slots = { usual: new Semaphore(this.#perRegion - probes), probes: new Semaphore(probes) }),
+      );
     }
     return slots;
   }
 
   async #take(
-    slots: Slots,
+    slots: Semaphore,
     { operation, keyId, signal }: { operation: string; keyId: string; signal: AbortSignal | undefined },
   ): Promise<void> {
-    if (slots.tryTake()) return;
+    if (slots.tryAcquire()) return;
     try {
-      await boundedCall((controller) => slots.take(controller.signal), {
+      await boundedCall((controller) => slots.acquire(controller.signal), {
         deadline: this.#longestWait,
         signal,
-        discard: () => slots.free(),
+        discard: () => slots.release(),
       });
     } catch (error) {
       if (!(error instanceof DeadlineError)) throw error;

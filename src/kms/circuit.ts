@@ -1,5 +1,5 @@
 import { kmsFailureGroup, type KmsError } from "./kms-error.js";
-import { Slots } from "../util/semaphore.js";
+import { Semaphore } from "../util/semaphore.js";
 import { abortable, type Discard } from "../util/abort.js";
 
 /** A call as a lane runs it. Rejects with a KmsError, or with `signal.reason` once that is aborted. */
@@ -33,12 +33,12 @@ class Probe {
  * first call after KMS is back is a probe that succeeds.
  */
 export class RegionLane {
-  readonly #slots: Slots;
+  readonly #slots: Semaphore;
   #failing = false;
   #probe: Probe | undefined;
 
   constructor(concurrency: number) {
-    this.#slots = new Slots(concurrency);
+    this.#slots = new Semaphore(concurrency);
   }
 
   async run<T>(call: LaneCall<T>): Promise<T> {
@@ -50,9 +50,9 @@ export class RegionLane {
       } else if (this.#isFailing()) {
         return await this.#runProbe(call);
       } else {
-        await this.#slots.take(call.signal);
+        await this.#slots.acquire(call.signal);
         if (!this.#isFailing()) return await this.#runInSlot(call);
-        this.#slots.free(); // began to fail meanwhile, so the whole queue comes this way and shares a probe
+        this.#slots.release(); // began to fail meanwhile, so the whole queue comes this way and shares a probe
       }
     }
   }
@@ -62,7 +62,7 @@ export class RegionLane {
     this.#probe = probe;
     let failure: KmsError | undefined;
     try {
-      await this.#slots.take(call.signal);
+      await this.#slots.acquire(call.signal);
       return await this.#runInSlot(call);
     } catch (error) {
       failure = call.failureOf(error);
@@ -77,14 +77,14 @@ export class RegionLane {
     const running = call.run().then(
       (result) => {
         this.#answered();
-        this.#slots.free();
+        this.#slots.release();
         return result;
       },
       (error: unknown) => {
         const failure = call.failureOf(error);
         // In one turn with handing on the slot: the next in the queue must know.
         if (failure) this.#failed(failure);
-        this.#slots.free();
+        this.#slots.release();
         throw error;
       },
     );

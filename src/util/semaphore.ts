@@ -1,34 +1,34 @@
-/** A bounded number of slots, handed out in the order in which they were asked for. */
-export class Slots {
-  readonly #count: number;
-  #free: number;
+/** A counting semaphore. Its permits are handed out in the order in which they were asked for. */
+export class Semaphore {
+  readonly #permits: number;
+  #available: number;
   readonly #queue = new Set<() => void>();
 
-  constructor(count: number) {
-    this.#count = count;
-    this.#free = count;
+  constructor(permits: number) {
+    this.#permits = permits;
+    this.#available = permits;
   }
 
-  /** How many wait for one. */
+  /** Number of callers in the queue. */
   get waiting(): number {
     return this.#queue.size;
   }
 
-  /** How many are taken. */
-  get taken(): number {
-    return this.#count - this.#free;
+  /** Number of permits handed out. */
+  get acquired(): number {
+    return this.#permits - this.#available;
   }
 
-  /** Takes one if that needs no waiting. */
-  tryTake(): boolean {
-    if (this.#free === 0) return false;
-    this.#free -= 1;
+  /** Acquires a permit if that needs no waiting. */
+  tryAcquire(): boolean {
+    if (this.#available === 0) return false;
+    this.#available -= 1;
     return true;
   }
 
-  /** @throws `signal.reason` */
-  take(signal: AbortSignal | undefined): Promise<void> {
-    if (this.tryTake()) return Promise.resolve();
+  /** @throws `signal.reason` when the caller aborts while it waits */
+  acquire(signal: AbortSignal | undefined): Promise<void> {
+    if (this.tryAcquire()) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const enter = () => {
         this.#queue.delete(enter);
@@ -44,9 +44,10 @@ export class Slots {
     });
   }
 
-  free(): void {
+  /** Hands the permit to the next caller in the queue. */
+  release(): void {
     const [next] = this.#queue;
     if (next) next();
-    else this.#free += 1;
+    else this.#available += 1;
   }
 }
