@@ -1,7 +1,7 @@
 import { RecordingDecryptor, type OpenHeader } from "./decryptor.js";
 import { RecordingEncryptor, type EncryptRequest } from "./encryptor.js";
 import type { FloeSegments } from "../format/floe.js";
-import { giveBack } from "../util/free-buffers.js";
+import { freeBuffers } from "../util/free-buffers.js";
 import type { OpenedHeader } from "../format/header.js";
 import type { SegmentKeys } from "./segment-keys.js";
 import { loopTurn } from "../util/event-loop.js";
@@ -109,5 +109,5 @@ export function fillRange({ layout, source, target }: BytesJob, range: SegmentRa
     target.set(piece, end);
     end += piece.length;
   }
-  giveBack(pieces);
+  freeBuffers(pieces);
 }

@@ -1,26 +1,27 @@
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 
-/** Bytes; what is smaller is collected as cheaply. */
-const worthGivingBack = 4_096;
+/** Smallest buffer worth freeing by hand, in bytes. Below it garbage collection is as cheap. */
+const minLength = 4_096;
 
 let closedPort: MessagePort | undefined;
 
 /**
- * Frees the outputs of ciphers at once: the next ones find their memory warm, and there is no garbage as long as the
- * recording. Nobody else may hold the pieces; pieces that lie in a buffer with others stay as they are. What is transferred
- * through a closed port goes nowhere, and is freed (HTML, message port post message steps): `ArrayBuffer.prototype.transfer`,
- * which Node 20 lacks, takes longer for it.
+ * Frees the outputs of ciphers at once, so that the next ones find their memory warm and garbage does not grow with the
+ * recording. Nobody else may hold the buffers. Views of a larger buffer stay as they are.
+ *
+ * A buffer transferred through a closed port goes nowhere and is freed (HTML, message port post message steps).
+ * `ArrayBuffer.prototype.transfer` takes longer, and Node 20 lacks it.
  */
-export function giveBack(pieces: readonly Buffer[]): void {
+export function freeBuffers(buffers: readonly Buffer[]): void {
   const whole: ArrayBuffer[] = [];
-  for (const { buffer, length } of pieces) {
-    if (length >= worthGivingBack && length === buffer.byteLength && buffer instanceof ArrayBuffer) whole.push(buffer);
+  for (const { buffer, length } of buffers) {
+    if (length >= minLength && length === buffer.byteLength && buffer instanceof ArrayBuffer) whole.push(buffer);
   }
   if (whole.length === 0) return;
   try {
     (closedPort ??= newClosedPort()).postMessage(undefined, whole);
   } catch {
-    // An economy is no reason to fail: what can't be transferred here is collected like anything else.
+    // What can't be transferred is garbage collected like anything else.
   }
 }
 

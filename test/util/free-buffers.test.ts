@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { markAsUntransferable } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
-import { giveBack } from "../../src/util/free-buffers.js";
+import { freeBuffers } from "../../src/util/free-buffers.js";
 
 const KiB = 1_024;
 const MiB = 1_048_576;
 describe("giving memory back", () => {
   const givenBack = (pieces: readonly Buffer[]) => {
-    giveBack(pieces);
+    freeBuffers(pieces);
     return pieces.map(({ length }) => length === 0);
   };
 

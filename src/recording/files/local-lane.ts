@@ -1,6 +1,6 @@
 import type { Lane } from "../threads/lane.js";
 import type { FileJob } from "./file-job.js";
-import { giveBack } from "../../util/free-buffers.js";
+import { freeBuffers } from "../../util/free-buffers.js";
 import { sourceBytes, targetOffset, type SegmentRange } from "../../format/segments.js";
 import { transformSegments } from "../../format/transform-segments.js";
 
@@ -28,6 +28,6 @@ export class LocalLane implements Lane {
     const pieces = await keys.use((floe) => transformSegments(floe, layout, range, bytes));
     this.#spare.push(buffer);
     await output.write(pieces, targetOffset(layout, range.first));
-    giveBack(pieces);
+    freeBuffers(pieces);
   }
 }

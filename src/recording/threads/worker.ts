@@ -5,7 +5,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { RecordingKeyStoreError } from "../../errors.js";
 import { FloeSegments } from "../../format/floe.js";
-import { giveBack } from "../../util/free-buffers.js";
+import { freeBuffers } from "../../util/free-buffers.js";
 import { segmentsIn } from "../../format/segments.js";
 import { transformSegments } from "../../format/transform-segments.js";
 import { FileEnds, MemoryEnds, StepFailure, type Ends } from "./worker-ends.js";
@@ -33,7 +33,7 @@ function run(order: WorkerOrder): void {
       const part = { first: range.first + done, count: Math.min(step, range.count - done) };
       const pieces = transformSegments(floe, layout, part, ends.read(part));
       ends.write(pieces, part);
-      giveBack(pieces);
+      freeBuffers(pieces);
     }
   } finally {
     floe.destroy();
