@@ -24,7 +24,7 @@ import type { EncryptRequest } from "../recording/encryptor.js";
 import { encodeHeader, type OpenedHeader, type RecordingHeader } from "../format/header.js";
 import { encodeMetadata, metadataSectionLength } from "../format/metadata.js";
 import type { RandomAccessSource } from "../recording/random-access-source.js";
-import { loopTurn } from "../util/event-loop.js";
+import { yieldToEventLoop } from "../util/event-loop.js";
 import { readMetadata } from "../recording/read-metadata.js";
 import { SegmentReader, type OpenRequest } from "../recording/reader/segment-reader.js";
 import { salvageBody, type SalvagedRecording } from "../recording/salvage.js";
@@ -59,7 +59,7 @@ export class RecordingCipher {
   ): Promise<EncryptedRecording<I>> {
     // A source may fail while the key is fetched; the engine reports that later, but Node wants a listener now.
     if (recording instanceof Readable) recording.on("error", () => undefined);
-    await loopTurn();
+    await yieldToEventLoop();
     const { seal, facts } = await this.#seal(options, signal);
     return { ...(await encryptBody(recording, { ...seal, signal, ...byThreads(recording, options) })), ...facts };
   }
@@ -160,7 +160,7 @@ export class RecordingCipher {
 
   /** Many may have waited for their headers at once. */
   async #lease({ recipients }: RecordingHeader, signal: AbortSignal) {
-    await loopTurn();
+    await yieldToEventLoop();
     return this.#keys.lease(recipients, signal);
   }
 

@@ -4,7 +4,7 @@ import type { FloeSegments } from "../format/floe.js";
 import { freeBuffers } from "../util/free-buffers.js";
 import type { OpenedHeader } from "../format/header.js";
 import type { SegmentKeys } from "./segment-keys.js";
-import { loopTurn } from "../util/event-loop.js";
+import { yieldToEventLoop } from "../util/event-loop.js";
 import {
   decryptionLayout,
   encryptionLayout,
@@ -91,7 +91,7 @@ async function filled(
 /** By the calling thread alone, which has its turns for other things in between. */
 const fillInTurns: FillBytes = async (job) => {
   for (const range of rangesOf(job.layout, stepBytes)) {
-    const turn = loopTurn();
+    const turn = yieldToEventLoop();
     if (turn) await turn;
     job.signal?.throwIfAborted();
     const { held } = job.keys;

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { ReadableStream } from "node:stream/web";
 import type { StreamTotals } from "../format/segments.js";
-import { loopTurn } from "../util/event-loop.js";
+import { yieldToEventLoop } from "../util/event-loop.js";
 import { ByteReader } from "./byte-reader.js";
 import { RecordingDecryptor, type DecryptRequest } from "./decryptor.js";
 import { RecordingEncryptor, type EncryptRequest } from "./encryptor.js";
@@ -46,7 +46,7 @@ function streamed<T>(
   const next: NextPieces = async () => {
     try {
       for (;;) {
-        const turn = loopTurn();
+        const turn = yieldToEventLoop();
         if (turn) await turn;
         const pieces = await produce();
         if (!pieces || pieces.some(({ length }) => length > 0)) return pieces;

@@ -1,44 +1,44 @@
 import { setImmediate } from "node:timers";
 
 /*
- * Encryption and decryption are work for the calling thread, in steps of at most a mebibyte. Between two steps of one
- * recording lie only promises, which do not let the event loop go on: timers, sockets and other recordings would wait until
- * all of it is done. This is about fairness alone; nothing that is encrypted depends on it.
+ * Encryption and decryption run on the calling thread, in steps of at most 1 MiB. Only promises lie between two steps of
+ * a recording, and promises don't let the event loop run: timers, sockets and other recordings would wait for the end.
+ * Fairness is all that this file is about; nothing that is encrypted depends on it.
  */
 
-/** So long the event loop may be kept by steps that follow each other, milliseconds. */
-const longestTurn = 8;
-/** As it was when this was loaded: fake timers would never end a turn. */
+/** Longest time consecutive steps may hold the event loop, in ms. */
+const maxHold = 8;
+/** The real one, captured at load: under fake timers an iteration would never end. */
 const immediately = setImmediate;
 
-/** When the turn of the event loop began in which a step was made; `undefined` before its first. */
-let began: number | undefined;
-/** Who wants to make a step and has to wait; one goes on per turn, in order. */
-const waiting: (() => void)[] = [];
+/** Start of the first step in this iteration of the event loop; `undefined` before it. */
+let firstStepAt: number | undefined;
+/** Steps that wait for an iteration of their own, in order. */
+const queue: (() => void)[] = [];
 
 /**
- * Asked before each step: `undefined` when it may be made now, and otherwise a promise of its turn. It may be made then
- * without asking again.
+ * Called before each step. Returns `undefined` if the step may run now, and otherwise a promise after which it may run
+ * without another call.
  */
-export function loopTurn(): Promise<void> | undefined {
-  if (waiting.length === 0) {
+export function yieldToEventLoop(): Promise<void> | undefined {
+  if (queue.length === 0) {
     const now = performance.now();
-    if (began === undefined) {
-      began = now;
-      immediately(() => (began = undefined));
+    if (firstStepAt === undefined) {
+      firstStepAt = now;
+      immediately(() => (firstStepAt = undefined));
     }
-    if (now - began < longestTurn) return undefined;
-    immediately(goOn);
+    if (now - firstStepAt < maxHold) return undefined;
+    immediately(runNext);
   }
-  return new Promise((resolve) => waiting.push(resolve));
+  return new Promise((resolve) => queue.push(resolve));
 }
 
-/** The next turn of the event loop, however young this one is. */
-export function nextTurn(): Promise<void> {
+/** Resolves in the next iteration of the event loop, however young this one is. */
+export function nextEventLoopIteration(): Promise<void> {
   return new Promise((resolve) => immediately(resolve));
 }
 
-function goOn(): void {
-  waiting.shift()?.();
-  if (waiting.length > 0) immediately(goOn);
+function runNext(): void {
+  queue.shift()?.();
+  if (queue.length > 0) immediately(runNext);
 }

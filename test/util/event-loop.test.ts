@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { decryptBody, encryptBody } from "../../src/recording/bodies.js";
-import { loopTurn } from "../../src/util/event-loop.js";
+import { yieldToEventLoop } from "../../src/util/event-loop.js";
 import { effort } from "../support/effort.js";
 import { chunks, collect, dataKey, encrypt, header, lease, segmentLength } from "../recording/support.js";
 
@@ -33,12 +33,12 @@ async function turnsDuring(task: () => Promise<unknown>): Promise<number> {
 it("steps go on at once while a turn is young, and wait in order once it is old", async () => {
   stepTakes = 1;
   await turnsDuring(async () => {
-    const made = Array.from({ length: 9 }, () => loopTurn());
+    const made = Array.from({ length: 9 }, () => yieldToEventLoop());
     expect(made.slice(0, 8).every((wait) => wait === undefined)).toBe(true);
     expect(made[8]).toBeInstanceOf(Promise);
     const order: number[] = [];
     const later = [8, 9, 10, 11].map(async (index) => {
-      await (index === 8 ? made[8] : loopTurn());
+      await (index === 8 ? made[8] : yieldToEventLoop());
       order.push(index);
     });
     expect(await turnsDuring(() => Promise.all(later))).toBeGreaterThanOrEqual(3); // one goes on per turn, the first in the one that was counted from

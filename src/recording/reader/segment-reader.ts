@@ -6,7 +6,7 @@ import { isInnerSegment, segmentParts, type FloeDecryptor } from "../../format/f
 import { openHead, readHead } from "../preamble.js";
 import type { RecordingHeader } from "../../format/header.js";
 import type { LeasedFloe } from "../segment-keys.js";
-import { loopTurn } from "../../util/event-loop.js";
+import { yieldToEventLoop } from "../../util/event-loop.js";
 import { readExactly, type RandomAccessSource } from "../random-access-source.js";
 import { rangeStream } from "./range-stream.js";
 import type { RangeOptions, ReadOptions, RecordingReader } from "./recording-reader.js";
@@ -207,7 +207,7 @@ export class SegmentReader implements RecordingReader {
     let last = first;
     const most = Math.max(1, Math.floor(stepBytes / segmentLength));
     while (last < wanted && last - first + 1 < most && !this.#cache.get(last + 1)) last += 1;
-    await loopTurn();
+    await yieldToEventLoop();
     const segments = await this.#load(first, last, signal);
     return segments.map(({ plaintext }, index) => {
       const begin = (first + index) * capacity;

@@ -1,5 +1,5 @@
 import { fillRange, stepBytes, type BytesJob, type FillBytes } from "../bytes.js";
-import { nextTurn } from "../../util/event-loop.js";
+import { nextEventLoopIteration } from "../../util/event-loop.js";
 import type { SegmentRange } from "../../format/segments.js";
 import type { Lane } from "./lane.js";
 import { Pump } from "./pump.js";
@@ -53,7 +53,7 @@ class OwnLane implements Lane {
   }
 
   async run(range: SegmentRange): Promise<void> {
-    await nextTurn();
+    await nextEventLoopIteration();
     await this.#job.keys.use((floe) => fillRange(this.#job, range, floe));
   }
 }
