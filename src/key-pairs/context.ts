@@ -2,7 +2,7 @@ import type { Clock } from "../clock.js";
 import type { EventSink } from "../events.js";
 import type { FleetStatus } from "./active/fleet-status.js";
 import type { KeyHealth } from "./active/health.js";
-import type { HostMemory } from "./active/last-confirmed.js";
+import type { LastConfirmedKeyPair } from "./active/last-confirmed.js";
 import type { KmsCalls } from "./kms-calls.js";
 import type { PrivateKeyCustody } from "./custody/private-key-custody.js";
 import type { KeyPairRecords } from "./records.js";
@@ -24,7 +24,7 @@ export interface KeyPairContext {
   readonly records: KeyPairRecords;
   readonly calls: KmsCalls;
   readonly trust: Trust;
-  readonly memory: HostMemory;
+  readonly lastConfirmedPair: LastConfirmedKeyPair;
   readonly fleet: FleetStatus;
   readonly custody: PrivateKeyCustody;
   readonly health: KeyHealth;

@@ -5,7 +5,7 @@ import type { KmsCallLimit } from "../kms/call-limit.js";
 import { GuardedKmsProvider } from "../kms/guarded-kms-provider.js";
 import { TrustAnchor } from "./trust-anchor.js";
 import { abortable } from "../util/abort.js";
-import { ProcessLastConfirmed, type LastConfirmedStore, type ConfirmedMemory } from "../stores/last-confirmed-store.js";
+import type { LastConfirmedStore, ProcessLastConfirmed } from "../stores/last-confirmed-store.js";
 import { ActiveKeyPairs } from "./active/active-key-pair.js";
 import type { KeyPairContext, KeyPairTimes } from "./context.js";
 import { DataKeys, type Recipient } from "./custody/data-keys.js";
@@ -15,7 +15,7 @@ import { FleetSecret } from "./active/fleet-word.js";
 import { KeyHealth } from "./active/health.js";
 import type { ActiveKeyPair } from "./active/held-key-pair.js";
 import { keyPairInfo, listHistory, WalkedHistory, type KeyPairInfo, type KeyPairPage } from "./operations/history.js";
-import { HostMemory } from "./active/last-confirmed.js";
+import { LastConfirmedKeyPair } from "./active/last-confirmed.js";
 import { KmsCalls } from "./kms-calls.js";
 import { removeOrphans, type OrphanReport } from "./operations/orphans.js";
 import { sharedCustody, type PrivateKeyCustody } from "./custody/private-key-custody.js";
@@ -40,7 +40,7 @@ export type EncryptionKey = ActiveKeyPair & {
 /** What the organizations of one process share when a registry holds them. */
 export interface SharedByOrganizations {
   readonly custody: PrivateKeyCustody;
-  readonly memory: ConfirmedMemory;
+  readonly lastConfirmed: ProcessLastConfirmed;
   readonly kmsCalls: KmsCallLimit;
 }
 
@@ -103,16 +103,15 @@ export class KeyManager {
       requireConfirmed,
       clock,
     });
-    const host = options.lastConfirmed ?? hostLastConfirmed(store);
     this.#context = {
       organizationId,
       contextKeyName: contextKeyNames[0],
       records,
       calls,
       trust,
-      memory: new HostMemory(
+      lastConfirmedPair: new LastConfirmedKeyPair(
         organizationId,
-        shared?.memory.before(host) ?? host ?? new ProcessLastConfirmed(),
+        { inProcess: shared?.lastConfirmed, onHost: options.lastConfirmed ?? hostLastConfirmed(store) },
         trust,
         options.storeTimeout,
       ),
@@ -307,7 +306,7 @@ export class KeyManager {
   }
 }
 
-/** A store that lives on this host may offer a place for the host's memory. */
+/** The place that a store on this host's own disk offers for the last confirmed pairs. */
 function hostLastConfirmed(store: unknown): LastConfirmedStore | undefined {
   const offer = (store as { hostLastConfirmed?: () => LastConfirmedStore }).hostLastConfirmed;
   return typeof offer === "function" ? offer.call(store) : undefined;

@@ -19,7 +19,7 @@ import type { OpenWork } from "./open-work.js";
 import { Residents } from "./idle-key-stores.js";
 import { Upkeep } from "./maintenance.js";
 import { RecordingKeyStore, type KeyStoreHost } from "./recording-key-store.js";
-import { ConfirmedMemory } from "../stores/last-confirmed-store.js";
+import { ProcessLastConfirmed } from "../stores/last-confirmed-store.js";
 import { check } from "./schemas.js";
 
 /** The events of all organizations, each with the organization it is about. */
@@ -97,7 +97,11 @@ export class RecordingKeyStoreRegistry {
     this.#kmsCalls = new KmsCallLimit(kmsCallsPerRegion);
     this.#residents = new Residents(maxIdleKeyStores, (keyStore) => this.#mayGo(keyStore));
     this.#host = {
-      shared: { custody: this.#custody, memory: new ConfirmedMemory(this.#clock), kmsCalls: this.#kmsCalls },
+      shared: {
+        custody: this.#custody,
+        lastConfirmed: new ProcessLastConfirmed(this.#clock),
+        kmsCalls: this.#kmsCalls,
+      },
       emit: (organizationId) => this.#emitFor(organizationId),
       made: (keyStore, parts) => this.#made(keyStore, parts),
       used: (keyStore) => this.#residents.keep(this.#partsOf(keyStore).keys.organizationId, keyStore),

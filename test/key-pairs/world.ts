@@ -7,7 +7,7 @@ import { encodeDocument } from "../../src/key-pairs/documents.js";
 import { FleetStatus } from "../../src/key-pairs/active/fleet-status.js";
 import { FleetSecret } from "../../src/key-pairs/active/fleet-word.js";
 import { KeyHealth } from "../../src/key-pairs/active/health.js";
-import { HostMemory } from "../../src/key-pairs/active/last-confirmed.js";
+import { LastConfirmedKeyPair } from "../../src/key-pairs/active/last-confirmed.js";
 import type { ClaimedKeyPair } from "../../src/key-pairs/key-pair.js";
 import { KmsCalls } from "../../src/key-pairs/kms-calls.js";
 import { PrivateKeyCustody } from "../../src/key-pairs/custody/private-key-custody.js";
@@ -23,7 +23,7 @@ import {
   TestClock,
 } from "../../src/testing/index.js";
 import type { KeyStoreConfiguration } from "../../src/format/vocabulary.js";
-import type { LastConfirmedMemory } from "../../src/stores/last-confirmed-store.js";
+import type { LastConfirmedStore, ProcessLastConfirmed } from "../../src/stores/last-confirmed-store.js";
 
 export const organizationId = "org-1";
 export const homeRegion = "eu-west-1";
@@ -57,7 +57,9 @@ export interface WorkerOptions {
   readonly organizationId?: string;
   readonly kms?: KmsProvider;
   readonly store?: KeyPairStore;
-  readonly lastConfirmed?: LastConfirmedMemory;
+  readonly lastConfirmed?: LastConfirmedStore;
+  /** Shared by the key stores of one process, if given. */
+  readonly processLastConfirmed?: ProcessLastConfirmed;
   /** Of the fleet: none unless given. The first of a list signs. */
   readonly fleetSecret?: Uint8Array | readonly Uint8Array[];
   /** The account unless given; `first-use` for a service that has said nothing. */
@@ -93,7 +95,7 @@ export function world({ deadline = 200 } = {}) {
     const { lastConfirmed, ...parts } = context;
     const active = new ActiveKeyPairs(parts);
     const rotation = new KeyRotation(parts, active);
-    const { records, calls, trust, memory, fleet, health, custody } = parts;
+    const { records, calls, trust, lastConfirmedPair, fleet, health, custody } = parts;
     const told = () => events.splice(0).map(([name]) => name);
     return {
       context: parts,
@@ -103,7 +105,7 @@ export function world({ deadline = 200 } = {}) {
       records,
       calls,
       fleet,
-      memory,
+      lastConfirmedPair,
       health,
       custody,
       lastConfirmed,
@@ -139,9 +141,10 @@ export async function fresh(options: WorkerOptions = {}) {
 function contextOf(
   options: WorkerOptions & { clock: TestClock; kms: KmsProvider; store: KeyPairStore },
   emit: EventSink,
-): KeyPairContext & { lastConfirmed: LastConfirmedMemory } {
+): KeyPairContext & { lastConfirmed: LastConfirmedStore } {
   const { clock, kms, store, trustedKmsKeys = [accountId], storeTimeout = 5_000 } = options;
   const lastConfirmed = options.lastConfirmed ?? new MemoryLastConfirmedStore();
+  const places = { inProcess: options.processLastConfirmed, onHost: lastConfirmed };
   const organization = options.organizationId ?? organizationId;
   const contextKeyNames = options.contextKeyNames ?? ([contextKeyName] as const);
   const secrets = options.fleetSecret && [options.fleetSecret].flat();
@@ -157,7 +160,7 @@ function contextOf(
     records,
     calls,
     trust,
-    memory: new HostMemory(organization, lastConfirmed, trust, storeTimeout),
+    lastConfirmedPair: new LastConfirmedKeyPair(organization, places, trust, storeTimeout),
     fleet: new FleetStatus(records, secrets && new FleetSecret(secrets), clock),
     custody: options.custody ?? new PrivateKeyCustody(clock),
     health: new KeyHealth(clock, emit),

@@ -3,7 +3,7 @@ import type { KeyPairContext } from "../../src/key-pairs/context.js";
 import { DisownedClaims } from "../../src/key-pairs/disowned-claims.js";
 import { FleetStatus } from "../../src/key-pairs/active/fleet-status.js";
 import { KeyHealth } from "../../src/key-pairs/active/health.js";
-import { HostMemory } from "../../src/key-pairs/active/last-confirmed.js";
+import { LastConfirmedKeyPair } from "../../src/key-pairs/active/last-confirmed.js";
 import { claimDigest, type BornKeyPair, type ClaimedKeyPair, type KeyPairParts } from "../../src/key-pairs/key-pair.js";
 import type { UnwrappingKey } from "../../src/format/data-key-wrapping.js";
 import { KmsCalls, type NewKeyPair } from "../../src/key-pairs/kms-calls.js";
@@ -14,7 +14,6 @@ import { Trust, type VouchedKeyPair } from "../../src/key-pairs/trust.js";
 import type { PeriodicKeyChange, KeyStoreConfiguration } from "../../src/format/vocabulary.js";
 import { TrustAnchor } from "../../src/key-pairs/trust-anchor.js";
 import type { KeyPairStore } from "../../src/index.js";
-import { ProcessLastConfirmed } from "../../src/stores/last-confirmed-store.js";
 import { InMemoryKms, InMemoryKmsProvider, MemoryKeyPairStore, TestClock } from "../../src/testing/index.js";
 
 export const organizationId = "org-1";
@@ -85,7 +84,7 @@ export class RotationParts {
       records,
       calls,
       trust,
-      memory: new HostMemory(organizationId, new ProcessLastConfirmed(), trust, hour),
+      lastConfirmedPair: new LastConfirmedKeyPair(organizationId, {}, trust, hour),
       fleet: new FleetStatus(records, undefined, clock),
       custody: new PrivateKeyCustody(clock),
       health: new KeyHealth(clock, emit),

@@ -82,7 +82,7 @@ export class ActiveKeyPairs {
    */
   async acquire(background: boolean, signal?: AbortSignal): Promise<ActiveKeyPair> {
     const { times, clock } = this.#context;
-    if (!this.current) await abortable(this.#held.recall(), signal);
+    if (!this.current) await abortable(this.#held.loadLastConfirmed(), signal);
     const readAt = this.#headReadAt;
     if (!this.current) {
       await this.refresh(signal);
@@ -114,10 +114,10 @@ export class ActiveKeyPairs {
   }
 
   /** What host and fleet remember; asks neither KMS nor for the head. */
-  async recall(signal?: AbortSignal): Promise<void> {
-    await abortable(this.#held.recall(), signal);
+  async loadLastConfirmed(signal?: AbortSignal): Promise<void> {
+    await abortable(this.#held.loadLastConfirmed(), signal);
     // The fleet may have seen a newer pair than this host.
-    if (!this.#headReadAt || !this.vouched) await abortable(this.#held.recallFleet(), signal);
+    if (!this.#headReadAt || !this.vouched) await abortable(this.#held.followFleet(), signal);
   }
 
   /** Reads the head, and takes up the pair it names if that may be used. One at a time. */
@@ -131,7 +131,7 @@ export class ActiveKeyPairs {
    * @throws RecordingKeyStoreError `ERR_STORE_ROLLED_BACK`, `ERR_KEY_PAIR_UNTRUSTED`, `ERR_KEY_UNCONFIRMED`, `ERR_STORE_*`; KmsError
    */
   async changeBase(signal?: AbortSignal): Promise<ChangeBase> {
-    await this.recall(signal);
+    await this.loadLastConfirmed(signal);
     const head = await this.#context.records.readHead(signal);
     if (!head) {
       if (this.#held.hasFloor) throw noHead();
@@ -174,9 +174,9 @@ export class ActiveKeyPairs {
 
   async #refresh(): Promise<void> {
     const { clock, health } = this.#context;
-    await this.#held.recall();
+    await this.#held.loadLastConfirmed();
     try {
-      if (!this.#headReadAt || !this.vouched) await this.#held.recallFleet();
+      if (!this.#headReadAt || !this.vouched) await this.#held.followFleet();
       await this.#followHead();
       this.#headReadAt = momentOf(clock);
       health.succeeded("read-store");
@@ -286,7 +286,7 @@ export class ActiveKeyPairs {
   }
 
   async #confirmInBackground(): Promise<void> {
-    await this.#held.recallFleet();
+    await this.#held.followFleet();
     if (!this.#held.isConfirmDue(earliest)) return; // another worker has asked for all
     await this.confirm();
   }

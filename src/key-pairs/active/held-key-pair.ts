@@ -62,7 +62,7 @@ export class HeldKeyPair {
     const { pair, confirmedAt } = vouched;
     this.#floor = { sequence: pair.birth.sequence, digest: pair.digest };
     this.holdForNow(vouched);
-    await this.#context.memory.remember(pair, confirmedAt);
+    await this.#context.lastConfirmedPair.save(pair, confirmedAt);
   }
 
   /** Encrypts with a pair until a head that is vouched for says otherwise, be it an earlier one: this may never have been active. */
@@ -99,18 +99,18 @@ export class HeldKeyPair {
   }
 
   /** Brings back what this host confirmed in an earlier life. */
-  async recall(): Promise<void> {
-    const { memory } = this.#context;
-    const recalled = await memory.recall();
-    if (!recalled || this.vouched) return; // it goes before a pair that nobody has vouched for
-    const { pair, confirmedAt } = recalled;
+  async loadLastConfirmed(): Promise<void> {
+    const { lastConfirmedPair } = this.#context;
+    const loaded = await lastConfirmedPair.load();
+    if (!loaded || this.vouched) return; // it goes before a pair that nobody has vouched for
+    const { pair, confirmedAt } = loaded;
     this.#held = { pair, confirmation: "confirmed", vouchedBy: "host", confirmedAt };
     this.#floor = { sequence: pair.birth.sequence, digest: pair.digest };
-    this.askedAt ??= memory.confirmedAt;
+    this.askedAt ??= lastConfirmedPair.confirmedAt;
   }
 
   /** Takes up what the fleet holds, where that is newer than what this process does. Asks nobody but the store. */
-  async recallFleet(): Promise<void> {
+  async followFleet(): Promise<void> {
     const { fleet, records, trust, clock } = this.#context;
     const word = await fleet.word();
     if (!word || this.heed(word) || word.sequence <= (this.#floor?.sequence ?? 0)) return;

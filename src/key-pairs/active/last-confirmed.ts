@@ -1,42 +1,52 @@
+import type { Moment } from "../../clock.js";
+import type { LastConfirmedStore, ProcessLastConfirmed } from "../../stores/last-confirmed-store.js";
 import { boundedCall } from "../../util/abort.js";
 import { decodeDocument, encodeDocument } from "../documents.js";
 import { claimedKeyPair } from "../key-pair.js";
 import { keyPairDocument } from "../records.js";
 import type { Trust, VouchedKeyPair } from "../trust.js";
-import type { LastConfirmedMemory } from "../../stores/last-confirmed-store.js";
 
-/** What this host keeps outside the shared store: the pair that KMS vouched for last. */
-export class HostMemory {
+/** Where the last confirmed pair is kept: for the life of the process, on the host, or both. */
+export interface LastConfirmedPlaces {
+  readonly inProcess?: ProcessLastConfirmed | undefined;
+  readonly onHost?: LastConfirmedStore | undefined;
+}
+
+/** The pair that KMS vouched for last, as this host remembers it outside the shared store. */
+export class LastConfirmedKeyPair {
   readonly #organizationId: string;
-  readonly #store: LastConfirmedMemory;
+  readonly #places: LastConfirmedPlaces;
   readonly #trust: Trust;
-  #recalled = false;
   readonly #timeout: number;
+  #loaded = false;
   #saving: Promise<void> = Promise.resolve();
 
-  /** @param timeout - how long one call to the host's record may take, milliseconds */
-  constructor(organizationId: string, store: LastConfirmedMemory, trust: Trust, timeout: number) {
+  /** @param timeout - longest time one call to the places may take, in ms */
+  constructor(organizationId: string, places: LastConfirmedPlaces, trust: Trust, timeout: number) {
     this.#organizationId = organizationId;
-    this.#store = store;
+    this.#places = places;
     this.#trust = trust;
     this.#timeout = timeout;
   }
 
-  /** When this process had the organization's key confirmed, if it was this process. */
-  get confirmedAt() {
-    return this.#store.confirmedAt?.(this.#organizationId);
+  /** When this very process had the pair confirmed; `undefined` if it was an earlier one. */
+  get confirmedAt(): Moment | undefined {
+    return this.#places.inProcess?.confirmedAt(this.#organizationId);
   }
 
   /**
-   * What was confirmed in an earlier life of this host, once; `undefined` afterwards. Its absence or damage is no error: it
-   * is only a memory.
+   * The pair that was confirmed before this key store began: once, and `undefined` afterwards. Where it is missing or
+   * damaged the process warns, and goes on without.
    */
-  async recall(): Promise<{ pair: VouchedKeyPair; confirmedAt: number } | undefined> {
-    if (this.#recalled) return undefined;
+  async load(): Promise<{ pair: VouchedKeyPair; confirmedAt: number } | undefined> {
+    if (this.#loaded) return undefined;
     const organizationId = this.#organizationId;
+    const { inProcess, onHost } = this.#places;
     try {
-      const document = await this.#call(async () => this.#store.load(organizationId));
-      this.#recalled = true;
+      const document = await this.#call(
+        async () => (await inProcess?.load(organizationId)) ?? onHost?.load(organizationId),
+      );
+      this.#loaded = true;
       if (!document) return undefined;
       const record = decodeDocument("lastConfirmed", document, "last confirmed record");
       if (record.organizationId !== organizationId) return undefined;
@@ -49,17 +59,21 @@ export class HostMemory {
     }
   }
 
-  /** Saves one after the other: an earlier pair saved late would take a later one's place. Never rejects. */
-  remember(pair: VouchedKeyPair, confirmedAt: number): Promise<void> {
+  /** Saves one after the other, so that an earlier pair never replaces a later one. Never rejects. */
+  save(pair: VouchedKeyPair, confirmedAt: number): Promise<void> {
     this.#saving = this.#saving.then(() => this.#save(pair, confirmedAt));
     return this.#saving;
   }
 
   async #save(pair: VouchedKeyPair, confirmedAt: number): Promise<void> {
     const organizationId = this.#organizationId;
+    const { inProcess, onHost } = this.#places;
     const document = encodeDocument("lastConfirmed", { organizationId, keyPair: keyPairDocument(pair), confirmedAt });
     try {
-      await this.#call(async () => this.#store.save(organizationId, document));
+      await this.#call(async () => {
+        await inProcess?.save(organizationId, document);
+        await onHost?.save(organizationId, document);
+      });
     } catch (error) {
       warn("could not be saved", error);
     }

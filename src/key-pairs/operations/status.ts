@@ -54,7 +54,7 @@ export async function readStatus(
   signal?: AbortSignal,
 ): Promise<KeyStoreStatus> {
   const { organizationId, contextKeyName, health, trust, fleet } = context;
-  await active.recall(signal);
+  await active.loadLastConfirmed(signal);
   const { pair: claim, error } = await headPair(context, signal);
   const { current } = active;
   const pair = current?.pair;

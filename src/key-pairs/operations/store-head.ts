@@ -38,7 +38,7 @@ export async function acceptRestored(
   { dryRun }: { dryRun: boolean },
   signal?: AbortSignal,
 ): Promise<StoreHeadReport> {
-  await active.recall(signal);
+  await active.loadLastConfirmed(signal);
   const head = await context.records.readHead(signal);
   if (!head) {
     throw new RecordingKeyStoreError(
@@ -66,7 +66,7 @@ export async function replaceUntrustedHead(
   signal?: AbortSignal,
 ): Promise<StoreHeadReport> {
   const { records } = context;
-  await active.recall(signal);
+  await active.loadLastConfirmed(signal);
   const raw = await records.readRawHead(signal);
   const { head, named, error } = await headOf(context, signal);
   const verdict = named && (await byKms(context, named, signal, { dryRun }));

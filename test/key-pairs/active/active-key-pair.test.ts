@@ -97,8 +97,8 @@ describe("the first use", () => {
 
 describe("a pair that nobody has vouched for", () => {
   it("serves while KMS is away, which is said once, and is asked about every 30 seconds", async () => {
-    const { active, clock, events, kms, health, first, memory, store } = await fresh();
-    const remember = vi.spyOn(memory, "remember");
+    const { active, clock, events, kms, health, first, lastConfirmedPair, store } = await fresh();
+    const save = vi.spyOn(lastConfirmedPair, "save");
     const looks = vi.spyOn(store, "readHead");
     kms.faults.outage();
     const held = await active.acquire(false);
@@ -109,7 +109,7 @@ describe("a pair that nobody has vouched for", () => {
       ["lastKnownKeyInUse", { since: clock.now(), days: 0, error }],
       ["keyPairUnconfirmed", { keyPairId, sequence, error }],
     ]);
-    expect({ task: health.trouble?.task, vouched: active.vouched, remembered: remember.mock.calls }).toEqual({
+    expect({ task: health.trouble?.task, vouched: active.vouched, remembered: save.mock.calls }).toEqual({
       task: "confirm",
       vouched: undefined,
       remembered: [],

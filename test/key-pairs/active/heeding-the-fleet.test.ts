@@ -33,7 +33,7 @@ describe("taking up what the fleet holds", () => {
     const { held, pair, wordOf, clock, kms, told } = await fleetOf();
     await wordOf(pair, clock.now() - minute);
     clock.advance(second);
-    await held.recallFleet();
+    await held.followFleet();
     expect(held.vouched).toMatchObject({
       pair: { digest: pair.digest },
       vouchedBy: "fleet",
@@ -49,14 +49,14 @@ describe("taking up what the fleet holds", () => {
   it("hears at once that the fleet is in trouble", async () => {
     const { held, pair, wordOf, clock, health } = await fleetOf();
     await wordOf(pair, clock.now() - minute, "key-disabled");
-    await held.recallFleet();
+    await held.followFleet();
     expect(health.trouble).toMatchObject({ task: "confirm", error: { kind: "key-disabled" } });
   });
 
   it("believes no time that has not come", async () => {
     const { held, pair, wordOf, clock } = await fleetOf();
     await wordOf(pair, clock.now() + minute);
-    await held.recallFleet();
+    await held.followFleet();
     expect(held.vouched?.confirmedAt).toBe(clock.now());
   });
 
@@ -64,14 +64,14 @@ describe("taking up what the fleet holds", () => {
     const { held, first, pair, next, wordOf, holds } = await fleetOf();
     await holds(first);
     await wordOf(pair);
-    await held.recallFleet();
+    await held.followFleet();
     expect(held.vouched?.pair.digest).toEqual(pair.digest);
     await holds(next);
-    await held.recallFleet();
+    await held.followFleet();
     expect(held.vouched?.pair).toBe(next);
     const twin = invented({ birth: { sequence: 2 } }) as VouchedKeyPair;
     await holds(twin);
-    await held.recallFleet();
+    await held.followFleet();
     expect(held.vouched?.pair).toBe(twin);
   });
 
@@ -82,7 +82,7 @@ describe("taking up what the fleet holds", () => {
     clock.advance(minute);
     await wordOf(pair);
     const read = vi.spyOn(store, "readKeyPair");
-    await held.recallFleet();
+    await held.followFleet();
     expect({ at: held.askedAt?.wall, told: told(), read: read.mock.calls }).toEqual({
       at: clock.now(),
       told: [],
@@ -94,14 +94,14 @@ describe("taking up what the fleet holds", () => {
     const { held, pair, next, store, wordOf } = await fleetOf();
     await wordOf(pair);
     const read = vi.spyOn(store, "readKeyPair").mockResolvedValueOnce(undefined);
-    await held.recallFleet();
+    await held.followFleet();
     const other = await store.readKeyPair("org-1", next.birth.keyPairId);
     read.mockResolvedValueOnce(other);
-    await held.recallFleet();
+    await held.followFleet();
     read.mockRejectedValueOnce(new Error("no route to store"));
-    await held.recallFleet();
+    await held.followFleet();
     expect(held.current).toBeUndefined();
-    await held.recallFleet();
+    await held.followFleet();
     expect(held.current).toBeDefined();
   });
 
@@ -110,7 +110,7 @@ describe("taking up what the fleet holds", () => {
     await wordOf(pair);
     await store.removeKeyPair("org-1", pair.birth.keyPairId);
     await putAsWriter(store, invented({ birth: { sequence: 2, keyPairId: pair.birth.keyPairId } }));
-    await held.recallFleet();
+    await held.followFleet();
     expect(held.current).toBeUndefined();
   });
 
@@ -119,7 +119,7 @@ describe("taking up what the fleet holds", () => {
     await wordOf();
     const bug = new TypeError("a bug");
     vi.spyOn(records, "readPair").mockRejectedValue(bug);
-    await expect(held.recallFleet()).rejects.toBe(bug);
+    await expect(held.followFleet()).rejects.toBe(bug);
   });
 });
 

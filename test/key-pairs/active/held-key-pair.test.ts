@@ -86,22 +86,22 @@ describe("holding a pair", () => {
   });
 
   it("waits until the host has it on record", async () => {
-    const { held, vouched, memory } = holding();
+    const { held, vouched, lastConfirmedPair } = holding();
     let saved = false;
-    const remember = vi.spyOn(memory, "remember").mockImplementation(async () => {
+    const save = vi.spyOn(lastConfirmedPair, "save").mockImplementation(async () => {
       await new Promise((resolve) => setImmediate(resolve));
       saved = true;
     });
     await held.hold({ ...vouched, vouchedBy: "kms" });
-    expect({ saved, remembered: remember.mock.calls }).toEqual({
+    expect({ saved, calls: save.mock.calls }).toEqual({
       saved: true,
-      remembered: [[vouched.pair, vouched.confirmedAt]],
+      calls: [[vouched.pair, vouched.confirmedAt]],
     });
   });
 
   it("for now leaves no trace: an earlier head may follow, and the host remembers nothing", async () => {
-    const { held, vouched, first, told, memory } = holding();
-    const remember = vi.spyOn(memory, "remember");
+    const { held, vouched, first, told, lastConfirmedPair } = holding();
+    const save = vi.spyOn(lastConfirmedPair, "save");
     held.holdForNow({ ...vouched, vouchedBy: "kms" });
     expect(held.vouched).toMatchObject({ pair: vouched.pair, vouchedBy: "kms" });
     expect({ floor: held.hasFloor, told: told() }).toEqual({
@@ -109,7 +109,7 @@ describe("holding a pair", () => {
       told: ["keyPairChanged", "keyPairConfirmed"],
     });
     expect(() => held.checkFloor(headOf(first))).not.toThrow();
-    expect(remember).not.toHaveBeenCalled();
+    expect(save).not.toHaveBeenCalled();
   });
 });
 
@@ -214,17 +214,17 @@ describe("KMS is to be asked", () => {
   });
 });
 
-describe("recalling what this host confirmed in an earlier life", () => {
-  async function remembering(options: WorkerOptions = {}) {
+describe("the last confirmed pair of this host", () => {
+  async function confirmedBefore(options: WorkerOptions = {}) {
     const parts = holding(options);
-    const { memory, vouched } = parts;
-    const recall = vi.spyOn(memory, "recall").mockResolvedValue(vouched);
-    return { ...parts, recall };
+    const { lastConfirmedPair, vouched } = parts;
+    const load = vi.spyOn(lastConfirmedPair, "load").mockResolvedValue(vouched);
+    return { ...parts, load };
   }
 
-  it("holds it from then on, with its floor, and says nothing new", async () => {
-    const { held, vouched, told } = await remembering();
-    await held.recall();
+  it("is held from then on, with its floor, and nothing new is told", async () => {
+    const { held, vouched, told } = await confirmedBefore();
+    await held.loadLastConfirmed();
     expect(held.current).toEqual({ ...vouched, confirmation: "confirmed", vouchedBy: "host" });
     expect({ askedAt: held.askedAt, told: told(), behind: held.isBehind(1) }).toEqual({
       askedAt: undefined,
@@ -235,38 +235,38 @@ describe("recalling what this host confirmed in an earlier life", () => {
   });
 
   it("counts from when this very process asked, if it was this process", async () => {
-    const { held, memory } = await remembering();
+    const { held, lastConfirmedPair } = await confirmedBefore();
     const at = { wall: 5, monotonic: 5 };
-    vi.spyOn(memory, "confirmedAt", "get").mockReturnValue(at);
-    await held.recall();
+    vi.spyOn(lastConfirmedPair, "confirmedAt", "get").mockReturnValue(at);
+    await held.loadLastConfirmed();
     expect(held.askedAt).toBe(at);
-    const later = await remembering();
+    const later = await confirmedBefore();
     later.held.askedAt = { wall: 7, monotonic: 7 };
-    vi.spyOn(later.memory, "confirmedAt", "get").mockReturnValue(at);
-    await later.held.recall();
+    vi.spyOn(later.lastConfirmedPair, "confirmedAt", "get").mockReturnValue(at);
+    await later.held.loadLastConfirmed();
     expect(later.held.askedAt).toEqual({ wall: 7, monotonic: 7 });
   });
 
-  it("changes nothing where there is no memory, or a vouched pair is held", async () => {
-    const { held, recall, vouched, next } = await remembering();
-    recall.mockResolvedValueOnce(undefined);
-    await held.recall();
+  it("changes nothing where there is none, or a vouched pair is held", async () => {
+    const { held, load, vouched, next } = await confirmedBefore();
+    load.mockResolvedValueOnce(undefined);
+    await held.loadLastConfirmed();
     expect(held.current).toBeUndefined();
     await held.hold({ ...vouched, pair: next, vouchedBy: "kms" });
-    await held.recall();
+    await held.loadLastConfirmed();
     expect(held.current?.pair).toBe(next);
   });
 
   it("goes before a pair that nobody has vouched for", async () => {
-    const parts = await remembering();
+    const parts = await confirmedBefore();
     parts.held.holdUnconfirmed(tolerated(parts));
-    await parts.held.recall();
+    await parts.held.loadLastConfirmed();
     expect(parts.held.vouched).toMatchObject({ pair: parts.pair, vouchedBy: "host" });
   });
 });
 
 it("a fleet's secret alone makes no pair held", async () => {
   const { held } = holding({ fleetSecret: fleetSecret() });
-  await held.recallFleet();
+  await held.followFleet();
   expect(held.current).toBeUndefined();
 });

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { MemoryLastConfirmedStore } from "../../../src/testing/index.js";
 import { held as gate } from "../verdicts.js";
 import { fleetSecret, fresh, minute, organizationId, world } from "../world.js";
-import { ConfirmedMemory } from "../../../src/stores/last-confirmed-store.js";
+import { ProcessLastConfirmed } from "../../../src/stores/last-confirmed-store.js";
 
 const away = () => Promise.reject(new Error("no route to store"));
 /** Of workers that don't wait long for a KMS or store that hangs. */
@@ -35,11 +35,11 @@ describe("a restart of this host", () => {
 
   it("asks nobody when this very process had the pair confirmed", async () => {
     const { clock, worker, configured, kms } = world();
-    const memory = new ConfirmedMemory(clock);
-    await configured({ lastConfirmed: memory.before(undefined) });
+    const processLastConfirmed = new ProcessLastConfirmed(clock);
+    await configured({ processLastConfirmed });
     clock.advance(5 * minute);
     kms.journal.clear();
-    const { active } = worker({ lastConfirmed: memory.before(undefined) });
+    const { active } = worker({ processLastConfirmed });
     await active.acquire(true);
     await active.settled();
     expect({ asked: kms.journal.count(), due: active.confirmIn, by: active.vouched?.vouchedBy }).toEqual({
@@ -96,16 +96,16 @@ describe("a restart of this host", () => {
     const { active, lastConfirmed } = await fresh({ storeTimeout: 50 });
     vi.spyOn(lastConfirmed, "load").mockImplementation(() => new Promise(() => undefined));
     const gone = AbortSignal.abort(new Error("left"));
-    for (const waits of [active.acquire(true, gone), active.recall(gone), active.changeBase(gone)]) {
+    for (const waits of [active.acquire(true, gone), active.loadLastConfirmed(gone), active.changeBase(gone)]) {
       await expect(waits).rejects.toThrow("left");
     }
   });
 });
 
-describe("what host and fleet remember", () => {
+describe("what host and fleet had confirmed last", () => {
   const secret = { fleetSecret: fleetSecret() };
 
-  it("is recalled without a question to KMS or a look at the head, the host's first", async () => {
+  it("is loaded without asking KMS or reading the head, the host's first", async () => {
     const { first, worker, store, kms, clock } = await fresh();
     const next = await first.rotation.change({});
     await worker(secret).fleet.tell(next, { confirmedAt: clock.now() });
@@ -113,7 +113,7 @@ describe("what host and fleet remember", () => {
     const read = vi.spyOn(store, "readHead");
     const [byHost, byFleet] = [worker({ ...secret, lastConfirmed: first.lastConfirmed }), worker(secret)];
     const nobody = worker();
-    for (const { active } of [byHost, byFleet, nobody]) await active.recall();
+    for (const { active } of [byHost, byFleet, nobody]) await active.loadLastConfirmed();
     expect({
       host: byHost.active.vouched?.vouchedBy,
       fleet: byFleet.active.vouched?.vouchedBy,
@@ -126,28 +126,31 @@ describe("what host and fleet remember", () => {
     expect({ head: read.mock.calls, kms: kms.journal.count() }).toEqual({ head: [], kms: 0 });
   });
 
-  it.each(["a look", "a recall"])("is the newer of both, where the fleet is ahead of this host: by %s", async (how) => {
-    const { first, worker, clock, store, kms } = await fresh();
-    const lastConfirmed = new MemoryLastConfirmedStore();
-    await lastConfirmed.save(organizationId, (await first.lastConfirmed.load(organizationId))!);
-    const old = await store.readHead(organizationId);
-    const next = await first.rotation.change({});
-    await worker(secret).fleet.tell(next, { confirmedAt: clock.now() });
-    kms.faults.outage();
-    vi.spyOn(store, "readHead").mockResolvedValue(old);
-    const { active } = worker({ ...secret, lastConfirmed });
-    if (how === "a look") await active.refresh();
-    else await active.recall();
-    expect(active.vouched).toMatchObject({ pair: { digest: next.digest }, vouchedBy: "fleet" });
-    await expect(active.changeBase()).rejects.toMatchObject({ code: "ERR_STORE_ROLLED_BACK" });
-  });
+  it.each(["reading the head", "loading"])(
+    "is the newer of both, where the fleet is ahead of this host: by %s",
+    async (how) => {
+      const { first, worker, clock, store, kms } = await fresh();
+      const lastConfirmed = new MemoryLastConfirmedStore();
+      await lastConfirmed.save(organizationId, (await first.lastConfirmed.load(organizationId))!);
+      const old = await store.readHead(organizationId);
+      const next = await first.rotation.change({});
+      await worker(secret).fleet.tell(next, { confirmedAt: clock.now() });
+      kms.faults.outage();
+      vi.spyOn(store, "readHead").mockResolvedValue(old);
+      const { active } = worker({ ...secret, lastConfirmed });
+      if (how === "reading the head") await active.refresh();
+      else await active.loadLastConfirmed();
+      expect(active.vouched).toMatchObject({ pair: { digest: next.digest }, vouchedBy: "fleet" });
+      await expect(active.changeBase()).rejects.toMatchObject({ code: "ERR_STORE_ROLLED_BACK" });
+    },
+  );
 
   it("is not asked for again once the head was read", async () => {
     const { worker, store, clock } = await fresh();
     const { active } = worker(secret);
     await active.acquire(false);
     const read = vi.spyOn(store, "readStatus");
-    await active.recall();
+    await active.loadLastConfirmed();
     clock.advance(minute);
     await active.acquire(false);
     expect(read).not.toHaveBeenCalled();

@@ -258,7 +258,7 @@ describe("replacing the head", () => {
     const { signal } = new AbortController();
     const { active, records, trust } = parts;
     const calls = [
-      vi.spyOn(active, "recall"),
+      vi.spyOn(active, "loadLastConfirmed"),
       vi.spyOn(records, "readRawHead"),
       vi.spyOn(records, "readHead"),
       vi.spyOn(records, "readHeadPair"),

@@ -161,7 +161,7 @@ describe("accepting a restored store", () => {
     await expect(accept(false, AbortSignal.abort(new Error("left")))).rejects.toThrow("left");
     const { signal } = new AbortController();
     const calls = [
-      vi.spyOn(active, "recall"),
+      vi.spyOn(active, "loadLastConfirmed"),
       vi.spyOn(records, "readHead"),
       vi.spyOn(records, "readHeadPair"),
       vi.spyOn(trust, "ask"),

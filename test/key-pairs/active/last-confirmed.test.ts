@@ -1,13 +1,12 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { LastConfirmedStore } from "../../../src/index.js";
 import { encodeDocument } from "../../../src/key-pairs/documents.js";
-import { HostMemory } from "../../../src/key-pairs/active/last-confirmed.js";
+import { LastConfirmedKeyPair } from "../../../src/key-pairs/active/last-confirmed.js";
 import { keyPairDocument } from "../../../src/key-pairs/records.js";
-import { MemoryLastConfirmedStore, TestClock } from "../../../src/testing/index.js";
 import { spoilt } from "../inventions.js";
 import { held as gate } from "../verdicts.js";
 import { kmsKeyAliasArn, organizationId, turns, world, type WorkerOptions } from "../world.js";
-import { ConfirmedMemory } from "../../../src/stores/last-confirmed-store.js";
+import { ProcessLastConfirmed } from "../../../src/stores/last-confirmed-store.js";
 
 const away = () => Promise.reject(new Error("disk full"));
 afterEach(() => void vi.restoreAllMocks());
@@ -18,55 +17,55 @@ function warnings() {
   return () => calls.splice(0).map(([text]) => text);
 }
 
-/** A host that has had a pair confirmed, and its memory as a later process has it. */
+/** A host that has had a pair confirmed, and later processes of it. */
 async function host() {
   const parts = world();
-  const { pair, rotation, lastConfirmed } = await parts.configured();
+  const { pair, rotation, lastConfirmed, trust } = await parts.configured();
   const later = (options: WorkerOptions = {}) => parts.worker({ lastConfirmed, ...options });
-  return { ...parts, pair, rotation, lastConfirmed, later, said: warnings() };
+  return { ...parts, pair, rotation, lastConfirmed, trust, later, said: warnings() };
 }
 
-describe("what a host remembers", () => {
+describe("the last confirmed pair of a host", () => {
   it("is the pair confirmed last and when, once in a life", async () => {
     const { pair, later } = await host();
-    await later().memory.remember(pair, 1_234);
-    const { memory, trust } = later({ trustedKmsKeys: "first-use" });
-    const recalled = await memory.recall();
-    expect(recalled).toMatchObject({ pair: { digest: pair.digest, publicKey: pair.publicKey }, confirmedAt: 1_234 });
+    await later().lastConfirmedPair.save(pair, 1_234);
+    const { lastConfirmedPair, trust } = later({ trustedKmsKeys: "first-use" });
+    const loaded = await lastConfirmedPair.load();
+    expect(loaded).toMatchObject({ pair: { digest: pair.digest, publicKey: pair.publicKey }, confirmedAt: 1_234 });
     expect(trust.basis).toEqual({ kind: "first-use", kmsKeyAliasArn });
-    expect(await memory.recall()).toBeUndefined();
-    expect(await later().memory.recall()).toBeDefined();
+    expect(await lastConfirmedPair.load()).toBeUndefined();
+    expect(await later().lastConfirmedPair.load()).toBeDefined();
   });
 
   it("may be nothing, which is not asked for again", async () => {
     const { worker } = world();
-    const { memory, lastConfirmed } = worker();
+    const { lastConfirmedPair, lastConfirmed } = worker();
     const said = warnings();
     const load = vi.spyOn(lastConfirmed, "load");
-    for (let time = 0; time < 2; time += 1) expect(await memory.recall()).toBeUndefined();
+    for (let time = 0; time < 2; time += 1) expect(await lastConfirmedPair.load()).toBeUndefined();
     expect({ loads: load.mock.calls, said: said() }).toEqual({ loads: [[organizationId]], said: [] });
   });
 
   it("is asked for again where it can't be read now, and said to be of no use", async () => {
     const { lastConfirmed, later, said } = await host();
-    const { memory } = later();
+    const { lastConfirmedPair } = later();
     vi.spyOn(lastConfirmed, "load").mockImplementationOnce(away);
-    expect(await memory.recall()).toBeUndefined();
+    expect(await lastConfirmedPair.load()).toBeUndefined();
     expect(said()).toEqual([`${prefix} can't be used (disk full)`]);
-    expect(await memory.recall()).toBeDefined();
+    expect(await lastConfirmedPair.load()).toBeDefined();
     expect(said()).toEqual([]);
   });
 
   it("is given up after the store's time where the disk hangs; a thrown word is said as it is", async () => {
     const { lastConfirmed, later, said } = await host();
-    const { memory } = later({ storeTimeout: 20 });
+    const { lastConfirmedPair } = later({ storeTimeout: 20 });
     vi.spyOn(lastConfirmed, "load").mockImplementationOnce(() => new Promise(() => undefined));
-    expect(await memory.recall()).toBeUndefined();
+    expect(await lastConfirmedPair.load()).toBeUndefined();
     expect(said()).toEqual([`${prefix} can't be used (no answer within 20 ms)`]);
     vi.spyOn(lastConfirmed, "load").mockImplementationOnce(() => {
       throw "words";
     });
-    expect(await memory.recall()).toBeUndefined();
+    expect(await lastConfirmedPair.load()).toBeUndefined();
     expect(said()).toEqual([`${prefix} can't be used (words)`]);
   });
 
@@ -80,8 +79,8 @@ describe("what a host remembers", () => {
   ])("is said to be of no use where it is damaged, and not asked for again: %s", async (_, document, why) => {
     const { lastConfirmed, later, said } = await host();
     const load = vi.spyOn(lastConfirmed, "load").mockResolvedValue(document);
-    const { memory } = later();
-    for (let time = 0; time < 2; time += 1) expect(await memory.recall()).toBeUndefined();
+    const { lastConfirmedPair } = later();
+    for (let time = 0; time < 2; time += 1) expect(await lastConfirmedPair.load()).toBeUndefined();
     expect({ said: said(), loads: load.mock.calls.length }).toEqual({
       said: [`${prefix} can't be used (${why})`],
       loads: 1,
@@ -93,25 +92,25 @@ describe("what a host remembers", () => {
     const of = (organization: string) =>
       encodeDocument("lastConfirmed", { organizationId: organization, keyPair: keyPairDocument(pair), confirmedAt: 1 });
     await lastConfirmed.save(organizationId, of("org-9"));
-    expect(await later().memory.recall()).toBeUndefined();
+    expect(await later().lastConfirmedPair.load()).toBeUndefined();
     expect(said()).toEqual([]);
     await lastConfirmed.save("org-9", of("org-9"));
-    expect(await later({ organizationId: "org-9" }).memory.recall()).toBeUndefined();
+    expect(await later({ organizationId: "org-9" }).lastConfirmedPair.load()).toBeUndefined();
     expect(said()).toEqual([`${prefix} can't be used (last confirmed key pair belongs to another organization)`]);
   });
 
   it("counts for nothing where the anchor does not cover it any more, or KMS has disowned it", async () => {
     const { pair, lastConfirmed, later, said } = await host();
-    expect(await later({ trustedKmsKeys: ["999999999999"] }).memory.recall()).toBeUndefined();
+    expect(await later({ trustedKmsKeys: ["999999999999"] }).lastConfirmedPair.load()).toBeUndefined();
     expect(said()).toEqual([expect.stringMatching(/which the trust anchor does not cover\)$/)]);
     const copy = spoilt(pair);
     await lastConfirmed.save(
       organizationId,
       encodeDocument("lastConfirmed", { organizationId, keyPair: keyPairDocument(copy), confirmedAt: 1 }),
     );
-    const { memory, trust } = later();
+    const { lastConfirmedPair, trust } = later();
     await trust.ask(copy);
-    expect(await memory.recall()).toBeUndefined();
+    expect(await lastConfirmedPair.load()).toBeUndefined();
     expect(said()).toEqual([expect.stringMatching(/KMS rejects its record \(invalid-ciphertext\)\)$/)]);
   });
 
@@ -129,8 +128,8 @@ describe("what a host remembers", () => {
         saved.push(confirmedAt);
       },
     };
-    const { memory } = later({ lastConfirmed });
-    const writes = [memory.remember(pair, 1), memory.remember(next, 2), memory.remember(next, 3)];
+    const { lastConfirmedPair } = later({ lastConfirmed });
+    const writes = [lastConfirmedPair.save(pair, 1), lastConfirmedPair.save(next, 2), lastConfirmedPair.save(next, 3)];
     await turns();
     expect(saved).toEqual([]);
     release();
@@ -140,53 +139,44 @@ describe("what a host remembers", () => {
 
   it("is given up after the store's time where saving hangs; what comes next is saved", async () => {
     const { pair, later, lastConfirmed, said } = await host();
-    const { memory } = later({ storeTimeout: 20 });
+    const { lastConfirmedPair } = later({ storeTimeout: 20 });
     vi.spyOn(lastConfirmed, "save").mockImplementationOnce(() => new Promise(() => undefined));
-    await memory.remember(pair, 1);
+    await lastConfirmedPair.save(pair, 1);
     expect(said()).toEqual([`${prefix} could not be saved (no answer within 20 ms)`]);
-    await memory.remember(pair, 2);
-    expect(await later().memory.recall()).toMatchObject({ confirmedAt: 2 });
+    await lastConfirmedPair.save(pair, 2);
+    expect(await later().lastConfirmedPair.load()).toMatchObject({ confirmedAt: 2 });
   });
 
-  it("was confirmed by this very process only where its memory says so", async () => {
-    const { lastConfirmed, later, pair, clock, trust } = { ...(await host()), trust: world().worker().trust };
-    expect(later().memory.confirmedAt).toBeUndefined();
-    const memory = new HostMemory(organizationId, new ConfirmedMemory(clock).before(lastConfirmed), trust, 50);
-    await memory.remember(pair, clock.now());
-    expect(memory.confirmedAt).toEqual({ wall: clock.now(), monotonic: clock.monotonic() });
+  it("was confirmed by this very process only where that has it on record", async () => {
+    const { later, pair, clock } = await host();
+    expect(later().lastConfirmedPair.confirmedAt).toBeUndefined();
+    const { lastConfirmedPair } = later({ processLastConfirmed: new ProcessLastConfirmed(clock) });
+    await lastConfirmedPair.save(pair, clock.now());
+    expect(lastConfirmedPair.confirmedAt).toEqual({ wall: clock.now(), monotonic: clock.monotonic() });
   });
 });
 
-describe("what a process remembers for all its organizations", () => {
-  const bytes = Buffer.from("document");
-
-  it("is there before the host's memory, which it fills, and tells when", async () => {
-    const clock = new TestClock();
-    const memory = new ConfirmedMemory(clock);
-    const host = new MemoryLastConfirmedStore();
-    await host.save("org-2", Buffer.from("earlier life"));
-    const view = memory.before(host);
-    expect([await view.load("org-1"), view.confirmedAt?.("org-1")]).toEqual([undefined, undefined]);
-    expect(Buffer.from((await view.load("org-2"))!).toString()).toBe("earlier life");
-    expect(view.confirmedAt?.("org-2")).toBeUndefined();
-    clock.advance(5);
-    const given = Buffer.from(bytes);
-    await view.save("org-1", given);
-    given.fill(0);
-    clock.advance(5);
-    await host.save("org-1", Buffer.from("older"));
-    const loaded = (await view.load("org-1"))!;
-    expect(Buffer.from(loaded)).toEqual(bytes);
-    loaded.fill(0);
-    expect(Buffer.from((await memory.before(undefined).load("org-1"))!)).toEqual(bytes);
-    expect(view.confirmedAt?.("org-1")).toEqual({ wall: clock.now() - 5, monotonic: 5 });
+describe("the last confirmed pair of a process", () => {
+  it("goes before the host's, and both get what is saved", async () => {
+    const { later, pair, clock, lastConfirmed } = await host();
+    const processLastConfirmed = new ProcessLastConfirmed(clock);
+    const inProcess = () => later({ processLastConfirmed }).lastConfirmedPair;
+    await later().lastConfirmedPair.save(pair, 1);
+    expect(await inProcess().load()).toMatchObject({ confirmedAt: 1 });
+    await inProcess().save(pair, 2);
+    expect(await later().lastConfirmedPair.load()).toMatchObject({ confirmedAt: 2 });
+    await lastConfirmed.save(organizationId, Buffer.from("older"));
+    expect(await inProcess().load()).toMatchObject({ pair: { digest: pair.digest }, confirmedAt: 2 });
   });
 
   it("outlives a host whose disk has failed, or that has none", async () => {
-    const memory = new ConfirmedMemory(new TestClock());
-    await expect(memory.before({ load: away, save: away }).save("org-1", bytes)).rejects.toThrow("disk full");
-    expect(Buffer.from((await memory.before({ load: away, save: away }).load("org-1"))!)).toEqual(bytes);
-    await memory.before(undefined).save("org-2", bytes);
-    expect(await memory.before(undefined).load("org-3")).toBeUndefined();
+    const { later, pair, clock, trust, said } = await host();
+    const inProcess = new ProcessLastConfirmed(clock);
+    const options = { processLastConfirmed: inProcess, lastConfirmed: { load: away, save: away } };
+    await later(options).lastConfirmedPair.save(pair, 1);
+    expect(said()).toEqual([`${prefix} could not be saved (disk full)`]);
+    expect(await later(options).lastConfirmedPair.load()).toMatchObject({ confirmedAt: 1 });
+    expect(await new LastConfirmedKeyPair(organizationId, { inProcess }, trust, 50).load()).toBeDefined();
+    expect(await new LastConfirmedKeyPair(organizationId, {}, trust, 50).load()).toBeUndefined();
   });
 });
