@@ -1,39 +1,88 @@
-import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
-/** How the segments of a recording lie in its plaintext and in its encrypted form. Holds no secret; threads share it. */
+import { InvalidInputError } from "../errors.js";
+import { truncated } from "./damage.js";
+
+/*
+ * Arithmetic of segments: how long an encrypted recording is, and where each segment lies in it and in its plaintext.
+ */
+
+/** Length of a segment beyond its plaintext, in bytes: 4 of length, 12 of IV, 16 of tag (FLOE, "Ciphertext Layout"). */
+export const segmentOverhead = 32;
+
+/** Length of a FLOE header, in bytes: 10 of parameters, 32 of IV, 32 of header tag. */
+export const floeHeaderLength = 74;
+
+/** Default length of an encrypted segment, in bytes: 64 KiB of plaintext. */
+export const defaultSegmentLength = 65_536 + segmentOverhead;
+export const minSegmentLength = 4_096;
+export const maxSegmentLength = 16_777_216 + segmentOverhead;
+
+/** Bytes that went in and came out. */
+export interface StreamTotals {
+  readonly plaintextSize: number;
+  readonly encryptedSize: number;
+}
+
+/** What the size of an encrypted recording depends on besides its plaintext, in bytes. */
+interface RecordingShape {
+  /** Length of header and encrypted metadata together. */
+  readonly headerLength: number;
+  readonly segmentLength: number;
+}
+
+/**
+ * Length of an encrypted recording in bytes.
+ * @throws InvalidInputError for a plaintext size that is no whole number of bytes
+ */
+export function encryptedSize(plaintextSize: number, shape: RecordingShape): number {
+  if (!Number.isSafeInteger(plaintextSize) || plaintextSize < 0)
+    throw new InvalidInputError("plaintextSize", "must be a whole number of bytes", plaintextSize);
+  return encryptionLayout(plaintextSize, measuresOf(shape)).target.end;
+}
+
+/**
+ * Length in bytes of the plaintext of an encrypted recording, whole or cut to whole segments, whichever form its end has.
+ * Arithmetic only: it holds once the last segment has been verified.
+ * @throws RecordingKeyStoreError `ERR_RECORDING_TRUNCATED` for a size that no recording of this shape has
+ */
+export function plaintextSizeOf(size: number, shape: RecordingShape): number {
+  const { segments, source, target } = decryptionLayout(size, measuresOf(shape));
+  const lastSegment = source.end - source.start - (segments - 1) * source.segment;
+  if (lastSegment < segmentOverhead) throw truncated();
+  return target.end;
+}
+
+function measuresOf({ headerLength, segmentLength }: RecordingShape): RecordingMeasures {
+  return { preambleLength: headerLength + floeHeaderLength, segmentLength };
+}
+
+/** What decides where segments lie, in bytes. */
+export interface RecordingMeasures {
+  /** Length of everything before segment 0: header, encrypted metadata and FLOE header. */
+  readonly preambleLength: number;
+  readonly segmentLength: number;
+}
+
+/** Where the segments of a recording lie, in its plaintext and in its encrypted form. Holds no secret; threads share it. */
 export interface SegmentLayout {
   readonly direction: "encrypt" | "decrypt";
-  /** Of the whole recording, at least one. */
+  /** Number of segments in the whole recording, at least 1. */
   readonly segments: number;
   readonly source: Side;
   readonly target: Side;
 }
 
-/** All in bytes. */
+/** One side of a layout, in bytes. */
 interface Side {
   /** Where segment 0 begins. */
   readonly start: number;
   /** Length of every segment but the last. */
   readonly segment: number;
-  /** Where the last one ends: the size of the whole. */
+  /** Where the last segment ends: the size of the whole. */
   readonly end: number;
 }
 
-/** Segments that follow each other: what one thread reads, transforms and writes at a time. */
-export interface SegmentRange {
-  readonly first: number;
-  readonly count: number;
-}
-
-export interface RecordingMeasures {
-  /** Bytes before segment 0: header, and whatever else stands before the payload, FLOE header included. */
-  readonly preambleLength: number;
-  readonly segmentLength: number;
-}
-
-export function encryptionLayout(
-  plaintextSize: number,
-  { preambleLength, segmentLength }: RecordingMeasures,
-): SegmentLayout {
+export function encryptionLayout(plaintextSize: number, measures: RecordingMeasures): SegmentLayout {
+  const { preambleLength, segmentLength } = measures;
   const capacity = segmentLength - segmentOverhead;
   const segments = Math.max(1, Math.ceil(plaintextSize / capacity));
   return {
@@ -48,11 +97,9 @@ export function encryptionLayout(
   };
 }
 
-/** Holds for every size; that the last segment is whole, and the last, shows when it is decrypted. */
-export function decryptionLayout(
-  encryptedSize: number,
-  { preambleLength, segmentLength }: RecordingMeasures,
-): SegmentLayout {
+/** Takes any size. Decryption shows whether the last segment is whole, and the last. */
+export function decryptionLayout(encryptedSize: number, measures: RecordingMeasures): SegmentLayout {
+  const { preambleLength, segmentLength } = measures;
   const segments = Math.max(1, Math.ceil((encryptedSize - preambleLength) / segmentLength));
   return {
     direction: "decrypt",
@@ -66,75 +113,32 @@ export function decryptionLayout(
   };
 }
 
-/** Where a range lies in the source. */
-export function sourceBytes(
-  { source }: SegmentLayout,
-  { first, count }: SegmentRange,
-): { offset: number; length: number } {
-  const offset = source.start + first * source.segment;
-  return { offset, length: Math.min(offset + count * source.segment, source.end) - offset };
+/** Consecutive segments: what one worker reads, transforms and writes at a time. */
+export interface SegmentRange {
+  readonly first: number;
+  readonly count: number;
 }
 
-/** Where what becomes of a segment lies in the target. */
-export function targetOffset({ target }: SegmentLayout, segment: number): number {
-  return target.start + segment * target.segment;
-}
-
-/** How many segments make about so many bytes, at least one. */
-export function segmentsIn({ source }: SegmentLayout, bytes: number): number {
-  return Math.max(1, Math.floor(bytes / source.segment));
-}
-
-/** The whole recording in ranges of about so many bytes. */
+/** The whole recording in ranges of about `bytes` bytes of the source. */
 export function* rangesOf(layout: SegmentLayout, bytes: number): Generator<SegmentRange> {
   const most = segmentsIn(layout, bytes);
   for (let first = 0; first < layout.segments; first += most)
     yield { first, count: Math.min(most, layout.segments - first) };
 }
 
-/** Bytes that went in and came out. */
-export interface StreamTotals {
-  readonly plaintextSize: number;
-  readonly encryptedSize: number;
+/** Number of whole segments in `bytes` bytes of the source, at least 1. */
+export function segmentsIn({ source }: SegmentLayout, bytes: number): number {
+  return Math.max(1, Math.floor(bytes / source.segment));
 }
 
-/** What a segment is longer than its plaintext: 4 bytes of length, 12 of IV, 16 of tag (FLOE, "Ciphertext Layout"). */
-export const segmentOverhead = 32;
-
-/** 10 bytes of parameters, 32 of IV, 32 of header tag. */
-export const floeHeaderLength = 74;
-
-/** Encrypted length of a segment unless another is chosen: 64 KiB of plaintext. */
-export const defaultSegmentLength = 65_536 + segmentOverhead;
-
-export const minSegmentLength = 4_096;
-
-export const maxSegmentLength = 16_777_216 + segmentOverhead;
-
-/** Length in bytes of an encrypted recording whose header and encrypted metadata together have `headerLength` bytes. */
-export function encryptedSize(
-  plaintextSize: number,
-  { headerLength, segmentLength }: { headerLength: number; segmentLength: number },
-): number {
-  if (!Number.isSafeInteger(plaintextSize) || plaintextSize < 0)
-    throw new InvalidInputError("plaintextSize", "must be a whole number of bytes", plaintextSize);
-  const segments = Math.max(1, Math.ceil(plaintextSize / (segmentLength - segmentOverhead)));
-  return headerLength + floeHeaderLength + plaintextSize + segments * segmentOverhead;
+/** Where a range lies in the source, in bytes. */
+export function sourceBytes(layout: SegmentLayout, { first, count }: SegmentRange): { offset: number; length: number } {
+  const { start, segment, end } = layout.source;
+  const offset = start + first * segment;
+  return { offset, length: Math.min(offset + count * segment, end) - offset };
 }
 
-/**
- * Length in bytes of the plaintext of an encrypted recording, whole or cut to whole segments; both forms of the end.
- * Arithmetic only: it holds once the last segment has been verified.
- * @throws RecordingKeyStoreError `ERR_RECORDING_TRUNCATED` for a length that no recording with such a header has
- */
-export function plaintextSizeOf(
-  size: number,
-  { headerLength, segmentLength }: { headerLength: number; segmentLength: number },
-): number {
-  const payload = size - headerLength - floeHeaderLength;
-  const segments = Math.ceil(payload / segmentLength);
-  const last = payload - (segments - 1) * segmentLength;
-  if (payload < segmentOverhead || last < segmentOverhead)
-    throw new RecordingKeyStoreError("ERR_RECORDING_TRUNCATED", "the recording ends before its last segment");
-  return payload - segments * segmentOverhead;
+/** Where the output of a segment lies in the target, in bytes. */
+export function targetOffset({ target }: SegmentLayout, segment: number): number {
+  return target.start + segment * target.segment;
 }

@@ -1,9 +1,8 @@
 import { isInnerSegment, segmentParts, type FloeSegments } from "./floe.js";
-import type { SegmentLayout, SegmentRange } from "./segments.js";
-import { segmentOverhead } from "./segments.js";
+import { segmentOverhead, type SegmentLayout, type SegmentRange } from "./segments.js";
 import { truncated, tampered } from "./damage.js";
 
-/** Encrypts or decrypts what lies in a range of the source. Plaintext comes back only for segments that verified. */
+/** Encrypts or decrypts the bytes of a range. Returns plaintext of verified segments only. */
 export function transformSegments(
   floe: FloeSegments,
   layout: SegmentLayout,
@@ -24,7 +23,7 @@ export function transformSegments(
   return pieces;
 }
 
-/** What ends the file must be the last segment, whole, and nothing behind it. */
+/** The end must be the last segment, whole, with nothing after it. */
 function checkLast(segment: Buffer): void {
   if (segment.length < segmentOverhead) throw truncated();
   const lengthField = segment.readUInt32BE(0);

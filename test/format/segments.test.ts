@@ -1,17 +1,79 @@
-import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { FloeDecryptor, FloeEncryptor } from "../../src/format/floe.js";
 import {
   decryptionLayout,
+  defaultSegmentLength,
+  encryptedSize,
   encryptionLayout,
+  maxSegmentLength,
+  plaintextSizeOf,
   rangesOf,
   segmentsIn,
   sourceBytes,
   targetOffset,
-  type SegmentLayout,
 } from "../../src/format/segments.js";
-import { transformSegments } from "../../src/format/transform-segments.js";
+
+const shape = { headerLength: 500, segmentLength: 4_096 };
+/** Header, FLOE header and as many payload bytes. */
+const withPayload = (bytes: number) => 500 + 74 + bytes;
+
+it("segments hold 64 KiB unless another length is chosen, and at most 16 MiB", () => {
+  expect([defaultSegmentLength, maxSegmentLength]).toEqual([65_568, 16_777_248]);
+});
+
+describe("encryptedSize", () => {
+  it.each([
+    [0, 32],
+    [1, 33],
+    [4_064, 4_096],
+    [4_065, 4_096 + 33],
+    [3 * 4_064, 3 * 4_096],
+  ])("of %i bytes is header, FLOE header and %i bytes of segments", (size, payload) => {
+    expect(encryptedSize(size, shape)).toBe(withPayload(payload));
+  });
+
+  it.each([-1, 0.5, NaN, Infinity, 2 ** 53, "1" as never])("refuses %s", (size) => {
+    expect(() => encryptedSize(size, shape)).toThrow(
+      expect.objectContaining({
+        code: "ERR_INVALID_INPUT",
+        field: "plaintextSize",
+        rule: expect.stringMatching(/whole number/),
+      }) as Error,
+    );
+  });
+});
+
+describe("plaintextSizeOf", () => {
+  it("undoes encryptedSize", () => {
+    fc.assert(
+      fc.property(
+        fc.nat(1_000_000),
+        fc.integer({ min: 4_096, max: 70_000 }),
+        fc.nat(32_768),
+        (size, segmentLength, headerLength) => {
+          expect(
+            plaintextSizeOf(encryptedSize(size, { headerLength, segmentLength }), { headerLength, segmentLength }),
+          ).toBe(size);
+        },
+      ),
+    );
+  });
+
+  it("knows the form with an empty last segment", () =>
+    expect(plaintextSizeOf(withPayload(2 * 4_096 + 32), shape)).toBe(2 * 4_064));
+
+  it.each([-574, -1, 0, 1, 31, 4_096 + 1, 4_096 + 31, 2 * 4_096 + 5])(
+    "refuses a payload of %i bytes, which no recording has",
+    (payload) => {
+      expect(() => plaintextSizeOf(withPayload(payload), shape)).toThrow(
+        expect.objectContaining({
+          code: "ERR_RECORDING_TRUNCATED",
+          message: expect.stringMatching(/last segment/),
+        }) as Error,
+      );
+    },
+  );
+});
 
 const segmentLength = 100;
 const capacity = 68;
@@ -70,71 +132,4 @@ describe("a layout of segments", () => {
       }),
     );
   });
-});
-
-describe("segments of a range", () => {
-  const key = randomBytes(32);
-  const parameters = { segmentLength };
-  const encryptor = new FloeEncryptor(key, Buffer.alloc(0), parameters);
-  const decryptor = new FloeDecryptor(key, Buffer.alloc(0), encryptor.header, parameters);
-  const plaintext = randomBytes(5 * capacity + 9);
-  const toEncrypt = encryptionLayout(plaintext.length, measures);
-  /** What becomes of the bytes of a layout's source, range by range. */
-  const transformed = (layout: SegmentLayout, bytes: Buffer, step: number) =>
-    Buffer.concat(
-      [...rangesOf(layout, step)].flatMap((range) => {
-        const { offset, length } = sourceBytes(layout, range);
-        const floe = layout.direction === "encrypt" ? encryptor.segments : decryptor.segments;
-        return transformSegments(floe, layout, range, bytes.subarray(offset, offset + length));
-      }),
-    );
-  const encrypted = Buffer.concat([Buffer.alloc(preambleLength), transformed(toEncrypt, plaintext, 150)]);
-  const decrypted = (bytes: Buffer) => transformed(decryptionLayout(bytes.length, measures), bytes, 250);
-
-  it("come back as they were", () => {
-    expect(encrypted.length).toBe(toEncrypt.target.end);
-    expect(decrypted(encrypted).equals(plaintext)).toBe(true);
-    for (const size of [0, capacity]) {
-      const layout = encryptionLayout(size, measures);
-      expect(
-        decrypted(Buffer.concat([Buffer.alloc(preambleLength), transformed(layout, plaintext, 1)])).equals(
-          plaintext.subarray(0, size),
-        ),
-      ).toBe(true);
-    }
-  });
-
-  const cut = { code: "ERR_RECORDING_TRUNCATED", message: "the recording ends before its last segment" };
-  const changed = (message: string) => ({ code: "ERR_RECORDING_TAMPERED", message });
-  const said = (lengthField: number) => {
-    const copy = Buffer.from(encrypted);
-    copy.writeUInt32BE(lengthField, preambleLength + 5 * segmentLength);
-    return copy;
-  };
-  it.each<[string, Buffer, { code: string; message: string }]>([
-    ["one byte is missing", encrypted.subarray(0, -1), cut],
-    ["31 bytes of the last are left", encrypted.subarray(0, preambleLength + 5 * segmentLength + 31), cut],
-    ["3 bytes of the last are left", encrypted.subarray(0, preambleLength + 5 * segmentLength + 3), cut],
-    ["32 bytes of an inner one are left", encrypted.subarray(0, preambleLength + 4 * segmentLength + 32), cut],
-    ["a whole inner one is the last", encrypted.subarray(0, preambleLength + 5 * segmentLength), cut],
-    ["the last claims to be longer", said(9 + 32 + 1), cut],
-    ["the last claims to be shorter", said(9 + 32 - 1), changed("bytes follow the recording's last segment")],
-    [
-      "a byte follows",
-      Buffer.concat([encrypted, Buffer.alloc(1)]),
-      changed("bytes follow the recording's last segment"),
-    ],
-    [
-      "a segment follows",
-      Buffer.concat([encrypted, Buffer.alloc(segmentLength)]),
-      changed("segment 5 has the wrong length"),
-    ],
-    [
-      "the last one was changed",
-      Buffer.concat([encrypted.subarray(0, -1), Buffer.from([encrypted.at(-1)! ^ 1])]),
-      changed("segment 5 was changed"),
-    ],
-  ])("are refused where %s", (_what, bytes, error) =>
-    expect(() => decrypted(bytes)).toThrow(expect.objectContaining(error) as Error),
-  );
 });
