@@ -1,22 +1,20 @@
 import type { RecordingKeyStoreError } from "../errors.js";
 
-/**
- * A recording's data key, lent to whoever decrypts it, term by term. What is derived from it lives no longer than the term.
- */
+/** A lease on the data key of a recording. Nothing derived from the key outlives the lease. */
 export interface DataKeyLease {
   /**
-   * The data key, 32 bytes, in a buffer that the caller wipes. The first call begins the first term with what is at hand;
-   * every later one begins a new term, and so asks custody and perhaps KMS.
-   * Rejects when the key may no longer be used.
+   * The data key, 32 bytes, in a buffer that the caller wipes. The first call starts the lease with the key at hand; each
+   * later call renews it, and so asks custody and perhaps KMS.
+   * @throws RecordingKeyStoreError when the key may no longer be used
    */
   dataKey(signal?: AbortSignal): Promise<Buffer>;
-  /** Whether the term still runs; cheap, and asked before each segment is opened. */
+  /** Whether the lease is valid. Cheap: called before each segment is opened. */
   valid(): boolean;
   /**
-   * Calls `ended` whenever a term runs out while nobody asks, and, with an error, when keys are forgotten: then there is
-   * no further term. Whatever was derived from the data key must be wiped in that call.
+   * Calls `ended` whenever the lease ends while nobody asks, and, with an error, when keys are forgotten: then it can't be
+   * renewed. The callback wipes everything derived from the data key.
    */
   onEnd(ended: (error?: RecordingKeyStoreError) => void): void;
-  /** Ends the lease. Called once in every outcome. */
+  /** Releases the lease. Called once in every outcome. */
   release(): void;
 }
