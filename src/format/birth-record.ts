@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { decodeFields, encodeFields, type Field } from "./fields.js";
 import { RecordingKeyStoreError, type ErrorCode } from "../errors.js";
+import { defined } from "../util/defined.js";
 import { kmsAliasArnProblem } from "../kms/arn.js";
 import { contextKeyNameRule, organizationIdRule } from "../kms/context-keys.js";
 import {
@@ -13,7 +14,7 @@ import {
 } from "./vocabulary.js";
 
 /**
- * What is fixed about a key pair when it is made. Its canonical bytes are hashed into the encryption context of every
+ * What is fixed about a key pair when it is made. The digest of its canonical bytes is in the encryption context of every
  * KMS call about the pair, so KMS itself vouches for each field (`docs/FORMAT.md`, "Birth record").
  */
 export interface BirthRecord {
@@ -22,18 +23,18 @@ export interface BirthRecord {
   /** Position in the organization's history, from 1 to 2^53 - 2, so that the next pair's is a safe integer too. */
   readonly sequence: number;
   readonly spec: KeyPairSpec;
-  /** Milliseconds since the Unix epoch. */
+  /** In ms since the Unix epoch. */
   readonly createdAt: number;
   /** SHA-256 of the previous pair's birth record; absent for the first pair. */
   readonly previousDigest?: Buffer;
   readonly kmsKeyAliasArn: string;
   readonly periodicKeyChange: PeriodicKeyChange;
-  /** From when the slots of the periodic change are counted; milliseconds since the Unix epoch. */
+  /** Start of the periodic change's slots, in ms since the Unix epoch. */
   readonly scheduleAnchor: number;
-  /** Name under which the organization's id stands in the KMS encryption context. */
+  /** Name of the organization's id in the KMS encryption context. */
   readonly contextKeyName: string;
   readonly purpose: KeyPairPurpose;
-  /** Absent in records that an earlier version made, and where a later one gives a reason that this one does not know. */
+  /** Absent in records of earlier versions, and for reasons of later ones that this version does not know. */
   readonly reason?: KeyPairReason;
 }
 
@@ -58,12 +59,12 @@ const tags = {
 } as const;
 const criticality = new Map(Object.values(tags).map((tag) => [tag as number, tag !== tags.reason]));
 
-/** Ids under which every store takes a record. */
+/** Ids that every store accepts. */
 const keyPairIdPattern = /^[A-Za-z0-9_-]{1,64}$/;
-/** Latest time that a `Date` can hold, ms since the Unix epoch. */
+/** Latest time that a `Date` can hold, in ms since the Unix epoch. */
 const latestTime = 8_640_000_000_000_000;
 
-/** @throws RecordingKeyStoreError as {@link decodeBirthRecord}, for a record that no reader would take */
+/** Encodes a birth record. @throws RecordingKeyStoreError as {@link decodeBirthRecord}, for one that it would refuse */
 export function encodeBirthRecord(record: BirthRecord): Buffer {
   const checked = checkRecord(record);
   const fields: Field[] = [];
@@ -84,8 +85,7 @@ export function encodeBirthRecord(record: BirthRecord): Buffer {
 }
 
 /**
- * The one reader of birth records: whoever calls it, what it gives keeps every rule of `docs/FORMAT.md`.
- *
+ * Decodes a birth record. The result keeps every rule of `docs/FORMAT.md`.
  * @throws RecordingKeyStoreError `ERR_FORMAT_INVALID` naming field and rule, `ERR_FORMAT_TOO_NEW`
  */
 export function decodeBirthRecord(bytes: Uint8Array): BirthRecord {
@@ -123,26 +123,25 @@ export function decodeBirthRecord(bytes: Uint8Array): BirthRecord {
     sequence: integer(tags.sequence),
     spec: text(tags.spec),
     createdAt: integer(tags.createdAt),
-    ...(previousDigest ? { previousDigest: Buffer.from(previousDigest) } : {}),
     kmsKeyAliasArn: text(tags.kmsKeyAliasArn),
     periodicKeyChange: text(tags.periodicKeyChange),
     scheduleAnchor: integer(tags.scheduleAnchor),
     contextKeyName: text(tags.contextKeyName),
     purpose: text(tags.purpose),
-    ...(reason ? { reason } : {}),
+    ...defined({ previousDigest: previousDigest && Buffer.from(previousDigest), reason }),
   });
 }
 
-/** SHA-256 of the birth record's canonical bytes: the pair's name wherever it must not be forged. */
+/** SHA-256 of a birth record's canonical bytes: the pair's name wherever it must not be forged. */
 export function birthRecordDigest(bytes: Uint8Array): Buffer {
   return createHash("sha256").update(bytes).digest();
 }
 
-/** A record whose words need not be ones that this version knows. */
+/** A record whose words may be unknown to this version. */
 type UncheckedRecord = Omit<BirthRecord, "spec" | "periodicKeyChange" | "purpose"> &
   Readonly<Record<"spec" | "periodicKeyChange" | "purpose", string>>;
 
-/** Holds readers and makers to the same rules, so that nobody writes what nobody can read. */
+/** Holds encoder and decoder to the same rules, so that nobody writes what nobody can read. */
 function checkRecord(record: UncheckedRecord): BirthRecord {
   const known = {
     spec: knownWord("spec", record.spec, keyPairSpecs),
@@ -155,7 +154,7 @@ function checkRecord(record: UncheckedRecord): BirthRecord {
   return { ...record, ...known };
 }
 
-/** The rule that each field breaks, in plain words. */
+/** The rule that each field breaks, worded for a message. */
 function problemsOf(record: UncheckedRecord): Partial<Record<keyof BirthRecord, string | undefined>> {
   const { organizationId, keyPairId, sequence, createdAt, scheduleAnchor, contextKeyName, reason } = record;
   const isPosition = sequence >= 1 && Number.isSafeInteger(sequence) && Number.isSafeInteger(sequence + 1);
@@ -172,7 +171,7 @@ function problemsOf(record: UncheckedRecord): Partial<Record<keyof BirthRecord, 
   };
 }
 
-/** Holds for an absent reason too, which says nothing. */
+/** True for an absent reason too. */
 function isReason(reason: KeyPairReason | undefined): boolean {
   return reason === undefined || keyPairReasons.includes(reason);
 }

@@ -1,6 +1,6 @@
 import { RecordingKeyStoreError } from "../errors.js";
 
-/** Of the recording itself, as against the keys, the source or the signal. */
+/** Whether an error is about the recording itself, as against its keys, its source or the caller's signal. */
 export function isDamage(error: unknown): error is RecordingKeyStoreError {
   return (
     error instanceof RecordingKeyStoreError &&

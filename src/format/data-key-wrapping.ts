@@ -21,21 +21,21 @@ import type { KeyPairSpec } from "./vocabulary.js";
 /** Length of a recording's data key in bytes (AES-256). */
 export const dataKeyLength = 32;
 
-/** The public half of a pair: wraps data keys. Holds no secret. */
+/** Public half of a key pair. Holds no secret. */
 export interface WrappingKey {
   wrap(dataKey: Uint8Array): Buffer;
 }
 
-/** The private half of a pair, as a native key object that OpenSSL cleanses when it is freed. */
+/** Private half of a key pair, in a native key object that OpenSSL cleanses when it is freed. */
 export interface UnwrappingKey {
-  /** The 32-byte data key, in a buffer of its own for the caller to wipe. @throws `ERR_RECORDING_TAMPERED` */
+  /** The data key, 32 bytes, in a buffer that the caller wipes. @throws RecordingKeyStoreError `ERR_RECORDING_TAMPERED` */
   unwrap(wrappedDataKey: Uint8Array): Buffer;
-  /** The public half in the form the pair's record stores: 32 raw bytes (X25519) or SPKI DER (RSA). */
+  /** Public half as the pair's record stores it: 32 raw bytes (X25519) or SPKI DER (RSA). */
   readonly publicKey: Buffer;
 }
 
 /**
- * Parses and checks a public key: 32 raw bytes (X25519), or SPKI DER (RSA).
+ * Imports and checks a public key: 32 raw bytes (X25519), or SPKI DER (RSA).
  * @throws TypeError if it is malformed, of low order, or not what `spec` says
  */
 export function importWrappingKey(spec: KeyPairSpec, bytes: Uint8Array): WrappingKey {
@@ -51,7 +51,7 @@ export function importWrappingKey(spec: KeyPairSpec, bytes: Uint8Array): Wrappin
 }
 
 /**
- * Parses a private key: 32 raw bytes (X25519), or PKCS#8 DER (RSA). Leaves `bytes` to its owner.
+ * Imports a private key: 32 raw bytes (X25519), or PKCS#8 DER (RSA). Leaves `bytes` to its owner.
  * @throws TypeError if it is malformed or not what `spec` says
  */
 export function importUnwrappingKey(spec: KeyPairSpec, bytes: Uint8Array): UnwrappingKey {

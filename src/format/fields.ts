@@ -1,11 +1,11 @@
 import { RecordingKeyStoreError } from "../errors.js";
 
 /**
- * The one binary encoding of this library, used for recording headers and birth records (`docs/FORMAT.md`):
- * a sequence of `tag (u16) | length (u16) | value`, big-endian, tags strictly ascending. There is exactly one encoding
- * of a set of fields, so bytes can be compared, hashed and authenticated as they are.
+ * A field of a recording header or birth record (`docs/FORMAT.md`). Fields are encoded as a sequence of
+ * `tag (u16) | length (u16) | value`, big-endian, tags strictly ascending. A set of fields has exactly one encoding, so
+ * bytes can be compared, hashed and authenticated as they are.
  *
- * The top bit of a tag is its critical bit: a reader that does not know such a field must refuse the whole.
+ * The top bit of a tag is its critical bit: a reader that does not know such a field refuses the whole.
  */
 export interface Field {
   /** 1 to 0x7fff. */
@@ -15,11 +15,11 @@ export interface Field {
 }
 
 const criticalBit = 0x8000;
-/** Of tag and length, bytes. */
+/** Length of a field before its value, in bytes. */
 export const fieldPrefixLength = 4;
 const maxValueLength = 0xffff;
 
-/** Fields must come in ascending order of tag; a mistake here is a bug of the caller, not bad input. */
+/** Encodes fields. @throws RangeError for a tag out of order or too long a value: bugs of the caller, not bad input */
 export function encodeFields(fields: readonly Field[]): Buffer {
   const parts: Uint8Array[] = [];
   let previousTag = 0;
@@ -36,11 +36,10 @@ export function encodeFields(fields: readonly Field[]): Buffer {
 }
 
 /**
- * Reads what {@link encodeFields} writes, into views of `bytes` by tag. Unknown fields without the critical bit are
- * skipped.
+ * Decodes what {@link encodeFields} writes, into views of `bytes` by tag. Skips unknown fields without the critical bit.
  *
  * @param criticality - for each known tag, whether its critical bit must be set; the other form is not canonical
- * @param what - names the structure in error messages
+ * @param what - name of the structure in error messages
  * @throws RecordingKeyStoreError `ERR_FORMAT_INVALID` for anything not canonical, `ERR_FORMAT_TOO_NEW` for an unknown
  * critical field
  */

@@ -4,8 +4,8 @@ import { tampered } from "./damage.js";
 import { floeHeaderLength, segmentOverhead } from "./segments.js";
 
 /*
- * FLOE, Fast Lightweight Online Encryption (c2sp.org/FLOE): AES-256-GCM segments, keys by HKDF-Expand-SHA-384. A core
- * without I/O: bytes in, bytes out, one segment at a time.
+ * FLOE, Fast Lightweight Online Encryption (c2sp.org/FLOE): AES-256-GCM segments, keys by HKDF-Expand-SHA-384. Without
+ * I/O: bytes in, bytes out, one segment at a time.
  */
 
 const aeadId = 0;
@@ -15,22 +15,21 @@ const headerTagLength = 32;
 const aeadKeyLength = 32;
 export const aeadIvLength = 12;
 export const tagLength = 16;
-/** Bytes. */
 export const messageKeyLength = 48;
-/** What stands for the length in every segment but the last. */
+/** Length field of every segment but the last. */
 const notLast = 0xffffffff;
 /** 2^20 segments share one AEAD key. Only known-answer tests use another value. */
 const defaultRotationMask = 20;
 const maxSegments = 2 ** 40;
-/** Without it Node takes tags of 4 bytes, too. */
+/** Without it Node accepts tags of 4 bytes. */
 const gcmOptions = { authTagLength: tagLength } as const;
-/** How many random IVs are drawn at once. */
-const ivsDrawn = 32;
+/** Number of random IVs drawn at once. */
+const ivsPerDraw = 32;
 
-/** Where a segment's ciphertext begins: after length field and IV, bytes. */
-const segmentPrefixLength = 4 + aeadIvLength;
+/** Length of a segment before its ciphertext, in bytes: length field and IV. */
+export const segmentPrefixLength = 4 + aeadIvLength;
 
-/** One encrypted segment in its parts, at least 32 bytes together; the ciphertext may lie in several buffers. */
+/** An encrypted segment in its parts, together at least 32 bytes. The ciphertext may lie in several buffers. */
 export interface SegmentParts {
   readonly lengthField: number;
   /** 12 bytes. */
@@ -40,7 +39,7 @@ export interface SegmentParts {
   readonly tag: Buffer;
 }
 
-/** The parts of an encrypted segment, of at least 32 bytes, that lies in one buffer. */
+/** The parts of an encrypted segment of at least 32 bytes that lies in one buffer. */
 export function segmentParts(segment: Buffer): SegmentParts {
   const end = segment.length - tagLength;
   return {
@@ -52,7 +51,7 @@ export function segmentParts(segment: Buffer): SegmentParts {
 }
 
 export interface FloeParameters {
-  /** ENC_SEG_LEN, bytes. */
+  /** ENC_SEG_LEN, in bytes. */
   readonly segmentLength: number;
   readonly rotationMask?: number;
 }
@@ -67,14 +66,14 @@ function encodeParameters(segmentLength: number): Buffer {
   return bytes;
 }
 
-/** What every derivation of one message takes in besides a key. Public. */
+/** What every key derivation of a message depends on besides its key. No secret. */
 interface Derivation {
   readonly parameters: Buffer;
   readonly iv: Uint8Array;
   readonly aad: Uint8Array;
 }
 
-/** FLOE_KDF: HKDF-Expand(key, params || iv || purpose || aad). Its outputs are never longer than one HMAC, so that is one call. */
+/** FLOE_KDF: HKDF-Expand(key, params || iv || purpose || aad). No output is longer than one HMAC, so one HMAC it is. */
 function derive(
   key: Uint8Array,
   { parameters, iv, aad }: Derivation,
@@ -90,7 +89,7 @@ function derive(
   return derived;
 }
 
-/** Which message segments belong to; no secret. */
+/** The message that segments belong to. Holds no secret. */
 export interface FloeMessage {
   /** Associated data of the whole message. */
   readonly aad: Uint8Array;
@@ -99,7 +98,7 @@ export interface FloeMessage {
   readonly parameters: FloeParameters;
 }
 
-/** Encrypts and decrypts the segments of one message at any position. Several threads may each have their own. */
+/** Encrypts and decrypts the segments of a message, at any position. Each thread has its own. */
 export class FloeSegments {
   readonly message: FloeMessage;
   readonly #segmentLength: number;
@@ -109,9 +108,9 @@ export class FloeSegments {
   #segmentKey: Buffer | undefined;
   #segmentKeyIndex = -1;
   readonly #segmentAad = Buffer.alloc(9);
-  /** Random IVs, each used once. */
+  /** Random IVs that are left, each for one segment. */
   #ivs = Buffer.alloc(0);
-  #drewIvs = false;
+  #hasDrawn = false;
   #closed = false;
 
   /** @param messageKey - {@link messageKeyLength} bytes, left to its owner */
@@ -124,15 +123,15 @@ export class FloeSegments {
     this.#keySpan = 2 ** rotationMask;
   }
 
-  /** Copies the message key for another thread. Whoever owns `target` wipes it. */
+  /** Copies the message key for another thread. The owner of `target` wipes it. */
   copyMessageKey(target: Uint8Array): void {
     if (this.#closed) throw new RangeError("FLOE: no keys any more");
     target.set(this.#messageKey);
   }
 
   /**
-   * One encrypted segment, as pieces to be written in order. `parts` together are the segment's plaintext: exactly
-   * `segmentLength - 32` bytes, or up to that many for the last one.
+   * Encrypts a segment, into pieces to be written in order.
+   * @param parts - the segment's plaintext: exactly `segmentLength - 32` bytes together, at most that many for the last
    */
   encrypt(parts: readonly Uint8Array[], position: number, last: boolean): Buffer[] {
     const size = parts.reduce((sum, part) => sum + part.length, 0);
@@ -153,8 +152,8 @@ export class FloeSegments {
   }
 
   /**
-   * Plaintext of one whole encrypted segment, in as many pieces as its ciphertext came. GCM hands out plaintext before the
-   * tag is checked; this does not.
+   * Decrypts a whole segment, into as many pieces as its ciphertext has. GCM hands out plaintext before it has checked the
+   * tag; this does not.
    * @throws RecordingKeyStoreError `ERR_RECORDING_TAMPERED`
    */
   decrypt({ lengthField, iv, ciphertext, tag }: SegmentParts, position: number, last: boolean): Buffer[] {
@@ -179,25 +178,28 @@ export class FloeSegments {
     return plaintext;
   }
 
-  /** Wipes the keys; no further segment. */
+  /** Wipes the keys. No segment can follow. */
   destroy(): void {
     this.#closed = true;
     wipe(this.#messageKey, this.#segmentKey);
     this.#segmentKey = undefined;
   }
 
-  /** Asking for 12 random bytes costs a tenth of a segment's encryption. The first are drawn alone: many recordings are short. */
+  /**
+   * Drawing 12 random bytes costs a tenth of a segment's encryption, so they are drawn in bulk. The first IV is drawn
+   * alone: many recordings are short.
+   */
   #nextIv(): Buffer {
     if (this.#ivs.length === 0) {
-      this.#ivs = randomBytes((this.#drewIvs ? ivsDrawn : 1) * aeadIvLength);
-      this.#drewIvs = true;
+      this.#ivs = randomBytes((this.#hasDrawn ? ivsPerDraw : 1) * aeadIvLength);
+      this.#hasDrawn = true;
     }
     const iv = this.#ivs.subarray(0, aeadIvLength);
     this.#ivs = this.#ivs.subarray(aeadIvLength);
     return iv;
   }
 
-  /** DERIVE_KEY, kept until the position leaves its span. */
+  /** DERIVE_KEY, cached until the position leaves the key's span. */
   #keyFor(position: number): Buffer {
     const index = Math.floor(position / this.#keySpan);
     if (this.#segmentKey && index === this.#segmentKeyIndex) return this.#segmentKey;
@@ -221,32 +223,32 @@ function ivOf(header: Uint8Array): Buffer {
   return Buffer.from(header).subarray(10, 10 + floeIvLength);
 }
 
-/** The message key and the header tag, derived from the data key. */
-function begin(key: Uint8Array, derivation: Derivation): { messageKey: Buffer; headerTag: Buffer } {
+/** Derives the message key and the header tag from the data key. */
+function deriveMessageKey(key: Uint8Array, derivation: Derivation): { messageKey: Buffer; headerTag: Buffer } {
   return {
     messageKey: derive(key, derivation, "MESSAGE_KEY:", undefined, messageKeyLength),
     headerTag: derive(key, derivation, "HEADER_TAG:", undefined, headerTagLength),
   };
 }
 
-/** Encrypts segment after segment. */
+/** Encrypts the segments of a message in order. */
 export class FloeEncryptor {
-  /** The FLOE header, 74 bytes, to be written before the segments. */
+  /** The FLOE header, 74 bytes, written before the segments. */
   readonly header: Buffer;
-  /** The same message's segments at any position, for those who know how many there will be. */
+  /** The same segments at any position, for callers that know their number in advance. */
   readonly segments: FloeSegments;
   #position = 0;
 
   /** @param key - 32 bytes, left to its owner */
   constructor(key: Uint8Array, aad: Uint8Array, parameters: FloeParameters) {
     const derivation = { parameters: encodeParameters(parameters.segmentLength), iv: randomBytes(floeIvLength), aad };
-    const { messageKey, headerTag } = begin(key, derivation);
+    const { messageKey, headerTag } = deriveMessageKey(key, derivation);
     this.header = Buffer.concat([derivation.parameters, derivation.iv, headerTag]);
     this.segments = new FloeSegments(messageKey, { aad, header: this.header, parameters });
     wipe(messageKey);
   }
 
-  /** The next segment; see {@link FloeSegments.encrypt}. After the last one the keys are gone. */
+  /** Encrypts the next segment, as {@link FloeSegments.encrypt} does. Wipes the keys after the last one. */
   segment(parts: readonly Uint8Array[], last: boolean): Buffer[] {
     const pieces = this.segments.encrypt(parts, this.#position, last);
     this.#position += 1;
@@ -254,13 +256,13 @@ export class FloeEncryptor {
     return pieces;
   }
 
-  /** Wipes the keys; no further segment. */
+  /** Wipes the keys. No segment can follow. */
   destroy(): void {
     this.segments.destroy();
   }
 }
 
-/** Decrypts segments, in order or at any position. */
+/** Decrypts the segments of a message, at any position. */
 export class FloeDecryptor {
   readonly segments: FloeSegments;
 
@@ -272,7 +274,7 @@ export class FloeDecryptor {
   constructor(key: Uint8Array, aad: Uint8Array, header: Uint8Array, parameters: FloeParameters) {
     const bytes = Buffer.from(header);
     const derivation = { parameters: encodeParameters(parameters.segmentLength), iv: ivOf(bytes), aad };
-    const { messageKey, headerTag } = begin(key, derivation);
+    const { messageKey, headerTag } = deriveMessageKey(key, derivation);
     this.segments = new FloeSegments(messageKey, { aad, header: bytes, parameters });
     wipe(messageKey);
     const fits = bytes.length === floeHeaderLength && bytes.subarray(0, 10).equals(derivation.parameters);
@@ -281,18 +283,18 @@ export class FloeDecryptor {
     throw tampered("the recording's header was changed, or belongs to another payload");
   }
 
-  /** See {@link FloeSegments.decrypt}. @throws RecordingKeyStoreError `ERR_RECORDING_TAMPERED` */
+  /** Decrypts a segment, as {@link FloeSegments.decrypt} does. @throws RecordingKeyStoreError `ERR_RECORDING_TAMPERED` */
   segment(pieces: SegmentParts, position: number, last: boolean): Buffer[] {
     return this.segments.decrypt(pieces, position, last);
   }
 
-  /** Wipes the keys; no further segment. */
+  /** Wipes the keys. No segment can follow. */
   destroy(): void {
     this.segments.destroy();
   }
 }
 
-/** Whether the length field of a segment says that it is not the last one. */
+/** Whether a segment is not the last one, by its length field. */
 export function isInnerSegment(lengthField: number | undefined): boolean {
   return lengthField === notLast;
 }

@@ -1,20 +1,22 @@
 import { decodeFields, encodeFields, fieldPrefixLength, type Field } from "./fields.js";
 import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
+import { segmentPrefixLength } from "./floe.js";
 import { isMetadataSectionLength } from "./metadata.js";
 import { decodeJsonObject, encodeJsonObject, type Metadata } from "./canonical-json.js";
+import { defined } from "../util/defined.js";
 import { floeHeaderLength, maxSegmentLength, minSegmentLength } from "./segments.js";
 
-/** One wrapped data key, and what is needed to find or unwrap the private half that opens it. */
+/** A wrapped data key, and what it takes to find or unwrap the private half that opens it. */
 export interface HeaderRecipient {
-  /** Canonical bytes of the pair's birth record. */
+  /** The pair's birth record, in canonical bytes. */
   readonly birthRecord: Uint8Array;
   readonly wrappedDataKey: Uint8Array;
-  /** Present together with `wrappedPrivateKey`, or not at all. */
+  /** Present if and only if `wrappedPrivateKey` is. */
   readonly kmsKeyArn?: string;
   readonly wrappedPrivateKey?: Uint8Array;
 }
 
-/** What stands before the payload, readable by anyone and authenticated by the payload (`docs/FORMAT.md`). */
+/** Header of a recording, readable by anyone and authenticated by the payload (`docs/FORMAT.md`). */
 export interface RecordingHeader {
   readonly organizationId: string;
   readonly recordingId: string;
@@ -25,22 +27,22 @@ export interface RecordingHeader {
   readonly segmentLength: number;
   readonly confirmation: "confirmed" | "unconfirmed";
   readonly publicMetadata?: Metadata;
-  /** Length in bytes of the encrypted metadata between header and payload, if there is any. */
+  /** Length of the encrypted metadata between header and payload, in bytes. Absent if there is none. */
   readonly metadataLength?: number;
 }
 
-/** A header, and the encrypted metadata that belongs to it. */
+/** A header with its decrypted metadata. */
 export interface OpenedHeader extends RecordingHeader {
   readonly metadata?: Metadata;
 }
 
 const magic = Buffer.from("RKSREC", "latin1");
 const version = 1;
-/** Magic, version (u16), length of the fields (u32). */
+/** Length of magic (6 bytes), version (u16) and length of the fields (u32), in bytes. */
 export const headerPrefixLength = 12;
 const maxHeaderLength = 32_768;
 const maxRecipients = 8;
-/** Of public metadata, as JSON text in UTF-8, bytes. */
+/** Longest public metadata as JSON text in UTF-8, in bytes. */
 const maxPublicMetadata = 8_192;
 const confirmations = ["confirmed", "unconfirmed"] as const;
 
@@ -56,7 +58,7 @@ const tags = {
   padding: 10,
 } as const;
 const notCritical: readonly string[] = ["confirmation", "publicMetadata", "padding"];
-/** Tag 9 is kept for a recorder's signature. */
+/** Tag 9 is reserved for a recorder's signature. */
 const criticality = new Map<number, boolean>(
   Object.entries(tags).map(([name, tag]) => [tag, !notCritical.includes(name)]),
 );
@@ -87,9 +89,7 @@ export function encodeHeader(header: RecordingHeader): Buffer {
   if (header.metadataLength !== undefined)
     fields.push({ tag: tags.metadataLength, critical: true, value: u32(header.metadataLength) });
   const unpadded = encodeFields(fields);
-  const padding = paddingBehind(
-    headerPrefixLength + unpadded.length + fieldPrefixLength + (header.metadataLength ?? 0),
-  );
+  const padding = paddingAfter(headerPrefixLength + unpadded.length + fieldPrefixLength + (header.metadataLength ?? 0));
   const padded = encodeFields([{ tag: tags.padding, critical: false, value: Buffer.alloc(padding) }]); // the highest tag
   const length = unpadded.length + padded.length;
   if (headerPrefixLength + length > maxHeaderLength)
@@ -101,24 +101,22 @@ export function encodeHeader(header: RecordingHeader): Buffer {
   return Buffer.concat([prefix, unpadded, padded]);
 }
 
-/** To what the ciphertext of every segment is aligned in the recording; AES-GCM loses a seventh of its speed without. */
+/** Alignment of every segment's ciphertext in the recording, in bytes. Without it AES-GCM loses a seventh of its speed. */
 const alignment = 32;
-/** A segment's length field and IV. */
-const beforeSegmentCiphertext = 4 + 12;
 
-/** How many bytes more before the FLOE header bring the first ciphertext, and so every one after it, to the alignment. */
-function paddingBehind(length: number): number {
-  return (alignment - ((length + floeHeaderLength + beforeSegmentCiphertext) % alignment)) % alignment;
+/** Number of bytes between the first `length` and the FLOE header that align the first ciphertext, and so all others. */
+function paddingAfter(length: number): number {
+  return (alignment - ((length + floeHeaderLength + segmentPrefixLength) % alignment)) % alignment;
 }
 
-/** @throws RecordingKeyStoreError `ERR_FORMAT_INVALID` if what is there of the first bytes is no recording's beginning */
+/** @throws RecordingKeyStoreError `ERR_FORMAT_INVALID` if no recording begins with the bytes of `prefix` */
 export function checkMagic(prefix: Buffer): void {
   if (!magic.subarray(0, prefix.length).equals(prefix.subarray(0, magic.length)))
     throw invalid("this is not an encrypted recording");
 }
 
 /**
- * Length in bytes of the whole header, from its first 12 bytes. Checked before any memory is taken for it.
+ * Length of the whole header in bytes, from its first 12 bytes. Checked before memory is allocated for it.
  * @throws RecordingKeyStoreError `ERR_FORMAT_INVALID`, `ERR_FORMAT_TOO_NEW`
  */
 export function headerLengthOf(prefix: Buffer): number {
@@ -135,7 +133,7 @@ export function headerLengthOf(prefix: Buffer): number {
   return length;
 }
 
-/** Reads a whole header. @throws RecordingKeyStoreError `ERR_FORMAT_INVALID`, `ERR_FORMAT_TOO_NEW` */
+/** Decodes a whole header. @throws RecordingKeyStoreError `ERR_FORMAT_INVALID`, `ERR_FORMAT_TOO_NEW` */
 export function decodeHeader(bytes: Buffer): RecordingHeader {
   if (bytes.length < headerPrefixLength || headerLengthOf(bytes) !== bytes.length)
     throw invalid("its header is cut short");
@@ -152,7 +150,7 @@ export function decodeHeader(bytes: Buffer): RecordingHeader {
   if (metadataLength && !isMetadataSectionLength(sectionLength))
     throw invalid(`its metadata's length ${sectionLength} is out of range`);
   if (
-    paddingBehind(bytes.length + sectionLength) !== 0 ||
+    paddingAfter(bytes.length + sectionLength) !== 0 ||
     padding.length >= alignment ||
     padding.some((byte) => byte !== 0)
   )
@@ -164,8 +162,10 @@ export function decodeHeader(bytes: Buffer): RecordingHeader {
     recipients: decodeRecipients(required(fields, tags.recipients, "recording header")),
     segmentLength,
     confirmation,
-    ...(publicMetadata ? { publicMetadata: decodePublicMetadata(publicMetadata) } : {}),
-    ...(metadataLength ? { metadataLength: sectionLength } : {}),
+    ...defined({
+      publicMetadata: publicMetadata && decodePublicMetadata(publicMetadata),
+      metadataLength: metadataLength && sectionLength,
+    }),
   };
 }
 
@@ -200,9 +200,10 @@ function decodeRecipients(bytes: Buffer): HeaderRecipient[] {
     recipients.push({
       birthRecord: Buffer.from(required(fields, recipientTags.birthRecord, what)),
       wrappedDataKey: Buffer.from(required(fields, recipientTags.wrappedDataKey, what)),
-      ...(kmsKeyArn && wrappedPrivateKey
-        ? { kmsKeyArn: utf8(kmsKeyArn), wrappedPrivateKey: Buffer.from(wrappedPrivateKey) }
-        : {}),
+      ...defined({
+        kmsKeyArn: kmsKeyArn && utf8(kmsKeyArn),
+        wrappedPrivateKey: wrappedPrivateKey && Buffer.from(wrappedPrivateKey),
+      }),
     });
     offset = end;
   }

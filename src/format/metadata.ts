@@ -10,18 +10,18 @@ import { tampered } from "./damage.js";
  * (docs/FORMAT.md). It opens without the payload, and the payload without it.
  */
 
-/** Of metadata, as JSON text in UTF-8, bytes. */
+/** Longest metadata as JSON text in UTF-8, in bytes. */
 const maxMetadata = 65_536;
-/** The text is padded with spaces to a multiple of this, bytes, so that its length says little. */
+/** The text is padded with spaces to a multiple of this, so that its length says little. In bytes. */
 const block = 256;
 const space = 0x20;
 const sectionOverhead = floeHeaderLength + segmentOverhead;
-/** Whatever segments the payload has; the longest text just fits. */
+/** The same for every payload. The longest text just fits into one segment. */
 const parameters = { segmentLength: defaultSegmentLength };
-/** Behind the header in the associated data. A header tells its own length, so no header is another one with this behind it. */
+/** Follows the header in the associated data. A header holds its own length, so none is another one followed by this. */
 const label = Buffer.from("recording-keystore metadata v1");
 
-/** @returns what {@link sealMetadata} takes; to be wiped. @throws InvalidInputError, without the content */
+/** Encodes metadata for {@link sealMetadata}. The caller wipes the result. @throws InvalidInputError without the content */
 export function encodeMetadata(metadata: Metadata): Buffer {
   const text = encodeJsonObject("metadata", metadata, maxMetadata);
   const padded = Buffer.alloc(Math.ceil(text.length / block) * block, space);
@@ -30,7 +30,7 @@ export function encodeMetadata(metadata: Metadata): Buffer {
   return padded;
 }
 
-/** Length in bytes of the section for a text that {@link encodeMetadata} made. */
+/** Length of the encrypted section, in bytes. @param encoded - from {@link encodeMetadata} */
 export function metadataSectionLength(encoded: Uint8Array): number {
   return encoded.length + sectionOverhead;
 }
@@ -40,13 +40,16 @@ export function isMetadataSectionLength(length: number): boolean {
   return text >= block && text <= maxMetadata && text % block === 0;
 }
 
-/** @param encoded - of {@link encodeMetadata}; left to its owner, as is the data key */
+/** Encrypts metadata. @param encoded - from {@link encodeMetadata}; left to its owner, as is the data key */
 export function sealMetadata(encoded: Buffer, header: Buffer, dataKey: Uint8Array): Buffer {
   const floe = new FloeEncryptor(dataKey, Buffer.concat([header, label]), parameters);
   return Buffer.concat([floe.header, ...floe.segment([encoded], true)]);
 }
 
-/** @throws RecordingKeyStoreError `ERR_RECORDING_TAMPERED`; `ERR_FORMAT_INVALID` for a genuine section that is not canonical */
+/**
+ * Decrypts metadata.
+ * @throws RecordingKeyStoreError `ERR_RECORDING_TAMPERED`; `ERR_FORMAT_INVALID` for a genuine section that is not canonical
+ */
 export function openMetadata(section: Buffer, header: Buffer, dataKey: Uint8Array): Metadata {
   const floe = openFloe(section.subarray(0, floeHeaderLength), header, dataKey);
   try {
