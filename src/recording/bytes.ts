@@ -3,7 +3,7 @@ import { RecordingEncryptor, type EncryptRequest } from "./encryptor.js";
 import type { FloeSegments } from "../format/floe.js";
 import { freeBuffers } from "../util/free-buffers.js";
 import type { OpenedHeader } from "../format/header.js";
-import type { SegmentKeys } from "./segment-keys.js";
+import type { SegmentAccess } from "./segment-keys.js";
 import { yieldToEventLoop } from "../util/event-loop.js";
 import {
   decryptionLayout,
@@ -25,7 +25,7 @@ export const stepBytes = 262_144;
 /** One encryption or decryption in memory. */
 export interface BytesJob {
   readonly layout: SegmentLayout;
-  readonly keys: SegmentKeys;
+  readonly keys: SegmentAccess;
   readonly source: Buffer;
   /** As long as the layout's target; filled behind what stands before the segments. */
   readonly target: Buffer;
@@ -59,7 +59,7 @@ export async function decryptBytes(
   const decryptor = await RecordingDecryptor.open(bytesReader(input), { open, signal, salvage: false });
   try {
     const { header } = decryptor;
-    const preambleLength = decryptor.totals().encryptedSize;
+    const { preambleLength } = decryptor;
     const { segmentLength } = header;
     plaintextSizeOf(input.length, { headerLength: preambleLength - floeHeaderLength, segmentLength }); // or it is cut short
     const layout = decryptionLayout(input.length, { preambleLength, segmentLength });

@@ -1,20 +1,12 @@
 import { type RecordingKeyStoreError } from "../errors.js";
-import type { Metadata } from "../format/canonical-json.js";
 import { isDamage, truncated, tampered } from "../format/damage.js";
 import { aeadIvLength, isInnerSegment, tagLength, type FloeDecryptor } from "../format/floe.js";
-import {
-  checkMagic,
-  decodeHeader,
-  headerLengthOf,
-  headerPrefixLength,
-  type OpenedHeader,
-  type RecordingHeader,
-} from "../format/header.js";
-import { openMetadata } from "../format/metadata.js";
-import { floeHeaderLength, segmentOverhead, type StreamTotals } from "../format/segments.js";
+import type { OpenedHeader, RecordingHeader } from "../format/header.js";
+import { segmentOverhead, type StreamTotals } from "../format/segments.js";
 import { wipe } from "../util/secrets.js";
 import type { ByteReader } from "./byte-reader.js";
-import { LeasedFloe, type SegmentKeys } from "./segment-keys.js";
+import { openPreamble, preambleOfStream } from "./preamble.js";
+import type { SegmentAccess, SegmentKeys } from "./segment-keys.js";
 import type { DataKeyLease } from "../format/data-key-lease.js";
 
 /** Finds the data key for a header, after checking that it is the recording the caller expects. */
@@ -33,10 +25,10 @@ const maxBatchBytes = 1_048_576;
 /** An encrypted recording read up to its first segment, whose header has been authenticated. */
 export class RecordingDecryptor {
   readonly header: OpenedHeader;
-  /** Of the encoded header and the encrypted metadata, bytes. */
-  readonly headerLength: number;
+  /** Where segment 0 begins, in bytes. */
+  readonly preambleLength: number;
   readonly #reader: ByteReader;
-  readonly #keys: LeasedFloe;
+  readonly #keys: SegmentKeys;
   readonly #request: DecryptRequest;
   #position = 0;
   #released = false;
@@ -51,47 +43,30 @@ export class RecordingDecryptor {
   private constructor(init: {
     header: OpenedHeader;
     reader: ByteReader;
-    keys: LeasedFloe;
+    keys: SegmentKeys;
     request: DecryptRequest;
-    headerLength: number;
+    preambleLength: number;
   }) {
     this.header = init.header;
     this.#reader = init.reader;
     this.#keys = init.keys;
     this.#request = init.request;
-    this.headerLength = init.headerLength;
-    this.#encryptedSize = init.headerLength + floeHeaderLength;
+    this.preambleLength = init.preambleLength;
+    this.#encryptedSize = init.preambleLength;
   }
 
   /** @throws RecordingKeyStoreError `ERR_FORMAT_*`, `ERR_RECORDING_TRUNCATED`, `ERR_RECORDING_TAMPERED`, and what `open` throws */
   static async open(reader: ByteReader, request: DecryptRequest): Promise<RecordingDecryptor> {
-    const prefix = await reader.read(headerPrefixLength);
-    checkMagic(prefix);
-    if (prefix.length < headerPrefixLength) throw truncated();
-    const rest = await exactly(reader, headerLengthOf(prefix) - headerPrefixLength);
-    const bytes = Buffer.concat([prefix, rest]);
-    const header = decodeHeader(bytes);
-    const section = await exactly(reader, header.metadataLength ?? 0);
-    const floeHeader = await exactly(reader, floeHeaderLength);
-    const message = { header: bytes, floeHeader, segmentLength: header.segmentLength };
-    let metadata: Metadata | undefined;
-    let damage: RecordingKeyStoreError | undefined;
-    const keys = await LeasedFloe.open(await request.open(header), message, request.signal, (dataKey) => {
-      if (section.length === 0) return;
-      try {
-        metadata = openMetadata(section, bytes, dataKey);
-      } catch (error) {
-        if (!request.salvage || !isDamage(error)) throw error;
-        damage = error; // the payload opens without it
-      }
-    });
-    const headerLength = bytes.length + section.length;
+    const preamble = await preambleOfStream(reader);
+    const { header } = preamble;
+    const { signal, salvage } = request;
+    const { keys, metadata, damage } = await openPreamble(preamble, await request.open(header), { signal, salvage });
     const decryptor = new RecordingDecryptor({
       header: metadata ? { ...header, metadata } : header,
       reader,
       keys,
       request,
-      headerLength,
+      preambleLength: preamble.length,
     });
     decryptor.#damage = damage;
     keys.onEnd((forgotten) => {
@@ -201,7 +176,7 @@ export class RecordingDecryptor {
   }
 
   /** For those who read the segments by themselves. They end with {@link destroy}. */
-  get segmentKeys(): SegmentKeys {
+  get segmentKeys(): SegmentAccess {
     const keys = this.#keys;
     const { signal } = this.#request;
     return {
@@ -232,10 +207,4 @@ export class RecordingDecryptor {
     this.#released = true;
     this.#keys.destroy();
   }
-}
-
-async function exactly(reader: ByteReader, length: number): Promise<Buffer> {
-  const bytes = await reader.read(length);
-  if (bytes.length === length) return bytes;
-  throw truncated();
 }

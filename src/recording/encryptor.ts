@@ -1,7 +1,7 @@
 import { wipe } from "../util/secrets.js";
 import { ChunkQueue } from "./chunk-queue.js";
 import { FloeEncryptor } from "../format/floe.js";
-import type { SegmentKeys } from "./segment-keys.js";
+import type { SegmentAccess } from "./segment-keys.js";
 import { sealMetadata } from "../format/metadata.js";
 import { segmentOverhead, type StreamTotals } from "../format/segments.js";
 
@@ -41,7 +41,7 @@ export class RecordingEncryptor {
   }
 
   /** For segments at any position, behind the preamble. */
-  get segmentKeys(): SegmentKeys {
+  get segmentKeys(): SegmentAccess {
     const { segments } = this.#floe;
     return { held: segments, use: async (work) => work(segments) };
   }

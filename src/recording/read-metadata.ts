@@ -1,7 +1,7 @@
 import type { RecordingInput } from "./bodies.js";
 import { isStream } from "./stream-source.js";
 import { RecordingDecryptor, type OpenHeader } from "./decryptor.js";
-import { openHead, readHead } from "./preamble.js";
+import { openPreamble, preambleOfSource } from "./preamble.js";
 import type { OpenedHeader, RecordingHeader } from "../format/header.js";
 import type { RandomAccessSource } from "./random-access-source.js";
 import { bytesReader } from "./byte-reader.js";
@@ -25,10 +25,11 @@ export async function readMetadata(
   { checkNames, open, signal }: MetadataRequest,
 ): Promise<OpenedHeader> {
   if (isSource(input)) {
-    const head = await readHead(input, checkNames, signal);
-    const { keys, metadata } = await openHead(head, await open(head.header), signal);
+    const preamble = await preambleOfSource(input, checkNames, signal);
+    const { header } = preamble;
+    const { keys, metadata } = await openPreamble(preamble, await open(header), { signal });
     keys.destroy();
-    return metadata ? { ...head.header, metadata } : head.header;
+    return metadata ? { ...header, metadata } : header;
   }
   const request = {
     open: async (header: RecordingHeader) => {

@@ -3,35 +3,36 @@ import { type DataKeyLease } from "../format/data-key-lease.js";
 import { FloeDecryptor, type FloeSegments } from "../format/floe.js";
 import { wipe } from "../util/secrets.js";
 
-export interface FloeMessage {
-  /** The whole encoded header; FLOE's associated data. */
-  readonly header: Buffer;
-  /** The FLOE header, 74 bytes. */
-  readonly floeHeader: Buffer;
-  readonly segmentLength: number;
-}
-
-/** Lends the keys of a recording's segments, for one range of them at a time. */
-export interface SegmentKeys {
+/** The keys of a recording's segments, for one range of them at a time. */
+export interface SegmentAccess {
   /** The keys, while nobody need be asked for them. */
   readonly held: FloeSegments | undefined;
   /** Runs `work` without a wait after the keys were had. Rejects when they may no longer be used. */
   use<T>(work: (floe: FloeSegments) => T): Promise<T>;
 }
 
+/** What FLOE's keys depend on besides the data key. */
+interface KeyedPreamble {
+  readonly header: { readonly segmentLength: number };
+  /** FLOE's associated data. */
+  readonly encodedHeader: Buffer;
+  /** 74 bytes. */
+  readonly floeHeader: Buffer;
+}
+
 /** FLOE's keys for one recording, in memory only while custody lends the data key from which they are derived. */
-export class LeasedFloe {
+export class SegmentKeys {
   readonly #lease: DataKeyLease;
-  readonly #message: FloeMessage;
+  readonly #preamble: KeyedPreamble;
   #floe: FloeDecryptor | undefined;
   #first: ((dataKey: Buffer) => void) | undefined;
   #released = false;
   #forgotten: RecordingKeyStoreError | undefined;
   #ended: (forgotten?: RecordingKeyStoreError) => void = () => undefined;
 
-  private constructor(lease: DataKeyLease, message: FloeMessage) {
+  private constructor(lease: DataKeyLease, preamble: KeyedPreamble) {
     this.#lease = lease;
-    this.#message = message;
+    this.#preamble = preamble;
   }
 
   /**
@@ -41,11 +42,11 @@ export class LeasedFloe {
    */
   static async open(
     lease: DataKeyLease,
-    message: FloeMessage,
+    preamble: KeyedPreamble,
     signal?: AbortSignal,
     first?: (dataKey: Buffer) => void,
-  ): Promise<LeasedFloe> {
-    const leased = new LeasedFloe(lease, message);
+  ): Promise<SegmentKeys> {
+    const leased = new SegmentKeys(lease, preamble);
     leased.#first = first;
     lease.onEnd((error) => {
       leased.#wipe();
@@ -86,8 +87,9 @@ export class LeasedFloe {
     const dataKey = await this.#lease.dataKey(signal);
     try {
       signal?.throwIfAborted();
-      const { header, floeHeader, segmentLength } = this.#message;
-      const floe = this.held ?? new FloeDecryptor(dataKey, header, floeHeader, { segmentLength });
+      const { header, encodedHeader, floeHeader } = this.#preamble;
+      const { segmentLength } = header;
+      const floe = this.held ?? new FloeDecryptor(dataKey, encodedHeader, floeHeader, { segmentLength });
       if (floe !== this.#floe) this.#wipe();
       this.#floe = floe;
       this.#first?.(dataKey);

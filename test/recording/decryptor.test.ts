@@ -57,10 +57,7 @@ describe("a decryption", () => {
     const encrypted = await encrypt(randomBytes(600 * capacity + 9), headerBytes);
     const state = fresh();
     const decryptor = await open(encrypted, { state });
-    expect([decryptor.headerLength, decryptor.totals()]).toEqual([
-      headerBytes.length,
-      { plaintextSize: 0, encryptedSize: start },
-    ]);
+    expect([decryptor.preambleLength, decryptor.totals()]).toEqual([start, { plaintextSize: 0, encryptedSize: start }]);
     expect(sizeOf(await decryptor.next())).toBe(256 * capacity);
     expect(decryptor.totals()).toEqual({ plaintextSize: 256 * capacity, encryptedSize: start + 256 * segmentLength });
     expect(await steps(decryptor)).toEqual([256 * capacity, 88 * capacity, 9, undefined]);
@@ -198,7 +195,7 @@ describe("a decryption", () => {
         new ByteReader(async () => source.next().value as Buffer | undefined, true),
         { open: async () => lease(), salvage: false },
       );
-      expect([decryptor.header.metadata, decryptor.headerLength]).toEqual([{ a: 1 }, payload - 74]);
+      expect([decryptor.header.metadata, decryptor.preambleLength]).toEqual([{ a: 1 }, payload]);
     }
     for (const length of [0, 6, 11, 12, payload - 75, payload - 74, payload - 1])
       await expect(open(encrypted.subarray(0, length), { salvage: true })).rejects.toMatchObject(cut);

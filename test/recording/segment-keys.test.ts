@@ -1,15 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { RecordingKeyStoreError } from "../../src/errors.js";
 import { FloeEncryptor } from "../../src/format/floe.js";
-import { LeasedFloe } from "../../src/recording/segment-keys.js";
+import { SegmentKeys } from "../../src/recording/segment-keys.js";
 import { dataKey, header, lease, type LeaseState, segmentLength } from "./support.js";
 
 const headerBytes = header();
 const encryptor = new FloeEncryptor(dataKey, headerBytes, { segmentLength });
-const message = { header: headerBytes, floeHeader: encryptor.header, segmentLength };
+const preamble = { header: { segmentLength }, encodedHeader: headerBytes, floeHeader: encryptor.header };
 const fresh = (): LeaseState => ({ released: 0, renewed: 0, valid: true });
 const wiped = ({ handedOut = [] }: LeaseState) => handedOut.map((key) => key.every((byte) => byte === 0));
-const usable = (leased: LeasedFloe) => leased.use((floe) => floe);
+const usable = (leased: SegmentKeys) => leased.use((floe) => floe);
 const works = (floe: { segments: { copyMessageKey(target: Uint8Array): void } }) => {
   try {
     return floe.segments.copyMessageKey(new Uint8Array(48)) === undefined;
@@ -23,9 +23,9 @@ describe("keys of a recording", () => {
   it("are derived once for a term, and what else stands under the data key is opened once", async () => {
     const state = fresh();
     const opened: boolean[] = [];
-    const leased = await LeasedFloe.open(
+    const leased = await SegmentKeys.open(
       lease(state),
-      message,
+      preamble,
       undefined,
       (key) => void opened.push(key.equals(dataKey)),
     );
@@ -49,7 +49,7 @@ describe("keys of a recording", () => {
 
   it("of a new term that several wait for are derived by the first of them", async () => {
     const state = fresh();
-    const leased = await LeasedFloe.open(lease(state), message);
+    const leased = await SegmentKeys.open(lease(state), preamble);
     state.valid = false;
     state.renew = async () => void (state.valid = true);
     const [one, other] = await Promise.all([usable(leased), usable(leased)]);
@@ -59,7 +59,7 @@ describe("keys of a recording", () => {
 
   it("that were had after the term are used once, and wiped by whoever comes next", async () => {
     const state = fresh();
-    const leased = await LeasedFloe.open(lease(state), message);
+    const leased = await SegmentKeys.open(lease(state), preamble);
     state.valid = false;
     const [one, other] = await Promise.all([usable(leased), usable(leased)]);
     expect([one === other, works(one), works(other)]).toEqual([false, false, true]);
@@ -67,7 +67,7 @@ describe("keys of a recording", () => {
 
   it("do not outlive a reader that was closed while they were fetched", async () => {
     const state = fresh();
-    const leased = await LeasedFloe.open(lease(state), message);
+    const leased = await SegmentKeys.open(lease(state), preamble);
     state.valid = false;
     const using = leased.use((floe) => [works(floe), floe] as const);
     leased.destroy();
@@ -78,7 +78,7 @@ describe("keys of a recording", () => {
 
   it("are not derived once nobody wants them any more; the data key is wiped all the same", async () => {
     const state = fresh();
-    const leased = await LeasedFloe.open(lease(state), message);
+    const leased = await SegmentKeys.open(lease(state), preamble);
     const controller = new AbortController();
     state.valid = false;
     state.renew = async () => controller.abort(new Error("enough"));
@@ -88,7 +88,7 @@ describe("keys of a recording", () => {
 
   it("go with the term; whoever holds more of it is told, also later that keys were forgotten", async () => {
     const state = fresh();
-    const leased = await LeasedFloe.open(lease(state), message);
+    const leased = await SegmentKeys.open(lease(state), preamble);
     const floe = leased.held!;
     state.end?.(); // nobody has asked to be told
     expect([works(floe), leased.held]).toEqual([false, undefined]);
@@ -111,7 +111,7 @@ describe("keys of a recording", () => {
     const state = fresh();
     const first = () => expect.fail("was opened");
     await expect(
-      LeasedFloe.open(lease(state), { ...message, header: header({ asset: "screen" }) }, undefined, first),
+      SegmentKeys.open(lease(state), { ...preamble, encodedHeader: header({ asset: "screen" }) }, undefined, first),
     ).rejects.toMatchObject({ code: "ERR_RECORDING_TAMPERED" });
     expect([state.released, wiped(state)]).toEqual([1, [true]]);
   });

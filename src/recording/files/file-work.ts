@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { InvalidInputError } from "../../errors.js";
 import { fileJob } from "./file-job.js";
 import { InputFile } from "./input-file.js";
-import type { SegmentKeys } from "../segment-keys.js";
+import type { SegmentAccess } from "../segment-keys.js";
 import type { SegmentLayout } from "../../format/segments.js";
 import { LocalLane } from "./local-lane.js";
 import { checkTarget, OutputFile } from "./output-file.js";
@@ -31,7 +31,7 @@ export interface FilePlan<T> {
   readonly layout: SegmentLayout;
   /** Written before the segments. */
   readonly preamble: Buffer;
-  readonly keys: SegmentKeys;
+  readonly keys: SegmentAccess;
   /** Wipes the keys. */
   readonly destroy: () => void;
   /** What the caller is told at the end. */

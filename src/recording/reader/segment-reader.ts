@@ -3,9 +3,9 @@ import { setMaxListeners } from "node:events";
 import type { ReadableStream } from "node:stream/web";
 import { InvalidInputError, RecordingKeyStoreError } from "../../errors.js";
 import { isInnerSegment, segmentParts, type FloeDecryptor } from "../../format/floe.js";
-import { openHead, readHead } from "../preamble.js";
+import { openPreamble, preambleOfSource } from "../preamble.js";
 import type { RecordingHeader } from "../../format/header.js";
-import type { LeasedFloe } from "../segment-keys.js";
+import type { SegmentKeys } from "../segment-keys.js";
 import { yieldToEventLoop } from "../../util/event-loop.js";
 import { readExactly, type RandomAccessSource } from "../random-access-source.js";
 import { rangeStream } from "./range-stream.js";
@@ -34,7 +34,7 @@ interface Opened {
   readonly source: RandomAccessSource;
   readonly header: RecordingHeader;
   readonly metadata: Metadata | undefined;
-  readonly keys: LeasedFloe;
+  readonly keys: SegmentKeys;
   readonly keyPairId: string;
   /** Where segment 0 begins. */
   readonly start: number;
@@ -73,14 +73,14 @@ export class SegmentReader implements RecordingReader {
     source: RandomAccessSource,
     { checkNames, open, signal, run }: OpenRequest,
   ): Promise<SegmentReader> {
-    const head = await readHead(source, checkNames, signal);
-    const { header, start } = head;
+    const preamble = await preambleOfSource(source, checkNames, signal);
+    const { header, length: start } = preamble;
     const size = plaintextSizeOf(source.size, {
       headerLength: start - floeHeaderLength,
       segmentLength: header.segmentLength,
     });
     const { lease, keyPairId } = await open(header);
-    const { keys, metadata } = await openHead(head, lease, signal);
+    const { keys, metadata } = await openPreamble(preamble, lease, { signal });
     const reader = new SegmentReader({ source, header, metadata, keys, keyPairId, start, size }, run);
     try {
       const last = reader.#lastPosition;

@@ -2,7 +2,7 @@ import { Worker } from "node:worker_threads";
 import { wipe } from "../../util/secrets.js";
 import { RecordingKeyStoreError, type ErrorCode } from "../../errors.js";
 import { messageKeyLength, type FloeMessage, type FloeSegments } from "../../format/floe.js";
-import type { SegmentKeys } from "../segment-keys.js";
+import type { SegmentAccess } from "../segment-keys.js";
 import type { SegmentLayout, SegmentRange } from "../../format/segments.js";
 import { LaneLost, type Lane } from "./lane.js";
 import { workerCode } from "./worker-code.js";
@@ -40,7 +40,7 @@ export interface LentRange {
 /** One encryption or decryption that several threads share. */
 export interface ThreadedJob {
   readonly layout: SegmentLayout;
-  readonly keys: SegmentKeys;
+  readonly keys: SegmentAccess;
   readonly medium: Medium;
 }
 

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach } from "vitest";
-import type { SegmentKeys } from "../../../src/recording/segment-keys.js";
+import type { SegmentAccess } from "../../../src/recording/segment-keys.js";
 import { InputFile } from "../../../src/recording/files/input-file.js";
 import { fileJob, type FileJob } from "../../../src/recording/files/file-job.js";
 import { decryptionLayout, encryptionLayout } from "../../../src/format/segments.js";
@@ -40,7 +40,7 @@ export interface LaneOptions {
   readonly segmentLength?: number;
   readonly signal?: AbortSignal;
   readonly onRange?: (bytes: number, workers: readonly WorkerLane[]) => void;
-  readonly use?: SegmentKeys["use"];
+  readonly use?: SegmentAccess["use"];
   /** The calling thread takes over from workers that are lost. */
   readonly rescue?: boolean;
 }
