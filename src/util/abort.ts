@@ -1,66 +1,79 @@
-/** The call's own deadline has passed. */
+/** A call's own deadline has passed. */
 export class DeadlineError extends Error {
   override readonly name = "TimeoutError";
 
-  constructor(milliseconds: number) {
-    super(`no answer within ${milliseconds} ms`);
+  /** @param deadline - in ms */
+  constructor(deadline: number) {
+    super(`no answer within ${deadline} ms`);
   }
 }
 
-/** What to do with a result that comes after its caller has left: wipe what it holds. */
+/** Disposes of a result that comes after its caller has left, such as by wiping what it holds. */
 export type Discard<T> = (late: T) => void;
 
+interface BoundedCallOptions<T> {
+  /** In ms. */
+  readonly deadline: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly discard?: Discard<T>;
+}
+
 /**
- * Waits for work that others may share, or until one's own signal aborts. The work goes on either way.
- * @throws `signal.reason`
+ * Ends a call no later than at its deadline or its caller's abort, even if the call ignores its controller, which is
+ * aborted then.
+ * @throws DeadlineError, `signal.reason`, or what the call rejects with
+ */
+export async function boundedCall<T>(
+  start: (controller: AbortController) => Promise<T>,
+  options: BoundedCallOptions<T>,
+): Promise<T> {
+  const { deadline, signal, discard } = options;
+  signal?.throwIfAborted();
+  const controller = new AbortController();
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(new DeadlineError(deadline)), deadline);
+  const onAbort = () => stop.abort(signal?.reason);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  stop.signal.addEventListener("abort", () => controller.abort(stop.signal.reason), { once: true });
+  try {
+    return await abortable(start(controller), stop.signal, discard);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+/**
+ * Waits for work that others may share, or until the caller's own signal aborts. The work goes on either way.
+ * @throws `signal.reason`, or what the work rejects with
  */
 export function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined, discard?: Discard<T>): Promise<T> {
   if (!signal) return work;
   return new Promise((resolve, reject) => {
-    let left = signal.aborted;
-    const leave = () => {
-      left = true;
+    let aborted = signal.aborted;
+    const onAbort = () => {
+      aborted = true;
       reject(signal.reason);
     };
-    if (left) leave();
-    else signal.addEventListener("abort", leave, { once: true });
+    if (aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
     const settle = (finish: () => void) => {
-      signal.removeEventListener("abort", leave);
+      signal.removeEventListener("abort", onAbort);
       finish();
     };
     work.then(
-      (result) => settle(() => (left ? discard?.(result) : resolve(result))),
+      (result) => settle(() => (aborted ? discard?.(result) : resolve(result))),
       (error: unknown) => settle(() => reject(error)),
     );
   });
 }
 
-/**
- * Runs a call that ends when it likes, but no later than its deadline or the caller's abort, also if it ignores the
- * controller that it is given and that is aborted then.
- * @param limits - `deadline` in milliseconds
- * @throws DeadlineError, `signal.reason`, or what the call rejects with
- */
-export async function boundedCall<T>(
-  start: (controller: AbortController) => Promise<T>,
-  limits: { deadline: number; signal?: AbortSignal | undefined; discard?: Discard<T> },
-): Promise<T> {
-  limits.signal?.throwIfAborted();
-  const controller = new AbortController();
-  const stop = new AbortController();
-  const timer = setTimeout(() => stop.abort(new DeadlineError(limits.deadline)), limits.deadline);
-  const onAbort = () => stop.abort(limits.signal?.reason);
-  limits.signal?.addEventListener("abort", onAbort, { once: true });
-  stop.signal.addEventListener("abort", () => controller.abort(stop.signal.reason), { once: true });
-  try {
-    return await abortable(start(controller), stop.signal, limits.discard);
-  } finally {
-    clearTimeout(timer);
-    limits.signal?.removeEventListener("abort", onAbort);
-  }
+/** Waits for a promise, however it settles, but no longer than `ms` milliseconds. */
+export async function settledWithin(promise: Promise<unknown>, ms: number): Promise<void> {
+  await within(promise, ms).catch(() => undefined);
 }
 
-/** What a promise resolves with in `ms` milliseconds; `undefined` when it is late. @throws what it rejects with meanwhile */
+/** Result of a promise, or `undefined` after `ms` milliseconds. @throws what the promise rejects with until then */
 export async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), ms)));
@@ -71,20 +84,15 @@ export async function within<T>(promise: Promise<T>, ms: number): Promise<T | un
   }
 }
 
-/** Waits for a promise, however it ends, but no longer than `ms` milliseconds. */
-export async function settledWithin(promise: Promise<unknown>, ms: number): Promise<void> {
-  await within(promise, ms).catch(() => undefined);
-}
-
 export interface LinkedSignal {
   readonly signal: AbortSignal;
-  /** Lets go of the signals behind it. */
+  /** Removes the listeners from the signals that it is linked to. */
   readonly unlink: () => void;
 }
 
 /**
- * A signal that aborts with the first of several. Unlike `AbortSignal.any` it leaves nothing behind on a signal that lives
- * longer than the call: a key store or a reader serves millions of them.
+ * A signal that aborts with the first of several. Unlike `AbortSignal.any` it leaves nothing on a signal that outlives the
+ * call: a key store or a reader serves millions of calls.
  */
 export function linkedSignal(...signals: readonly (AbortSignal | undefined)[]): LinkedSignal {
   const controller = new AbortController();
