@@ -1,22 +1,26 @@
 import diagnosticsChannel from "node:diagnostics_channel";
 import type { RecordingKeyStoreError } from "./errors.js";
 
-/** What a `RecordingKeyStore` tells those who watch. No event carries plaintext, keys or a recording's name. */
+/**
+ * Events of a `RecordingKeyStore`, for watching it. No event carries plaintext, keys or a recording's name. Times are in ms
+ * since the Unix epoch.
+ */
 export interface RecordingKeyStoreEvents {
-  /** A new pair is active, made here or met in the store. */
+  /** A new pair is active, made here or found in the store. */
   keyPairChanged: { keyPairId: string; sequence: number };
   /** KMS vouched for the active pair. */
   keyPairConfirmed: { keyPairId: string; sequence: number };
-  /** A pair is used although KMS has not vouched for it on this host: it could not be asked. */
+  /** A pair is used although KMS, which could not be asked, has not vouched for it on this host. */
   keyPairUnconfirmed: { keyPairId: string; sequence: number; error: RecordingKeyStoreError };
-  /** The store names a pair that KMS disowns, or a head older than one seen before. It is not used. */
+  /** The store names a pair that KMS disowns, or a head older than one seen before. Neither is used. */
   keyPairUntrusted: { error: RecordingKeyStoreError };
-  /** Encryption goes on with the last known key: at the start (`days` 0) and after 1, 7 and 30 days. */
+  /** Encryption goes on with the last known key. Emitted at the start (`days` 0) and after 1, 7 and 30 days. */
   lastKnownKeyInUse: { since: number; days: 0 | 1 | 7 | 30; error: RecordingKeyStoreError };
+  /** The last known key is the current one again: KMS answers about it, and no change of key is overdue. */
   lastKnownKeyEnded: { since: number };
   /** The KMS key is disabled, pending deletion or gone: what is encrypted now may never open again. */
   keyAtRisk: { since: number; error: RecordingKeyStoreError };
-  /** A change of key, due or asked for, failed; the pair before it stays in use. */
+  /** A change of key, due or asked for, has failed. The active pair stays in use. */
   keyChangeFailed: { error: RecordingKeyStoreError };
 }
 
@@ -24,16 +28,16 @@ export type EventName = keyof RecordingKeyStoreEvents;
 export type EventListener<N extends EventName> = (event: RecordingKeyStoreEvents[N]) => void;
 export type EventSink = <N extends EventName>(name: N, event: RecordingKeyStoreEvents[N]) => void;
 
-/** Name of the `node:diagnostics_channel` on which every event is published as `{ organizationId, name, event }`. */
+/** Name of the `node:diagnostics_channel` that publishes every event as `{ organizationId, name, event }`. */
 export const diagnosticsChannelName = "recording-keystore:event";
 
 const channel = diagnosticsChannel.channel(diagnosticsChannelName);
 
-/** Typed listeners. One that throws disturbs neither encryption nor other listeners. */
+/** Typed listeners. What one throws becomes a process warning, and disturbs neither encryption nor other listeners. */
 export class Listeners<Events extends { [N in EventName]: unknown }> {
   readonly #listeners = new Map<EventName, Set<(event: never) => void>>();
 
-  get any(): boolean {
+  get hasAny(): boolean {
     for (const { size } of this.#listeners.values()) if (size > 0) return true;
     return false;
   }
@@ -46,7 +50,7 @@ export class Listeners<Events extends { [N in EventName]: unknown }> {
     return () => void listeners.delete(listener);
   }
 
-  tell<N extends EventName>(name: N, event: Events[N]): void {
+  emit<N extends EventName>(name: N, event: Events[N]): void {
     for (const listener of [...(this.#listeners.get(name) ?? [])]) {
       try {
         (listener as (event: unknown) => void)(event);
@@ -57,7 +61,7 @@ export class Listeners<Events extends { [N in EventName]: unknown }> {
   }
 }
 
-/** Where the events of one key store go: to its own listeners, to its registry if it has one, and to the channel. */
+/** Delivers the events of a key store to its own listeners, to its registry if it has one, and to the channel. */
 export class EventHub {
   readonly #organizationId: string;
   readonly #next: EventSink | undefined;
@@ -69,7 +73,7 @@ export class EventHub {
   }
 
   readonly emit: EventSink = (name, event) => {
-    this.listeners.tell(name, event);
+    this.listeners.emit(name, event);
     this.#next?.(name, event);
     if (channel.hasSubscribers) channel.publish({ organizationId: this.#organizationId, name, event });
   };

@@ -253,7 +253,7 @@ export class RecordingKeyStoreRegistry {
   /** What is in trouble stays: since when and why nobody else knows. */
   #mayGo(keyStore: RecordingKeyStore): boolean {
     const { keys, work, events } = this.#partsOf(keyStore);
-    return work.isIdle && keys.isQuiet && !events.listeners.any;
+    return work.isIdle && keys.isQuiet && !events.listeners.hasAny;
   }
 
   #startTimer(): void {
@@ -279,7 +279,7 @@ export class RecordingKeyStoreRegistry {
 
   #emitFor(organizationId: string): EventSink {
     return <N extends EventName>(name: N, event: RecordingKeyStoreEvents[N]) =>
-      this.#listeners.tell(name, { organizationId, ...event } as unknown as RecordingKeyStoreRegistryEvents[N]);
+      this.#listeners.emit(name, { organizationId, ...event } as unknown as RecordingKeyStoreRegistryEvents[N]);
   }
 
   #closeOne(keyStore: RecordingKeyStore, signal: AbortSignal | undefined): Promise<void> {
