@@ -1,4 +1,4 @@
-/** Every `code` that an error of this library can carry. `docs/errors.md` says what each means and what to do. */
+/** Every `code` of this library's errors. `docs/errors.md` says what each means and what to do. */
 export type ErrorCode =
   | "ERR_INVALID_INPUT"
   | "ERR_NOT_PERMITTED"
@@ -34,22 +34,22 @@ export type ErrorCode =
 
 export interface ErrorOptionsWithCause {
   cause?: unknown;
-  /** True when the same call may succeed later with nothing changed by the caller. */
+  /** Default `false`. */
   retryable?: boolean;
 }
 
 const brand = Symbol.for("recording-keystore.error");
 
 /**
- * Base of every error this library throws.
+ * Base of every error that this library throws. Holds no secret.
  *
- * `instanceof` also holds for errors made by another copy of the package (ESM beside CommonJS, two versions in one
- * tree), because it looks at a `Symbol.for` brand and not at the prototype.
+ * `instanceof` also holds for errors of another copy of the package (ESM beside CommonJS, two versions in one tree): it
+ * looks at a `Symbol.for` brand besides the prototype.
  */
 export class RecordingKeyStoreError extends Error {
   override readonly name: string = "RecordingKeyStoreError";
   readonly code: ErrorCode;
-  /** True when the same call may succeed later with nothing changed by the caller. */
+  /** Whether the same call may succeed later, with nothing changed by the caller. */
   readonly retryable: boolean;
 
   constructor(code: ErrorCode, message: string, options: ErrorOptionsWithCause = {}) {
@@ -62,22 +62,23 @@ export class RecordingKeyStoreError extends Error {
   static override [Symbol.hasInstance](value: unknown): boolean {
     if (Function.prototype[Symbol.hasInstance].call(this, value)) return true;
     if (typeof value !== "object" || value === null || (value as Record<symbol, unknown>)[brand] !== true) return false;
-    // Of another copy: its class is told by name, since minifiers change the names of classes but not of strings.
+    // Compares the `name` of another copy's error: minifiers rename classes, but change no strings.
     return (
       this === RecordingKeyStoreError || (Object.hasOwn(this, "errorName") && (value as Error).name === this.errorName)
     );
   }
 
-  /** What `name` is in instances of the class. */
+  /** `name` of the class's instances. */
   static readonly errorName: string = "RecordingKeyStoreError";
 }
 
-/** Bad input: names the field, the rule it broke, and (where it is no secret) what was given. */
+/** Bad input. Names the field, the rule that it breaks and, unless it may be a secret, what was given. */
 export class InvalidInputError extends RecordingKeyStoreError {
   static override readonly errorName = "InvalidInputError";
   override readonly name = "InvalidInputError";
-  /** Path of the field, as the caller wrote it: `kmsKeyAliasArn`, `options.segmentLength`. */
+  /** Path of the field as the caller wrote it, such as `kmsKeyAliasArn` or `options.segmentLength`. */
   readonly field: string;
+  /** The rule that the field breaks, such as `must be a whole number of bytes`. */
   readonly rule: string;
 
   constructor(field: string, rule: string, given?: unknown) {
@@ -87,7 +88,7 @@ export class InvalidInputError extends RecordingKeyStoreError {
   }
 }
 
-/** Shows short scalars; of anything that may hold content it shows only the type. */
+/** Shows short scalars, and only the type of anything that may hold content. */
 function describeGiven(given: unknown): string {
   if (typeof given === "string") return JSON.stringify(given.length > 200 ? `${given.slice(0, 200)}…` : given);
   if (typeof given === "number" || typeof given === "boolean" || given === null) return String(given);

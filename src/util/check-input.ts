@@ -2,9 +2,9 @@ import type * as z from "zod";
 import { InvalidInputError } from "../errors.js";
 
 /**
- * Checks input and fills in defaults. Options are own members: what an object inherits, from a polluted
- * `Object.prototype` least of all, is neither read here nor seen in the result, which has no prototype.
- * @throws InvalidInputError naming the field, the rule and (if short and no secret) what was given
+ * Checks input and fills in defaults. Reads own members only, and returns objects without a prototype, so that a polluted
+ * `Object.prototype` changes nothing.
+ * @throws InvalidInputError naming the field, the rule and, if it is short and no secret, what was given
  */
 export function checkInput<S extends z.ZodType>(schema: S, input: unknown): z.output<S> {
   const own = ownMembers(schema, input ?? {});
@@ -21,14 +21,14 @@ export function checkInput<S extends z.ZodType>(schema: S, input: unknown): z.ou
   throw new InvalidInputError(field, given === undefined ? "is required" : ruleOf(issue), secret ? undefined : given);
 }
 
-/** Options that no schema describes, as own members alone: a copy without prototype, with each of them read once. */
+/** Copies options that no schema describes: own members only, each read once, without a prototype. */
 export function ownOptions<T extends object>(options: T): T {
   const copy = Object.create(null) as Record<string, unknown>;
   for (const name of Object.getOwnPropertyNames(options ?? {})) copy[name] = options[name as keyof T];
   return copy as T;
 }
 
-/** Copies of the objects that the schema describes, without prototype and with each own member read once. */
+/** Copies the objects that the schema describes: own members only, each read once, without a prototype. */
 function ownMembers(schema: z.core.$ZodType, value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   const { def } = (schema as z.core.$ZodTypes)._zod;
@@ -45,7 +45,7 @@ function ownMembers(schema: z.core.$ZodType, value: unknown): unknown {
   }
 }
 
-/** Takes the members that can be listed, and of the hidden ones those that are known. */
+/** Copies enumerable members, and of the others those that the schema knows. */
 function copyOf(value: Readonly<Record<string, unknown>>, shape: z.core.$ZodShape): unknown {
   const copy = Object.create(null) as Record<string, unknown>;
   for (const name of Object.getOwnPropertyNames(value)) {
@@ -83,7 +83,7 @@ function entries(count: number | bigint): string {
   return count === 1 ? "1 entry" : `${String(count)} entries`;
 }
 
-/** A type by its name, with its article. */
+/** A type's name with its article. */
 function nounOf(type: string): string {
   if (type === "int") return "a whole number";
   return `${/^[aeiou]/i.test(type) ? "an" : "a"} ${type}`;

@@ -1,8 +1,8 @@
 import { link, open, stat } from "node:fs/promises";
 
-/** By these a file system says that folders cannot be opened or synced; then it cannot promise more than it does. */
+/** Codes with which file systems refuse to open or sync folders. Nothing more can be done then. */
 const folderSyncUnsupported = new Set(["EINVAL", "ENOTSUP", "EOPNOTSUPP", "EISDIR", "EPERM", "EACCES", "ENOSYS"]);
-/** By these it says that it has no hard links. */
+/** Codes with which file systems refuse hard links. */
 export const hardLinksUnsupported: ReadonlySet<string> = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EXDEV"]);
 
 const hints: Readonly<Record<string, string>> = {
@@ -19,13 +19,13 @@ const hints: Readonly<Record<string, string>> = {
   ESTALE: "the network file system has lost the folder",
 };
 
-/** What the operating system calls this failure, such as `ENOENT`. */
+/** The operating system's code for a failure, such as `ENOENT`. */
 export function errnoOf(error: unknown): string | undefined {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
   return typeof code === "string" ? code : undefined;
 }
 
-/** `the disk is full (ENOSPC)` */
+/** Describes a failure, such as `the disk is full (ENOSPC)`. */
 export function describeErrno(error: unknown): string {
   const code = errnoOf(error) ?? "unknown failure";
   const hint = hints[code];
@@ -33,8 +33,8 @@ export function describeErrno(error: unknown): string {
 }
 
 /**
- * Gives a finished temporary file its name, which must not be taken: `false` if it is. Of several writers at once exactly
- * one gets `true`.
+ * Gives a finished temporary file its name. Returns `false` if the name is taken: of several writers at once exactly one
+ * gets `true`.
  */
 export async function linkOnce(temporary: string, path: string): Promise<boolean> {
   try {
@@ -42,12 +42,12 @@ export async function linkOnce(temporary: string, path: string): Promise<boolean
     return true;
   } catch (error) {
     if (errnoOf(error) !== "EEXIST") throw error;
-    // NFS repeats a request whose answer was lost: the second then finds the link that the first has made.
+    // NFS repeats a request whose answer was lost, and the second then finds the first one's link.
     return (await stat(temporary)).nlink > 1;
   }
 }
 
-/** Makes what happened to a folder's names last over a power cut, as far as the file system can. */
+/** Makes changes to a folder's entries survive a power cut, as far as the file system can. */
 export async function syncFolder(folder: string): Promise<void> {
   try {
     const handle = await open(folder, "r");
@@ -61,7 +61,7 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** What is left of the pieces behind their first bytes: a write may be cut short, by a signal or a limit. */
+/** The pieces without their first `count` bytes: a signal or a limit may cut a write short. */
 export function dropBytes(pieces: readonly Buffer[], count: number): Buffer[] {
   let left = count;
   const rest: Buffer[] = [];

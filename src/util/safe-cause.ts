@@ -1,9 +1,11 @@
-/** What is kept of a foreign error: its name, cleaned text and codes, and never the request, response or credentials. */
+import { defined } from "./defined.js";
+
+/** Copy of a foreign error that is safe to log: name, cleaned text and codes; no request, response or credentials. */
 export interface SanitizedCause extends Error {
   readonly code?: string;
   readonly httpStatusCode?: number;
   readonly requestId?: string;
-  /** How often the SDK tried. */
+  /** Number of the SDK's attempts. */
   readonly attempts?: number;
 }
 
@@ -11,8 +13,8 @@ const maxTextLength = 600;
 const maxDepth = 6;
 
 /**
- * A copy of a foreign error that is safe to log. `undefined` for what is no error.
- * @param redact - takes secrets that only the caller knows out of each text
+ * Copies a foreign error for logging. Returns `undefined` for what is no error.
+ * @param redact - removes secrets from a text that only the caller knows
  */
 export function sanitizeCause(
   error: unknown,
@@ -45,7 +47,7 @@ export function sanitizeCause(
     if (value !== undefined)
       Object.defineProperty(safe, property, { value, enumerable: property !== "name", configurable: true });
   }
-  // The stack's head repeats the uncleaned message; only its frames are kept.
+  // Only the frames: the head of a stack repeats the message as it was.
   const frames = typeof stack === "string" ? stack.split("\n").filter((line) => /^\s+at /.test(line)) : [];
   Object.defineProperty(safe, "stack", {
     value: [`${safe.name}: ${safe.message}`, ...frames].join("\n"),
@@ -55,23 +57,23 @@ export function sanitizeCause(
   return safe;
 }
 
-/** The errors behind an error: its cause, and the members of an AggregateError. */
+/** Errors inside an error: its cause, and the members of an AggregateError. */
 export function children(error: object): readonly unknown[] {
   const { cause, errors } = error as { cause?: unknown; errors?: unknown };
   return [...(cause === undefined ? [] : [cause]), ...(Array.isArray(errors) ? (errors as unknown[]) : [])];
 }
 
-/** An error's name without what wire formats put around it: `com.amazonaws.kms#X`, `X:http://…`. */
+/** An error's name, bare of what wire formats add: `com.amazonaws.kms#X`, `X:http://…`. */
 export function errorName(error: object): string | undefined {
   const { name } = error as { name?: unknown };
   if (typeof name !== "string" || name === "") return undefined;
   return cleanText((name.split("#").at(-1) ?? name).split(":")[0] ?? name);
 }
 
-/** An error's text, cleaned; `undefined` if it has none of its own. */
+/** An error's text, cleaned. `undefined` if it has none of its own. */
 export function errorText(error: object): string | undefined {
   const { message } = error as { message?: unknown };
-  // The SDK puts its placeholder where the service sent no text.
+  // "UnknownError" is the SDK's placeholder for no text.
   if (typeof message !== "string" || message.trim() === "" || message === "UnknownError") return undefined;
   return cleanText(message);
 }
@@ -79,14 +81,14 @@ export function errorText(error: object): string | undefined {
 export function readMetadata(metadata: unknown): { httpStatusCode?: number; requestId?: string; attempts?: number } {
   if (typeof metadata !== "object" || metadata === null) return {};
   const { httpStatusCode, requestId, attempts } = metadata as Record<string, unknown>;
-  return {
-    ...(typeof httpStatusCode === "number" ? { httpStatusCode } : {}),
-    ...(typeof requestId === "string" ? { requestId: cleanText(requestId) } : {}),
-    ...(typeof attempts === "number" ? { attempts } : {}),
-  };
+  return defined({
+    httpStatusCode: typeof httpStatusCode === "number" ? httpStatusCode : undefined,
+    requestId: typeof requestId === "string" ? cleanText(requestId) : undefined,
+    attempts: typeof attempts === "number" ? attempts : undefined,
+  });
 }
 
-/** First paragraph only: what follows may be the canonical request, with its session token. */
+/** Cleans the first line. What follows may be the canonical request, with its session token. */
 function cleanText(text: string): string {
   const [first = ""] = text.split(/[\r\n]/);
   const cleaned = first
@@ -95,7 +97,7 @@ function cleanText(text: string): string {
   return cleaned.length > maxTextLength ? `${cleaned.slice(0, maxTextLength)}…` : cleaned;
 }
 
-/** Long words that are no secret: ARNs, host names, request ids. Anything else of that length may be key material. */
+/** Whether a long word is an ARN, host name or request id. Anything else of that length may be key material. */
 function isHarmless(word: string): boolean {
   return (
     /^(?:arn:[a-z-]+:[a-z0-9-]+:|https?:\/\/[a-z0-9.-]+(?::\d+)?\/?$|[a-z0-9-]+(?:\.[a-z0-9-]+)+\.?$)/i.test(word) &&

@@ -1,9 +1,9 @@
-/** A zeroed buffer for a secret, never a view of Node's shared pool, so that wiping it wipes all of it. */
+/** A zeroed buffer for a secret. Never a view of Node's shared pool, so wiping it wipes all of it. */
 export function secretBuffer(length: number): Buffer {
   return Buffer.from(new ArrayBuffer(length));
 }
 
-/** Copies a secret out of memory that somebody else owns. */
+/** Copies a secret out of memory with another owner. */
 export function copySecret(source: Uint8Array): Buffer {
   const copy = secretBuffer(source.length);
   copy.set(source);
