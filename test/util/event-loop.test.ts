@@ -6,7 +6,7 @@ import { yieldToEventLoop } from "../../src/util/event-loop.js";
 import { effort } from "../support/effort.js";
 import { chunks, collect, dataKey, encrypt, header, lease, segmentLength } from "../recording/support.js";
 
-/** Every look at the clock finds it so much later, milliseconds: as if each step took that long. */
+/** Time that each look at the clock adds to it, in ms: as if each step took that long. */
 let stepTakes = 0;
 
 beforeEach(() => {
@@ -15,24 +15,24 @@ beforeEach(() => {
 });
 afterEach(() => vi.restoreAllMocks());
 
-/** How many turns the event loop has while a task runs. */
-async function turnsDuring(task: () => Promise<unknown>): Promise<number> {
-  let turns = 0;
+/** Number of iterations of the event loop while a task runs. */
+async function iterationsDuring(task: () => Promise<unknown>): Promise<number> {
+  let iterations = 0;
   let running = true;
   const count = () => {
-    turns += 1;
+    iterations += 1;
     if (running) setImmediate(count);
   };
   setImmediate(count);
-  await new Promise((resolve) => setImmediate(resolve)); // what a test before this one began has ended
+  await new Promise((resolve) => setImmediate(resolve)); // lets what a test before this one began end
   await task();
   running = false;
-  return turns;
+  return iterations;
 }
 
-it("steps go on at once while a turn is young, and wait in order once it is old", async () => {
+it("lets steps run while an iteration is young, and makes them wait in order once it is old", async () => {
   stepTakes = 1;
-  await turnsDuring(async () => {
+  await iterationsDuring(async () => {
     const made = Array.from({ length: 9 }, () => yieldToEventLoop());
     expect(made.slice(0, 8).every((wait) => wait === undefined)).toBe(true);
     expect(made[8]).toBeInstanceOf(Promise);
@@ -41,7 +41,7 @@ it("steps go on at once while a turn is young, and wait in order once it is old"
       await (index === 8 ? made[8] : yieldToEventLoop());
       order.push(index);
     });
-    expect(await turnsDuring(() => Promise.all(later))).toBeGreaterThanOrEqual(3); // one goes on per turn, the first in the one that was counted from
+    expect(await iterationsDuring(() => Promise.all(later))).toBeGreaterThanOrEqual(3); // one step per iteration, the first in the one counted from
     expect(order).toEqual([8, 9, 10, 11]);
   });
 });
@@ -67,7 +67,7 @@ it.each<[string, (encrypted: Buffer) => () => Promise<unknown>]>([
 ])("%s lets the event loop go on between its steps", async (_, taskFor) => {
   const task = taskFor(await encrypt(plaintext));
   stepTakes = 0;
-  const unhurried = await turnsDuring(task);
+  const unhurried = await iterationsDuring(task);
   stepTakes = 10;
-  expect(await turnsDuring(task)).toBeGreaterThan(unhurried + 3 * streams); // at least four steps each
+  expect(await iterationsDuring(task)).toBeGreaterThan(unhurried + 3 * streams); // at least four steps each
 });

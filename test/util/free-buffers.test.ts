@@ -5,8 +5,9 @@ import { freeBuffers } from "../../src/util/free-buffers.js";
 
 const KiB = 1_024;
 const MiB = 1_048_576;
-describe("giving memory back", () => {
-  const givenBack = (pieces: readonly Buffer[]) => {
+describe("freeBuffers", () => {
+  /** Whether each of the buffers is freed. */
+  const freed = (pieces: readonly Buffer[]) => {
     freeBuffers(pieces);
     return pieces.map(({ length }) => length === 0);
   };
@@ -23,22 +24,22 @@ describe("giving memory back", () => {
       Buffer.from(new SharedArrayBuffer(64 * KiB)),
       Buffer.allocUnsafeSlow(64 * KiB),
     ];
-    expect(givenBack(pieces)).toEqual([true, false, false, false, false, true, false, true]);
-    expect(givenBack([])).toEqual([]);
+    expect(freed(pieces)).toEqual([true, false, false, false, false, true, false, true]);
+    expect(freed([])).toEqual([]);
   });
 
-  it("leaves to the garbage collector what can't be transferred, and fails for nothing", () => {
+  it("leaves what can't be transferred to the garbage collector, without an error", () => {
     const kept = Buffer.alloc(64 * KiB, 7);
     markAsUntransferable(kept.buffer);
-    expect(givenBack([kept])).toEqual([false]);
+    expect(freed([kept])).toEqual([false]);
     expect(kept.every((byte) => byte === 7)).toBe(true);
-    expect(givenBack([Buffer.allocUnsafeSlow(64 * KiB)])).toEqual([true]);
+    expect(freed([Buffer.allocUnsafeSlow(64 * KiB)])).toEqual([true]);
   });
 
-  it("at once, not when the garbage collector comes by", () => {
+  it("frees at once, not when the garbage collector runs", () => {
     const pieces = Array.from({ length: 64 }, () => randomBytes(MiB));
     const before = process.memoryUsage().arrayBuffers;
-    givenBack(pieces);
+    freed(pieces);
     expect(before - process.memoryUsage().arrayBuffers).toBeGreaterThanOrEqual(64 * MiB);
   });
 });

@@ -6,7 +6,7 @@ import { httpSource, type FetchLike } from "../../src/sources/index.js";
 import { s3Source } from "../../src/sources/s3.js";
 import { polluted } from "../support/polluted.js";
 
-/** Compares what a task gives with Object.prototype as it should be and with a member that it should not have. */
+/** Expects the same result of a task with and without a polluted `Object.prototype`. */
 async function expectSame(name: string, value: unknown, task: () => unknown): Promise<void> {
   const outcome = (promise: unknown) => Promise.resolve(promise).catch((error: unknown) => ({ error }));
   const expected = await outcome(task());
