@@ -21,7 +21,7 @@ import { removeOrphans, type OrphanReport } from "./operations/orphans.js";
 import { sharedCustody, type PrivateKeyCustody } from "./custody/private-key-custody.js";
 import { KeyPairRecords } from "./records.js";
 import { rewrapKeyPairs, type RewrapReport } from "./operations/rewrap.js";
-import { configurationOf, isSameConfiguration, KeyRotation, type ChangeRequest } from "./active/rotation.js";
+import { configurationOf, isSameConfiguration, KeyRotation, type RotationRequest } from "./active/rotation.js";
 import { readStatus, type KeyStoreStatus } from "./operations/status.js";
 import { acceptRestored, replaceUntrustedHead, type StoreHeadReport } from "./operations/store-head.js";
 import { runTest, type TestReport } from "./operations/configuration-test.js";
@@ -147,8 +147,8 @@ export class KeyManager {
     return runTest({ ...this.#context, homeRegion: this.#options.homeRegion, configuration }, signal);
   }
 
-  change(request: ChangeRequest): Promise<VouchedKeyPair> {
-    return this.#rotation.change(request);
+  rotate(request: RotationRequest): Promise<VouchedKeyPair> {
+    return this.#rotation.rotate(request);
   }
 
   /** The active pair, if somebody vouches for it, the store's head names it, and it has this configuration already. */
@@ -168,12 +168,12 @@ export class KeyManager {
     return isSame ? keyPairInfo(pair, true) : undefined;
   }
 
-  async changeIfDue(signal: AbortSignal): Promise<{ rotated: boolean; keyPair: KeyPairInfo }> {
+  async rotateIfDue(signal: AbortSignal): Promise<{ rotated: boolean; keyPair: KeyPairInfo }> {
     const before = await this.#active.acquire(false, signal);
     if (before.confirmation === "confirmed" && !this.#rotation.isDue())
       return { rotated: false, keyPair: keyPairInfo(before.pair, true) };
     if (before.confirmation !== "confirmed") throw unconfirmed(this.#unresolved());
-    const pair = await this.#rotation.change({ scheduled: true, signal });
+    const pair = await this.#rotation.rotate({ scheduled: true, signal });
     return { rotated: !pair.digest.equals(before.pair.digest), keyPair: keyPairInfo(pair, true) };
   }
 
@@ -250,8 +250,8 @@ export class KeyManager {
   }
 
   /** Nothing is under way, and nothing is known that the organization's next key store would not learn by itself. */
-  get isQuiet(): boolean {
-    return this.#active.isQuiet && !this.#rotation.isRunning && !this.#context.health.trouble;
+  get isIdle(): boolean {
+    return this.#active.isIdle && !this.#rotation.isRunning && !this.#context.health.trouble;
   }
 
   get usesLastKnownKey(): boolean {
@@ -262,14 +262,14 @@ export class KeyManager {
     return this.#context.health.keyAtRisk;
   }
 
-  /** In how many milliseconds {@link keepUp} has something to do; `undefined` if that is left to explicit calls. */
-  get upkeepIn(): number | undefined {
+  /** In how many milliseconds {@link maintain} has something to do; `undefined` if that is left to explicit calls. */
+  get maintenanceIn(): number | undefined {
     if (!this.#options.background) return undefined;
-    return Math.min(this.#active.confirmIn, this.#rotation.changeIn);
+    return Math.min(this.#active.confirmIn, this.#rotation.rotationIn);
   }
 
   /** Confirms and changes what is due while no recording is made. What fails shows in status and events. */
-  async keepUp(signal: AbortSignal): Promise<void> {
+  async maintain(signal: AbortSignal): Promise<void> {
     await this.#active.acquire(true, signal).catch(() => undefined);
     await abortable(this.#active.settled(), signal);
     this.#rotation.startWhenDue();
@@ -288,7 +288,7 @@ export class KeyManager {
 
   /** The vouched pair that the store's head names. What is left or taken away for good depends on it. */
   async #headPair(signal: AbortSignal): Promise<VouchedKeyPair> {
-    const { pair } = await this.#active.changeBase(signal);
+    const { pair } = await this.#active.rotationBase(signal);
     if (!pair)
       throw new RecordingKeyStoreError(
         "ERR_NOT_CONFIGURED",

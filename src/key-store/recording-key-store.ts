@@ -1,3 +1,5 @@
+import type { Readable } from "node:stream";
+import type { ReadableStream } from "node:stream/web";
 import {
   administrationOf,
   type AdministrationMethods,
@@ -31,10 +33,10 @@ import type { KeyStoreStatus } from "../key-pairs/operations/status.js";
 import type { StoreHeadReport } from "../key-pairs/operations/store-head.js";
 import { TestFailedError, type TestReport } from "../key-pairs/operations/configuration-test.js";
 import { OpenWork } from "./open-work.js";
-import type { DecryptedRecording, EncryptedRecording, RecordingInput } from "../recording/bodies.js";
+import type { DecryptedRecording, DecryptedStream, EncryptedRecording, EncryptedStream, OtherStream, RecordingInput } from "../recording/bodies.js";
 import type { RandomAccessSource } from "../recording/random-access-source.js";
 import type { RecordingReader } from "../recording/reader/recording-reader.js";
-import type { SalvagedRecording } from "../recording/salvage.js";
+import type { SalvagedRecording, SalvagedStream } from "../recording/salvage.js";
 import { RecordingCipher, type RecordingMetadata } from "./recording-cipher.js";
 import { check, checkConfiguration } from "./schemas.js";
 
@@ -96,19 +98,19 @@ export class RecordingKeyStore implements AdministrationMethods {
       if (active) return { changed: false, keyPair: active };
       const report = await this.#keys.test(configuration, signal);
       if (!report.ok) throw new TestFailedError(report);
-      const pair = await this.#keys.change({ configuration, newHistory, signal });
+      const pair = await this.#keys.rotate({ configuration, newHistory, signal });
       return { changed: true, report, keyPair: keyPairInfo(pair, true) };
     });
   }
 
   /** Changes the key now. @throws KmsError; the pair before stays in use */
   rotate(options?: CallOptions): Promise<KeyPairInfo> {
-    return this.#call(options, async (signal) => keyPairInfo(await this.#keys.change({ signal }), true));
+    return this.#call(options, async (signal) => keyPairInfo(await this.#keys.rotate({ signal }), true));
   }
 
   /** Changes the key if the schedule says so. For a scheduler. */
   rotateIfDue(options?: CallOptions): Promise<{ rotated: boolean; keyPair: KeyPairInfo }> {
-    return this.#call(options, (signal) => this.#keys.changeIfDue(signal));
+    return this.#call(options, (signal) => this.#keys.rotateIfDue(signal));
   }
 
   /** Asks KMS about the active pair now, as the background does every `confirmEvery`. Resolves whatever KMS says. */
@@ -122,7 +124,13 @@ export class RecordingKeyStore implements AdministrationMethods {
    * shared with a second thread.
    * @throws InvalidInputError, `ERR_NOT_CONFIGURED`, `ERR_KEY_PAIR_UNTRUSTED`, `ERR_KEY_UNCONFIRMED`, `ERR_KEY_TOO_OLD`
    */
-  encryptRecording<I extends RecordingInput>(recording: I, options: EncryptOptions): Promise<EncryptedRecording<I>> {
+  encryptRecording(recording: Uint8Array, options: EncryptOptions): Promise<EncryptedRecording<Uint8Array>>;
+  encryptRecording(recording: Readable, options: EncryptOptions): Promise<EncryptedStream<Readable>>;
+  encryptRecording(
+    recording: OtherStream,
+    options: EncryptOptions,
+  ): Promise<EncryptedStream<ReadableStream<Uint8Array>>>;
+  encryptRecording(recording: RecordingInput, options: EncryptOptions): Promise<EncryptedRecording> {
     return this.#call(options, (signal) => this.#cipher.encrypt(recording, check("encrypt", options), signal), true);
   }
 
@@ -132,10 +140,13 @@ export class RecordingKeyStore implements AdministrationMethods {
    * @throws KmsError while KMS is away (retryable); `ERR_RECORDING_MISMATCH`, `ERR_RECORDING_TAMPERED`,
    * `ERR_RECORDING_TRUNCATED`, `ERR_FORMAT_INVALID`, `ERR_FORMAT_TOO_NEW`, `ERR_KEY_PAIR_NOT_FOUND`
    */
-  decryptRecording<I extends RecordingInput>(
-    encrypted: I,
+  decryptRecording(encrypted: Uint8Array, options: DecryptRecordingOptions): Promise<DecryptedRecording<Uint8Array>>;
+  decryptRecording(encrypted: Readable, options: DecryptRecordingOptions): Promise<DecryptedStream<Readable>>;
+  decryptRecording(
+    encrypted: OtherStream,
     options: DecryptRecordingOptions,
-  ): Promise<DecryptedRecording<I>> {
+  ): Promise<DecryptedStream<ReadableStream<Uint8Array>>>;
+  decryptRecording(encrypted: RecordingInput, options: DecryptRecordingOptions): Promise<DecryptedRecording> {
     return this.#call(
       options,
       (signal) => this.#cipher.decrypt(encrypted, check("decryptRecording", options), signal),
@@ -195,7 +206,13 @@ export class RecordingKeyStore implements AdministrationMethods {
    * @throws where not even what comes before the first segment is whole, and otherwise as {@link decryptRecording}, but for
    * damage behind that
    */
-  salvageRecording<I extends RecordingInput>(encrypted: I, options: DecryptOptions): Promise<SalvagedRecording<I>> {
+  salvageRecording(encrypted: Uint8Array, options: DecryptOptions): Promise<SalvagedRecording>;
+  salvageRecording(encrypted: Readable, options: DecryptOptions): Promise<SalvagedStream<Readable>>;
+  salvageRecording(
+    encrypted: OtherStream,
+    options: DecryptOptions,
+  ): Promise<SalvagedStream<ReadableStream<Uint8Array>>>;
+  salvageRecording(encrypted: RecordingInput, options: DecryptOptions): Promise<DecryptedRecording> {
     return this.#call(options, (signal) => this.#cipher.salvage(encrypted, check("decrypt", options), signal), true);
   }
 

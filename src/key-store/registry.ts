@@ -237,9 +237,9 @@ export class RecordingKeyStoreRegistry {
   #made(keyStore: RecordingKeyStore, { keys, work, events }: Omit<Parts, "upkeep">): void {
     const upkept = {
       get upkeepIn() {
-        return keys.upkeepIn;
+        return keys.maintenanceIn;
       },
-      keepUp: () => work.run(undefined, (signal) => keys.keepUp(signal), false).catch(() => undefined),
+      keepUp: () => work.run(undefined, (signal) => keys.maintain(signal), false).catch(() => undefined),
     };
     this.#parts.set(keyStore, { keys, work, events, upkeep: new Upkeep(upkept, this.#clock) });
   }
@@ -253,7 +253,7 @@ export class RecordingKeyStoreRegistry {
   /** What is in trouble stays: since when and why nobody else knows. */
   #mayGo(keyStore: RecordingKeyStore): boolean {
     const { keys, work, events } = this.#partsOf(keyStore);
-    return work.isIdle && keys.isQuiet && !events.listeners.hasAny;
+    return work.isIdle && keys.isIdle && !events.listeners.hasAny;
   }
 
   #startTimer(): void {

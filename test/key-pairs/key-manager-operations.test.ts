@@ -30,7 +30,7 @@ describe("a configuration that is the active one already", () => {
     const { manager } = await configured();
     const renamed = manager({ contextKeyName: ["org", "genesys-cloud-organization-id"] });
     expect(await renamed.configured(configuration, signal)).toBeUndefined();
-    await renamed.change({ configuration, signal });
+    await renamed.rotate({ configuration, signal });
     expect(await renamed.configured(configuration, signal)).toMatchObject({ sequence: 2 });
   });
 
@@ -46,14 +46,14 @@ describe("a configuration that is the active one already", () => {
 
   it("is not one while the head went backwards", async () => {
     const { keys, store, pair } = await configured();
-    await keys.change({ signal });
+    await keys.rotate({ signal });
     await pointAsWriter(store, pair);
     expect(await keys.configured(configuration, signal)).toBeUndefined();
   });
 
   it("is not one that another worker has replaced, also while the store is away", async () => {
     const { keys, manager, store } = await configured();
-    await manager().change({ configuration: { ...configuration, periodicKeyChange: "never" }, signal });
+    await manager().rotate({ configuration: { ...configuration, periodicKeyChange: "never" }, signal });
     const read = vi.spyOn(store, "readHead").mockImplementation(away);
     expect(await keys.configured(configuration, signal)).toBeUndefined();
     read.mockRestore();
@@ -89,7 +89,7 @@ describe("the history", () => {
 
   it("is that of the vouched pair, page by page", async () => {
     const { keys, manager } = await configured();
-    await keys.change({ signal });
+    await keys.rotate({ signal });
     const first = await keys.history({ limit: 1 }, signal);
     expect(first).toMatchObject({ items: [{ sequence: 2, active: true }] });
     const { nextCursor: cursor } = first;
@@ -101,7 +101,7 @@ describe("the history", () => {
 
   it("is walked once for all pages", async () => {
     const { keys, store } = await configured();
-    for (let change = 0; change < 3; change += 1) await keys.change({ signal });
+    for (let change = 0; change < 3; change += 1) await keys.rotate({ signal });
     const { nextCursor: cursor } = await keys.history({ limit: 1 }, signal);
     const listed = vi.spyOn(store, "listKeyPairs");
     await keys.history({ limit: 1, cursor }, signal);
@@ -146,7 +146,7 @@ describe("what is done for good", () => {
 
   it.each(operations)("is refused where the store went backwards: %s", async (_, run) => {
     const { keys, store, pair } = await configured();
-    await keys.change({ signal });
+    await keys.rotate({ signal });
     await pointAsWriter(store, pair);
     await expect(run(keys)).rejects.toMatchObject({ code: "ERR_STORE_ROLLED_BACK" });
   });
@@ -169,7 +169,7 @@ describe("what is done for good", () => {
 
   it("leaves every genuine pair behind a forged head with planted marks", async () => {
     const { keys, plant, pair, store, kms } = await configured();
-    for (let change = 0; change < 2; change += 1) await keys.change({ signal });
+    for (let change = 0; change < 2; change += 1) await keys.rotate({ signal });
     const genuine = await store.listKeyPairs("org-1", { limit: 9 });
     await plant(invented({ birth: { sequence: 9 }, kmsKeyArn: pair.wrapping.kmsKeyArn }));
     kms.journal.clear();
@@ -213,7 +213,7 @@ describe("what a key manager gives out", () => {
     const keyArn = kms.createKey({ region: homeRegion, multiRegion: true });
     kms.replicateKey(keyArn, "eu-central-1");
     kms.pointAlias(kmsKeyAliasArn, keyArn);
-    const pair = await manager().change({ configuration, signal });
+    const pair = await manager().rotate({ configuration, signal });
     kms.faults.outage({ region: homeRegion });
     const home = manager({ privateKeyTtl: 0 });
     await expect(home.lease([recipientOf(pair)], signal)).rejects.toMatchObject({ code: "ERR_KMS_UNAVAILABLE" });
@@ -225,7 +225,7 @@ describe("what a key manager gives out", () => {
     const { manager, store } = await configured();
     vi.spyOn(store, "readHead").mockReturnValue(new Promise(() => undefined));
     const message = "the key pair store did not answer within 10 ms";
-    await expect(manager({ storeTimeout: 10 }).change({ signal })).rejects.toMatchObject({ message });
+    await expect(manager({ storeTimeout: 10 }).rotate({ signal })).rejects.toMatchObject({ message });
   });
 
   it("is a status after KMS was asked now", async () => {

@@ -69,7 +69,7 @@ describe("the key to encrypt with", () => {
     kms.faults.outage();
     const keys = manager({ background: false, requireConfirmedKey: true });
     await expect(keys.encryptionKey(signal)).rejects.toMatchObject({ code: "ERR_KEY_UNCONFIRMED" });
-    await expect(keys.changeIfDue(signal)).rejects.toMatchObject({ code: "ERR_KEY_UNCONFIRMED" });
+    await expect(keys.rotateIfDue(signal)).rejects.toMatchObject({ code: "ERR_KEY_UNCONFIRMED" });
   });
 
   it("is changed when due by who asks for it, in the background alone", async () => {
@@ -170,12 +170,12 @@ describe("a change that may be due", () => {
     const { keys, pair, manager, clock } = await configured({ background: false });
     const other = manager({ background: false });
     const { keyPairId } = pair.birth;
-    expect(await keys.changeIfDue(signal)).toMatchObject({ rotated: false, keyPair: { keyPairId, active: true } });
+    expect(await keys.rotateIfDue(signal)).toMatchObject({ rotated: false, keyPair: { keyPairId, active: true } });
     await other.encryptionKey(signal);
     clock.advance(2 * day);
-    const made = await other.changeIfDue(signal);
+    const made = await other.rotateIfDue(signal);
     expect(made).toMatchObject({ rotated: true, keyPair: { sequence: 2, active: true, reason: "schedule" } });
-    expect(await keys.changeIfDue(signal)).toMatchObject({ rotated: false, keyPair: made.keyPair });
+    expect(await keys.rotateIfDue(signal)).toMatchObject({ rotated: false, keyPair: made.keyPair });
   });
 
   it("that another worker makes at the same moment is told of as a change too", async () => {
@@ -185,10 +185,10 @@ describe("a change that may be due", () => {
     const readHead = store.readHead.bind(store);
     vi.spyOn(store, "readHead").mockImplementationOnce(async (...args) => {
       vi.restoreAllMocks();
-      await manager({ background: false }).change({ signal });
+      await manager({ background: false }).rotate({ signal });
       return readHead(...args);
     });
-    expect(await keys.changeIfDue(signal)).toMatchObject({ rotated: true, keyPair: { sequence: 2, active: true } });
+    expect(await keys.rotateIfDue(signal)).toMatchObject({ rotated: true, keyPair: { sequence: 2, active: true } });
   });
 
   it("is none of a pair that nobody has vouched for", async () => {
@@ -197,7 +197,7 @@ describe("a change that may be due", () => {
     clock.advance(9 * day);
     const cause = expect.objectContaining({ kind: "unreachable" }) as unknown;
     const refused = { code: "ERR_KEY_UNCONFIRMED", cause };
-    await expect(manager({ background: false }).changeIfDue(signal)).rejects.toMatchObject(refused);
+    await expect(manager({ background: false }).rotateIfDue(signal)).rejects.toMatchObject(refused);
   });
 });
 
@@ -220,7 +220,7 @@ describe("trust", () => {
 
   it("in a restored store is the operator's to give", async () => {
     const { keys, store, pair } = await configured({ background: false });
-    await keys.change({ signal });
+    await keys.rotate({ signal });
     await pointAsWriter(store, pair);
     const believed = { believed: { sequence: 1 }, before: { sequence: 2 }, vouchedBy: "kms" };
     expect(await keys.acceptRestoredStore({ dryRun: true }, signal)).toMatchObject({ ...believed, done: false });
@@ -234,7 +234,7 @@ describe("trust", () => {
     const believed = { believed: { keyPairId: pair.birth.keyPairId }, storeHead: { sequence: 2 } };
     expect(await keys.replaceUntrustedHead({ dryRun: true }, signal)).toMatchObject({ ...believed, done: false });
     expect(await keys.replaceUntrustedHead({ dryRun: false }, signal)).toMatchObject({ ...believed, done: true });
-    expect((await keys.change({ signal })).birth).toMatchObject({ sequence: 2, previousDigest: pair.digest });
+    expect((await keys.rotate({ signal })).birth).toMatchObject({ sequence: 2, previousDigest: pair.digest });
   });
 });
 

@@ -27,7 +27,7 @@ export function managed() {
 export async function configured(options: Partial<RecordingKeyStoreOptions> = {}) {
   const parts = managed();
   const keys = parts.manager(options);
-  const pair = await keys.change({ configuration, signal });
+  const pair = await keys.rotate({ configuration, signal });
   keys.events.splice(0);
   parts.kms.journal.clear();
   return { ...parts, keys, pair };

@@ -13,7 +13,7 @@ async function raced({ active, loser }: { active: number; loser: number }) {
   const parts = world();
   const { context, rotation, pair: first, calls } = await parts.configured();
   let winner = first;
-  for (let sequence = 1; sequence < active; sequence += 1) winner = await rotation.change({});
+  for (let sequence = 1; sequence < active; sequence += 1) winner = await rotation.rotate({});
   const { keyPairId: _, ...birth } = first.birth;
   const previousDigest = loser > 1 ? { previousDigest: randomBytes(32) } : {};
   const made = await calls.make({ ...birth, sequence: loser, ...previousDigest });

@@ -214,7 +214,7 @@ describe("the chain", () => {
   async function chained(length: number) {
     const parts = await recorded();
     const pairs = [parts.pair];
-    while (pairs.length < length) pairs.unshift(await parts.rotation.change({}));
+    while (pairs.length < length) pairs.unshift(await parts.rotation.rotate({}));
     return {
       ...parts,
       pairs,

@@ -36,7 +36,7 @@ async function moved(before: Before, looked: boolean) {
     else await active.acquire(false);
     if (outage) outage.remove();
   }
-  const next = await parts.first.rotation.change({});
+  const next = await parts.first.rotation.rotate({});
   parts.clock.advance(minute);
   worker.events.splice(0);
   return { ...parts, ...worker, next };
@@ -96,7 +96,7 @@ describe("KMS's verdict on the pair that the head names", () => {
       const spy = decided(calls, next, status);
       await active.acquire(false);
       spy.mockRestore();
-      const third = await other.rotation.change({});
+      const third = await other.rotation.rotate({});
       clock.advance(minute);
       expect((await active.acquire(false)).pair.digest).toEqual(third.digest);
       expect({ refusal: active.refusal, flagged: active.usesLastKnownKey }).toEqual({

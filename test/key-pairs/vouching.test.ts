@@ -196,7 +196,7 @@ describe("the newest pair that KMS vouches for", () => {
 
   it("is the newest, not any", async () => {
     const { find, first, kms } = await searching([9]);
-    const next = await first.rotation.change({});
+    const next = await first.rotation.rotate({});
     kms.journal.clear();
     expect((await find())?.pair.digest).toEqual(next.digest);
     expect(kms.journal.count("Decrypt")).toBe(2);
@@ -204,7 +204,7 @@ describe("the newest pair that KMS vouches for", () => {
 
   it("is not one that lost its race", async () => {
     const { find, first } = await searching([]);
-    const next = await first.rotation.change({});
+    const next = await first.rotation.rotate({});
     await mark(first, next);
     expect((await find())?.pair.digest).toEqual(first.pair.digest);
   });

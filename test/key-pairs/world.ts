@@ -117,7 +117,7 @@ export function world({ deadline = 200 } = {}) {
   /** A worker of an organization that is configured already. */
   const configured = async (options: WorkerOptions = {}, settings: Partial<KeyStoreConfiguration> = {}) => {
     const made = worker(options);
-    const pair = await made.rotation.change({ configuration: { ...configuration, ...settings } });
+    const pair = await made.rotation.rotate({ configuration: { ...configuration, ...settings } });
     made.told();
     return { ...made, pair };
   };

@@ -103,9 +103,9 @@ describe("the KMS keys of a history", () => {
   it("are those of its pairs, newest first and each once", async () => {
     const { kms, configured } = world();
     const { pair: first, rotation, records } = await configured();
-    await rotation.change({});
+    await rotation.rotate({});
     kms.pointAlias(kmsKeyAliasArn, kms.createKey({ region: homeRegion }));
-    const newest = await rotation.change({});
+    const newest = await rotation.rotate({});
     expect([...(await kmsKeysOf(records, newest))]).toEqual([newest.wrapping.kmsKeyArn, first.wrapping.kmsKeyArn]);
     expect([...(await kmsKeysOf(records, first))]).toEqual([first.wrapping.kmsKeyArn]);
   });
@@ -114,7 +114,7 @@ describe("the KMS keys of a history", () => {
     const { kms, configured, store } = world();
     const { pair: first, rotation, records } = await configured();
     kms.pointAlias(kmsKeyAliasArn, kms.createKey({ region: homeRegion }));
-    const newest = await rotation.change({});
+    const newest = await rotation.rotate({});
     expect([...(await kmsKeysOf(records, undefined))]).toEqual([]);
     await store.removeKeyPair(organizationId, first.birth.keyPairId);
     expect([...(await kmsKeysOf(records, newest))]).toEqual([newest.wrapping.kmsKeyArn]);

@@ -36,7 +36,7 @@ async function harmIn(run: Run, setup: Setup): Promise<string | undefined> {
 async function nextChange(parts: RotationParts, run: Run): Promise<string | undefined> {
   const before = viewedChain(await run.view());
   const { rotation } = parts.worker(run.store, { name: "next", aliasMoves: () => 0 });
-  const pair = await rotation.change(before.length > 0 ? {} : { configuration: configurationOf(0) });
+  const pair = await rotation.rotate(before.length > 0 ? {} : { configuration: configurationOf(0) });
   const after = viewedChain(await run.view());
   const isNext = after.length === before.length + 1 && after[0]?.id === pair.birth.keyPairId;
   return isNext ? undefined : "the next change of key did not become active upon the one before";

@@ -87,13 +87,13 @@ export class Run {
     for (const [index, call] of this.#setup.calls.entries()) {
       this.#start(index, async ({ controller: { signal } }, { active, rotation }) => {
         if (from) await active.adopt({ pair: from.first, vouchedBy: "kms", confirmedAt: this.#parts.clock.now() });
-        if (call === "configure") return rotation.change({ configuration: configurationOf(index), signal });
-        return rotation.change({ scheduled: call === "scheduled", signal });
+        if (call === "configure") return rotation.rotate({ configuration: configurationOf(index), signal });
+        return rotation.rotate({ scheduled: call === "scheduled", signal });
       });
     }
     if (this.#setup.janitor) {
       this.#start(this.#workers.length, async ({ controller: { signal } }, { active, context }) => {
-        const { pair } = await active.changeBase(signal);
+        const { pair } = await active.rotationBase(signal);
         if (pair) await removeOrphans(context, pair, { dryRun: false }, signal);
         return "done";
       });

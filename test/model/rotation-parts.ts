@@ -64,7 +64,7 @@ export class RotationParts {
   async configured(): Promise<{ store: MemoryKeyPairStore; first: VouchedKeyPair }> {
     const store = new MemoryKeyPairStore();
     const { rotation } = this.worker(store, { name: "first", aliasMoves: () => 0 });
-    const first = await rotation.change({ configuration: configurationOf(-1) });
+    const first = await rotation.rotate({ configuration: configurationOf(-1) });
     this.clock.advance(2 * day + hour);
     return { store, first };
   }

@@ -10,7 +10,7 @@ import { KmsError } from "../../kms/kms-error.js";
 import { elapsedSince, hasPassed, momentOf, type Moment } from "../../clock.js";
 
 /** What a change of key builds upon: the pair that the store's head names, and the head's revision. Neither before the first. */
-export interface ChangeBase {
+export interface RotationBase {
   readonly revision: string | undefined;
   readonly pair: VouchedKeyPair | undefined;
 }
@@ -55,7 +55,7 @@ export class ActiveKeyPairs {
   }
 
   /** Nothing is under way, and nothing is known that another key store would not learn from host, store and KMS. */
-  get isQuiet(): boolean {
+  get isIdle(): boolean {
     if (this.#refreshing || this.#confirming || this.#inBackground || this.#refusal) return false;
     return this.current?.confirmation !== "unconfirmed";
   }
@@ -130,7 +130,7 @@ export class ActiveKeyPairs {
    * What a change of key may build upon: nothing of it is the store's own word.
    * @throws RecordingKeyStoreError `ERR_STORE_ROLLED_BACK`, `ERR_KEY_PAIR_UNTRUSTED`, `ERR_KEY_UNCONFIRMED`, `ERR_STORE_*`; KmsError
    */
-  async changeBase(signal?: AbortSignal): Promise<ChangeBase> {
+  async rotationBase(signal?: AbortSignal): Promise<RotationBase> {
     await this.loadLastConfirmed(signal);
     const head = await this.#context.records.readHead(signal);
     if (!head) {

@@ -2,7 +2,7 @@ import type { Clock } from "../../clock.js";
 import type { RecordingKeyStoreError } from "../../errors.js";
 import type { EventSink } from "../../events.js";
 import type { BirthRecord } from "../../format/birth-record.js";
-import { isChangeDue } from "./schedule.js";
+import { isRotationDue } from "./schedule.js";
 import type { KmsError } from "../../kms/kms-error.js";
 
 /** Why encryption goes on with the last known key, and since when. */
@@ -75,7 +75,7 @@ export class KeyHealth {
 
   /** KMS has just answered about the active pair. Only a change that is still due stays a trouble then. */
   answered(birth: BirthRecord): void {
-    this.succeeded("confirm", "unwrap", ...(isChangeDue(birth, this.#clock.now()) ? [] : (["rotate"] as const)));
+    this.succeeded("confirm", "unwrap", ...(isRotationDue(birth, this.#clock.now()) ? [] : (["rotate"] as const)));
   }
 
   /** Emits the reminders that are due; called on the way of an encryption, since there is no timer. */

@@ -7,8 +7,8 @@ import type { ClaimedKeyPair } from "../key-pair.js";
 import { markNeverActive } from "../never-active.js";
 import type { VouchedKeyPair } from "../trust.js";
 import { newestVouched } from "../vouching.js";
-import type { ActiveKeyPairs, ChangeBase } from "./active-key-pair.js";
-import { isChangeDue, nextKeyChange } from "./schedule.js";
+import type { ActiveKeyPairs, RotationBase } from "./active-key-pair.js";
+import { isRotationDue, nextRotation } from "./schedule.js";
 
 export function configurationOf({ birth }: ClaimedKeyPair): KeyStoreConfiguration {
   const { kmsKeyAliasArn, periodicKeyChange, spec } = birth;
@@ -25,7 +25,7 @@ export function isSameConfiguration(one: KeyStoreConfiguration, other: KeyStoreC
 }
 
 /** What a change of key is asked to do. */
-export interface ChangeRequest {
+export interface RotationRequest {
   /** New settings; without them those of the pair before go on. */
   readonly configuration?: KeyStoreConfiguration;
   /**
@@ -65,22 +65,22 @@ export class KeyRotation {
   }
 
   /** In how many milliseconds a change is due, or may be tried again. */
-  get changeIn(): number {
+  get rotationIn(): number {
     const birth = this.#active.vouched?.pair.birth;
-    const at = birth && nextKeyChange(birth);
+    const at = birth && nextRotation(birth);
     return at === undefined ? Infinity : Math.max(at + this.#patience, this.#nextAttemptAt) - this.#context.clock.now();
   }
 
   /** Whether a change is due by the schedule of the active pair, and has been for `since` milliseconds. */
   isDue(since = 0): boolean {
     const { vouched } = this.#active;
-    return vouched !== undefined && isChangeDue(vouched.pair.birth, this.#context.clock.now() - since);
+    return vouched !== undefined && isRotationDue(vouched.pair.birth, this.#context.clock.now() - since);
   }
 
   /** Starts a due change in the background, unless one runs or the last one failed a short while ago. */
   startWhenDue(): void {
     if (this.#running || !this.isDue(this.#patience) || this.#context.clock.now() < this.#nextAttemptAt) return;
-    this.#running = this.change({ scheduled: true })
+    this.#running = this.rotate({ scheduled: true })
       .then(
         () => undefined,
         () => undefined, // in health and events already
@@ -98,10 +98,10 @@ export class KeyRotation {
    * comes from a vouched pair.
    * @throws KmsError, RecordingKeyStoreError; the pair before stays active
    */
-  async change(request: ChangeRequest): Promise<VouchedKeyPair> {
+  async rotate(request: RotationRequest): Promise<VouchedKeyPair> {
     const { health, emit, clock } = this.#context;
     try {
-      const pair = await this.#change(request);
+      const pair = await this.#rotate(request);
       this.#backOff = 0;
       this.#nextAttemptAt = 0;
       health.succeeded("rotate");
@@ -116,7 +116,7 @@ export class KeyRotation {
     }
   }
 
-  async #change(request: ChangeRequest): Promise<VouchedKeyPair> {
+  async #rotate(request: RotationRequest): Promise<VouchedKeyPair> {
     const { configuration, scheduled = false, signal } = request;
     for (let attempt = 1; attempt <= attempts; attempt += 1) {
       const known = this.#active.vouched?.pair.digest;
@@ -153,9 +153,9 @@ export class KeyRotation {
   }
 
   /** What is built upon: the head's pair, or (`newHistory`) the best that is vouched for where nobody vouches for that. */
-  async #base({ newHistory = false, signal }: ChangeRequest): Promise<ChangeBase> {
+  async #base({ newHistory = false, signal }: RotationRequest): Promise<RotationBase> {
     try {
-      return await this.#active.changeBase(signal);
+      return await this.#active.rotationBase(signal);
     } catch (error) {
       signal?.throwIfAborted();
       if (!newHistory || !(error instanceof RecordingKeyStoreError) || isOutage(error)) throw error;
@@ -168,7 +168,7 @@ export class KeyRotation {
 
   async #make(
     settings: KeyStoreConfiguration,
-    { pair: previous }: ChangeBase,
+    { pair: previous }: RotationBase,
     reason: KeyPairReason,
     signal: AbortSignal | undefined,
   ): Promise<VouchedKeyPair> {
@@ -195,7 +195,7 @@ export class KeyRotation {
   }
 
   /** Stores the pair and swings the head to it. An answer that got lost is settled by reading the head again. */
-  async #swing(pair: VouchedKeyPair, { revision }: ChangeBase, signal: AbortSignal | undefined): Promise<boolean> {
+  async #swing(pair: VouchedKeyPair, { revision }: RotationBase, signal: AbortSignal | undefined): Promise<boolean> {
     const { records } = this.#context;
     await records.putPair(pair, signal);
     try {
@@ -217,7 +217,7 @@ function isOutage({ code }: RecordingKeyStoreError): boolean {
   return code === "ERR_KMS_UNAVAILABLE" || code === "ERR_STORE_UNAVAILABLE";
 }
 
-function reasonOf({ configuration, scheduled }: ChangeRequest): KeyPairReason {
+function reasonOf({ configuration, scheduled }: RotationRequest): KeyPairReason {
   if (configuration) return "configure";
   return scheduled ? "schedule" : "on-demand";
 }

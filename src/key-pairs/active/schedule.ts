@@ -24,7 +24,7 @@ export function slotTime(anchor: number, change: Exclude<PeriodicKeyChange, "nev
  * When the pair made at `createdAt` is to be changed: the first slot after it, plus the organization's jitter.
  * `undefined` for `never`. Slots that passed unused are skipped, so a long outage makes one change and not many.
  */
-export function nextKeyChange(pair: {
+export function nextRotation(pair: {
   organizationId: string;
   spec: KeyPairSpec;
   createdAt: number;
@@ -41,8 +41,8 @@ export function nextKeyChange(pair: {
 }
 
 /** Whether a pair's periodic change has come due. */
-export function isChangeDue(pair: Parameters<typeof nextKeyChange>[0], now: number): boolean {
-  const at = nextKeyChange(pair);
+export function isRotationDue(pair: Parameters<typeof nextRotation>[0], now: number): boolean {
+  const at = nextRotation(pair);
   return at !== undefined && now >= at;
 }
 

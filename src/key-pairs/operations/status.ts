@@ -5,7 +5,7 @@ import type { KeyPairContext } from "../context.js";
 import { keyPairInfo, type KeyPairInfo } from "./history.js";
 import type { ClaimedKeyPair } from "../key-pair.js";
 import { configurationOf } from "../active/rotation.js";
-import { nextKeyChange } from "../active/schedule.js";
+import { nextRotation } from "../active/schedule.js";
 import type { VouchedBy } from "../trust.js";
 import type { Confirmation, KeyStoreConfiguration } from "../../format/vocabulary.js";
 import type { KmsError } from "../../kms/kms-error.js";
@@ -60,7 +60,7 @@ export async function readStatus(
   const pair = current?.pair;
   const told = pair && (await fleet.told(pair));
   const { trouble, lastKmsError } = health;
-  const change = active.vouched && nextKeyChange(active.vouched.pair.birth);
+  const change = active.vouched && nextRotation(active.vouched.pair.birth);
   const storeError = active.refusal ?? error;
   const shown = (of: ClaimedKeyPair, isActive: boolean) => ({
     configuration: configurationOf(of),

@@ -173,7 +173,7 @@ describe("a pair that nobody has vouched for", () => {
     await active.acquire(false);
     const cause = expect.objectContaining({ kind: "unreachable" }) as unknown;
     await expect(active.acquireVouched()).rejects.toMatchObject({ code: "ERR_KEY_UNCONFIRMED", cause });
-    await expect(active.changeBase()).rejects.toMatchObject({ kind: "unreachable" });
+    await expect(active.rotationBase()).rejects.toMatchObject({ kind: "unreachable" });
   });
 
   it("is none where a mark stands beside it, be it a forged one, or where nothing unconfirmed is wanted", async () => {
@@ -218,16 +218,16 @@ describe("a pair that nobody has vouched for", () => {
 
 describe("what a change of key builds upon", () => {
   it("is nothing before the first pair", async () => {
-    expect(await world().worker().active.changeBase()).toEqual({ revision: undefined, pair: undefined });
+    expect(await world().worker().active.rotationBase()).toEqual({ revision: undefined, pair: undefined });
   });
 
   it("is the head's pair, once it is vouched for and held, which costs KMS one question", async () => {
     const { active, first, store, kms } = await fresh();
     const { revision } = (await store.readHead(organizationId))!;
     const base = { revision, pair: { digest: first.pair.digest } };
-    expect(await active.changeBase()).toMatchObject(base);
+    expect(await active.rotationBase()).toMatchObject(base);
     expect(active.vouched?.pair.digest).toEqual(first.pair.digest);
-    expect(await active.changeBase()).toMatchObject(base);
+    expect(await active.rotationBase()).toMatchObject(base);
     expect(kms.journal.count("Decrypt")).toBe(1);
   });
 
@@ -238,15 +238,15 @@ describe("what a change of key builds upon", () => {
   ] as const)("is none where KMS's verdict on the head's pair is %s, whatever is in use", async (status, error) => {
     const { active, first, calls } = await fresh();
     const before = await active.acquire(false);
-    const next = await first.rotation.change({});
+    const next = await first.rotation.rotate({});
     decided(calls, next, status);
-    await expect(active.changeBase()).rejects.toMatchObject(error);
+    await expect(active.rotationBase()).rejects.toMatchObject(error);
     expect(active.current).toBe(before);
   });
 
   it("is not waited for by who has left", async () => {
     const { active } = await fresh();
-    await expect(active.changeBase(AbortSignal.abort(new Error("left")))).rejects.toThrow("left");
+    await expect(active.rotationBase(AbortSignal.abort(new Error("left")))).rejects.toThrow("left");
   });
 });
 
@@ -254,7 +254,7 @@ describe("a vouched pair", () => {
   it("is had after a look at the store", async () => {
     const { active, first } = await fresh();
     expect(await active.acquireVouched()).toMatchObject({ vouchedBy: "kms", pair: { digest: first.pair.digest } });
-    const next = await first.rotation.change({});
+    const next = await first.rotation.rotate({});
     expect(await active.acquireVouched()).toMatchObject({ pair: { digest: next.digest } });
     await expect(active.acquireVouched(AbortSignal.abort(new Error("left")))).rejects.toThrow("left");
   });
@@ -277,7 +277,7 @@ describe("trust on first use", () => {
 describe("making a pair the active one", () => {
   it("is not undone by a slow answer about an earlier pair", async () => {
     const { first, active, clock } = await fresh();
-    const next = await first.rotation.change({});
+    const next = await first.rotation.rotate({});
     await active.acquire(false);
     const vouched = { pair: first.pair, vouchedBy: "kms", confirmedAt: clock.now() } as const;
     await active.adopt(vouched);
@@ -307,7 +307,7 @@ describe("making a pair the active one", () => {
     const secret = { fleetSecret: fleetSecret() };
     const { worker, clock, first } = await fresh();
     const { active, rotation, fleet } = worker(secret);
-    await rotation.change({});
+    await rotation.rotate({});
     expect((await fleet.word())?.sequence).toBe(2);
     await active.goBackTo({ pair: first.pair, vouchedBy: "kms", confirmedAt: clock.now() });
     expect(active.current?.pair.birth.sequence).toBe(1);

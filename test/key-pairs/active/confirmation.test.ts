@@ -92,10 +92,10 @@ describe("asking KMS again", () => {
       await turns();
       clock.advance(31 * second);
     }
-    expect({ asked: ask.mock.calls.length, quiet: active.isQuiet }).toEqual({ asked: 1, quiet: false });
+    expect({ asked: ask.mock.calls.length, quiet: active.isIdle }).toEqual({ asked: 1, quiet: false });
     release();
     await active.settled();
-    expect({ confirmedAt: active.vouched?.confirmedAt, quiet: active.isQuiet }).toEqual({
+    expect({ confirmedAt: active.vouched?.confirmedAt, quiet: active.isIdle }).toEqual({
       confirmedAt: clock.now(),
       quiet: true,
     });
@@ -115,7 +115,7 @@ describe("asking KMS again", () => {
       .mockImplementationOnce(async () => (await waiting, Promise.reject(failure("unreachable"))))
       .mockImplementation(genuine);
     const asking = active.confirm();
-    const next = await rotation.change({});
+    const next = await rotation.rotate({});
     told();
     release();
     await asking;

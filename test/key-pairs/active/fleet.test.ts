@@ -84,7 +84,7 @@ describe("one worker's question to KMS", () => {
     const { worker, use, questions, kms, clock, maker } = await fleetOf();
     const workers = several(3, () => worker(secret));
     for (const each of workers) await use(each);
-    const next = await maker.rotation.change({});
+    const next = await maker.rotation.rotate({});
     kms.journal.clear();
     clock.advance(minute);
     for (const each of workers) {
@@ -225,7 +225,7 @@ describe("an old word of the fleet's, put back into the store again and again", 
   it("about an earlier pair makes nobody go back who has seen a newer one", async () => {
     const { worker, use, pass, writeWord, wordNow, maker } = await fleetOf();
     const old = await wordNow();
-    const next = await maker.rotation.change({});
+    const next = await maker.rotation.rotate({});
     const one = worker(secret);
     await use(one);
     await pass([one, maker], 60 * minute, 5 * minute, () => writeWord(old));

@@ -28,7 +28,7 @@ describe("the head is read again", () => {
   it("and followed to a new pair, which KMS must confirm", async () => {
     const { active, clock, first, told, kms } = await fresh();
     await active.acquire(false);
-    const next = await first.rotation.change({});
+    const next = await first.rotation.rotate({});
     clock.advance(minute);
     told();
     kms.journal.clear();
@@ -42,7 +42,7 @@ describe("the head is read again", () => {
   it("in the background unwaited for, and after a long pause waited for confirmTimeout at most", async () => {
     const { active, clock, first, store } = await fresh(impatient);
     const before = await active.acquire(true);
-    const next = await first.rotation.change({});
+    const next = await first.rotation.rotate({});
     const genuine = store.readHead.bind(store);
     const { waiting, release } = gate();
     const read = vi.spyOn(store, "readHead").mockImplementation(async (...args) => (await waiting, genuine(...args)));
@@ -122,7 +122,7 @@ describe("what the store may not say", () => {
 
   it("that an earlier pair is the newest", async () => {
     const { active, first, clock, store } = await fresh();
-    const next = await first.rotation.change({});
+    const next = await first.rotation.rotate({});
     await active.acquire(false);
     await pointAsWriter(store, first.pair);
     clock.advance(minute);
@@ -163,7 +163,7 @@ describe("a slow KMS", () => {
   async function slow() {
     const parts = await fresh(impatient);
     const before = await parts.active.acquire(false);
-    const next = await parts.first.rotation.change({});
+    const next = await parts.first.rotation.rotate({});
     const { waiting, release } = gate();
     const genuine = parts.calls.attests.bind(parts.calls);
     const asked = vi
@@ -179,7 +179,7 @@ describe("a slow KMS", () => {
     expect(await active.acquire(false)).toBe(before);
     const error = { code: "ERR_KMS_UNAVAILABLE", message: "KMS did not answer within 30 ms", retryable: true };
     expect(health.trouble).toMatchObject({ task: "confirm", error });
-    expect({ flagged: active.usesLastKnownKey, refusal: active.refusal, quiet: active.isQuiet }).toEqual({
+    expect({ flagged: active.usesLastKnownKey, refusal: active.refusal, quiet: active.isIdle }).toEqual({
       flagged: true,
       refusal: undefined,
       quiet: false,
@@ -189,7 +189,7 @@ describe("a slow KMS", () => {
     release();
     await active.settled();
     expect(active.vouched).toMatchObject({ pair: { digest: next.digest }, vouchedBy: "kms", confirmedAt: clock.now() });
-    expect({ flagged: active.usesLastKnownKey, quiet: active.isQuiet, told: told() }).toEqual({
+    expect({ flagged: active.usesLastKnownKey, quiet: active.isIdle, told: told() }).toEqual({
       flagged: false,
       quiet: true,
       told: ["lastKnownKeyInUse", "keyPairChanged", "lastKnownKeyEnded", "keyPairConfirmed"],
@@ -255,8 +255,8 @@ describe("a slow KMS", () => {
   it("does not bring back a pair that a change has passed by meanwhile", async () => {
     const { active, release, rotation, first } = await slow();
     await active.acquire(false);
-    await first.rotation.change({});
-    await first.rotation.change({});
+    await first.rotation.rotate({});
+    await first.rotation.rotate({});
     await active.adopt(first.active.vouched!);
     release();
     await active.settled();

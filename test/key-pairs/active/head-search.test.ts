@@ -27,7 +27,7 @@ describe("a head that can't be right, where nobody remembers better", () => {
         "of a later version": "ERR_FORMAT_TOO_NEW",
       };
       const code = codes[kind] ?? "ERR_STORE_CORRUPT";
-      expect({ flagged: active.usesLastKnownKey, refusal: active.refusal?.code, quiet: active.isQuiet }).toEqual({
+      expect({ flagged: active.usesLastKnownKey, refusal: active.refusal?.code, quiet: active.isIdle }).toEqual({
         flagged: true,
         refusal: code,
         quiet: false,
@@ -47,7 +47,7 @@ describe("a head that can't be right, where nobody remembers better", () => {
 
   it("is followed once it is right, also to a pair before the one in use", async () => {
     const { active, plant, keyArn, first, clock, store } = await fresh();
-    const next = await first.rotation.change({});
+    const next = await first.rotation.rotate({});
     await plant(invented({ birth: { sequence: 3 }, kmsKeyArn: keyArn }));
     expect((await active.acquire(false)).pair.digest).toEqual(next.digest);
     await pointAsWriter(store, first.pair);

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { RecordingKeyStoreError } from "../../../src/index.js";
 import { KeyHealth } from "../../../src/key-pairs/active/health.js";
 import type { BirthRecord } from "../../../src/format/birth-record.js";
-import { nextKeyChange } from "../../../src/key-pairs/active/schedule.js";
+import { nextRotation } from "../../../src/key-pairs/active/schedule.js";
 import { kmsError, kmsFailureKinds, type KmsFailureKind } from "../../../src/kms/kms-error.js";
 import { TestClock } from "../../../src/testing/test-clock.js";
 import { day } from "../world.js";
@@ -73,7 +73,7 @@ describe("trouble", () => {
 
   it("is over for all that concerns KMS once KMS answers about the pair, but for a change that is still due", () => {
     const { clock, health } = healthOf();
-    const due = nextKeyChange(birth)!;
+    const due = nextRotation(birth)!;
     const outstanding = () => {
       for (const task of ["read-store", "confirm", "unwrap", "rotate"] as const) health.failed(task, failure());
       health.answered(birth);

@@ -116,7 +116,7 @@ describe("the last confirmed pair of a host", () => {
 
   it("is saved one after the other, and a failure is said and stops nothing", async () => {
     const { pair, rotation, later, said } = await host();
-    const next = await rotation.change({});
+    const next = await rotation.rotate({});
     const { waiting, release } = gate();
     const saved: number[] = [];
     const lastConfirmed: LastConfirmedStore = {

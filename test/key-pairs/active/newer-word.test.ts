@@ -12,7 +12,7 @@ describe("a worker that is due to ask about a pair that the fleet has left", () 
     await lagging.active.acquire(true); // reads the head, for a minute
     await lagging.active.settled();
     clock.advance(50_000);
-    const newer = await maker.rotation.change({});
+    const newer = await maker.rotation.rotate({});
     const before = kms.journal.count();
     await lagging.active.acquire(true);
     await lagging.active.settled();

@@ -52,12 +52,12 @@ describe("a restart of this host", () => {
   it("does not take a pair further back than was confirmed", async () => {
     const { first, worker, store } = await fresh();
     const old = await store.readHead(organizationId);
-    await first.rotation.change({});
+    await first.rotation.rotate({});
     vi.spyOn(store, "readHead").mockResolvedValue(old);
     const { active } = worker({ lastConfirmed: first.lastConfirmed });
     expect((await active.acquire(false)).pair.birth.sequence).toBe(2);
     expect(active.refusal).toMatchObject({ code: "ERR_STORE_ROLLED_BACK" });
-    await expect(active.changeBase()).rejects.toMatchObject({ code: "ERR_STORE_ROLLED_BACK" });
+    await expect(active.rotationBase()).rejects.toMatchObject({ code: "ERR_STORE_ROLLED_BACK" });
   });
 
   it.each([true, false])(
@@ -96,7 +96,7 @@ describe("a restart of this host", () => {
     const { active, lastConfirmed } = await fresh({ storeTimeout: 50 });
     vi.spyOn(lastConfirmed, "load").mockImplementation(() => new Promise(() => undefined));
     const gone = AbortSignal.abort(new Error("left"));
-    for (const waits of [active.acquire(true, gone), active.loadLastConfirmed(gone), active.changeBase(gone)]) {
+    for (const waits of [active.acquire(true, gone), active.loadLastConfirmed(gone), active.rotationBase(gone)]) {
       await expect(waits).rejects.toThrow("left");
     }
   });
@@ -107,7 +107,7 @@ describe("what host and fleet had confirmed last", () => {
 
   it("is loaded without asking KMS or reading the head, the host's first", async () => {
     const { first, worker, store, kms, clock } = await fresh();
-    const next = await first.rotation.change({});
+    const next = await first.rotation.rotate({});
     await worker(secret).fleet.tell(next, { confirmedAt: clock.now() });
     kms.journal.clear();
     const read = vi.spyOn(store, "readHead");
@@ -133,7 +133,7 @@ describe("what host and fleet had confirmed last", () => {
       const lastConfirmed = new MemoryLastConfirmedStore();
       await lastConfirmed.save(organizationId, (await first.lastConfirmed.load(organizationId))!);
       const old = await store.readHead(organizationId);
-      const next = await first.rotation.change({});
+      const next = await first.rotation.rotate({});
       await worker(secret).fleet.tell(next, { confirmedAt: clock.now() });
       kms.faults.outage();
       vi.spyOn(store, "readHead").mockResolvedValue(old);
@@ -141,7 +141,7 @@ describe("what host and fleet had confirmed last", () => {
       if (how === "reading the head") await active.refresh();
       else await active.loadLastConfirmed();
       expect(active.vouched).toMatchObject({ pair: { digest: next.digest }, vouchedBy: "fleet" });
-      await expect(active.changeBase()).rejects.toMatchObject({ code: "ERR_STORE_ROLLED_BACK" });
+      await expect(active.rotationBase()).rejects.toMatchObject({ code: "ERR_STORE_ROLLED_BACK" });
     },
   );
 
@@ -159,14 +159,14 @@ describe("what host and fleet had confirmed last", () => {
   it("bars a change that would build upon a head from before it", async () => {
     const { first, worker, store, clock } = await fresh();
     const old = await store.readHead(organizationId);
-    const next = await first.rotation.change({});
+    const next = await first.rotation.rotate({});
     await worker(secret).fleet.tell(next, { confirmedAt: clock.now() });
     const read = vi.spyOn(store, "readHead").mockResolvedValue(old);
-    await expect(worker(secret).active.changeBase()).rejects.toMatchObject({ code: "ERR_STORE_ROLLED_BACK" });
+    await expect(worker(secret).active.rotationBase()).rejects.toMatchObject({ code: "ERR_STORE_ROLLED_BACK" });
     read.mockResolvedValue(undefined);
     const gone =
       "the store has no configuration any more; if the store was restored on purpose, call acceptRestoredStore()";
-    await expect(worker(secret).active.changeBase()).rejects.toMatchObject({
+    await expect(worker(secret).active.rotationBase()).rejects.toMatchObject({
       code: "ERR_STORE_ROLLED_BACK",
       message: gone,
     });

@@ -20,7 +20,7 @@ describe("an answer of the store that got lost", () => {
     await active.acquire(false);
     kms.journal.clear();
     const asked = vi.spyOn(trust, "ask");
-    const made = await rotation.change({});
+    const made = await rotation.rotate({});
     expect(made.birth.sequence).toBe(2);
     expect(active.vouched?.pair).toBe(made);
     expect({ asked: asked.mock.calls.length, decrypts: kms.journal.count("Decrypt") }).toEqual({
@@ -49,7 +49,7 @@ describe("an answer of the store that got lost", () => {
       });
       const { rotation, active } = worker({ store: late });
       kms.journal.clear();
-      const made = await rotation.change(request);
+      const made = await rotation.rotate(request);
       expect(active.vouched?.pair.digest).toEqual(made.digest);
       expect({ sequence: made.birth.sequence, encrypts: kms.journal.count("Encrypt") }).toEqual({
         sequence: 2,
@@ -75,13 +75,13 @@ describe("an answer of the store that got lost", () => {
       readHead: (...args) => reading(...args),
     });
     const failed = { code: "ERR_STORE_UNAVAILABLE", message: "the key pair store failed", retryable: true };
-    await expect(worker({ store: broken }).rotation.change({})).rejects.toMatchObject(failed);
+    await expect(worker({ store: broken }).rotation.rotate({})).rejects.toMatchObject(failed);
   });
 
   it("is corruption when the store refuses to swap what it then does not have", async () => {
     const { store, worker } = world();
     const odd = overridden(store, { swapHead: () => Promise.resolve(undefined) });
-    await expect(worker({ store: odd }).rotation.change({ configuration })).rejects.toMatchObject({
+    await expect(worker({ store: odd }).rotation.rotate({ configuration })).rejects.toMatchObject({
       code: "ERR_STORE_CORRUPT",
       message: "the store refused to swap a head that it does not have",
     });
@@ -93,12 +93,12 @@ describe("trust on first use", () => {
     const parts = world();
     const { worker, store } = parts;
     const { rotation, trust, records } = worker({ trustedKmsKeys: "first-use" });
-    await rotation.change({ configuration });
+    await rotation.rotate({ configuration });
     expect(trust.basis).toEqual({ kind: "first-use", kmsKeyAliasArn });
     const elsewhere = keyElsewhere(parts, "444455556666");
-    await rotation.change({ configuration: { ...configuration, kmsKeyAliasArn: elsewhere } });
+    await rotation.rotate({ configuration: { ...configuration, kmsKeyAliasArn: elsewhere } });
     expect(trust.basis).toEqual({ kind: "first-use", kmsKeyAliasArn: elsewhere });
-    await rotation.change({});
+    await rotation.rotate({});
     const head = await records.readHead();
     expect((await records.readHeadPair(head!)).birth).toMatchObject({ sequence: 3, kmsKeyAliasArn: elsewhere });
     expect(await store.listKeyPairs(organizationId, { limit: 9 })).toHaveLength(3);
@@ -108,10 +108,10 @@ describe("trust on first use", () => {
     const parts = world();
     const { worker, store } = parts;
     const { rotation, trust } = worker({ trustedKmsKeys: "first-use" });
-    await rotation.change({ configuration });
+    await rotation.rotate({ configuration });
     vi.spyOn(store, "swapHead").mockImplementation(away);
     const elsewhere = { ...configuration, kmsKeyAliasArn: keyElsewhere(parts, "444455556666") };
-    await expect(rotation.change({ configuration: elsewhere })).rejects.toMatchObject({
+    await expect(rotation.rotate({ configuration: elsewhere })).rejects.toMatchObject({
       code: "ERR_STORE_UNAVAILABLE",
     });
     expect(trust.basis).toEqual({ kind: "first-use", kmsKeyAliasArn });

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import type { KeyPairStore } from "../../../src/index.js";
 import { encodeDocument } from "../../../src/key-pairs/documents.js";
 import type { VouchedKeyPair } from "../../../src/key-pairs/trust.js";
-import { nextKeyChange } from "../../../src/key-pairs/active/schedule.js";
+import { nextRotation } from "../../../src/key-pairs/active/schedule.js";
 import { invented, noSuchKeyArn } from "../inventions.js";
 import { configuration, day, homeRegion, organizationId, pointAsWriter, putAsWriter, turns, world } from "../world.js";
 
@@ -72,7 +72,7 @@ describe.each(forgeries)("a head that %s", (_, forge) => {
   it.each([true, false])("is built upon by no change, on demand or configured (warm: %s)", async (warm) => {
     const parts = await attacked({ warm });
     for (const request of [{}, { scheduled }, { configuration }]) {
-      await expect(parts.rotation.change(request)).rejects.toMatchObject({
+      await expect(parts.rotation.rotate(request)).rejects.toMatchObject({
         code: expect.stringMatching(
           /^ERR_(KEY_PAIR_UNTRUSTED|KEY_UNCONFIRMED|STORE_CORRUPT|STORE_ROLLED_BACK|FORMAT_TOO_NEW)$/,
         ),
@@ -84,7 +84,7 @@ describe.each(forgeries)("a head that %s", (_, forge) => {
   it("does not move the schedule", async () => {
     const parts = await attacked({ warm: true });
     const { rotation, active, clock, pair } = parts;
-    const due = nextKeyChange(pair.birth)!;
+    const due = nextRotation(pair.birth)!;
     await active.refresh();
     clock.set(due - 1);
     expect(rotation.isDue()).toBe(false);
@@ -96,16 +96,16 @@ describe.each(forgeries)("a head that %s", (_, forge) => {
     const parts = await attacked({ warm: true });
     const { rotation, pair, records, clock } = parts;
     clock.advance(day);
-    const renewed = await rotation.change({ configuration, newHistory: true });
+    const renewed = await rotation.rotate({ configuration, newHistory: true });
     const upon = { sequence: 2, previousDigest: pair.digest, reason: "configure", scheduleAnchor: clock.now() };
     expect(renewed.birth).toMatchObject({ ...upon, periodicKeyChange: configuration.periodicKeyChange });
     expect((await records.readHead())?.digest).toEqual(renewed.digest);
-    expect((await rotation.change({})).birth).toMatchObject({ sequence: 3, previousDigest: renewed.digest });
+    expect((await rotation.rotate({})).birth).toMatchObject({ sequence: 3, previousDigest: renewed.digest });
   });
 
   it("is left behind by an operator's word, upon what the store has where the process holds nothing", async () => {
     const { rotation, pair, records } = await attacked({ warm: false });
-    const renewed = await rotation.change({ newHistory: true });
+    const renewed = await rotation.rotate({ newHistory: true });
     const upon = { sequence: 2, previousDigest: pair.digest, reason: "on-demand" };
     const { periodicKeyChange, scheduleAnchor } = pair.birth;
     expect(renewed.birth).toMatchObject({ ...upon, periodicKeyChange, scheduleAnchor });
@@ -115,7 +115,7 @@ describe.each(forgeries)("a head that %s", (_, forge) => {
   it("is left behind by an operator's word, with a new history where nothing genuine is left", async () => {
     const { rotation, pair, store, records } = await attacked({ warm: false });
     await store.removeKeyPair(organizationId, pair.birth.keyPairId);
-    const renewed = await rotation.change({ configuration, newHistory: true });
+    const renewed = await rotation.rotate({ configuration, newHistory: true });
     expect(renewed.birth.sequence).toBe(1);
     expect(renewed.birth).not.toHaveProperty("previousDigest");
     expect((await records.readHead())?.digest).toEqual(renewed.digest);
@@ -127,8 +127,8 @@ describe("a head that names the genuine pair under another sequence", () => {
     const { configured, store, worker } = world();
     const { rotation, pair } = await configured();
     await pointAsWriter(store, { ...pair, birth: { ...pair.birth, sequence: latest } });
-    await expect(worker().rotation.change({})).rejects.toMatchObject({ code: "ERR_KEY_PAIR_UNTRUSTED" });
-    const next = await rotation.change({});
+    await expect(worker().rotation.rotate({})).rejects.toMatchObject({ code: "ERR_KEY_PAIR_UNTRUSTED" });
+    const next = await rotation.rotate({});
     expect(next.birth).toMatchObject({ sequence: 2, previousDigest: pair.digest });
     expect((await worker().active.acquire(false)).pair.digest).toEqual(next.digest);
   });
@@ -143,7 +143,7 @@ describe("a due change", () => {
     expect((await active.acquire(false)).confirmation).toBe("unconfirmed");
     clock.advance(9 * day);
     rotation.startWhenDue();
-    expect({ due: rotation.isDue(), in: rotation.changeIn, running: rotation.isRunning }).toEqual({
+    expect({ due: rotation.isDue(), in: rotation.rotationIn, running: rotation.isRunning }).toEqual({
       due: false,
       in: Infinity,
       running: false,
@@ -177,7 +177,7 @@ describe("a due change", () => {
     const { rotation, pair } = await configured();
     clock.advance(2 * day);
     await putAsWriter(store, aheadOf(pair, { birth: { createdAt: clock.now() } }));
-    const made = await rotation.change({ scheduled });
+    const made = await rotation.rotate({ scheduled });
     expect(made.birth).toMatchObject({ sequence: 2, previousDigest: pair.digest, reason: "schedule" });
     expect((await worker().active.acquire(false)).pair.digest).toEqual(made.digest);
   });

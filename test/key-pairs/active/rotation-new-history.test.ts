@@ -24,14 +24,14 @@ describe("a new history", () => {
   it("is none while the head is genuine", async () => {
     const { configured } = world();
     const { rotation, pair } = await configured();
-    const next = await rotation.change({ configuration, newHistory: true });
+    const next = await rotation.rotate({ configuration, newHistory: true });
     expect(next.birth).toMatchObject({ sequence: 2, previousDigest: pair.digest });
   });
 
   it("of an organization without one is its first", async () => {
     const { rotation } = world().worker();
-    expect((await rotation.change({ configuration, newHistory: true })).birth.sequence).toBe(1);
-    await expect(world().worker().rotation.change({ newHistory: true })).rejects.toMatchObject({
+    expect((await rotation.rotate({ configuration, newHistory: true })).birth.sequence).toBe(1);
+    await expect(world().worker().rotation.rotate({ newHistory: true })).rejects.toMatchObject({
       code: "ERR_NOT_CONFIGURED",
     });
   });
@@ -49,7 +49,7 @@ describe("a new history", () => {
     const head = await parts.store.readHead(organizationId);
     const { rotation } = parts.worker();
     fail(parts);
-    await expect(rotation.change({ configuration, newHistory: true })).rejects.toMatchObject({ code });
+    await expect(rotation.rotate({ configuration, newHistory: true })).rejects.toMatchObject({ code });
     vi.restoreAllMocks();
     expect(await parts.store.readHead(organizationId)).toEqual(head);
     expect(await parts.store.listKeyPairs(organizationId, { limit: 9 })).toMatchObject([
@@ -67,8 +67,8 @@ describe("a new history", () => {
   ])("leaves no genuine head behind of which only %s can't be asked", async (_, options, code) => {
     const parts = world();
     const { rotation } = await parts.configured(options(parts));
-    const genuine = await parts.worker().rotation.change({});
-    await expect(rotation.change({ configuration, newHistory: true })).rejects.toMatchObject({ code });
+    const genuine = await parts.worker().rotation.rotate({});
+    await expect(rotation.rotate({ configuration, newHistory: true })).rejects.toMatchObject({ code });
     expect((await parts.worker().records.readHead())?.digest).toEqual(genuine.digest);
   });
 
@@ -77,7 +77,7 @@ describe("a new history", () => {
     await configured();
     await writeHead(store, Buffer.from("torn"));
     kms.faults.outage();
-    const failed = worker().rotation.change({ configuration, newHistory: true });
+    const failed = worker().rotation.rotate({ configuration, newHistory: true });
     await expect(failed).rejects.toMatchObject({ code: "ERR_KMS_UNAVAILABLE" });
     expect(Buffer.from((await store.readHead(organizationId))!.document).toString()).toBe("torn");
   });
@@ -88,7 +88,7 @@ describe("a new history", () => {
     for (let sequence = 2; sequence < 42; sequence += 1) await putAsWriter(store, aheadOf(pair, sequence));
     await plant(aheadOf(pair, 50));
     kms.journal.clear();
-    const next = await worker().rotation.change({ configuration, newHistory: true });
+    const next = await worker().rotation.rotate({ configuration, newHistory: true });
     expect(next.birth).toMatchObject({ sequence: 2, previousDigest: pair.digest });
   });
 
@@ -102,7 +102,7 @@ describe("a new history", () => {
       leaving.abort(left);
       return readHead(signal && new AbortController().signal);
     });
-    await expect(rotation.change({ newHistory, signal: leaving.signal })).rejects.toBe(left);
+    await expect(rotation.rotate({ newHistory, signal: leaving.signal })).rejects.toBe(left);
   });
 
   it("gives back to the store the pair that it has lost, so that the history is whole", async () => {
@@ -110,7 +110,7 @@ describe("a new history", () => {
     const { rotation, pair, records } = await configured();
     await store.removeKeyPair(organizationId, pair.birth.keyPairId);
     await writeHead(store, Buffer.from("torn"));
-    const next = await rotation.change({ newHistory: true });
+    const next = await rotation.rotate({ newHistory: true });
     const walked: number[] = [];
     for await (const each of records.chain({ digest: next.digest }, () => 9)) walked.push(each.pair.birth.sequence);
     expect(walked).toEqual([2, 1]);
@@ -119,18 +119,18 @@ describe("a new history", () => {
   it("goes on from the newest pair that is held where the head went backwards", async () => {
     const { configured, store, kms } = world();
     const { rotation, pair: first } = await configured();
-    await rotation.change({});
-    const third = await rotation.change({});
+    await rotation.rotate({});
+    const third = await rotation.rotate({});
     await pointAsWriter(store, first);
     kms.journal.clear();
     const message =
       "the store's head is at key pair 1, and this host has seen 3; " +
       "if the store was restored on purpose, call acceptRestoredStore()";
     for (const request of [{}, { configuration }]) {
-      await expect(rotation.change(request)).rejects.toMatchObject({ code: "ERR_STORE_ROLLED_BACK", message });
+      await expect(rotation.rotate(request)).rejects.toMatchObject({ code: "ERR_STORE_ROLLED_BACK", message });
     }
     expect(kms.journal.count()).toBe(0);
-    const fourth = await rotation.change({ newHistory: true });
+    const fourth = await rotation.rotate({ newHistory: true });
     expect(fourth.birth).toMatchObject({ sequence: 4, previousDigest: third.digest });
   });
 
@@ -138,11 +138,11 @@ describe("a new history", () => {
     const { configured, store } = world();
     const { rotation, pair } = await configured();
     vi.spyOn(store, "readHead").mockResolvedValue(undefined);
-    await expect(rotation.change({})).rejects.toMatchObject({ code: "ERR_STORE_ROLLED_BACK" });
+    await expect(rotation.rotate({})).rejects.toMatchObject({ code: "ERR_STORE_ROLLED_BACK" });
     const swapHead = vi
       .spyOn(store, "swapHead")
       .mockImplementation(async () => ({ revision: "1", document: Buffer.of() }));
-    const next = await rotation.change({ newHistory: true });
+    const next = await rotation.rotate({ newHistory: true });
     expect(next.birth).toMatchObject({ sequence: 2, previousDigest: pair.digest });
     expect(swapHead.mock.lastCall?.[1]).toBeUndefined();
   });

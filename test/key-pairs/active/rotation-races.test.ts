@@ -38,8 +38,8 @@ describe("losing against another worker", () => {
     const { store, configured, worker } = world();
     await configured();
     const other = worker();
-    const loser = worker({ store: race(store, () => other.rotation.change({})) });
-    const taken = await loser.rotation.change({});
+    const loser = worker({ store: race(store, () => other.rotation.rotate({})) });
+    const taken = await loser.rotation.rotate({});
     expect(taken.digest).toEqual(other.active.current?.pair.digest);
     expect(taken.birth.sequence).toBe(2);
     expect(loser.active.vouched).toMatchObject({ pair: taken, vouchedBy: "kms" });
@@ -53,12 +53,12 @@ describe("losing against another worker", () => {
     const loser = worker({
       store: race(store, async () => {
         kms.pointAlias(kmsKeyAliasArn, keyArn); // the other's pair was made before the alias was moved
-        await other.rotation.change({});
+        await other.rotation.rotate({});
         kms.pointAlias(kmsKeyAliasArn, newKey);
       }),
     });
     kms.pointAlias(kmsKeyAliasArn, newKey);
-    const made = await loser.rotation.change({});
+    const made = await loser.rotation.rotate({});
     expect(made.birth).toMatchObject({ sequence: 3, previousDigest: other.active.current?.pair.digest });
     expect(made.wrapping.kmsKeyArn).toBe(newKey);
   });
@@ -69,10 +69,10 @@ describe("losing against another worker", () => {
     const other = worker();
     const otherAlias = kms.createAlias("alias/other", kms.createKey({ region: homeRegion }));
     const winning = { configuration: { ...configuration, kmsKeyAliasArn: otherAlias } };
-    const loser = worker({ store: race(store, () => other.rotation.change(winning)) });
+    const loser = worker({ store: race(store, () => other.rotation.rotate(winning)) });
     await loser.active.refresh();
     clock.advance(2 * day);
-    expect((await loser.rotation.change({ scheduled })).birth).toMatchObject({
+    expect((await loser.rotation.rotate({ scheduled })).birth).toMatchObject({
       sequence: 2,
       kmsKeyAliasArn: otherAlias,
     });
@@ -82,8 +82,8 @@ describe("losing against another worker", () => {
     const { store, configured, worker } = world();
     await configured();
     const other = worker();
-    const loser = worker({ store: race(store, () => other.rotation.change({}), 3) });
-    const made = await loser.rotation.change({ configuration: { ...configuration, periodicKeyChange: "yearly" } });
+    const loser = worker({ store: race(store, () => other.rotation.rotate({}), 3) });
+    const made = await loser.rotation.rotate({ configuration: { ...configuration, periodicKeyChange: "yearly" } });
     expect(made.birth).toMatchObject({ sequence: 5, periodicKeyChange: "yearly" });
   });
 
@@ -91,13 +91,13 @@ describe("losing against another worker", () => {
     const { store, configured, worker } = world();
     await configured();
     const other = worker();
-    const loser = worker({ store: race(store, () => other.rotation.change({}), 8) });
-    await expect(loser.rotation.change({ configuration })).rejects.toMatchObject({
+    const loser = worker({ store: race(store, () => other.rotation.rotate({}), 8) });
+    await expect(loser.rotation.rotate({ configuration })).rejects.toMatchObject({
       code: "ERR_STORE_CONFLICT",
       retryable: true,
       message: "other workers changed the key 8 times in a row while this one tried",
     });
-    expect((await loser.rotation.change({ configuration })).birth.sequence).toBe(10);
+    expect((await loser.rotation.rotate({ configuration })).birth.sequence).toBe(10);
   });
 
   it("to a winner that the anchor does not cover ends it, and nothing is built upon that", async () => {
@@ -108,12 +108,12 @@ describe("losing against another worker", () => {
     const elsewhere = keyElsewhere(parts, foreign);
     const other = worker({ trustedKmsKeys: [accountId, foreign] });
     const winning = { configuration: { ...configuration, kmsKeyAliasArn: elsewhere } };
-    const loser = worker({ store: race(store, () => other.rotation.change(winning)) });
+    const loser = worker({ store: race(store, () => other.rotation.rotate(winning)) });
     const untrusted = { code: "ERR_KEY_PAIR_UNTRUSTED", message: expect.stringContaining(elsewhere) };
-    await expect(loser.rotation.change({})).rejects.toMatchObject(untrusted);
-    await expect(loser.rotation.change({})).rejects.toMatchObject(untrusted);
-    await expect(loser.rotation.change({ configuration })).rejects.toMatchObject(untrusted);
-    const made = await loser.rotation.change({ configuration, newHistory: true });
+    await expect(loser.rotation.rotate({})).rejects.toMatchObject(untrusted);
+    await expect(loser.rotation.rotate({})).rejects.toMatchObject(untrusted);
+    await expect(loser.rotation.rotate({ configuration })).rejects.toMatchObject(untrusted);
+    const made = await loser.rotation.rotate({ configuration, newHistory: true });
     expect(made.birth).toMatchObject({ sequence: 2, kmsKeyAliasArn });
   });
 
@@ -121,7 +121,7 @@ describe("losing against another worker", () => {
     const { store, configured, worker } = world();
     const { pair } = await configured();
     const loser = worker({ store: race(store, () => pointAsWriter(store, pair)) });
-    const made = await loser.rotation.change({});
+    const made = await loser.rotation.rotate({});
     expect(made.birth).toMatchObject({ sequence: 2, previousDigest: pair.digest });
     expect((await store.listKeyPairs(organizationId, { limit: 9 })).map(({ sequence }) => sequence)).toEqual([2, 2, 1]);
   });
@@ -131,7 +131,7 @@ describe("losing against another worker", () => {
     const { pair } = await configured();
     const loser = worker({ store: race(store, () => pointAsWriter(store, pair), 99) });
     const marking = vi.spyOn(loser.calls, "sealNeverActive");
-    await expect(loser.rotation.change({})).rejects.toMatchObject({ code: "ERR_STORE_CONFLICT" });
+    await expect(loser.rotation.rotate({})).rejects.toMatchObject({ code: "ERR_STORE_CONFLICT" });
     expect(marking).not.toHaveBeenCalled();
     expect(await store.listKeyPairs(organizationId, { limit: 99 })).toHaveLength(1 + 8);
   });
@@ -145,7 +145,7 @@ describe("losing against another worker", () => {
     swaps.mockResolvedValueOnce(undefined);
     reads.mockResolvedValueOnce(undefined).mockResolvedValueOnce(gone);
     const { rotation, records } = worker({ store: overridden(store, { readHead: reads, swapHead: swaps }) });
-    const made = await rotation.change({ configuration });
+    const made = await rotation.rotate({ configuration });
     expect(made.birth.sequence).toBe(1);
     expect((await records.readHead())?.digest).toEqual(made.digest);
     expect(swaps).toHaveBeenCalledTimes(2);
@@ -157,7 +157,7 @@ describe("the loser's mark", () => {
     const { store, configured, worker } = world();
     await configured();
     const other = worker();
-    const loser = worker({ store: race(store, () => other.rotation.change({})) });
+    const loser = worker({ store: race(store, () => other.rotation.rotate({})) });
     const order: string[] = [];
     const watch = <T extends object>(target: T, name: keyof T & string) => {
       const method = (target[name] as (...args: unknown[]) => unknown).bind(target);
@@ -169,7 +169,7 @@ describe("the loser's mark", () => {
     watch(loser.records, "chain");
     watch(loser.calls, "sealNeverActive");
     watch(loser.records, "createWrapping");
-    const winner = await loser.rotation.change({});
+    const winner = await loser.rotation.rotate({});
     expect(order.slice(-5)).toEqual(["ask", "createWrapping", "chain", "sealNeverActive", "createWrapping"]);
     const lost = (await store.listKeyPairs(organizationId, { limit: 9 }))
       .map((stored) => loser.records.claimOf(stored))
@@ -185,11 +185,11 @@ describe("the loser's mark", () => {
       const { store, configured, worker, clock } = world();
       await configured();
       const other = worker();
-      const loser = worker({ store: race(store, () => other.rotation.change({}), 2) });
+      const loser = worker({ store: race(store, () => other.rotation.rotate({}), 2) });
       await loser.active.refresh();
       clock.advance(2 * day);
       const marking = vi.spyOn(loser.calls, "sealNeverActive");
-      await loser.rotation.change(request);
+      await loser.rotation.rotate(request);
       expect(marking).toHaveBeenCalledTimes("configuration" in request ? 2 : 1);
     },
   );
@@ -203,7 +203,7 @@ describe("the loser's mark", () => {
     });
     const loser = worker({ store: race(store, () => plant(forgery)) });
     const marking = vi.spyOn(loser.calls, "sealNeverActive");
-    await expect(loser.rotation.change({})).rejects.toMatchObject({ code: "ERR_KEY_PAIR_UNTRUSTED" });
+    await expect(loser.rotation.rotate({})).rejects.toMatchObject({ code: "ERR_KEY_PAIR_UNTRUSTED" });
     expect(marking).not.toHaveBeenCalled();
     expect(loser.active.vouched?.pair.digest).toEqual(pair.digest);
   });
@@ -212,8 +212,8 @@ describe("the loser's mark", () => {
     const { store, configured, worker } = world();
     await configured();
     const other = worker();
-    const loser = worker({ store: race(store, () => other.rotation.change({})) });
+    const loser = worker({ store: race(store, () => other.rotation.rotate({})) });
     vi.spyOn(loser.calls, "sealNeverActive").mockRejectedValue(new Error("no"));
-    expect((await loser.rotation.change({})).birth.sequence).toBe(2);
+    expect((await loser.rotation.rotate({})).birth.sequence).toBe(2);
   });
 });

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { jitter, nextKeyChange } from "../../../src/key-pairs/active/schedule.js";
+import { jitter, nextRotation } from "../../../src/key-pairs/active/schedule.js";
 import { configuration, day, fleetSecret, minute, organizationId, turns, world } from "../world.js";
 
 const away = () => Promise.reject(new Error("no route to store"));
@@ -11,13 +11,13 @@ describe("a due change", () => {
     vi.spyOn(Math, "random").mockReturnValue(0.5);
     const { clock, configured } = world();
     const { rotation, pair } = await configured();
-    const due = nextKeyChange(pair.birth)!;
+    const due = nextRotation(pair.birth)!;
     clock.set(due + 4_999);
-    expect([rotation.isDue(), rotation.isDue(5_000), rotation.changeIn]).toEqual([true, false, 1]);
+    expect([rotation.isDue(), rotation.isDue(5_000), rotation.rotationIn]).toEqual([true, false, 1]);
     rotation.startWhenDue();
     expect(rotation.isRunning).toBe(false);
     clock.advance(1);
-    expect([rotation.isDue(5_000), rotation.changeIn]).toEqual([true, 0]);
+    expect([rotation.isDue(5_000), rotation.rotationIn]).toEqual([true, 0]);
     rotation.startWhenDue();
     expect(rotation.isRunning).toBe(true);
     await rotation.settled();
@@ -27,17 +27,17 @@ describe("a due change", () => {
     vi.spyOn(Math, "random").mockReturnValue(0);
     const { clock, configured, worker } = world();
     const idle = worker();
-    expect([idle.rotation.isDue(), idle.rotation.changeIn]).toEqual([false, Infinity]);
+    expect([idle.rotation.isDue(), idle.rotation.rotationIn]).toEqual([false, Infinity]);
     const { rotation, pair } = await configured();
-    const due = nextKeyChange(pair.birth)!;
-    expect(rotation.changeIn).toBe(due - clock.now());
+    const due = nextRotation(pair.birth)!;
+    expect(rotation.rotationIn).toBe(due - clock.now());
     clock.set(due - 1);
-    expect([rotation.isDue(), rotation.changeIn]).toEqual([false, 1]);
+    expect([rotation.isDue(), rotation.rotationIn]).toEqual([false, 1]);
     clock.set(due);
-    expect([rotation.isDue(), rotation.changeIn]).toEqual([true, 0]);
-    await rotation.change({ configuration: { ...configuration, periodicKeyChange: "never" } });
+    expect([rotation.isDue(), rotation.rotationIn]).toEqual([true, 0]);
+    await rotation.rotate({ configuration: { ...configuration, periodicKeyChange: "never" } });
     clock.advance(1_000 * day);
-    expect([rotation.isDue(), rotation.changeIn]).toEqual([false, Infinity]);
+    expect([rotation.isDue(), rotation.rotationIn]).toEqual([false, Infinity]);
   });
 
   it("is started in the background once, and waited for by those who ask", async () => {
@@ -67,7 +67,7 @@ describe("a due change", () => {
       await rotation.settled();
       const error = expect.objectContaining({ kind: "access-denied" }) as unknown;
       expect(events.splice(0)).toContainEqual(["keyChangeFailed", { error }]);
-      const pause = rotation.changeIn;
+      const pause = rotation.rotationIn;
       pauses.push(pause / minute);
       clock.advance(pause - 1);
       rotation.startWhenDue();
@@ -82,7 +82,7 @@ describe("a due change", () => {
     clock.advance(2 * day);
     rotation.startWhenDue();
     await rotation.settled();
-    expect(rotation.changeIn).toBe(minute);
+    expect(rotation.rotationIn).toBe(minute);
   });
 
   it("is not put off by a failure before a change that has succeeded", async () => {
@@ -91,14 +91,14 @@ describe("a due change", () => {
     const names = Array.from({ length: 1_000 }, (_, index) => `org-${index}`);
     const soon = names.find((name) => jitter(name, "X25519") < 30_000)!;
     const { rotation, pair } = await configured({ organizationId: soon });
-    const due = nextKeyChange(pair.birth)!;
+    const due = nextRotation(pair.birth)!;
     clock.set(pair.birth.scheduleAnchor + day - 1); // the slot, without what spreads organizations over time
     kms.faults.outage();
-    await expect(rotation.change({})).rejects.toMatchObject({ kind: "unreachable" });
-    expect(rotation.changeIn).toBe(minute);
+    await expect(rotation.rotate({})).rejects.toMatchObject({ kind: "unreachable" });
+    expect(rotation.rotationIn).toBe(minute);
     kms.faults.heal();
-    await rotation.change({});
-    expect(rotation.changeIn).toBe(due - clock.now());
+    await rotation.rotate({});
+    expect(rotation.rotationIn).toBe(due - clock.now());
   });
 
   it("that another worker has made by the fleet's word ends the trouble that there was about it", async () => {
@@ -108,12 +108,12 @@ describe("a due change", () => {
     const other = worker(secret);
     clock.advance(2 * day);
     kms.faults.accessDenied({ operation: "Encrypt" });
-    await expect(rotation.change({ scheduled })).rejects.toMatchObject({ kind: "access-denied" });
+    await expect(rotation.rotate({ scheduled })).rejects.toMatchObject({ kind: "access-denied" });
     expect(health.trouble?.task).toBe("rotate");
     kms.faults.heal();
-    const made = await other.rotation.change({ scheduled });
+    const made = await other.rotation.rotate({ scheduled });
     kms.journal.clear();
-    expect((await rotation.change({ scheduled })).digest).toEqual(made.digest);
+    expect((await rotation.rotate({ scheduled })).digest).toEqual(made.digest);
     expect({ trouble: health.trouble, calls: kms.journal.count() }).toEqual({ calls: 0 });
   });
 
@@ -123,17 +123,17 @@ describe("a due change", () => {
     const other = worker();
     await other.active.refresh();
     clock.advance(2 * day);
-    const made = await other.rotation.change({ scheduled });
+    const made = await other.rotation.rotate({ scheduled });
     kms.journal.clear();
-    expect((await rotation.change({ scheduled })).digest).toEqual(made.digest);
+    expect((await rotation.rotate({ scheduled })).digest).toEqual(made.digest);
     expect(kms.journal.count("Encrypt")).toBe(0);
   });
 
   it("is made on demand whatever another worker has made meanwhile", async () => {
     const { configured, worker } = world();
     const { rotation } = await configured();
-    await worker().rotation.change({});
-    expect((await rotation.change({})).birth).toMatchObject({ sequence: 3, reason: "on-demand" });
+    await worker().rotation.rotate({});
+    expect((await rotation.rotate({})).birth).toMatchObject({ sequence: 3, reason: "on-demand" });
   });
 
   it("is made when what another worker has made is due again too", async () => {
@@ -141,9 +141,9 @@ describe("a due change", () => {
     const { rotation } = await configured();
     const other = worker();
     clock.advance(2 * day);
-    await other.rotation.change({});
+    await other.rotation.rotate({});
     clock.advance(2 * day);
-    expect((await rotation.change({ scheduled })).birth.sequence).toBe(3);
+    expect((await rotation.rotate({ scheduled })).birth.sequence).toBe(3);
   });
 });
 

@@ -44,7 +44,7 @@ describe("the birth record of a new pair", () => {
     const { clock, configured } = world();
     const { rotation, pair: first } = await configured({}, { periodicKeyChange: "weekly" });
     clock.advance(hour);
-    const second = await rotation.change(request);
+    const second = await rotation.rotate(request);
     const { keyPairId: _, ...birth } = first.birth;
     expect(second.birth).toEqual({
       ...birth,
@@ -54,7 +54,7 @@ describe("the birth record of a new pair", () => {
       previousDigest: first.digest,
       reason,
     });
-    expect((await rotation.change(request)).birth).toMatchObject({ sequence: 3, previousDigest: second.digest });
+    expect((await rotation.rotate(request)).birth).toMatchObject({ sequence: 3, previousDigest: second.digest });
   });
 
   it("of a further configuration has new settings and begins the schedule anew", async () => {
@@ -63,17 +63,17 @@ describe("the birth record of a new pair", () => {
     clock.advance(hour);
     const otherAlias = kms.createAlias("alias/other", kms.createKey({ region: kmsKeyAliasArn.split(":")[3]! }));
     const settings = { kmsKeyAliasArn: otherAlias, periodicKeyChange: "never" } as const;
-    const second = await rotation.change({ configuration: { ...configuration, ...settings } });
+    const second = await rotation.rotate({ configuration: { ...configuration, ...settings } });
     const anew = { scheduleAnchor: clock.now(), previousDigest: first.digest, reason: "configure" };
     expect(second.birth).toMatchObject({ sequence: 2, ...settings, ...anew });
-    expect((await rotation.change({})).birth).toMatchObject({ sequence: 3, ...settings, scheduleAnchor: clock.now() });
+    expect((await rotation.rotate({})).birth).toMatchObject({ sequence: 3, ...settings, scheduleAnchor: clock.now() });
   });
 
   it("has the service's first context key name, whatever the pair before has", async () => {
     const { configured, worker } = world();
     const { pair: first } = await configured({ contextKeyNames: ["before"] });
     const { rotation } = worker({ contextKeyNames: ["now", "before"] });
-    const second = await rotation.change({});
+    const second = await rotation.rotate({});
     expect([first.birth.contextKeyName, second.birth.contextKeyName]).toEqual(["before", "now"]);
   });
 });
@@ -89,7 +89,7 @@ describe("a change", () => {
       writeStatus: (...args) => (written.push("status"), store.writeStatus(...args)),
     });
     const { rotation, active, told } = worker({ store: watching });
-    const pair = await rotation.change({ configuration });
+    const pair = await rotation.rotate({ configuration });
     expect(written).toEqual(["pair", "head"]);
     expect(kms.journal.calls().map((call) => ({ operation: call.operation, for: purposeOf(call) }))).toEqual([
       { operation: "Encrypt", for: "private-key" },
@@ -105,7 +105,7 @@ describe("a change", () => {
   it("tells the fleet of the pair, where there is a secret to tell it with", async () => {
     const { worker, kms, clock } = world();
     const { rotation, fleet } = worker({ fleetSecret: fleetSecret() });
-    const pair = await rotation.change({ configuration });
+    const pair = await rotation.rotate({ configuration });
     const { keyPairId, sequence } = pair.birth;
     const told = { keyPairId, sequence, confirmedAt: clock.now(), at: clock.now() };
     expect(await fleet.word()).toMatchObject(told);
@@ -118,7 +118,7 @@ describe("a change", () => {
   it("without a configuration is none", async () => {
     const { worker, kms } = world();
     const { rotation, told, health } = worker();
-    await expect(rotation.change({})).rejects.toMatchObject({
+    await expect(rotation.rotate({})).rejects.toMatchObject({
       code: "ERR_NOT_CONFIGURED",
       message: "no KMS key is configured for this organization: call configure() first",
     });
@@ -133,7 +133,7 @@ describe("a change", () => {
     const { store, worker, kms, provider } = world();
     const lying = altered(provider, { decrypt: decryptBy(provider, { "private-key": Buffer.alloc(32, 9) }) });
     const { rotation, active } = worker({ kms: lying });
-    await expect(rotation.change({ configuration })).rejects.toMatchObject({
+    await expect(rotation.rotate({ configuration })).rejects.toMatchObject({
       code: "ERR_KEY_PAIR_UNTRUSTED",
       message: expect.stringMatching(/: its public key is not that of its private half$/),
     });
@@ -151,18 +151,18 @@ describe("a change that fails", () => {
     const { kms, worker, configured } = world();
     kms.faults.outage();
     const first = worker();
-    await expect(first.rotation.change({ configuration })).rejects.toMatchObject({ kind: "unreachable" });
+    await expect(first.rotation.rotate({ configuration })).rejects.toMatchObject({ kind: "unreachable" });
     expect({ told: first.told(), trouble: first.health.trouble }).toEqual({ told: ["keyChangeFailed"] });
     kms.faults.heal();
     const { rotation, health, told } = await configured();
     kms.faults.outage();
-    await expect(rotation.change({})).rejects.toMatchObject({ kind: "unreachable" });
+    await expect(rotation.rotate({})).rejects.toMatchObject({ kind: "unreachable" });
     expect({ told: told(), task: health.trouble?.task }).toEqual({
       told: ["keyChangeFailed", "lastKnownKeyInUse"],
       task: "rotate",
     });
     kms.faults.heal();
-    await rotation.change({});
+    await rotation.rotate({});
     expect(health.trouble).toBeUndefined();
   });
 
@@ -171,13 +171,13 @@ describe("a change that fails", () => {
     const { rotation, health } = await configured();
     const swapHead = store.swapHead.bind(store);
     store.swapHead = away;
-    await expect(rotation.change({})).rejects.toMatchObject({ code: "ERR_STORE_UNAVAILABLE" });
+    await expect(rotation.rotate({})).rejects.toMatchObject({ code: "ERR_STORE_UNAVAILABLE" });
     expect(health.trouble).toBeUndefined();
     clock.advance(2 * day);
-    await expect(rotation.change({ scheduled })).rejects.toMatchObject({ code: "ERR_STORE_UNAVAILABLE" });
+    await expect(rotation.rotate({ scheduled })).rejects.toMatchObject({ code: "ERR_STORE_UNAVAILABLE" });
     expect(health.trouble).toMatchObject({ task: "rotate", error: { code: "ERR_STORE_UNAVAILABLE" } });
     store.swapHead = swapHead;
-    await rotation.change({ scheduled });
+    await rotation.rotate({ scheduled });
     expect(health.trouble).toBeUndefined();
   });
 
@@ -186,9 +186,9 @@ describe("a change that fails", () => {
     const { rotation, health, told } = await configured();
     clock.advance(2 * day);
     const left = new Error("left");
-    await expect(rotation.change({ signal: AbortSignal.abort(left) })).rejects.toBe(left);
+    await expect(rotation.rotate({ signal: AbortSignal.abort(left) })).rejects.toBe(left);
     expect({ told: told(), trouble: health.trouble }).toEqual({ told: [] });
-    expect(rotation.changeIn).toBeLessThan(0);
+    expect(rotation.rotationIn).toBeLessThan(0);
   });
 });
 
@@ -196,7 +196,7 @@ describe("a caller who may leave", () => {
   it("is heard by every call to store and KMS but the swap, which is never left half known", async () => {
     const { worker } = world();
     const { rotation, records, calls, trust, active } = worker();
-    await rotation.change({ configuration });
+    await rotation.rotate({ configuration });
     const heard: string[] = [];
     const { signal } = new AbortController();
     const listen = <T extends object>(target: T, name: keyof T & string) => {
@@ -207,12 +207,12 @@ describe("a caller who may leave", () => {
       }) as never);
     };
     for (const name of ["readHead", "putPair", "swapHead"] as const) listen(records, name);
-    listen(active, "changeBase");
+    listen(active, "rotationBase");
     listen(calls, "make");
     listen(trust, "vouchForNew");
-    await rotation.change({ signal });
+    await rotation.rotate({ signal });
     expect(heard).toEqual([
-      "changeBase: heard",
+      "rotationBase: heard",
       "readHead: heard",
       "make: heard",
       "vouchForNew: heard",

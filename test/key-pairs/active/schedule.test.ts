@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { jitter, jitterWindow, nextKeyChange, slotTime } from "../../../src/key-pairs/active/schedule.js";
+import { jitter, jitterWindow, nextRotation, slotTime } from "../../../src/key-pairs/active/schedule.js";
 import { keyPairSpecs } from "../../../src/format/vocabulary.js";
 import { effort } from "../../support/effort.js";
 
@@ -34,16 +34,16 @@ const pair = (
 describe("the next change", () => {
   const offset = jitter("org-1", "X25519");
 
-  it("is never for never", () => expect(nextKeyChange(pair(0, 0, "never"))).toBeUndefined());
+  it("is never for never", () => expect(nextRotation(pair(0, 0, "never"))).toBeUndefined());
 
   it("keeps the anchor after a change on demand", () => {
     const anchor = at("2026-01-10T00:00");
-    expect(nextKeyChange(pair(at("2026-01-25T07:00"), anchor, "monthly"))).toBe(at("2026-02-10T00:00") + offset);
+    expect(nextRotation(pair(at("2026-01-25T07:00"), anchor, "monthly"))).toBe(at("2026-02-10T00:00") + offset);
   });
 
   it("makes one change of many missed slots", () => {
     const anchor = at("2026-01-01T00:00");
-    expect(nextKeyChange(pair(at("2026-07-15T00:00"), anchor, "daily"))).toBe(at("2026-07-16T00:00") + offset);
+    expect(nextRotation(pair(at("2026-07-15T00:00"), anchor, "daily"))).toBe(at("2026-07-16T00:00") + offset);
   });
 
   it("is the first slot after the pair was made, whatever the anchor", () => {
@@ -53,7 +53,7 @@ describe("the next change", () => {
         fc.integer({ min: 0, max: 40 * 366 * 86_400_000 }),
         fc.constantFrom("daily" as const, "weekly" as const, "monthly" as const, "yearly" as const),
         (anchor, age, change) => {
-          const next = nextKeyChange(pair(anchor + age, anchor, change)) ?? 0;
+          const next = nextRotation(pair(anchor + age, anchor, change)) ?? 0;
           const slot = next - offset;
           expect(slot).toBeGreaterThan(anchor + age);
           let index = 1;

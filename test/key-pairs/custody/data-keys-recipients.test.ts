@@ -22,7 +22,7 @@ function ofTheFuture(recipient: Recipient): Recipient {
 describe("several wrapped data keys", () => {
   it("are asked in turn, and the first that opens is taken", async () => {
     const { dataKeys, pair, changing } = await opening();
-    const next = await changing.change({});
+    const next = await changing.rotate({});
     const spoilt = { ...recipientOf(pair), wrappedDataKey: randomBytes(80) };
     const lease = await dataKeys.lease([spoilt, recipientOf(next), recipientOf(pair)]);
     expect([lease.keyPairId, await opened(lease)]).toEqual([next.birth.keyPairId, true]);
@@ -54,7 +54,7 @@ describe("several wrapped data keys", () => {
 
   it("of two failures that may pass tell the first", async () => {
     const { dataKeys, pair, changing, kms, store } = await opening();
-    const next = await changing.change({});
+    const next = await changing.rotate({});
     kms.faults.outage();
     const readKeyPair = store.readKeyPair.bind(store);
     vi.spyOn(store, "readKeyPair").mockImplementation((...args) =>
@@ -201,7 +201,7 @@ describe("a recording's own wrapped private half", () => {
 describe("what KMS says when a private half is unwrapped", () => {
   it("counts for status() when it is the active pair's, and for none else", async () => {
     const { dataKeys, pair, changing, active, health, kms } = await opening({}, [accountId]);
-    const next = await changing.change({});
+    const next = await changing.rotate({});
     await active.acquire(false);
     kms.faults.throttling();
     await expect(dataKeys.lease([recipientOf(pair)])).rejects.toMatchObject({ kind: "throttled" });

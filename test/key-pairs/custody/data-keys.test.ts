@@ -190,7 +190,7 @@ describe("a pair whose own KMS key refuses", () => {
     const parts = await opening();
     const { kms, pair, changing, store, active } = parts;
     kms.pointAlias(kmsKeyAliasArn, kms.createKey({ region: homeRegion }));
-    await changing.change({});
+    await changing.rotate({});
     await active.acquire(false);
     if (rewraps) await rewrapKeyPairs(parts.context, active.vouched!.pair);
     for (let index = 0; index < planted; index += 1) {
@@ -240,7 +240,7 @@ describe("a pair whose own KMS key refuses", () => {
     const parts = await opening();
     const { kms, pair, changing, worker, custody, store } = parts;
     kms.pointAlias(kmsKeyAliasArn, kms.createKey({ region: homeRegion }));
-    const active = await changing.change({});
+    const active = await changing.rotate({});
     await opened(await parts.dataKeys.lease([recipientOf(pair)]));
     // Another key store of the process, whose custody is the same.
     const strict = dataKeysOf(worker({ custody, trustedKmsKeys: [active.wrapping.kmsKeyArn] }).context);

@@ -14,7 +14,7 @@ async function history(length: number) {
   const pairs = [pair];
   const add = async () => {
     parts.clock.advance(1_000);
-    pairs.unshift(await rotation.change({}));
+    pairs.unshift(await rotation.rotate({}));
   };
   while (pairs.length < length) await add();
   const walked = new WalkedHistory();
@@ -80,7 +80,7 @@ describe("the history", () => {
     const swapHead = vi.spyOn(store, "swapHead");
     const losing = async () => {
       swapHead.mockRejectedValueOnce(new Error("lost"));
-      await expect(rotation.change({})).rejects.toMatchObject({ code: "ERR_STORE_UNAVAILABLE" });
+      await expect(rotation.rotate({})).rejects.toMatchObject({ code: "ERR_STORE_UNAVAILABLE" });
     };
     await losing();
     await losing();

@@ -16,7 +16,7 @@ async function orphaned({ active: length, orphan }: { active: number; orphan: nu
   const parts = world();
   const { context, rotation, pair: first, calls } = await parts.configured();
   const history = [first];
-  while (history.length < length) history.unshift(await rotation.change({}));
+  while (history.length < length) history.unshift(await rotation.rotate({}));
   const [active] = history as [typeof first];
   const { keyPairId: _, ...birth } = first.birth;
   const lose = async (sequence: number) => {

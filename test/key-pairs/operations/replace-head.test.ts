@@ -123,7 +123,7 @@ describe("a head that nobody vouches for", () => {
 
   it("gives way to the newest that KMS vouches for, however many were made up", async () => {
     const parts = await fresh();
-    const next = await parts.first.rotation.change({});
+    const next = await parts.first.rotation.rotate({});
     for (let sequence = 3; sequence < 25; sequence += 1)
       await parts.plant(invented({ birth: { sequence }, kmsKeyArn: parts.keyArn }));
     await replace(parts);
@@ -147,7 +147,7 @@ describe("a head that nobody vouches for", () => {
   it("stays where KMS gives no verdict on it, since it may be genuine", async () => {
     const parts = await fresh();
     const worker = await workerOf(parts, "kms");
-    const next = await parts.first.rotation.change({});
+    const next = await parts.first.rotation.rotate({});
     decided(worker.calls, next, "no-verdict");
     await expect(replace(worker)).rejects.toMatchObject({ kind: "unreachable" });
     expect(await headOf(parts)).toEqual(next.digest);
@@ -185,7 +185,7 @@ describe("a head that KMS vouches for", () => {
     for (const ahead of [false, true]) {
       const parts = await fresh();
       const worker = await workerOf(parts, before);
-      const named = ahead ? await parts.first.rotation.change({}) : parts.first.pair;
+      const named = ahead ? await parts.first.rotation.rotate({}) : parts.first.pair;
       const writes = [vi.spyOn(parts.store, "swapHead"), vi.spyOn(parts.store, "createKeyPair")];
       expect(await replace(worker)).toMatchObject({
         believed: keyPairInfo(named, true),
@@ -207,7 +207,7 @@ describe("a head that KMS vouches for", () => {
 
   it("gives way to the pair in use where it went backwards", async () => {
     const parts = await fresh();
-    const next = await parts.first.rotation.change({});
+    const next = await parts.first.rotation.rotate({});
     await parts.active.acquire(false);
     await pointAsWriter(parts.store, parts.first.pair);
     await parts.active.refresh();
@@ -223,10 +223,10 @@ describe("a head that KMS vouches for", () => {
   it("gives way to the pair in use where it is another one in the same place", async () => {
     const parts = await fresh();
     const old = await parts.store.readHead(organizationId);
-    const next = await parts.first.rotation.change({});
+    const next = await parts.first.rotation.rotate({});
     await parts.active.acquire(false);
     await writeHead(parts, Buffer.from(old!.document));
-    const twin: ClaimedKeyPair = await parts.worker().rotation.change({});
+    const twin: ClaimedKeyPair = await parts.worker().rotation.rotate({});
     expect(twin.birth.sequence).toBe(next.birth.sequence);
     expect(await replace(parts)).toMatchObject({ believed: keyPairInfo(next, true), done: true });
     expect(await headOf(parts)).toEqual(next.digest);

@@ -12,7 +12,7 @@ export async function moved() {
   const { pair: earlier, rotation, context } = await parts.configured();
   const moveAlias = async (): Promise<VouchedKeyPair> => {
     parts.kms.pointAlias(kmsKeyAliasArn, parts.kms.createKey({ region: homeRegion }));
-    return rotation.change({});
+    return rotation.rotate({});
   };
   const active = await moveAlias();
   parts.kms.journal.clear();

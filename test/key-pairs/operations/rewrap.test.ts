@@ -211,7 +211,7 @@ describe("what the store lists beside the history", () => {
   it("is rewrapped as well, since recordings need it where the head was brought back", async () => {
     const { context, rotation, active, earlier, kms, stored } = await moved();
     kms.pointAlias(kmsKeyAliasArn, earlier.wrapping.kmsKeyArn);
-    const ahead = await rotation.change({});
+    const ahead = await rotation.rotate({});
     expect(await rewrapKeyPairs(context, active)).toMatchObject({ complete: true, rewrapped: 2, already: 1 });
     expect((await stored(ahead)).map(({ wrappingId }) => wrappingId)).toEqual([
       wrappingIdOf(active.wrapping.kmsKeyArn),

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { encodeDocument } from "../../../src/key-pairs/documents.js";
 import { attestedDigest } from "../../../src/key-pairs/key-pair.js";
-import { nextKeyChange } from "../../../src/key-pairs/active/schedule.js";
+import { nextRotation } from "../../../src/key-pairs/active/schedule.js";
 import { MemoryLastConfirmedStore } from "../../../src/testing/index.js";
 import { invented } from "../inventions.js";
 import { configured, managed, signal } from "../managers.js";
@@ -30,7 +30,7 @@ describe("the status of an organization that is not configured", () => {
     const { manager } = managed();
     const keys = manager({ trustedKmsKeys: undefined as never });
     expect((await keys.status(signal)).trust).toEqual({ kind: "first-use", kmsKeyAliasArn: undefined });
-    await keys.change({ configuration, signal });
+    await keys.rotate({ configuration, signal });
     const { kmsKeyAliasArn } = configuration;
     expect((await keys.status(signal)).trust).toEqual({ kind: "first-use", kmsKeyAliasArn });
   });
@@ -58,7 +58,7 @@ describe("the status of a pair in use", () => {
       vouchedBy: "kms",
       confirmation: "confirmed",
       lastConfirmedAt: new Date(clock.now()),
-      nextKeyChange: new Date(nextKeyChange(pair.birth)!),
+      nextKeyChange: new Date(nextRotation(pair.birth)!),
     });
     expect(kms.journal.count()).toBe(0);
   });
@@ -103,7 +103,7 @@ describe("the status of a pair in use", () => {
 
   it("names no next change of what never changes", async () => {
     const { keys } = await configured();
-    await keys.change({ configuration: { ...configuration, periodicKeyChange: "never" }, signal });
+    await keys.rotate({ configuration: { ...configuration, periodicKeyChange: "never" }, signal });
     expect(await keys.status(signal)).not.toHaveProperty("nextKeyChange");
   });
 
@@ -126,7 +126,7 @@ describe("the status of a pair in use", () => {
 
   it("shows a pair that the store has meanwhile as claimed, and not as active", async () => {
     const { keys, manager, pair } = await configured({ background: false });
-    const next = await manager().change({ configuration: { ...configuration, periodicKeyChange: "yearly" }, signal });
+    const next = await manager().rotate({ configuration: { ...configuration, periodicKeyChange: "yearly" }, signal });
     expect(await keys.status(signal)).toMatchObject({
       configuration,
       activeKeyPair: { keyPairId: pair.birth.keyPairId },
@@ -272,7 +272,7 @@ describe("the status of a store in trouble", () => {
 
   it("says that it went backwards, before what else is wrong with it", async () => {
     const { keys, store, pair, clock } = await configured({ background: false });
-    await keys.change({ signal });
+    await keys.rotate({ signal });
     await pointAsWriter(store, pair);
     clock.advance(minute);
     await keys.encryptionKey(signal);

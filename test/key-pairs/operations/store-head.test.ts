@@ -18,7 +18,7 @@ const nameOf = ({ birth, digest }: ClaimedKeyPair) => {
 async function restored(options: WorkerOptions = {}) {
   const parts = await fresh(options);
   const { active, context, first, store, clock } = parts;
-  const next = await first.rotation.change({});
+  const next = await first.rotation.rotate({});
   await active.acquire(false);
   await pointAsWriter(store, first.pair);
   clock.advance(minute);

@@ -4,23 +4,23 @@ import { fresh, minute, second, turns, world } from "../world.js";
 
 afterEach(() => void vi.restoreAllMocks());
 
-describe("upkeep", () => {
+describe("maintenance", () => {
   it("is due at once, then with the schedule of what was found", async () => {
     const { worker, clock, kms, configured } = world();
     const { active } = worker();
-    expect({ due: active.confirmIn, quiet: active.isQuiet }).toEqual({ due: 0, quiet: true });
+    expect({ due: active.confirmIn, quiet: active.isIdle }).toEqual({ due: 0, quiet: true });
     await active.acquire(true).catch(() => undefined);
     clock.advance(minute);
     expect(active.confirmIn).toBe(14 * minute);
     await configured();
     const outage = kms.faults.outage();
     await active.acquire(false);
-    expect({ due: active.confirmIn, quiet: active.isQuiet }).toEqual({ due: 30 * second, quiet: false });
+    expect({ due: active.confirmIn, quiet: active.isIdle }).toEqual({ due: 30 * second, quiet: false });
     clock.advance(10 * second);
     expect(active.confirmIn).toBe(20 * second);
     outage.remove();
     await active.confirm();
-    expect({ due: active.confirmIn, quiet: active.isQuiet }).toEqual({ due: 15 * minute, quiet: true });
+    expect({ due: active.confirmIn, quiet: active.isIdle }).toEqual({ due: 15 * minute, quiet: true });
     kms.faults.outage();
     await active.confirm();
     expect(active.confirmIn).toBe(30 * second);
@@ -29,9 +29,9 @@ describe("upkeep", () => {
   it("is not over while something is under way, or a pair is refused", async () => {
     const { active, store, clock } = await fresh();
     const quietAfter = async (work: Promise<unknown>) => {
-      expect(active.isQuiet).toBe(false);
+      expect(active.isIdle).toBe(false);
       await work;
-      return active.isQuiet;
+      return active.isIdle;
     };
     expect(await quietAfter(active.refresh())).toBe(true);
     expect(await quietAfter(active.confirm())).toBe(true);
@@ -40,7 +40,7 @@ describe("upkeep", () => {
     expect(await quietAfter(active.settled())).toBe(true);
     vi.spyOn(store, "readHead").mockResolvedValue(undefined);
     await active.refresh();
-    expect(active.isQuiet).toBe(false);
+    expect(active.isIdle).toBe(false);
   });
 
   it("asks KMS when that is due, waits for what is under way, and is left by who leaves", async () => {
