@@ -1,51 +1,52 @@
-import { wipe } from "../../util/secrets.js";
-import { RecordingKeyStoreError } from "../../errors.js";
-import type { UnwrappingKey } from "../../format/data-key-wrapping.js";
-import type { HeldPrivateKey, PrivateKeyCustody } from "./private-key-custody.js";
 import type { Moment } from "../../clock.js";
+import { RecordingKeyStoreError } from "../../errors.js";
 import type { DataKeyLease } from "../../format/data-key-lease.js";
+import type { UnwrappingKey } from "../../format/data-key-wrapping.js";
+import { wipe } from "../../util/secrets.js";
+import type { HeldPrivateKey, Lease, PrivateKeyCustody } from "./private-key-custody.js";
 
-export interface LeaseTerms {
+/** What a lease on a data key works with. */
+export interface LeaseParts {
   readonly custody: PrivateKeyCustody;
   readonly organizationId: string;
-  /** Length of a term, milliseconds, counted from the request that unwrapped the private key. */
-  readonly hold: number;
-  /** The private key, from custody or through KMS. */
+  /** Time to the end, counted from the request that unwrapped the private key, in ms. */
+  readonly duration: number;
+  /** Gives the private key, from custody or through KMS. */
   readonly open: (signal?: AbortSignal) => Promise<HeldPrivateKey>;
   readonly unwrap: (key: UnwrappingKey) => Buffer;
 }
 
-/** A data key lent out under custody's eyes: custody ends each term in time, also when nobody asks. */
-export class LeasedDataKey implements DataKeyLease {
+/** A lease on a data key that custody ends in time, also while nobody asks. Each renewal asks custody again. */
+export class LeasedDataKey implements DataKeyLease, Lease {
   readonly organizationId: string;
-  readonly hold: number;
-  readonly #terms: LeaseTerms;
+  readonly duration: number;
+  readonly #parts: LeaseParts;
   #since: Moment;
-  /** The data key of the first term, until it is taken. */
+  /** The data key of the start, until it is taken. */
   #first: Buffer | undefined;
   #forgotten = false;
   #released = false;
   #ended: (error?: RecordingKeyStoreError) => void = () => undefined;
 
-  private constructor(terms: LeaseTerms, { key, since }: HeldPrivateKey) {
-    this.#terms = terms;
-    this.organizationId = terms.organizationId;
-    this.hold = terms.hold;
+  private constructor(parts: LeaseParts, { key, since }: HeldPrivateKey) {
+    this.#parts = parts;
+    this.organizationId = parts.organizationId;
+    this.duration = parts.duration;
     this.#since = since;
-    this.#first = terms.unwrap(key);
-    terms.custody.lend(this);
+    this.#first = parts.unwrap(key);
+    parts.custody.start(this);
   }
 
   /** @throws what unwrapping the private key or the data key throws; `ERR_KEYS_FORGOTTEN` */
-  static async begin(terms: LeaseTerms, signal?: AbortSignal): Promise<LeasedDataKey> {
-    const { custody, organizationId } = terms;
-    const generation = custody.generation(organizationId);
-    const held = await terms.open(signal);
-    if (generation !== custody.generation(organizationId)) throw keysForgotten();
-    return new LeasedDataKey(terms, held);
+  static async start(parts: LeaseParts, signal?: AbortSignal): Promise<LeasedDataKey> {
+    const { custody, organizationId } = parts;
+    const forgotten = custody.timesForgotten(organizationId);
+    const held = await parts.open(signal);
+    if (forgotten !== custody.timesForgotten(organizationId)) throw keysForgotten();
+    return new LeasedDataKey(parts, held);
   }
 
-  /** When the request was sent that unwrapped the private key for this term. */
+  /** When the request was sent that unwrapped the private key for the start or the latest renewal. */
   get since(): Moment {
     return this.#since;
   }
@@ -55,22 +56,21 @@ export class LeasedDataKey implements DataKeyLease {
     const first = this.#first;
     this.#first = undefined;
     if (first) return first;
-    const { key, since } = await this.#terms.open(signal);
+    const { key, since } = await this.#parts.open(signal);
     if (this.#forgotten) throw keysForgotten();
     this.#since = since;
-    if (!this.#released) this.#terms.custody.lend(this);
-    return this.#terms.unwrap(key);
+    if (!this.#released) this.#parts.custody.start(this);
+    return this.#parts.unwrap(key);
   }
 
   valid(): boolean {
-    return !this.#forgotten && !this.#terms.custody.hasEnded(this);
+    return !this.#forgotten && this.#parts.custody.valid(this);
   }
 
   onEnd(ended: (error?: RecordingKeyStoreError) => void): void {
     this.#ended = ended;
   }
 
-  /** Called by custody when the term has run out, or when keys are forgotten. */
   end(forgotten: boolean): void {
     wipe(this.#first);
     this.#first = undefined;
@@ -82,7 +82,7 @@ export class LeasedDataKey implements DataKeyLease {
     this.#released = true;
     wipe(this.#first);
     this.#first = undefined;
-    this.#terms.custody.takeBack(this);
+    this.#parts.custody.release(this);
   }
 }
 

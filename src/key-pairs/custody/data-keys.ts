@@ -76,14 +76,14 @@ export class DataKeys {
 
   #leaseFrom(source: PrivateKeySource, recipient: Recipient, signal: AbortSignal | undefined): Promise<DataKeyLease> {
     const { custody, times, organizationId } = this.#parts;
-    const terms = {
+    const parts = {
       custody,
       organizationId,
-      hold: Math.max(times.privateKeyTtl, shortestLease),
+      duration: Math.max(times.privateKeyTtl, shortestLease),
       open: (openSignal?: AbortSignal) => this.#open(source, openSignal),
       unwrap: (key: UnwrappingKey) => key.unwrap(recipient.wrappedDataKey),
     };
-    return LeasedDataKey.begin(terms, signal);
+    return LeasedDataKey.start(parts, signal);
   }
 
   async #open(source: PrivateKeySource, signal: AbortSignal | undefined): Promise<HeldPrivateKey> {

@@ -1,20 +1,19 @@
-import type { Clock } from "../../clock.js";
-import { hasPassed, type Moment, momentOf } from "../../clock.js";
+import { hasPassed, momentOf, type Clock, type Moment } from "../../clock.js";
 import { RecordingKeyStoreError } from "../../errors.js";
 import type { UnwrappingKey } from "../../format/data-key-wrapping.js";
 import type { KmsProvider } from "../../kms/kms-provider.js";
 import { abortable } from "../../util/abort.js";
 
-/** Which pair's private half is meant. */
+/** Names a pair's private half. */
 export interface PrivateKeyRef {
   readonly organizationId: string;
-  /** Digest of the birth record. */
+  /** SHA-256 of the birth record. */
   readonly digest: Buffer;
 }
 
 export interface HeldPrivateKey {
   readonly key: UnwrappingKey;
-  /** When the request that unwrapped it was sent; its time to live counts from here. */
+  /** When the request that unwrapped it was sent. Its time to live counts from here. */
   readonly since: Moment;
 }
 
@@ -22,55 +21,61 @@ interface Entry extends HeldPrivateKey {
   readonly ttl: number;
 }
 
-/** Something derived from a private key that may live for `hold` milliseconds from `since` on. */
-export interface Loan {
+/** A lease on something derived from a private key. */
+export interface Lease {
   readonly organizationId: string;
   readonly since: Moment;
-  readonly hold: number;
-  /** Its time is over, or (`forgotten`) its organization's keys were forgotten. What was derived is wiped in this call. */
+  /** Time from `since` to the end, in ms. */
+  readonly duration: number;
+  /**
+   * Ends the lease and wipes what was derived.
+   * @param forgotten - the organization's keys were forgotten, so that it can't be renewed
+   */
   end(forgotten: boolean): void;
 }
 
-/** At least so long lies between two rounds of the sweeper, milliseconds. */
+/** Shortest pause between two rounds of the sweeper, in ms. */
 const sweepPause = 50;
 
 /**
  * Keeps unwrapped private keys for at most their time to live, which never slides and which no outage extends. Shared by
- * all key stores of a process that use the same provider and clock, so that an instance per request costs no extra calls.
- * One unref'd timer per custody drops what has expired while nobody asks, and ends what was lent.
+ * all key stores of a process on one provider and clock, so that an instance per request costs no extra calls. One unref'd
+ * timer drops expired keys and ends leases while nobody asks.
  */
 export class PrivateKeyCustody {
   readonly #clock: Clock;
   readonly #limit: number;
   readonly #held = new Map<string, Entry>();
   readonly #unwrapping = new Map<string, Promise<HeldPrivateKey>>();
-  /** Counts `forget` per organization, so that an unwrap begun before it is not kept after it. */
-  readonly #generations = new Map<string, number>();
-  #forgottenAll = 0;
-  readonly #loans = new Set<Loan>();
+  /** Counts `forget` per organization, so that a key whose unwrapping began before is not kept after. */
+  readonly #timesForgotten = new Map<string, number>();
+  #timesAllForgotten = 0;
+  readonly #leases = new Set<Lease>();
   #sweeper: NodeJS.Timeout | undefined;
-  /** When the sweeper will run, on the monotonic clock. */
+  /** When the sweeper runs next, on the monotonic clock, in ms. */
   #sweepAt = Infinity;
 
-  /** @param limit - how many private keys are kept at most; the one unwrapped first goes first */
+  /** @param limit - most private keys at a time; the one unwrapped first is evicted first */
   constructor(clock: Clock, limit = Infinity) {
     this.#clock = clock;
     this.#limit = limit;
   }
 
-  /** How many private keys are kept. */
+  /** Number of private keys kept. */
   get size(): number {
     return this.#held.size;
   }
 
-  /** How often `forget` was called for the organization; open readers compare it with the one they began under. */
-  generation(organizationId: string): number {
-    return this.#forgottenAll + (this.#generations.get(organizationId) ?? 0);
+  /** How often the organization's keys were forgotten: a change says that what began before must not go on. */
+  timesForgotten(organizationId: string): number {
+    return this.#timesAllForgotten + (this.#timesForgotten.get(organizationId) ?? 0);
   }
 
   /**
-   * The pair's private key, from memory or through `unwrap`. One unwrap at a time per pair, shared by all callers;
-   * a caller that aborts leaves the others waiting undisturbed.
+   * The pair's private key, from memory or through `unwrap`. One unwrap at a time per pair, shared by all callers: one
+   * caller's abort does not abort it for the others.
+   * @param ttl - in ms; 0 keeps nothing
+   * @throws what `unwrap` throws; the signal's reason; `ERR_KEYS_FORGOTTEN`
    */
   async open(
     ref: PrivateKeyRef,
@@ -93,48 +98,48 @@ export class PrivateKeyCustody {
     return abortable(unwrapping, signal);
   }
 
-  /** Drops one pair's key at once: KMS has refused it. */
+  /** Drops one pair's key, which KMS has refused. */
   drop(ref: PrivateKeyRef): void {
     this.#held.delete(nameOf(ref));
   }
 
-  /** Drops all keys of an organization and ends what was opened with them. */
+  /** Drops all keys of an organization and ends its leases. */
   forget(organizationId: string): void {
-    this.#generations.set(organizationId, (this.#generations.get(organizationId) ?? 0) + 1);
+    this.#timesForgotten.set(organizationId, (this.#timesForgotten.get(organizationId) ?? 0) + 1);
     const prefix = prefixOf(organizationId);
     for (const map of [this.#held, this.#unwrapping]) {
       for (const name of map.keys()) if (name.startsWith(prefix)) map.delete(name);
     }
-    for (const loan of this.#loans) if (loan.organizationId === organizationId) this.#end(loan, true);
+    for (const lease of this.#leases) if (lease.organizationId === organizationId) this.#end(lease, true);
   }
 
-  /** {@link forget} for all organizations. */
+  /** {@link PrivateKeyCustody.forget} for all organizations. */
   forgetAll(): void {
-    this.#forgottenAll += 1;
+    this.#timesAllForgotten += 1;
     this.#held.clear();
     this.#unwrapping.clear();
-    for (const loan of this.#loans) this.#end(loan, true);
+    for (const lease of this.#leases) this.#end(lease, true);
   }
 
-  /** Watches over a loan until it is taken back; a loan whose time is over may be lent again under a new `since`. */
-  lend(loan: Loan): void {
-    this.#loans.add(loan);
-    this.#sweepWithin(loan.hold);
+  /** Starts a lease, or renews it under a new `since`: it ends in time unless it is released before. */
+  start(lease: Lease): void {
+    this.#leases.add(lease);
+    this.#sweepWithin(lease.duration);
   }
 
-  takeBack(loan: Loan): void {
-    this.#loans.delete(loan);
+  release(lease: Lease): void {
+    this.#leases.delete(lease);
   }
 
-  hasEnded(loan: Loan): boolean {
-    return hasPassed(loan.since, loan.hold, this.#clock);
+  valid({ since, duration }: Lease): boolean {
+    return !hasPassed(since, duration, this.#clock);
   }
 
   async #unwrap(ref: PrivateKeyRef, ttl: number, unwrap: () => Promise<UnwrappingKey>): Promise<HeldPrivateKey> {
     const since = momentOf(this.#clock);
-    const generation = this.generation(ref.organizationId);
+    const forgotten = this.timesForgotten(ref.organizationId);
     const key = await unwrap();
-    if (generation !== this.generation(ref.organizationId)) {
+    if (forgotten !== this.timesForgotten(ref.organizationId)) {
       throw new RecordingKeyStoreError(
         "ERR_KEYS_FORGOTTEN",
         "private keys were forgotten while one was being unwrapped",
@@ -150,12 +155,12 @@ export class PrivateKeyCustody {
     return { key, since };
   }
 
-  #end(loan: Loan, forgotten: boolean): void {
-    this.#loans.delete(loan);
-    loan.end(forgotten);
+  #end(lease: Lease, forgotten: boolean): void {
+    this.#leases.delete(lease);
+    lease.end(forgotten);
   }
 
-  /** Sees to it that the sweeper runs in `delay` milliseconds at the latest. */
+  /** @param delay - longest time until the sweeper runs, in ms */
   #sweepWithin(delay: number): void {
     const at = this.#clock.monotonic() + delay;
     if (this.#sweeper && this.#sweepAt <= at) return;
@@ -174,14 +179,14 @@ export class PrivateKeyCustody {
       return false;
     };
     for (const [name, { since, ttl }] of this.#held) if (endedOrNext(since, ttl)) this.#held.delete(name);
-    for (const loan of this.#loans) if (endedOrNext(loan.since, loan.hold)) this.#end(loan, false);
+    for (const lease of this.#leases) if (endedOrNext(lease.since, lease.duration)) this.#end(lease, false);
     if (next < Infinity) this.#sweepWithin(Math.max(sweepPause, next));
   }
 }
 
 const shared = new WeakMap<KmsProvider, WeakMap<Clock, PrivateKeyCustody>>();
 
-/** The custody that all users of this provider and clock share. Two copies of the package have one each: slower, not wrong. */
+/** The custody of a provider and clock. Two copies of the package have one each, which costs calls and nothing else. */
 export function sharedCustody(provider: KmsProvider, clock: Clock): PrivateKeyCustody {
   let byClock = shared.get(provider);
   if (!byClock) shared.set(provider, (byClock = new WeakMap()));

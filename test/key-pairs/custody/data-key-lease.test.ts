@@ -6,10 +6,10 @@ import { TestClock } from "../../../src/testing/test-clock.js";
 import { momentOf } from "../../../src/clock.js";
 
 const key: UnwrappingKey = { publicKey: Buffer.alloc(32), unwrap: () => Buffer.alloc(32) };
-const hold = 60_000;
+const duration = 60_000;
 afterEach(() => void vi.restoreAllMocks());
 
-async function lent() {
+async function leased() {
   const clock = new TestClock();
   const custody = new PrivateKeyCustody(clock);
   const handedOut: Buffer[] = [];
@@ -20,7 +20,7 @@ async function lent() {
     return dataKey;
   });
   const { signal } = new AbortController();
-  const lease = await LeasedDataKey.begin({ custody, organizationId: "org-1", hold, open, unwrap }, signal);
+  const lease = await LeasedDataKey.start({ custody, organizationId: "org-1", duration, open, unwrap }, signal);
   const ended = vi.fn();
   lease.onEnd(ended);
   return { clock, custody, handedOut, open, unwrap, lease, ended, signal };
@@ -28,26 +28,26 @@ async function lent() {
 
 const wiped = Buffer.alloc(32);
 
-describe("a lent data key", () => {
+describe("a leased data key", () => {
   it("says whose it is, for how long, and since when", async () => {
-    const { lease, clock, open, signal } = await lent();
-    expect([lease.organizationId, lease.hold, lease.since, open.mock.calls]).toEqual([
+    const { lease, clock, open, signal } = await leased();
+    expect([lease.organizationId, lease.duration, lease.since, open.mock.calls]).toEqual([
       "org-1",
-      hold,
+      duration,
       momentOf(clock),
       [[signal]],
     ]);
   });
 
-  it("is handed over once as it is, and opened anew for each further term, which counts from then", async () => {
-    const { lease, clock, open, handedOut, custody } = await lent();
-    const lend = vi.spyOn(custody, "lend");
+  it("is handed over once as it is, and opened anew for each renewal, which counts from then", async () => {
+    const { lease, clock, open, handedOut, custody } = await leased();
+    const start = vi.spyOn(custody, "start");
     expect(await lease.dataKey()).toBe(handedOut[0]);
-    clock.advance(hold);
+    clock.advance(duration);
     expect([lease.valid(), open.mock.calls.length]).toEqual([false, 1]);
     const { signal } = new AbortController();
     expect(await lease.dataKey(signal)).toBe(handedOut[1]);
-    expect([lease.valid(), lease.since, open.mock.lastCall, lend.mock.calls]).toEqual([
+    expect([lease.valid(), lease.since, open.mock.lastCall, start.mock.calls]).toEqual([
       true,
       momentOf(clock),
       [signal],
@@ -56,18 +56,18 @@ describe("a lent data key", () => {
     expect(handedOut[0]).not.toEqual(wiped); // is the caller's now
   });
 
-  it("that nobody has taken is wiped when its term is over, and when it is given back", async () => {
-    const over = await lent();
+  it("that nobody has taken is wiped when the lease ends, and when it is released", async () => {
+    const over = await leased();
     over.lease.end(false);
     expect([over.handedOut[0], over.ended.mock.calls]).toEqual([wiped, [[undefined]]]);
     expect(await over.lease.dataKey()).toBe(over.handedOut[1]);
-    const back = await lent();
+    const back = await leased();
     back.lease.release();
     expect([back.handedOut[0], back.ended.mock.calls]).toEqual([wiped, []]);
   });
 
   it("that was forgotten gives no key any more, whatever comes after, and says why", async () => {
-    const { lease, custody, ended, open, handedOut } = await lent();
+    const { lease, custody, ended, open, handedOut } = await leased();
     custody.forget("org-1");
     const forgotten = {
       code: "ERR_KEYS_FORGOTTEN",
@@ -81,8 +81,8 @@ describe("a lent data key", () => {
     expect(open).toHaveBeenCalledTimes(1);
   });
 
-  it("is not handed over when it was forgotten while the next term was asked for", async () => {
-    const { lease, custody, open, unwrap, clock } = await lent();
+  it("is not handed over when it was forgotten during a renewal", async () => {
+    const { lease, custody, open, unwrap, clock } = await leased();
     await lease.dataKey();
     open.mockImplementationOnce(async () => {
       custody.forget("org-1");
@@ -92,24 +92,24 @@ describe("a lent data key", () => {
     expect(unwrap).toHaveBeenCalledTimes(1);
   });
 
-  it("that was given back is watched no more, even if a term begun before ends later", async () => {
-    const { lease, custody, ended } = await lent();
+  it("that was released is watched no more, even if a renewal from before ends later", async () => {
+    const { lease, custody, ended } = await leased();
     await lease.dataKey();
-    const lend = vi.spyOn(custody, "lend");
+    const start = vi.spyOn(custody, "start");
     const next = lease.dataKey();
     lease.release();
     await next;
     custody.forget("org-1");
-    expect([lend.mock.calls, ended.mock.calls]).toEqual([[], []]);
+    expect([start.mock.calls, ended.mock.calls]).toEqual([[], []]);
   });
 
   it("may end before anybody listens", async () => {
     const clock = new TestClock();
     const custody = new PrivateKeyCustody(clock);
-    const lease = await LeasedDataKey.begin({
+    const lease = await LeasedDataKey.start({
       custody,
       organizationId: "org-1",
-      hold,
+      duration,
       open: async () => ({ key, since: momentOf(clock) }),
       unwrap: () => Buffer.alloc(32, 1),
     });

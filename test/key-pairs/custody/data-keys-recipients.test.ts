@@ -230,7 +230,7 @@ describe("what KMS says when a private half is unwrapped", () => {
     expect(health.trouble).toBeUndefined();
   });
 
-  it("takes the key from all who hold it at once when it is a refusal, and only then", async () => {
+  it("takes the key from all who duration it at once when it is a refusal, and only then", async () => {
     const { dataKeys, pair, kms, keyArn, custody } = await opening();
     kms.disableKey(keyArn);
     const drop = vi.spyOn(custody, "drop");

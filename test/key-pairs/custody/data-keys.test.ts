@@ -47,10 +47,10 @@ describe("a recording's data key", () => {
     [1_000, 1_000],
     [999, 1_000],
     [0, 1_000],
-  ])("is lent with a privateKeyTtl of %i ms for %i ms", async (privateKeyTtl, hold) => {
+  ])("is leased with a privateKeyTtl of %i ms for %i ms", async (privateKeyTtl, duration) => {
     const { dataKeys, pair, clock } = await opening({ times: { ...times, privateKeyTtl } });
     const { lease } = await dataKeys.lease([recipientOf(pair)]);
-    clock.advance(hold - 1);
+    clock.advance(duration - 1);
     expect(lease.valid()).toBe(true);
     clock.advance(1);
     expect(lease.valid()).toBe(false);
