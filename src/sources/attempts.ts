@@ -2,13 +2,13 @@ import { InvalidInputError } from "../errors.js";
 import { boundedCall, DeadlineError } from "../util/abort.js";
 import { sourceError } from "./source-errors.js";
 
-/** How patient a source is with its server. Times are in milliseconds, 1 to 600,000. */
+/** How patient a source is with its server. Times are in ms, 1 to 600,000. */
 export interface PatienceOptions {
-  /** How often a read is tried in all when the network or the server fails: 1 to 10, default 3. */
+  /** Attempts per read when the network or the server fails, the first one included: 1 to 10, default 3. */
   attempts?: number | undefined;
-  /** How long one attempt may take until all its bytes are there. Default 10,000. */
+  /** Longest time that an attempt may take until all its bytes are there, in ms. Default 10,000. */
   attemptTimeout?: number | undefined;
-  /** How long a read may take with all its attempts and pauses. Default 30,000. */
+  /** Longest time that a read may take with all its attempts and pauses, in ms. Default 30,000. */
   deadline?: number | undefined;
 }
 
@@ -25,22 +25,23 @@ export function checkPatience({ attempts = 3, attemptTimeout = 10_000, deadline 
   return { attempts, attemptTimeout, deadline };
 }
 
-/** Thrown by an attempt that may be repeated; its error is what the caller sees if no other attempt is made. */
-export class Again {
-  /** @param pause - milliseconds for which the server asked to be left alone */
+/** Thrown by an attempt that another may repair. `error` is what the caller sees if there is no other attempt. */
+export class Retryable {
+  /** @param pause - shortest pause that the server asked for, in ms */
   constructor(
     readonly error: Error,
     readonly pause = 0,
   ) {}
 }
 
+/** In ms. */
 const firstPause = 100;
 
 /**
- * Tries an idempotent read until it works, fails for good, or patience is at its end. Pauses grow and are jittered.
+ * Repeats an idempotent read until it succeeds, fails for good, or patience ends. Pauses grow and are jittered.
  * @throws what the last attempt threw; `signal.reason` at once when the caller aborts
  */
-export async function attempted<T>(
+export async function withRetries<T>(
   attempt: (signal: AbortSignal) => Promise<T>,
   patience: Patience,
   signal: AbortSignal | undefined,
@@ -56,10 +57,10 @@ export async function attempted<T>(
         thrown instanceof DeadlineError
           ? sourceError("ERR_SOURCE_UNAVAILABLE", `the recording's source gave no answer within ${Math.round(time)} ms`)
           : undefined;
-      const again = late ? new Again(late) : thrown;
-      if (!(again instanceof Again)) throw thrown;
-      const pause = Math.max(again.pause, firstPause * 2 ** (made - 1) * (0.5 + Math.random() / 2));
-      if (made >= patience.attempts || performance.now() + pause >= end) throw again.error;
+      const failure = late ? new Retryable(late) : thrown;
+      if (!(failure instanceof Retryable)) throw thrown;
+      const pause = Math.max(failure.pause, firstPause * 2 ** (made - 1) * (0.5 + Math.random() / 2));
+      if (made >= patience.attempts || performance.now() + pause >= end) throw failure.error;
       await sleep(pause, signal);
     }
   }

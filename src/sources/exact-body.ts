@@ -1,12 +1,12 @@
 import { ByteSource, type RecordingStream } from "../recording/stream-source.js";
 
-/** A body has another length than its head promised. */
+/** A body is longer or shorter than announced. */
 class BodyLengthError extends Error {
   override readonly name = "BodyLengthError";
 }
 
 /**
- * Exactly `length` bytes of a body. One that brings more is cut off at once.
+ * Reads a body of exactly `length` bytes. Cancels a longer one at once.
  * @throws BodyLengthError, what the body fails with, `signal.reason`
  */
 export async function readExactBody(body: RecordingStream, length: number, signal: AbortSignal): Promise<Buffer> {
@@ -33,7 +33,7 @@ export async function readExactBody(body: RecordingStream, length: number, signa
   }
 }
 
-/** Leaves a body unread, so that its connection is not held and nothing more of it is fetched. */
+/** Cancels a body unread, which frees its connection. */
 export function discardBody(body: RecordingStream | null | undefined): void {
   if (body) new ByteSource(body, "body").cancel(undefined);
 }

@@ -7,19 +7,19 @@ import type { RandomAccessSource } from "../recording/random-access-source.js";
 import { sourceError, type SourceErrorCode } from "./source-errors.js";
 import { checkReadRange } from "./remote-source.js";
 
-/** A file as a source. Close it: until then it holds the file open. */
+/** A file as a source. Holds the file open until it is closed. */
 export interface FileSource extends RandomAccessSource {
-  /** Waits for reads under way, then closes the file. */
+  /** Closes the file, once reads under way have ended. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
- * A regular file as a source. It stays open, and is found again whatever becomes of the working directory. After each
- * read it is looked at once more: if it has been written to, replaced, moved or deleted since it was opened, the read
- * fails, so that parts of two states are never mixed.
+ * Opens a regular file as a source. A read fails if the file has been written to, replaced, moved or deleted since it was
+ * opened, so that two versions are never mixed. A relative path is resolved once, when the file is opened.
  *
- * Its reads throw `ERR_SOURCE_CHANGED`, `ERR_SOURCE_UNAVAILABLE`, and `ERR_CLOSED` once it is closed.
+ * Reads throw InvalidInputError for a range outside the file, and RecordingKeyStoreError `ERR_SOURCE_CHANGED`,
+ * `ERR_SOURCE_UNAVAILABLE`, and `ERR_CLOSED` once the source is closed.
  * @param path - a path, or a `file:` URL
  * @throws InvalidInputError; RecordingKeyStoreError `ERR_SOURCE_NOT_FOUND`, `ERR_SOURCE_REFUSED` (permissions),
  * `ERR_SOURCE_UNSUITABLE` (no regular file), `ERR_SOURCE_UNAVAILABLE`
@@ -28,7 +28,7 @@ export async function fileSource(path: string | URL): Promise<FileSource> {
   const absolute = absolutePath(path);
   let handle: FileHandle | undefined;
   try {
-    // Without O_NONBLOCK, opening a named pipe would wait for its writer, and hold a thread of the pool for as long.
+    // Without O_NONBLOCK, opening a named pipe would block a thread of the pool until somebody writes to it.
     handle = await open(absolute, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     const opened = await handle.stat({ bigint: true });
     if (!opened.isFile()) throw sourceError("ERR_SOURCE_UNSUITABLE", `${absolute} is not a regular file`);
@@ -83,7 +83,7 @@ class OpenFile implements FileSource {
     return this.close();
   }
 
-  /** What now lies at the path must be the very file that was opened, as it was. After a read, this covers the read too. */
+  /** Checks that the path still names the file that was opened, unchanged. Called after a read, to cover the read too. */
   async #checkUnchanged(): Promise<void> {
     const { ino, dev, size, mtimeNs } = await stat(this.#path, { bigint: true }).catch((error: unknown) => {
       throw isMissing(error) ? this.#changed("is not there any more") : error;

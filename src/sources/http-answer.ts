@@ -1,9 +1,12 @@
-import { Again } from "./attempts.js";
+import { Retryable } from "./attempts.js";
 import type { FetchedAnswer } from "./http-request.js";
 import { sourceError } from "./source-errors.js";
 import { parseUnsatisfiedRange, changed, checkPart, type Range, type Version } from "./remote-source.js";
 
-/** Makes the server refuse (412) once it has another version. A weak ETag may not be asked for in a range request. */
+/**
+ * Headers that make the server refuse (412) once it has another version. `If-Match` needs a strong ETag (RFC 9110, section
+ * 13.1.1).
+ */
 export function versionCondition({ etag, lastModified }: Version): Record<string, string> {
   if (etag !== undefined && isStrong(etag)) return { "if-match": etag };
   return lastModified === undefined ? {} : { "if-unmodified-since": lastModified };
@@ -12,9 +15,9 @@ export function versionCondition({ etag, lastModified }: Version): Record<string
 const isStrong = (etag: string) => /^"[^"]*"$/.test(etag);
 
 /**
- * What an answer to a range request says of the resource.
- * @param known - what the first answer said
- * @throws RecordingKeyStoreError; {@link Again} when asking once more may help
+ * The version of the resource that an answer to a range request belongs to.
+ * @param known - version that the first answer named
+ * @throws RecordingKeyStoreError; {@link Retryable} if another attempt may help
  */
 export function checkAnswer(answer: FetchedAnswer, origin: string, range: Range, known: Version | undefined): Version {
   const { status, headers } = answer;
@@ -35,7 +38,7 @@ export function checkAnswer(answer: FetchedAnswer, origin: string, range: Range,
   return checkPart(part, origin, range, known);
 }
 
-function refusal({ status, headers }: FetchedAnswer, origin: string, known: Version | undefined): Error | Again {
+function refusal({ status, headers }: FetchedAnswer, origin: string, known: Version | undefined): Error | Retryable {
   const said = `${origin} answered ${status}`;
   if (status === 200) {
     const etag = headers.get("etag");
@@ -46,12 +49,12 @@ function refusal({ status, headers }: FetchedAnswer, origin: string, known: Vers
   if (status === 404 || status === 410) return sourceError("ERR_SOURCE_NOT_FOUND", said);
   if (status === 401 || status === 403 || status === 407) return sourceError("ERR_SOURCE_REFUSED", said);
   if (status === 408 || status === 425 || status === 429 || status >= 500) {
-    return new Again(sourceError("ERR_SOURCE_UNAVAILABLE", said), retryAfter(headers.get("retry-after")));
+    return new Retryable(sourceError("ERR_SOURCE_UNAVAILABLE", said), retryAfter(headers.get("retry-after")));
   }
   return sourceError("ERR_SOURCE_UNSUITABLE", said);
 }
 
-/** Milliseconds to leave the server alone: `Retry-After` is in seconds, or a date. */
+/** Pause that `Retry-After` asks for, in ms. The header holds seconds or a date. */
 function retryAfter(value: string | null): number {
   if (value === null) return 0;
   const milliseconds = /^\d{1,9}$/.test(value.trim()) ? Number(value) * 1_000 : Date.parse(value) - Date.now();

@@ -1,7 +1,7 @@
 import { InvalidInputError } from "../errors.js";
 import type { ByteStream } from "../recording/stream-source.js";
 
-/** What this needs of `fetch`, by its shape: the global one, that of undici, or a wrapper that signs requests. */
+/** The part of `fetch` that a source needs: the global one, undici's, or a wrapper that signs requests. */
 export type FetchLike = (
   url: string,
   init: { method: "GET"; headers: Record<string, string>; redirect: "manual"; signal: AbortSignal },
@@ -14,7 +14,7 @@ export type FetchLike = (
 export type FetchedAnswer = Awaited<ReturnType<FetchLike>>;
 export type HttpHeaders = Readonly<Record<string, string>>;
 
-/** Headers that decide what a range answer means, and so are the source's own. */
+/** Headers that only the source may set: they decide what a range answer means. */
 const ownHeaders = [
   "range",
   "if-range",
@@ -27,7 +27,7 @@ const ownHeaders = [
   "transfer-encoding",
 ];
 
-/** A copy, with names in lower case. @throws InvalidInputError that shows no value */
+/** Copies headers, with names in lower case. @throws InvalidInputError that shows no value */
 export function checkHeaders(headers: unknown): Record<string, string> {
   if (typeof headers !== "object" || headers === null || Symbol.iterator in headers)
     throw new InvalidInputError("headers", "must be an object of names and values", headers);
@@ -48,7 +48,7 @@ export function checkHeaders(headers: unknown): Record<string, string> {
   return Object.fromEntries(checked);
 }
 
-/** @throws InvalidInputError that shows nothing of the URL: a pre-signed one is a secret */
+/** @throws InvalidInputError that shows nothing of the URL, since a pre-signed one is a secret */
 export function checkUrl(given: unknown): URL {
   if (typeof given !== "string" && !(given instanceof URL)) throw new InvalidInputError("url", "must be a URL", given);
   let url: URL;
@@ -64,7 +64,7 @@ export function checkUrl(given: unknown): URL {
   return url;
 }
 
-/** Takes everything out of a text that this request alone knows: path and query of its URLs, and its headers' values. */
+/** Removes what may be secret about a request from a text: path and query of its URLs, and values of its headers. */
 export function redactor(urls: readonly URL[], headers: HttpHeaders): (text: string) => string {
   const secrets = new Set<string>();
   for (const { pathname, search, searchParams } of urls) {

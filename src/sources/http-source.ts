@@ -1,37 +1,37 @@
 import { ownOptions } from "../util/check-input.js";
 import { InvalidInputError } from "../errors.js";
 import type { RandomAccessSource } from "../recording/random-access-source.js";
-import { Again, checkPatience, type PatienceOptions } from "./attempts.js";
+import { Retryable, checkPatience, type PatienceOptions } from "./attempts.js";
 import { discardBody, readExactBody } from "./exact-body.js";
 import { checkAnswer, versionCondition } from "./http-answer.js";
 import { checkHeaders, checkUrl, redactor, type FetchLike, type HttpHeaders } from "./http-request.js";
-import { openRemote, type Range, type Version } from "./remote-source.js";
+import { openRemote, type FetchedPart, type Range, type Version } from "./remote-source.js";
 import { sourceError } from "./source-errors.js";
 
 export interface HttpSourceOptions extends PatienceOptions {
   /** Default: the global `fetch`. Must not follow redirects by itself (`redirect: "manual"`). */
   fetch?: FetchLike | undefined;
-  /** Sent to the URL's own origin only. A function is asked before each attempt, for tokens that expire. */
+  /** Sent to the URL's own origin only. A function is called before each attempt, for tokens that expire. */
   headers?: HttpHeaders | (() => HttpHeaders | Promise<HttpHeaders>) | undefined;
-  /** 0 to 10, default 5. Followed within the same scheme only, and to another origin without `headers`. */
+  /** 0 to 10, default 5. Redirects stay within their scheme, and lose `headers` on another origin. */
   maxRedirects?: number | undefined;
-  /** Ends the opening; each read has its own. */
+  /** Aborts the opening. Each read has a signal of its own. */
   signal?: AbortSignal | undefined;
 }
 
 const redirects = [301, 302, 303, 307, 308];
 
 /**
- * A resource of an HTTP server that answers `Range` requests (RFC 9110, section 14), such as a file behind nginx or a
- * pre-signed URL of an object store. All its parts come from one version: each read asks for the `ETag` of the first
- * (`If-Match`; for lack of a strong one, by `Last-Modified`) and compares what comes back. A server that ignores `Range`
- * is refused before it has sent its body.
+ * Opens a resource of an HTTP server that answers `Range` requests (RFC 9110, section 14), such as a file behind nginx or a
+ * pre-signed URL of an object store. All parts come from one version: each read demands the `ETag` of the first (`If-Match`;
+ * without a strong one, `If-Unmodified-Since`) and compares the answer. A server that ignores `Range` is refused before it
+ * has sent its body.
  *
  * Reads are repeated when the network fails, a body is cut short, or the server answers 408, 425, 429 or 5xx, after a
- * pause that heeds `Retry-After`. URLs may be secrets, so errors name the origin only, and no header.
+ * pause that respects `Retry-After`. URLs may be secrets, so errors name the origin only, and no header.
  *
- * Its reads throw the same codes as this function, and `ERR_SOURCE_CHANGED`.
- * @param url - `https:` or `http:`; a function is asked before each attempt, for URLs that expire
+ * Reads throw the same errors as this function, and `ERR_SOURCE_CHANGED`.
+ * @param url - `https:` or `http:`; a function is called before each attempt, for URLs that expire
  * @throws InvalidInputError; RecordingKeyStoreError `ERR_SOURCE_NOT_FOUND` (404, 410), `ERR_SOURCE_REFUSED` (401, 403, 407),
  * `ERR_SOURCE_UNSUITABLE`, `ERR_SOURCE_UNAVAILABLE`; `signal.reason`; what the functions given throw
  */
@@ -54,13 +54,23 @@ export async function httpSource(
       headers: fixedHeaders ?? checkHeaders(await (headers as () => unknown)()),
     }),
   };
-  return openRemote((range, known, ending) => fetchPart(server, range, known, ending), checkPatience(own), signal);
+  return openRemote(
+    (range, known, attemptSignal) => fetchPart(server, range, known, attemptSignal),
+    checkPatience(own),
+    signal,
+  );
 }
 
 interface Server {
   readonly fetch: FetchLike;
   readonly maxRedirects: number;
-  readonly target: () => Promise<{ url: URL; headers: Record<string, string> }>;
+  readonly target: () => Promise<Target>;
+}
+
+/** Where an attempt is sent. */
+interface Target {
+  readonly url: URL;
+  readonly headers: Record<string, string>;
 }
 
 async function fetchPart(
@@ -68,12 +78,12 @@ async function fetchPart(
   range: Range,
   known: Version | undefined,
   signal: AbortSignal,
-): Promise<{ version: Version; bytes: Buffer }> {
-  const { fetch, maxRedirects } = server; // called on its own: where fetch is picky, it is no method
+): Promise<FetchedPart> {
+  const { fetch, maxRedirects } = server; // called as a function: the global fetch refuses another `this`
   const { url, headers } = await server.target();
   const visited = [url];
   const networkFailed = (error: unknown) =>
-    new Again(
+    new Retryable(
       sourceError(
         "ERR_SOURCE_UNAVAILABLE",
         `the connection to ${last(visited).origin} failed`,

@@ -1,25 +1,40 @@
 import { InvalidInputError } from "../errors.js";
 import type { RandomAccessSource } from "../recording/random-access-source.js";
-import { attempted, type Patience } from "./attempts.js";
+import { withRetries, type Patience } from "./attempts.js";
 import { sourceError } from "./source-errors.js";
-/** One request for a part. Throws `Again` for what may be repeated. */
-export type FetchPart = (
-  range: Range,
-  known: Version | undefined,
-  signal: AbortSignal,
-) => Promise<{ version: Version; bytes: Buffer }>;
 
-/** Fetched when it is opened, bytes: the reader of a recording begins with these, so opening costs no request more. */
+export interface Range {
+  readonly offset: number;
+  /** At least 1. */
+  readonly length: number;
+}
+
+/** The version of an object that a server serves. Only a strong `ETag` tells versions apart without fail. */
+export interface Version {
+  readonly size: number;
+  readonly etag?: string | undefined;
+  readonly lastModified?: string | undefined;
+}
+
+export interface FetchedPart {
+  readonly version: Version;
+  readonly bytes: Buffer;
+}
+
+/** Requests a part once. Throws `Retryable` for failures that another attempt may repair. */
+export type FetchPart = (range: Range, known: Version | undefined, signal: AbortSignal) => Promise<FetchedPart>;
+
+/** Bytes fetched when a source is opened. A reader begins with these, so opening a recording costs no extra request. */
 const probeLength = 4_096;
 
-/** A source of which each read is one request, all of one version: that which the first request met. */
+/** Opens a source of which each read is one request. All reads are of the version that the first request found. */
 export async function openRemote(
   fetchPart: FetchPart,
   patience: Patience,
   signal: AbortSignal | undefined,
 ): Promise<RandomAccessSource> {
-  const { version, bytes: beginning } = await attempted(
-    (ending) => fetchPart({ offset: 0, length: probeLength }, undefined, ending),
+  const { version, bytes: beginning } = await withRetries(
+    (attemptSignal) => fetchPart({ offset: 0, length: probeLength }, undefined, attemptSignal),
     patience,
     signal,
   );
@@ -30,12 +45,13 @@ export async function openRemote(
       readSignal?.throwIfAborted();
       if (length === 0) return Buffer.alloc(0);
       if (offset + length <= beginning.length) return Buffer.from(beginning.subarray(offset, offset + length));
-      return (await attempted((ending) => fetchPart({ offset, length }, version, ending), patience, readSignal)).bytes;
+      const attempt = (attemptSignal: AbortSignal) => fetchPart({ offset, length }, version, attemptSignal);
+      return (await withRetries(attempt, patience, readSignal)).bytes;
     },
   };
 }
 
-/** @throws InvalidInputError for what does not lie inside the source */
+/** @throws InvalidInputError for a range that does not lie inside the source */
 export function checkReadRange(offset: number, length: number, size: number): void {
   if (!Number.isSafeInteger(offset) || offset < 0 || offset > size)
     throw new InvalidInputError("offset", `must be a whole number from 0 to ${size}`, offset);
@@ -43,52 +59,21 @@ export function checkReadRange(offset: number, length: number, size: number): vo
     throw new InvalidInputError("length", `must be a whole number from 0 to ${size - offset}`, length);
 }
 
-/** What `Content-Range` says; `undefined` for what is no single byte range of known total (RFC 9110, section 14.4). */
-function parseContentRange(
-  value: string | null | undefined,
-): { first: number; last: number; total: number } | undefined {
-  const [, first, last, total] = (
-    /^bytes[ \t]+(\d{1,15})-(\d{1,15})\/(\d{1,15})$/i.exec(value?.trim() ?? "") ?? []
-  ).map(Number);
-  if (first === undefined || last === undefined || total === undefined || first > last || last >= total)
-    return undefined;
-  return { first, last, total };
-}
-
-/** The total of an answer 416, `bytes * /total`. */
-export function parseUnsatisfiedRange(value: string | null | undefined): number | undefined {
-  const total = /^bytes[ \t]+\*\/(\d{1,15})$/i.exec(value?.trim() ?? "")?.[1];
-  return total === undefined ? undefined : Number(total);
-}
-
-export interface Range {
-  readonly offset: number;
-  /** At least 1. */
-  readonly length: number;
-}
-
-/** Which version of an object a server speaks of. Only a strong `ETag` tells versions apart without fail. */
-export interface Version {
-  readonly size: number;
-  readonly etag?: string | undefined;
-  readonly lastModified?: string | undefined;
-}
-
 /** What a server says about the part that it sends. */
-export interface Part {
+export interface PartHeaders {
   readonly contentRange: string | null | undefined;
   readonly etag?: string | undefined;
   readonly lastModified?: string | undefined;
 }
 
 /**
- * The object of which a part comes. The part may be shorter than was asked for only where the object ends.
- * @param who - names the server in messages
- * @param known - what the first answer said
+ * The version that a part belongs to. A part may be shorter than the range asked for only at the end of the object.
+ * @param who - name of the server in messages
+ * @param known - version that the first answer named
  * @throws RecordingKeyStoreError `ERR_SOURCE_UNSUITABLE`, `ERR_SOURCE_CHANGED`
  */
 export function checkPart(
-  { contentRange, etag, lastModified }: Part,
+  { contentRange, etag, lastModified }: PartHeaders,
   who: string,
   { offset, length }: Range,
   known: Version | undefined,
@@ -105,6 +90,28 @@ export function checkPart(
     );
   }
   return version;
+}
+
+interface ContentRange {
+  readonly first: number;
+  readonly last: number;
+  readonly total: number;
+}
+
+/** Parses `Content-Range`. Returns `undefined` unless it is one byte range of known total (RFC 9110, section 14.4). */
+function parseContentRange(value: string | null | undefined): ContentRange | undefined {
+  const [, first, last, total] = (
+    /^bytes[ \t]+(\d{1,15})-(\d{1,15})\/(\d{1,15})$/i.exec(value?.trim() ?? "") ?? []
+  ).map(Number);
+  if (first === undefined || last === undefined || total === undefined || first > last || last >= total)
+    return undefined;
+  return { first, last, total };
+}
+
+/** Total size in the `Content-Range` of an answer 416: `bytes * /total`. */
+export function parseUnsatisfiedRange(value: string | null | undefined): number | undefined {
+  const total = /^bytes[ \t]+\*\/(\d{1,15})$/i.exec(value?.trim() ?? "")?.[1];
+  return total === undefined ? undefined : Number(total);
 }
 
 export function changed(who: string): Error {

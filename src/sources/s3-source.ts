@@ -4,35 +4,38 @@ import { InvalidInputError } from "../errors.js";
 import { errorName, readMetadata } from "../util/safe-cause.js";
 import type { RecordingStream } from "../recording/stream-source.js";
 import type { RandomAccessSource } from "../recording/random-access-source.js";
-import { Again, checkPatience, type PatienceOptions } from "./attempts.js";
+import { Retryable, checkPatience, type PatienceOptions } from "./attempts.js";
 import { discardBody, readExactBody } from "./exact-body.js";
-import { openRemote, checkPart, type Range, type Version } from "./remote-source.js";
+import { openRemote, checkPart, type FetchedPart, type Range, type Version } from "./remote-source.js";
 import { sourceError, type SourceErrorCode } from "./source-errors.js";
 
-/** What this needs of an `S3Client`, by its shape: one of another copy or version of the SDK, or a mock, will do. */
+/** The part of an `S3Client` that a source needs. One of another copy or version of the SDK, or a mock, will do. */
 export interface S3ClientLike {
   send(command: object, options?: { abortSignal?: AbortSignal }): Promise<unknown>;
 }
 
-/** `attempts` counts broken bodies and time limits; what S3 answers is repeated by the client alone (its `maxAttempts`). */
+/**
+ * Options of {@link s3Source}. `attempts` counts broken bodies and time limits. Errors that S3 answers are repeated by the
+ * client alone (its `maxAttempts`).
+ */
 export interface S3SourceOptions extends PatienceOptions {
-  /** An `S3Client` for the bucket's Region. Never closed here. */
+  /** An `S3Client` for the bucket's Region. It stays the caller's to destroy. */
   client: S3ClientLike;
   bucket: string;
   key: string;
-  /** Of a bucket with versions: which one to read. Needs `s3:GetObjectVersion`. Default: the one that is current when it is opened. */
+  /** Version to read, in a bucket with versioning. Needs `s3:GetObjectVersion`. Default: the current one at the opening. */
   versionId?: string | undefined;
-  /** The account that must own the bucket, or S3 refuses. */
+  /** Account id of the bucket's owner. S3 refuses if the bucket has another. */
   expectedBucketOwner?: string | undefined;
-  /** Ends the opening; each read has its own. */
+  /** Aborts the opening. Each read has a signal of its own. */
   signal?: AbortSignal | undefined;
 }
 
 /**
- * An object in S3, or in a store that speaks like it. Needs `s3:GetObject`. Each read is one `GetObject` with `Range` and
- * `IfMatch`, so that all parts come from the object as it was when it was opened.
+ * Opens an object in S3, or in a store that is compatible with it. Needs `s3:GetObject`. Each read is one `GetObject` with
+ * `Range` and `IfMatch`, so that all parts come from the object as it was when it was opened.
  *
- * Its reads throw the same codes as this function, and `ERR_SOURCE_CHANGED`.
+ * Reads throw the same errors as this function, and `ERR_SOURCE_CHANGED`.
  * @throws InvalidInputError; RecordingKeyStoreError `ERR_SOURCE_NOT_FOUND`, `ERR_SOURCE_REFUSED` (also for an object that
  * must be restored from an archive, and, without `s3:ListBucket`, for one that does not exist), `ERR_SOURCE_UNSUITABLE`,
  * `ERR_SOURCE_UNAVAILABLE`; `signal.reason`
@@ -54,12 +57,16 @@ export async function s3Source(options: S3SourceOptions): Promise<RandomAccessSo
     who: `s3://${bucket}/${key}`,
     input: { Bucket: bucket, Key: key, VersionId: versionId, ExpectedBucketOwner: expectedBucketOwner },
   };
-  return openRemote((range, known, ending) => fetchPart(object, range, known, ending), checkPatience(own), signal);
+  return openRemote(
+    (range, known, attemptSignal) => fetchPart(object, range, known, attemptSignal),
+    checkPatience(own),
+    signal,
+  );
 }
 
 interface S3Object {
   readonly client: S3ClientLike;
-  /** Names it in messages. */
+  /** Name of the object in messages. */
   readonly who: string;
   readonly input: {
     readonly Bucket: string;
@@ -74,7 +81,7 @@ async function fetchPart(
   range: Range,
   known: Version | undefined,
   signal: AbortSignal,
-): Promise<{ version: Version; bytes: Buffer }> {
+): Promise<FetchedPart> {
   const command = new GetObjectCommand({
     ...input,
     Range: `bytes=${range.offset}-${range.offset + range.length - 1}`,
@@ -84,7 +91,7 @@ async function fetchPart(
   try {
     answer = (await client.send(command, { abortSignal: signal })) ?? {};
   } catch (error) {
-    // The beginning of nothing: an empty object has no byte 0.
+    // An empty object has no byte 0.
     if (!known && statusOf(error) === 416) return { version: { size: 0 }, bytes: Buffer.alloc(0) };
     throw refusal(who, error);
   }
@@ -100,7 +107,7 @@ async function fetchPart(
   try {
     return { version, bytes: await readExactBody(body, Math.min(range.length, version.size - range.offset), signal) };
   } catch (error) {
-    throw new Again(sourceError("ERR_SOURCE_UNAVAILABLE", `the answer to GetObject of ${who} broke off`, error));
+    throw new Retryable(sourceError("ERR_SOURCE_UNAVAILABLE", `the answer to GetObject of ${who} broke off`, error));
   }
 }
 

@@ -1,12 +1,13 @@
 import { RecordingKeyStoreError, type ErrorCode } from "../errors.js";
+import { defined } from "../util/defined.js";
 import { sanitizeCause } from "../util/safe-cause.js";
 
-/** How a source fails: each asks for something else of whoever reads. */
+/** Codes of a source's failures. Each asks something else of the caller. */
 export type SourceErrorCode = Extract<ErrorCode, `ERR_SOURCE_${string}`>;
 
 /**
- * A source could not give its bytes.
- * @param redact - takes out of a foreign error's texts what must not be logged
+ * Error of a source that could not return its bytes.
+ * @param redact - removes from a foreign error's texts what must not be logged
  */
 export function sourceError(
   code: SourceErrorCode,
@@ -14,9 +15,6 @@ export function sourceError(
   cause?: unknown,
   redact?: (text: string) => string,
 ): RecordingKeyStoreError {
-  const safe = sanitizeCause(cause, redact);
-  return new RecordingKeyStoreError(code, message, {
-    retryable: code === "ERR_SOURCE_UNAVAILABLE",
-    ...(safe ? { cause: safe } : {}),
-  });
+  const retryable = code === "ERR_SOURCE_UNAVAILABLE";
+  return new RecordingKeyStoreError(code, message, defined({ retryable, cause: sanitizeCause(cause, redact) }));
 }
