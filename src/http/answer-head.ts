@@ -1,37 +1,37 @@
 import { InvalidInputError } from "../errors.js";
-import { decideRange } from "./byte-range.js";
+import { decideRange, type ByteRange } from "./byte-range.js";
 
-/** A request as every server has it. */
+/** A request, independent of the server. */
 export interface RangeRequest {
   readonly method: string;
-  /** A request header by its name in lower case; several of one name are joined by `, `. */
+  /** Value of a request header, by its name in lower case. Several of one name are joined by `, `. */
   header(name: string): string | undefined;
 }
 
 export interface RecordingAnswerOptions {
-  /** What the recording is, such as `audio/wav`: browsers play nothing else. */
+  /** Media type of the recording, such as `audio/wav`. Browsers need it to play one. */
   readonly contentType: string;
   /**
-   * Names this version of the plaintext, with its quotes: `"call-1"`. A recording never changes, so its id will do. With it
-   * players may ask for the rest of what they have (`If-Range`), and for news (`If-None-Match`).
+   * Entity tag of the plaintext, with its quotes: `"call-1"`. A recording never changes, so its id will do. Players use it to
+   * resume (`If-Range`) and to revalidate (`If-None-Match`).
    */
   readonly etag?: string | undefined;
-  /** Default `no-store`: what was encrypted at rest should not end up in the caches of browsers and proxies. */
+  /** Default `no-store`: what is encrypted at rest should not end up in caches of browsers and proxies. */
   readonly cacheControl?: string | undefined;
   /** Further headers, such as `Content-Disposition` or `Access-Control-Allow-Origin`. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Gets what kept the recording from being sent; its client learns only that it wasn't. A client that left is no error. */
+  /** Receives what kept the recording from being sent, of which the client learns nothing. A client that left is no error. */
   readonly onError?: ((error: unknown) => void) | undefined;
 }
 
 export interface AnswerHead {
   readonly status: number;
   readonly headers: Record<string, string>;
-  /** Which bytes of plaintext follow, if any. */
-  readonly range: { readonly start: number; readonly end: number } | undefined;
+  /** Bytes of plaintext in the body, if any. */
+  readonly range: ByteRange | undefined;
 }
 
-/** Status and headers of the answer to a request for a recording of `size` bytes, by RFC 9110, sections 13 and 14. */
+/** Status and headers of the answer to a request for a recording of `size` bytes (RFC 9110, sections 13 and 14). */
 export function answerHead(request: RangeRequest, size: number, options: RecordingAnswerOptions): AnswerHead {
   const { etag } = options;
   const common = {
@@ -59,7 +59,7 @@ export function answerHead(request: RangeRequest, size: number, options: Recordi
     return { status: 304, headers: { ...common, ...version }, range: undefined };
   }
 
-  // Only GET has ranges; one with a condition that can't be met asks for the whole instead.
+  // Only GET has ranges, and a failed If-Range asks for the whole.
   const ifRange = request.header("if-range")?.trim();
   const partial = method === "GET" && (ifRange === undefined || (isStrong(etag) && ifRange === etag));
   const decision = decideRange(partial ? request.header("range") : undefined, size);
@@ -80,7 +80,7 @@ export function answerHead(request: RangeRequest, size: number, options: Recordi
   };
 }
 
-/** Nothing of the recording can be sent: 503 when trying again may help. */
+/** Head of the answer when nothing of the recording can be sent: 503 if another try may help, else 500. */
 export function failureHead(error: unknown, options: RecordingAnswerOptions): AnswerHead {
   const retryable = (error as { retryable?: unknown } | null | undefined)?.retryable === true;
   return {

@@ -7,12 +7,12 @@ import type { RecordingAnswerOptions } from "./answer-head.js";
 import { answerRecordingRequest, type AnswerBody, type SeekableRecording } from "./recording-answer.js";
 
 /**
- * Answers a request of `node:http`, `node:https` or `node:http2` (and so of Express, Koa, Fastify's `raw`) with a recording or
- * the range of it that was asked for. Several requests may be answered from one open recording at once.
+ * Answers a request of `node:http`, `node:https` or `node:http2` (and so of Express, Koa, Fastify's `raw`) with a recording,
+ * or the range of it that was asked for. One open recording may answer several requests at once.
  *
- * Resolves when the response is over, however it ended: a client that leaves ends the reading; a failure before the first
- * byte is answered with 503 or 500; one after it destroys the connection (HTTP/2: resets the stream), so that what came
- * never passes for whole. Failures go to `onError`.
+ * Resolves when the response has ended, in whatever way. A client that leaves stops the reading. A failure before the first
+ * byte is answered with 503 or 500. A later one destroys the connection (HTTP/2: resets the stream), so that no client takes
+ * the part for the whole. `onError` receives both.
  * @throws InvalidInputError
  */
 export async function sendRecording(
@@ -26,21 +26,21 @@ export async function sendRecording(
   const left = new AbortController();
   const onClose = () => left.abort(new Error("the client has left"));
   response.once("close", onClose);
-  const checkThere = () => {
-    if (isGone(response)) onClose(); // perhaps long ago, so that nothing more will tell
+  const throwIfGone = () => {
+    if (isGone(response)) onClose(); // no event follows if it left before
     left.signal.throwIfAborted();
   };
   let body: AnswerBody | undefined;
   try {
-    checkThere();
+    throwIfGone();
     const header = (name: string) => {
       const value = request.headers[name];
       return Array.isArray(value) ? value.join(", ") : value;
     };
     const answer = await answerRecordingRequest({ method: request.method ?? "", header }, recording, own, left.signal);
     body = answer.body;
-    checkThere();
-    // The two kinds of response have the same methods, but not for the compiler.
+    throwIfGone();
+    // Both kinds of response have these methods, but their types differ.
     const target = response as ServerResponse;
     target.writeHead(answer.status, answer.headers);
     for (let chunk = await body?.next(); chunk; chunk = await body?.next()) {
@@ -59,7 +59,7 @@ export async function sendRecording(
   }
 }
 
-/** Ends the answer in a way that no client takes for its end. */
+/** Breaks the answer off, so that no client takes it for whole. */
 function cut(response: ServerResponse | Http2ServerResponse): void {
   if ("stream" in response) response.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
   else response.destroy();

@@ -9,33 +9,33 @@ import {
   type RecordingAnswerOptions,
 } from "./answer-head.js";
 
-/** What this needs of an open recording, by its shape. */
+/** The part of an open recording that an answer needs. */
 export interface SeekableRecording {
   /** Length of the plaintext in bytes. */
   readonly size: number;
-  /** The plaintext from byte `start` to before byte `end`. */
+  /** The plaintext from byte `start` up to, and without, byte `end`. */
   stream(range: { start: number; end: number; signal: AbortSignal }): RecordingStream;
 }
 
 export interface RecordingAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  /** What follows the headers; `undefined` if nothing does. */
+  /** `undefined` if nothing follows the headers. */
   readonly body: AnswerBody | undefined;
 }
 
-/** As many bytes as `Content-Length` says, or an error: then the connection must be cut, or what came would pass for whole. */
+/** As many bytes as `Content-Length` says, or an error. Cut the connection then, or the client takes the part for the whole. */
 export interface AnswerBody {
   /** The next chunk, never empty; `undefined` at the end. */
   next(): Promise<Uint8Array | undefined>;
-  /** Ends the reading of the recording. For every body that is not read to its end. */
+  /** Stops reading the recording. Call it for every body that is not read to its end. */
   cancel(reason?: unknown): void;
 }
 
 /**
- * The answer to a request for a recording, for any kind of server: {@link sendRecording} and {@link recordingResponse} are made
- * of it. Waits for the first bytes, so that a recording that can't be read just now (KMS refuses, the source is away) has a
- * status of its own: 503 when trying again may help, else 500.
+ * Makes the answer to a request for a recording, for any kind of server: {@link sendRecording} and {@link recordingResponse}
+ * use it. Waits for the first bytes, so that a recording that can't be read (KMS refuses, the source is away) is answered
+ * with 503 if another try may help, and with 500 otherwise.
  * @param signal - aborts when the client leaves
  * @throws InvalidInputError; `signal.reason`
  */
@@ -77,7 +77,7 @@ class RangeBody implements AnswerBody {
   readonly #open: () => RecordingStream;
   #source: ByteSource | undefined;
   #first: Uint8Array | undefined;
-  /** Bytes still owed. */
+  /** Bytes still to come. */
   #rest: number;
 
   constructor(open: () => RecordingStream, length: number) {

@@ -2,7 +2,7 @@ import { ownOptions } from "../util/check-input.js";
 import type { RecordingAnswerOptions } from "./answer-head.js";
 import { answerRecordingRequest, type SeekableRecording } from "./recording-answer.js";
 
-/** What this needs of a web `Request`, by its shape. */
+/** The part of a web `Request` that an answer needs. */
 export interface WebRequest {
   readonly method: string;
   readonly headers: { get(name: string): string | null };
@@ -10,9 +10,11 @@ export interface WebRequest {
 }
 
 /**
- * The same as `sendRecording` for servers that speak `Request` and `Response`, such as Hono, Next.js or Remix. The reading ends when the
- * body is cancelled or the request's signal aborts. A failure in the middle of the body fails the body, upon which servers
- * cut the connection.
+ * Answers a request with a recording, or the range of it that was asked for, on servers that use `Request` and `Response`,
+ * such as Hono, Next.js or Remix. `sendRecording` does the same for `node:http`.
+ *
+ * Reading stops when the body is cancelled or the request's signal aborts. A failure before the first byte is answered
+ * with 503 or 500. A later one fails the body, and servers then cut the connection. `onError` receives both.
  * @throws InvalidInputError; the reason of the request's signal
  */
 export async function recordingResponse(
