@@ -1,10 +1,10 @@
-/** One subcommand of `recording-keystore`; each has a file of its own. */
+/** A subcommand of `recording-keystore`. */
 export interface Command {
   readonly name: string;
   /** One line for the list of commands. */
   readonly summary: string;
   readonly usage: string;
-  /** Throws {@link UsageError} (or what `parseArgs` throws) for arguments that make no sense. */
+  /** @throws UsageError, or what `parseArgs` throws, for arguments that make no sense */
   run(args: readonly string[], io: CommandIo): Promise<void>;
 }
 
@@ -13,5 +13,5 @@ export interface CommandIo {
   readonly print: (line: string) => void;
 }
 
-/** The user's mistake: shown without a stack, exit code 2. */
+/** A mistake of the user's. Shown without a stack, with exit code 2. */
 export class UsageError extends Error {}

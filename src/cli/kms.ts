@@ -1,8 +1,9 @@
 import { parseArgs } from "node:util";
 import { requireRegion } from "../in-memory-kms/arn.js";
 import { InMemoryKms } from "../in-memory-kms/index.js";
+import { defined } from "../util/defined.js";
 import { UsageError, type Command } from "./command.js";
-import { watchForTheEnd } from "./lifetime.js";
+import { untilShutdown } from "./lifetime.js";
 import { readPrincipals } from "./principals-file.js";
 
 /** `recording-keystore kms`: an in-memory KMS for test suites in any language. */
@@ -30,15 +31,13 @@ Prints the URL when it listens. Ends on SIGTERM, on SIGINT, and when its parent 
       },
     });
     for (const region of values.region ?? []) readRegion(region);
-    const kms = new InMemoryKms({
-      allowInProduction: values["allow-in-production"],
-      ...(values.principals !== undefined && { principals: await readPrincipals(values.principals) }),
-      ...(values.region && { regions: values.region }),
-    });
+    const principals = values.principals === undefined ? undefined : await readPrincipals(values.principals);
+    const allowInProduction = values["allow-in-production"];
+    const kms = new InMemoryKms(defined({ allowInProduction, principals, regions: values.region }));
     const endpoint = await kms.listen({ port: readPort(values.port) });
-    const theEnd = watchForTheEnd();
+    const shutdown = untilShutdown();
     print(endpoint.url);
-    await theEnd;
+    await shutdown;
     await endpoint.close();
   },
 };

@@ -1,17 +1,18 @@
 import { readFileSync } from "node:fs";
 
-const pollMs = 500;
+/** In ms. */
+const pollInterval = 500;
 
 /**
- * Begins to watch for SIGTERM, SIGINT and the end of the process that started this one (npx forwards no signals), and
- * gives a promise of the first of them. Begin before anyone is told that this process runs.
+ * Resolves at SIGTERM, SIGINT or the end of the process that started this one (npx forwards no signals). Call it before
+ * anyone is told that this process runs.
  */
-export function watchForTheEnd(): Promise<void> {
+export function untilShutdown(): Promise<void> {
   const ancestors = watchedAncestors();
   return new Promise((resolve) => {
     const poll = setInterval(() => {
       if (watchedAncestors() !== ancestors) end();
-    }, pollMs);
+    }, pollInterval);
     const end = () => {
       clearInterval(poll);
       process.off("SIGTERM", end).off("SIGINT", end);
@@ -21,13 +22,13 @@ export function watchForTheEnd(): Promise<void> {
   });
 }
 
-/** The parent; under npm also the parent's parent, as npm may put a shell between that outlives it. */
+/** The parent, and under npm its parent too: npm may put a shell in between that outlives it. */
 function watchedAncestors(): string {
   const parent = process.ppid;
   return process.env["npm_command"] === undefined ? String(parent) : `${parent} ${parentOf(parent)}`;
 }
 
-/** As far as the system tells: empty without /proc. */
+/** Process id of a process's parent. Empty without /proc. */
 function parentOf(pid: number): string {
   try {
     return /^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? "";

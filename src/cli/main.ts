@@ -9,7 +9,7 @@ ${commands.map(({ name, summary }) => `  ${name.padEnd(12)}${summary}`).join("\n
 
 recording-keystore COMMAND --help tells more.`;
 
-/** Runs a command line; resolves with the exit code. */
+/** Runs a command line. Resolves with the exit code. */
 export async function main(
   argv: readonly string[],
   io: CommandIo & { readonly printError: (line: string) => void },

@@ -16,7 +16,7 @@ export async function readPrincipals(file: string): Promise<KmsPrincipalInit[]> 
   }
 }
 
-/** Reads `{"principals":[…]}`; every entry is one that an in-memory KMS takes. @throws Error saying what is wrong */
+/** Parses `{"principals":[…]}`, and checks each entry as an in-memory KMS does. @throws Error that says what is wrong */
 export function parsePrincipals(text: string): KmsPrincipalInit[] {
   const json: unknown = JSON.parse(text);
   const principals: unknown =
