@@ -10,7 +10,7 @@ export interface KmsArn {
 
 const arnPattern =
   /^arn:(aws|aws-us-gov|aws-cn):kms:([a-z]{2,3}(?:-[a-z]+)+-\d{1,2}):(\d{12}):(key|alias)\/([A-Za-z0-9/_-]{1,250})$/;
-/** `alias/` and name together, as the KMS API limits it. */
+/** Longest alias, `alias/` included, in characters: a limit of the KMS API. */
 const maxAliasLength = 256;
 
 export function parseKmsArn(text: string): KmsArn | undefined {
@@ -30,7 +30,7 @@ export function isKmsKeyArn(text: string): boolean {
   return parseKmsArn(text)?.resource.type === "key";
 }
 
-/** Which rule an alias ARN breaks, in plain words; `undefined` when it is good. */
+/** The rule that an alias ARN breaks, in plain words; `undefined` for a good one. */
 export function kmsAliasArnProblem(text: string): string | undefined {
   const form = "must be an alias ARN, arn:{partition}:kms:{region}:{account}:alias/{name}";
   const parts = text.split(":");
@@ -53,12 +53,11 @@ export function kmsAliasArnProblem(text: string): string | undefined {
   return undefined;
 }
 
-/** The Region of a KMS ARN. */
 export function regionOf(arn: string): string | undefined {
   return parseKmsArn(arn)?.region;
 }
 
-/** Whether a key can be what an alias points at: same partition and account, and same Region unless it is multi-Region. */
+/** Whether an alias can point at a key: same partition and account, and same Region unless the key is multi-Region. */
 export function sameAccountAndRegion(keyArn: string, aliasArn: string): boolean {
   const key = parseKmsArn(keyArn);
   const alias = parseKmsArn(aliasArn);

@@ -1,36 +1,43 @@
+import { boundedCall, DeadlineError } from "../util/abort.js";
+import { Semaphore } from "../util/semaphore.js";
 import { regionOf } from "./arn.js";
 import { kmsError, kmsFailureGroup, KmsError } from "./kms-error.js";
 import type { KmsCallOptions, KmsProvider } from "./kms-provider.js";
-import { Semaphore } from "../util/semaphore.js";
-import { boundedCall, DeadlineError } from "../util/abort.js";
 
-/** So much of a Region's slots is for organizations whose last call got no answer. */
+/** Share of a Region's permits that is kept for organizations whose last call got no answer. */
 const shareForProbes = 1 / 4;
 
-interface RegionSlots {
+interface LimitedCall {
+  readonly operation: string;
+  readonly keyId: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+interface RegionSemaphores {
   readonly usual: Semaphore;
   readonly probes: Semaphore;
 }
 
-/** How many KMS calls all organizations of a process have under way in one Region. */
+/** Number of KMS calls of all organizations of a process in one Region. */
 export interface KmsCallsUnderWay {
   readonly region: string;
   readonly underWay: number;
+  /** Calls in the queue. */
   readonly waiting: number;
 }
 
 /**
- * Bounds how many KMS calls a process has under way per Region, over all its organizations. Those whose KMS key does not
- * answer have a quarter of it to themselves, so that however many hang, they cannot hold up the others.
+ * Bounds the KMS calls under way of a process per Region, over all its organizations. Those whose KMS key does not answer
+ * share a quarter of the permits, so that they cannot hold up the others, however many hang.
  */
 export class KmsCallLimit {
   readonly #perRegion: number;
   readonly #longestWait: number;
-  readonly #regions = new Map<string, RegionSlots>();
+  readonly #regions = new Map<string, RegionSemaphores>();
 
   /**
-   * @param perRegion - calls at a time, from 2
-   * @param longestWait - milliseconds after which a call that found no slot fails as `timeout`
+   * @param perRegion - most calls at a time, from 2
+   * @param longestWait - longest wait for a permit, after which a call fails as `timeout`, in ms
    */
   constructor(perRegion: number, longestWait = 5_000) {
     this.#perRegion = perRegion;
@@ -46,8 +53,9 @@ export class KmsCallLimit {
       options: KmsCallOptions | undefined,
       call: () => Promise<T>,
     ): Promise<T> => {
-      const slots = answers ? this.#slotsOf(keyId).usual : this.#slotsOf(keyId).probes;
-      await this.#take(slots, { operation, keyId, signal: options?.signal });
+      const { usual, probes } = this.#semaphoresOf(keyId);
+      const semaphore = answers ? usual : probes;
+      await this.#acquire(semaphore, { operation, keyId, signal: options?.signal });
       try {
         const result = await call();
         answers = true;
@@ -57,7 +65,7 @@ export class KmsCallLimit {
           answers = !(error instanceof KmsError) || kmsFailureGroup(error.kind) !== "unavailable";
         throw error;
       } finally {
-        slots.release();
+        semaphore.release();
       }
     };
     return {
@@ -82,29 +90,24 @@ export class KmsCallLimit {
     }));
   }
 
-  #slotsOf(keyId: string): RegionSlots {
+  #semaphoresOf(keyId: string): RegionSemaphores {
     const region = regionOf(keyId) ?? "";
-    let slots = this.#regions.get(region);
-    if (!slots) {
+    let semaphores = this.#regions.get(region);
+    if (!semaphores) {
       const probes = Math.max(1, Math.floor(this.#perRegion * shareForProbes));
-      this.#regions.set(
-        region,
-        (slots = { usual: new Semaphore(this.#perRegion - probes), probes: new Semaphore(probes) }),
-      );
+      semaphores = { usual: new Semaphore(this.#perRegion - probes), probes: new Semaphore(probes) };
+      this.#regions.set(region, semaphores);
     }
-    return slots;
+    return semaphores;
   }
 
-  async #take(
-    slots: Semaphore,
-    { operation, keyId, signal }: { operation: string; keyId: string; signal: AbortSignal | undefined },
-  ): Promise<void> {
-    if (slots.tryAcquire()) return;
+  async #acquire(semaphore: Semaphore, { operation, keyId, signal }: LimitedCall): Promise<void> {
+    if (semaphore.tryAcquire()) return;
     try {
-      await boundedCall((controller) => slots.acquire(controller.signal), {
+      await boundedCall((controller) => semaphore.acquire(controller.signal), {
         deadline: this.#longestWait,
         signal,
-        discard: () => slots.release(),
+        discard: () => semaphore.release(),
       });
     } catch (error) {
       if (!(error instanceof DeadlineError)) throw error;

@@ -1,110 +1,111 @@
-import { kmsFailureGroup, type KmsError } from "./kms-error.js";
-import { Semaphore } from "../util/semaphore.js";
 import { abortable, type Discard } from "../util/abort.js";
+import { Semaphore } from "../util/semaphore.js";
+import { kmsFailureGroup, type KmsError } from "./kms-error.js";
 
-/** A call as a lane runs it. Rejects with a KmsError, or with `signal.reason` once that is aborted. */
-export interface LaneCall<T> {
+/** A call as a circuit runs it. Rejects with a KmsError, or with `signal.reason` after an abort. */
+export interface CircuitCall<T> {
   readonly run: () => Promise<T>;
   readonly signal: AbortSignal | undefined;
   /** Wipes a result that comes after its caller has aborted. */
   readonly discard?: Discard<T>;
-  /** What of a rejection is a failure of KMS; `undefined` for an abort. */
+  /** Takes a rejection for a failure of KMS; `undefined` for an abort. */
   readonly failureOf: (error: unknown) => KmsError | undefined;
-  /** What this call rejects with when a probe has failed in its stead. */
+  /** Makes the error of a call that shares the failure of a probe. */
   readonly shared: (failure: KmsError) => KmsError;
 }
 
-/** A call through which a failing lane finds out whether KMS is back. */
+/** The one call that goes out through an open circuit, to find out whether KMS is back. */
 class Probe {
-  /** Ends without a failure if KMS answered, or if the call was aborted and so told nothing. */
-  readonly fate: Promise<KmsError | undefined>;
+  /** Resolves without a failure if KMS answered, or if the call was aborted and so told nothing. */
+  readonly outcome: Promise<KmsError | undefined>;
   end!: (failure: KmsError | undefined) => void;
 
   constructor() {
-    this.fate = new Promise((resolve) => (this.end = resolve));
+    this.outcome = new Promise((resolve) => (this.end = resolve));
   }
 }
 
 /**
- * The calls of one organization to one Region: a bounded number at a time, first come, first served.
+ * Circuit breaker and concurrency limit for the calls of one organization to one Region, first come, first served.
  *
- * While the latest answer was none, one call at a time goes out as a probe. All that come or wait meanwhile share its
- * failure, so that nobody waits for a deadline of their own; once it is answered they go out. There is no cool-down: the
- * first call after KMS is back is a probe that succeeds.
+ * The circuit opens when KMS gives no answer. An open circuit lets one call at a time through as a probe. All that come or
+ * wait meanwhile share its failure, so that nobody waits for a deadline of their own; an answer closes the circuit. There is
+ * no cool-down: the first call after KMS is back is a probe that succeeds.
  */
-export class RegionLane {
-  readonly #slots: Semaphore;
-  #failing = false;
+export class RegionCircuit {
+  readonly #semaphore: Semaphore;
+  #open = false;
   #probe: Probe | undefined;
 
+  /** @param concurrency - most calls at a time */
   constructor(concurrency: number) {
-    this.#slots = new Semaphore(concurrency);
+    this.#semaphore = new Semaphore(concurrency);
   }
 
-  async run<T>(call: LaneCall<T>): Promise<T> {
+  async run<T>(call: CircuitCall<T>): Promise<T> {
     for (;;) {
       call.signal?.throwIfAborted();
       if (this.#probe) {
-        const failure = await abortable(this.#probe.fate, call.signal);
+        const failure = await abortable(this.#probe.outcome, call.signal);
         if (failure) throw call.shared(failure);
-      } else if (this.#isFailing()) {
+      } else if (this.#isOpen()) {
         return await this.#runProbe(call);
       } else {
-        await this.#slots.acquire(call.signal);
-        if (!this.#isFailing()) return await this.#runInSlot(call);
-        this.#slots.release(); // began to fail meanwhile, so the whole queue comes this way and shares a probe
+        await this.#semaphore.acquire(call.signal);
+        if (!this.#isOpen()) return await this.#runPermitted(call);
+        this.#semaphore.release(); // opened meanwhile, so the whole queue comes this way and shares a probe
       }
     }
   }
 
-  async #runProbe<T>(call: LaneCall<T>): Promise<T> {
+  async #runProbe<T>(call: CircuitCall<T>): Promise<T> {
     const probe = new Probe();
     this.#probe = probe;
     let failure: KmsError | undefined;
     try {
-      await this.#slots.acquire(call.signal);
-      return await this.#runInSlot(call);
+      await this.#semaphore.acquire(call.signal);
+      return await this.#runPermitted(call);
     } catch (error) {
       failure = call.failureOf(error);
       throw error;
     } finally {
       if (this.#probe === probe) this.#probe = undefined;
-      probe.end(failure); // without effect after an answer, also one that is a refusal
+      probe.end(failure); // without effect after an answer, be it a refusal
     }
   }
 
-  #runInSlot<T>(call: LaneCall<T>): Promise<T> {
+  #runPermitted<T>(call: CircuitCall<T>): Promise<T> {
     const running = call.run().then(
       (result) => {
         this.#answered();
-        this.#slots.release();
+        this.#semaphore.release();
         return result;
       },
       (error: unknown) => {
         const failure = call.failureOf(error);
-        // In one turn with handing on the slot: the next in the queue must know.
+        // In one turn with the release: the next in the queue must know.
         if (failure) this.#failed(failure);
-        this.#slots.release();
+        this.#semaphore.release();
         throw error;
       },
     );
     return abortable(running, call.signal, call.discard);
   }
 
-  /** A method, because what it tells changes during an `await`. */
-  #isFailing(): boolean {
-    return this.#failing;
+  /** A method, because the value changes during an `await`. */
+  #isOpen(): boolean {
+    return this.#open;
   }
 
   #answered(): void {
-    this.#failing = false;
+    this.#open = false;
     const probe = this.#probe;
     this.#probe = undefined;
-    probe?.end(undefined); // another call has found out first
+    probe?.end(undefined); // another call was answered first
   }
 
   #failed(failure: KmsError): void {
-    if (kmsFailureGroup(failure.kind) === "unavailable") this.#failing = true;
+    if (kmsFailureGroup(failure.kind) === "unavailable") this.#open = true;
     else this.#answered();
   }
 }

@@ -1,18 +1,18 @@
 import type { KmsFailureKind } from "./kms-error.js";
 
-/** What advice can name. Every text is ready to stand in a sentence. */
+/** Facts that advice can name. Each text fits into a sentence. */
 export interface Facts {
-  /** As KMS calls it, which is also the name of the permission: `Decrypt`. */
+  /** Name of the operation and of its permission: `Decrypt`. */
   readonly operation: string;
   /** `the KMS key arn:…` or `the KMS key behind arn:…:alias/…`. */
   readonly key: string;
   readonly arn: string;
   readonly region: string;
-  /** `account 111122223333`: the one that owns the key. */
+  /** The account that owns the key: `account 111122223333`. */
   readonly account: string;
   /** The recording service's account. */
   readonly caller: string;
-  /** The principal that was refused, if KMS names it. */
+  /** The refused principal, if KMS names it. */
   readonly role: string;
   readonly condition: string;
   /** KMS's own text; empty if it sent none. */
@@ -155,7 +155,7 @@ function accessDenied({ operation, key, arn, region, account, caller, role, cond
   return { summary, whatToDo: [allow, address, identity, deny] };
 }
 
-/** Puts one more step before the others if it is the likely one, after them if not. */
+/** The steps with one more: first if it is the likely one, last if not. */
 function first(likely: boolean, step: string, others: readonly string[]): readonly string[] {
   return likely ? [step, ...others] : [...others, step];
 }

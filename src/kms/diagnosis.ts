@@ -1,34 +1,35 @@
+import { defined } from "../util/defined.js";
 import { parseKmsArn } from "./arn.js";
 import { adviceFor, type Facts } from "./diagnosis-advice.js";
-import type { KmsFailureKind, KmsError } from "./kms-error.js";
+import type { KmsError, KmsFailureKind } from "./kms-error.js";
 
-/** What an administrator reads about a failure of KMS. Plain data, for a settings page. */
+/** Explanation of a KMS failure for an administrator. Plain data, for a settings page. */
 export interface Diagnosis {
   readonly kind: KmsFailureKind;
-  /** One sentence. */
+  /** What happened, in one sentence. */
   readonly summary: string;
-  /** Steps, most likely remedy first. */
+  /** Steps to take, most likely remedy first. */
   readonly whatToDo: readonly string[];
-  /** What happened, in the words of whoever reported it. */
+  /** Message of the error. */
   readonly detail: string;
-  /** KMS's own name for the error, when KMS answered. */
+  /** KMS's own name for the error, where KMS answered. */
   readonly awsErrorName?: string;
-  /** KMS's own text, when it answered with one. */
+  /** KMS's own text, where it sent one. */
   readonly awsMessage?: string;
-  /** By which AWS Support finds the call, when KMS answered. */
+  /** Request id for AWS Support, where KMS answered. */
   readonly awsRequestId?: string;
 }
 
-/** What of the configuration the advice names. */
+/** Names that the advice can mention. */
 export interface DiagnosisContext {
   readonly organizationId?: string;
-  /** Name under which the organization's id stands in the encryption context. */
+  /** Name of the organization's id in the encryption context. */
   readonly contextKeyName?: string;
-  /** AWS account of the recording service, which the key policy has to name. Default: the one that KMS's own text names. */
+  /** AWS account of the recording service, 12 digits. Default: the one that KMS names. */
   readonly serviceAccountId?: string;
 }
 
-/** Explains a failure of KMS to an administrator. Every kind has its section in `docs/kms-errors.md`. */
+/** Explains a KMS failure to an administrator. Every kind has its section in `docs/kms-errors.md`. */
 export function diagnose(error: KmsError, context: DiagnosisContext = {}): Diagnosis {
   const { kind, operation, keyId, awsErrorName, requestId, message } = error;
   const awsMessage = awsErrorName === undefined ? "" : textOf(error.cause);
@@ -36,16 +37,18 @@ export function diagnose(error: KmsError, context: DiagnosisContext = {}): Diagn
     kind,
     ...adviceFor(kind, factsOf({ operation, keyId, awsMessage }, context)),
     detail: message,
-    ...(awsErrorName === undefined ? {} : { awsErrorName }),
-    ...(awsMessage === "" ? {} : { awsMessage }),
-    ...(requestId === undefined ? {} : { awsRequestId: requestId }),
+    ...defined({ awsErrorName, awsMessage: awsMessage === "" ? undefined : awsMessage, awsRequestId: requestId }),
   };
 }
 
-function factsOf(
-  { operation, keyId, awsMessage }: { operation: string; keyId: string | undefined; awsMessage: string },
-  context: DiagnosisContext,
-): Facts {
+interface Failure {
+  readonly operation: string;
+  readonly keyId: string | undefined;
+  /** KMS's own text; empty if it sent none. */
+  readonly awsMessage: string;
+}
+
+function factsOf({ operation, keyId, awsMessage }: Failure, context: DiagnosisContext): Facts {
   const arn = keyId === undefined ? undefined : parseKmsArn(keyId);
   const principal = refusedPrincipal(awsMessage);
   const { organizationId, contextKeyName, serviceAccountId = principal?.accountId } = context;
@@ -71,14 +74,14 @@ function factsOf(
   };
 }
 
-/** Whom KMS says it refused: `User: arn:aws:sts::… is not authorized to perform: …`. */
+/** The principal that KMS names: `User: arn:aws:sts::… is not authorized to perform: …`. */
 function refusedPrincipal(awsMessage: string): { arn: string; accountId: string } | undefined {
   const [, arn, accountId] =
     /^User: (arn:aws[\w-]*:(?:iam|sts)::(\d{12}):\S+) is not authorized/.exec(awsMessage) ?? [];
   return arn === undefined || accountId === undefined ? undefined : { arn, accountId };
 }
 
-/** The error's cause is a cleaned copy of what the SDK threw. */
+/** The message of a cause, which is a cleaned copy of what the SDK threw. */
 function textOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : "";
 }

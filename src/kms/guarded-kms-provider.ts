@@ -1,26 +1,27 @@
+import { defined } from "../util/defined.js";
 import { wipe } from "../util/secrets.js";
 import { RecordingKeyStoreError } from "../errors.js";
 import { regionOf } from "./arn.js";
 import { kmsError, kmsFailureKinds, KmsError } from "./kms-error.js";
 import type { KmsCallOptions, KmsProvider } from "./kms-provider.js";
-import { RegionLane } from "./circuit.js";
+import { RegionCircuit } from "./circuit.js";
 import { sanitizeCause } from "../util/safe-cause.js";
 import type { Discard } from "../util/abort.js";
 
-/** How many calls one organization has under way per Region at most: the calling account's quota is shared by all. */
+/** Most calls of one organization under way per Region: all share the quota of the calling account. */
 const defaultConcurrency = 16;
 
 /**
- * Wraps a provider for one organization: bounds how many calls run at once, keeps callers from piling up behind a KMS that
- * does not answer ({@link RegionLane}), and holds any provider to the promises of {@link KmsProvider} about failures: what
- * rejects is a KmsError of this copy of the package or the caller's own abort reason.
+ * Wraps a provider for one organization. Bounds how many calls run at once, keeps callers from piling up behind a KMS that
+ * does not answer ({@link RegionCircuit}), and holds the provider to what {@link KmsProvider} promises of failures: a call
+ * rejects with a KmsError of this copy of the package, or with the caller's own abort reason.
  */
 export class GuardedKmsProvider implements KmsProvider {
   readonly #provider: KmsProvider;
   readonly #concurrency: number;
-  readonly #lanes = new Map<string, RegionLane>();
+  readonly #circuits = new Map<string, RegionCircuit>();
 
-  /** @param concurrency - calls at a time, per Region */
+  /** @param concurrency - most calls at a time, per Region */
   constructor(provider: KmsProvider, concurrency = defaultConcurrency) {
     this.#provider = provider;
     this.#concurrency = concurrency;
@@ -56,12 +57,12 @@ export class GuardedKmsProvider implements KmsProvider {
     const signal = options?.signal;
     const call = { operation, keyId };
     try {
-      return await this.#laneOf(keyId).run({
-        run: async () => anAnswer(await run(), call), // async, so that a provider that throws instead of rejecting is caught too
+      return await this.#circuitOf(keyId).run({
+        run: async () => anAnswer(await run(), call), // async: a provider may throw instead of rejecting
         signal,
         failureOf: (error) => (signal?.aborted ? undefined : asKmsError(error, call)),
         shared: (failure) => sharedFailure(failure, call),
-        ...(discard ? { discard } : {}),
+        ...defined({ discard }),
       });
     } catch (error) {
       signal?.throwIfAborted();
@@ -69,11 +70,11 @@ export class GuardedKmsProvider implements KmsProvider {
     }
   }
 
-  #laneOf(keyId: string): RegionLane {
+  #circuitOf(keyId: string): RegionCircuit {
     const region = regionOf(keyId) ?? "";
-    let lane = this.#lanes.get(region);
-    if (!lane) this.#lanes.set(region, (lane = new RegionLane(this.#concurrency)));
-    return lane;
+    let circuit = this.#circuits.get(region);
+    if (!circuit) this.#circuits.set(region, (circuit = new RegionCircuit(this.#concurrency)));
+    return circuit;
   }
 }
 
@@ -82,14 +83,14 @@ interface Call {
   readonly keyId: string;
 }
 
-/** @throws KmsError where the provider resolved with nothing that could be an answer */
+/** @throws KmsError where the provider resolved with no object */
 function anAnswer<T>(answer: T, call: Call): T {
   if (typeof answer === "object" && answer !== null) return answer;
   const message = `the KMS provider answered ${call.operation} for ${call.keyId} with nothing`;
   throw kmsError("unexpected-answer", { ...call, message });
 }
 
-/** The error itself, the same one of another copy of the package made ours, or `unexpected-answer` for anything else. */
+/** The error itself; a copy of one from another copy of the package; `unexpected-answer` for anything else. */
 function asKmsError(error: unknown, call: Call): KmsError {
   if (error instanceof KmsError) return error;
   if (error instanceof RecordingKeyStoreError) {
@@ -112,7 +113,7 @@ function asKmsError(error: unknown, call: Call): KmsError {
   });
 }
 
-/** The failure of a probe as it concerns a call that waited for it. */
+/** The failure of a probe, for a call that waited for it. */
 function sharedFailure({ kind, awsErrorName, requestId, message, cause }: KmsError, call: Call): KmsError {
   return kmsError(kind, {
     ...call,

@@ -10,6 +10,7 @@ export {
   KmsError,
   kmsFailureGroup,
   kmsFailureKinds,
+  type KmsErrorFacts,
   type KmsFailureGroup,
   type KmsFailureKind,
 } from "./kms-error.js";

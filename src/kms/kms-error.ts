@@ -1,39 +1,40 @@
 import { RecordingKeyStoreError, type ErrorCode } from "../errors.js";
 
 /**
- * The small set into which every failure of KMS is classified, whichever provider it came through.
+ * What a KMS failure means for the caller.
  *
  * - `unavailable`: KMS gave no verdict. The call may succeed later by itself.
  * - `refused`: KMS answered that this caller may not use this key now. An administrator must act.
- * - `rejected`: KMS answered that what it was given is wrong. The same call will never succeed.
+ * - `rejected`: KMS answered that the input is wrong. The same call never succeeds.
  */
 export type KmsFailureGroup = "unavailable" | "refused" | "rejected";
 
 const failureKinds = {
   /** No connection: DNS, refused, reset, TLS. */
   unreachable: { group: "unavailable" },
-  /** The attempt's or the call's deadline passed without an answer. */
+  /** No answer before the deadline of the attempt or the call. */
   timeout: { group: "unavailable" },
   throttled: { group: "unavailable" },
-  /** KMS answered with an internal error (5xx). */
+  /** An internal error of KMS (5xx). */
   "service-error": { group: "unavailable" },
-  /** Credentials are missing, expired or not accepted. */
+  /** Missing, expired or unaccepted credentials of the caller. */
   credentials: { group: "unavailable" },
-  /** KMS answered, but not with what the operation promises. */
+  /** An answer that breaks the promises of the operation. */
   "unexpected-answer": { group: "unavailable" },
   "access-denied": { group: "refused" },
   "key-disabled": { group: "refused" },
   "key-pending-deletion": { group: "refused" },
-  /** Any other state in which the key can't be used: pending import, custom key store disconnected … */
+  /** Any other state without use: pending import, custom key store disconnected … */
   "key-unusable": { group: "refused" },
   "key-not-found": { group: "refused" },
-  /** The key is of the wrong type for this library: asymmetric, HMAC, or in a custom key store for RSA pairs. */
+  /** A key of the wrong type: asymmetric, HMAC, or in a custom key store for RSA pairs. */
   "key-unsupported": { group: "rejected" },
   "invalid-ciphertext": { group: "rejected" },
   "incorrect-key": { group: "rejected" },
   "invalid-request": { group: "rejected" },
 } as const satisfies Record<string, { group: KmsFailureGroup }>;
 
+/** The small set into which every failure of KMS is classified, whichever provider it came through. */
 export type KmsFailureKind = keyof typeof failureKinds;
 
 export const kmsFailureKinds = Object.keys(failureKinds) as readonly KmsFailureKind[];
@@ -48,24 +49,35 @@ const codeOfGroup = {
   rejected: "ERR_KMS_REJECTED",
 } as const satisfies Record<KmsFailureGroup, ErrorCode>;
 
-/** Makes the error for a classified failure; code and `retryable` follow from the kind and are decided only here. */
-export function kmsError(
-  kind: KmsFailureKind,
-  init: {
-    operation: string;
-    message: string;
-    keyId?: string | undefined;
-    awsErrorName?: string | undefined;
-    requestId?: string | undefined;
-    cause?: unknown;
-  },
-): KmsError {
-  const group = kmsFailureGroup(kind);
-  // A refusal is retryable too: once an administrator has enabled the key or mended the policy, the same call succeeds.
-  return new KmsError({ ...init, kind, code: codeOfGroup[group], retryable: group !== "rejected" });
+/** What a KMS failure is about. */
+export interface KmsErrorFacts {
+  /** Name of the KMS operation: `Decrypt`. */
+  readonly operation: string;
+  /** Text for people, without plaintext or credentials. */
+  readonly message: string;
+  /** ARN of the key or alias. */
+  readonly keyId?: string | undefined;
+  /** KMS's own name for the error, where KMS answered. */
+  readonly awsErrorName?: string | undefined;
+  /** Request id for AWS Support, where KMS answered. */
+  readonly requestId?: string | undefined;
+  readonly cause?: unknown;
 }
 
-/** A KMS call failed. `kind` is the classified cause; `awsErrorName` is what KMS itself called it, if it answered. */
+/** Makes the error of a classified failure. Its `code` and `retryable` follow from the kind. */
+export function kmsError(kind: KmsFailureKind, facts: KmsErrorFacts): KmsError {
+  const group = kmsFailureGroup(kind);
+  // A refusal is retryable too: the same call succeeds once an administrator has enabled the key or mended the policy.
+  return new KmsError({ ...facts, kind, code: codeOfGroup[group], retryable: group !== "rejected" });
+}
+
+interface KmsErrorInit extends KmsErrorFacts {
+  readonly code: ErrorCode;
+  readonly kind: KmsFailureKind;
+  readonly retryable: boolean;
+}
+
+/** A KMS call failed. `kind` is the classified cause, `awsErrorName` KMS's own name for it, where KMS answered. */
 export class KmsError extends RecordingKeyStoreError {
   static override readonly errorName = "KmsError";
   override readonly name = "KmsError";
@@ -75,17 +87,7 @@ export class KmsError extends RecordingKeyStoreError {
   readonly awsErrorName: string | undefined;
   readonly requestId: string | undefined;
 
-  constructor(init: {
-    code: ErrorCode;
-    kind: KmsFailureKind;
-    message: string;
-    retryable: boolean;
-    operation: string;
-    keyId?: string | undefined;
-    awsErrorName?: string | undefined;
-    requestId?: string | undefined;
-    cause?: unknown;
-  }) {
+  constructor(init: KmsErrorInit) {
     super(init.code, init.message, { retryable: init.retryable, cause: init.cause });
     this.kind = init.kind;
     this.operation = init.operation;

@@ -1,26 +1,27 @@
 /** Key pair specs that KMS itself can make (`GenerateDataKeyPair`). */
 export type KmsDataKeyPairSpec = "RSA_2048" | "RSA_3072" | "RSA_4096";
 
-/** Authenticated, not secret: KMS shows it in audit logs. Compared exactly; order does not matter. */
+/** Names and values that KMS authenticates and shows in audit logs. Compared exactly, in any order. */
 export type EncryptionContext = Readonly<Record<string, string>>;
 
 export interface KmsCallOptions {
-  /** Aborts the call; the promise then rejects with `signal.reason`. */
+  /** Aborts the call, which then rejects with `signal.reason`. */
   signal?: AbortSignal;
 }
 
+/** What `DescribeKey` tells of a key. */
 export interface KmsKeyDescription {
   keyArn: string;
   enabled: boolean;
-  /** `Enabled`, `Disabled`, `PendingDeletion` … as KMS names it. */
+  /** State in KMS's own words: `Enabled`, `Disabled`, `PendingDeletion` … */
   keyState: string;
-  /** `SYMMETRIC_DEFAULT` for the keys this library needs. */
+  /** `SYMMETRIC_DEFAULT` for a key that this library can use. */
   keySpec: string;
-  /** `ENCRYPT_DECRYPT` for the keys this library needs. */
+  /** `ENCRYPT_DECRYPT` for a key that this library can use. */
   keyUsage: string;
-  /** `AWS_KMS`, `EXTERNAL`, `AWS_CLOUDHSM`, `EXTERNAL_KEY_STORE`. */
+  /** Where the key's material is from: `AWS_KMS`, `EXTERNAL`, `AWS_CLOUDHSM`, `EXTERNAL_KEY_STORE`. */
   origin?: string;
-  /** `CUSTOMER` or `AWS`. */
+  /** Who manages the key: `CUSTOMER` or `AWS`. */
   keyManager?: string;
   /** Regions of the primary and of all replicas; absent for a single-Region key. */
   multiRegion?: { primaryRegion: string; replicaRegions: readonly string[] };
@@ -28,41 +29,42 @@ export interface KmsKeyDescription {
 }
 
 /**
- * What the key store needs of a KMS. Implement it to reach KMS another way (a proxy, another vendor).
+ * A KMS as the key store uses it. Implement it to reach KMS another way (a proxy, another vendor).
  *
  * Contract:
- * - `keyId` is always an alias ARN or key ARN; its Region says where to send the call.
+ * - `keyId` is an alias ARN or key ARN; its Region says where to send the call.
  * - A failure rejects with the {@link KmsError} that `kmsError(kind, …)` makes; an abort rejects with `signal.reason`.
- * - A call ends within a bounded time of its own, also when the service hangs.
+ * - A call ends within a bounded time of its own, also while the service hangs.
  * - Returned buffers belong to the caller, who wipes `plaintext`; they must not be views of a shared pool.
  * - Errors hold neither plaintext nor credentials.
  *
  * `kmsProviderConformance` in `recording-keystore/testing` checks all of this.
  */
 export interface KmsProvider {
+  /** Describes a key. It carries no encryption context, so some policies deny it: the key store goes on without. */
   describeKey(request: { keyId: string }, options?: KmsCallOptions): Promise<KmsKeyDescription>;
 
-  /** Encrypts at most 4,096 bytes. Resolves with the **key** ARN that did it, also when given an alias. */
+  /** Encrypts at most 4,096 bytes. Resolves with the ARN of the **key**, also where `keyId` is an alias. */
   encrypt(
     request: { keyId: string; plaintext: Uint8Array; encryptionContext: EncryptionContext },
     options?: KmsCallOptions,
   ): Promise<{ keyArn: string; ciphertext: Uint8Array }>;
 
-  /** Decrypts under exactly this key; a ciphertext of any other key is a failure of kind `incorrect-key`. */
+  /** Decrypts under exactly this key. Rejects a ciphertext of any other key with the kind `incorrect-key`. */
   decrypt(
     request: { keyId: string; ciphertext: Uint8Array; encryptionContext: EncryptionContext },
     options?: KmsCallOptions,
   ): Promise<{ keyArn: string; plaintext: Uint8Array }>;
 
-  /** Makes a key pair inside KMS; its private half leaves KMS only encrypted (`…WithoutPlaintext`). */
+  /** Makes a key pair inside KMS. Its private half leaves KMS only encrypted (`…WithoutPlaintext`). */
   generateDataKeyPair(
     request: { keyId: string; spec: KmsDataKeyPairSpec; encryptionContext: EncryptionContext },
     options?: KmsCallOptions,
   ): Promise<{
     keyArn: string;
-    /** SPKI, DER. */
+    /** SPKI, in DER. */
     publicKey: Uint8Array;
-    /** KMS ciphertext of the PKCS#8 DER private key. */
+    /** KMS ciphertext of the private key, PKCS#8 in DER. */
     privateKeyCiphertext: Uint8Array;
   }>;
 }

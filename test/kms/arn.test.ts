@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, it } from "vitest";
 import {
   isKmsKeyArn,
   kmsAliasArnProblem,
@@ -19,7 +19,7 @@ const key = (region = "eu-west-1", id = "1234abcd-12ab-34cd-56ef-1234567890ab", 
 const mrk = `mrk-${"0123456789abcdef".repeat(2)}`;
 
 describe("alias ARNs", () => {
-  test.each([
+  it.each([
     alias(),
     alias({ name: "a/b_c-D9" }),
     alias({ name: "x".repeat(250) }),
@@ -41,7 +41,7 @@ describe("alias ARNs", () => {
     expect(isKmsKeyArn(arn)).toBe(false);
   });
 
-  test.each([
+  it.each([
     ["", /must be an alias ARN/],
     ["alias/recordings", /must be an alias ARN/],
     [` ${alias()}`, /must be an alias ARN/],
@@ -70,7 +70,7 @@ describe("alias ARNs", () => {
     expect(kmsAliasArnProblem(arn)).toMatch(problem);
   });
 
-  test("what is found good can be parsed, and the other way round, but for the reserved names", () => {
+  it("what is found good can be parsed, and the other way round, but for the reserved names", () => {
     const part = (...usual: string[]) =>
       fc.oneof(
         { weight: 4, arbitrary: fc.constantFrom(...usual) },
@@ -97,7 +97,7 @@ describe("alias ARNs", () => {
 });
 
 describe("key ARNs", () => {
-  test.each([
+  it.each([
     [key(), false],
     [key("eu-west-1", mrk), true],
     [key("us-gov-west-1").replace("arn:aws:", "arn:aws-us-gov:"), false],
@@ -106,7 +106,7 @@ describe("key ARNs", () => {
     expect(parseKmsArn(arn)).toMatchObject({ multiRegion, resource: { type: "key" } });
   });
 
-  test.each([
+  it.each([
     key("eu-west-1", "a/b"),
     key("us-gov-west-1"),
     key("eu-west-1", ""),
@@ -118,7 +118,7 @@ describe("key ARNs", () => {
   });
 });
 
-test.each([
+it.each([
   ["the same", key(), true],
   ["another Region", key("us-east-1"), false],
   ["another Region, multi-Region key", key("us-east-1", mrk), true],
@@ -130,7 +130,7 @@ test.each([
   expect(sameAccountAndRegion(keyArn, alias())).toBe(expected);
 });
 
-test.each([
+it.each([
   [key("eu-west-1", mrk), "us-east-1", key("us-east-1", mrk)],
   [key("eu-west-1", mrk), "eu-west-1", key("eu-west-1", mrk)],
   [key("eu-west-1", mrk), "us-gov-west-1", undefined],

@@ -1,5 +1,5 @@
 import { KMSClient } from "@aws-sdk/client-kms";
-import { describe, expect, test } from "vitest";
+import { describe, expect, it } from "vitest";
 import { AwsKmsProvider } from "../../src/aws.js";
 import { kmsErrorFromAws } from "../../src/kms/aws/failures.js";
 import { diagnose, type DiagnosisContext } from "../../src/kms/diagnosis.js";
@@ -25,7 +25,7 @@ const fromAws = ({ name, message, status = 400 }: AwsAnswer, operation = "Encryp
   );
 
 describe.each(kmsFailureKinds)("%s", (kind) => {
-  test.each(operations)("in %s: a sentence, and steps, with nothing left blank", (operation) => {
+  it.each(operations)("in %s: a sentence, and steps, with nothing left blank", (operation) => {
     for (const keyId of [keyAliasArn, keyArn, undefined]) {
       for (const given of [
         {},
@@ -57,7 +57,7 @@ test.each<KmsFailureKind>(["access-denied", "key-disabled", "key-pending-deletio
 );
 
 describe("access denied", () => {
-  test("names the action, the condition, the two accounts, and the limits of what KMS tells strangers", () => {
+  it("names the action, the condition, the two accounts, and the limits of what KMS tells strangers", () => {
     const { summary, whatToDo } = diagnose(errorOf("access-denied", "Decrypt"), context);
     expect(summary).toContain("kms:Decrypt");
     expect(whatToDo[0]).toMatch(
@@ -87,7 +87,7 @@ describe("access denied", () => {
     expect(diagnose(fromAws({ name: "AccessDeniedException", message })).whatToDo[0]).toMatch(expected);
   });
 
-  test("names the account and the principal that KMS itself names, unless the context knows better", async () => {
+  it("names the account and the principal that KMS itself names, unless the context knows better", async () => {
     const { kms, keyArn: key } = inMemory();
     const arn = `arn:aws:sts::${serviceAccount}:assumed-role/recording/session-1`;
     const { accessKeyId } = kms.addPrincipal({ arn });
@@ -100,7 +100,7 @@ describe("access denied", () => {
     expect(diagnose(error, { serviceAccountId: "999999999999" }).whatToDo[0]).toContain("AWS account 999999999999");
   });
 
-  test("of DescribeKey needs nothing done", () => {
+  it("of DescribeKey needs nothing done", () => {
     const { whatToDo } = diagnose(errorOf("access-denied", "DescribeKey"), context);
     expect(whatToDo.join(" ")).toMatch(/statement of its own, without a condition.*Otherwise do nothing/);
   });
@@ -113,7 +113,7 @@ test.each<[KmsFailureKind, RegExp]>([
   expect(diagnose(errorOf(kind, "GenerateDataKeyPairWithoutPlaintext")).whatToDo.join(" ")).toMatch(expected);
 });
 
-test("a clock that is off comes first when KMS says so", () => {
+it("a clock that is off comes first when KMS says so", () => {
   const late = {
     name: "InvalidSignatureException",
     message: "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z",
@@ -122,7 +122,7 @@ test("a clock that is off comes first when KMS says so", () => {
   expect(diagnose(fromAws({ name: "UnrecognizedClientException" })).whatToDo[0]).toMatch(/role or credentials/);
 });
 
-test.each(awsAnswers.map(([kind, answer]) => [answer.name, kind, answer] as const))(
+it.each(awsAnswers.map(([kind, answer]) => [answer.name, kind, answer] as const))(
   "KMS's own words are shown: %s (%s)",
   (name, kind, answer) => {
     const diagnosis = diagnose(fromAws(answer));
@@ -131,7 +131,7 @@ test.each(awsAnswers.map(([kind, answer]) => [answer.name, kind, answer] as cons
   },
 );
 
-test("over the SDK too", async () => {
+it("over the SDK too", async () => {
   const { kms, provider, keyAliasArn: alias, keyArn: key } = inMemory();
   kms.disableKey(key);
   const error = await rejection(callsOf(provider, { alias, key }).Encrypt());
@@ -144,11 +144,11 @@ test("over the SDK too", async () => {
   });
 });
 
-test("a diagnosis is plain data", () => {
+it("a diagnosis is plain data", () => {
   const diagnosis = diagnose(fromAws(awsAnswers[0]![1]), context);
   expect(JSON.parse(JSON.stringify(diagnosis))).toEqual(diagnosis);
 });
 
-test("docs/kms-errors.md says what the code says (`vitest run test/kms/diagnosis.test.ts -u` writes it)", async () => {
+it("docs/kms-errors.md says what the code says (`vitest run test/kms/diagnosis.test.ts -u` writes it)", async () => {
   await expect(renderKmsErrors()).toMatchFileSnapshot("../../docs/kms-errors.md");
 });

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { RecordingKeyStoreError } from "../../src/errors.js";
 import { kmsFailureGroup, kmsFailureKinds, type KmsFailureKind, KmsError } from "../../src/kms/kms-error.js";
 import { GuardedKmsProvider } from "../../src/kms/guarded-kms-provider.js";
@@ -7,7 +7,7 @@ import { callsOf, encryptionContext, keyAliasArn, keyArn, region, rejection } fr
 import { failing, failure, guarded, turn, type Call } from "./held-kms.js";
 
 describe("concurrency", () => {
-  test.each([
+  it.each([
     [undefined, 16],
     [1, 1],
     [3, 3],
@@ -25,7 +25,7 @@ describe("concurrency", () => {
     expect(order).toEqual([...order].sort((a, b) => a - b));
   });
 
-  test("one Region's queue does not hold up another's", async () => {
+  it("one Region's queue does not hold up another's", async () => {
     const { held, decrypt } = guarded(1);
     void decrypt();
     void decrypt();
@@ -36,7 +36,7 @@ describe("concurrency", () => {
     await elsewhere;
   });
 
-  test("who aborts in the queue leaves it, and nobody else does", async () => {
+  it("who aborts in the queue leaves it, and nobody else does", async () => {
     const { held, decrypt } = guarded(1);
     const first = decrypt();
     const leaving = new AbortController();
@@ -54,7 +54,7 @@ describe("concurrency", () => {
     expect(held.calls).toHaveLength(2);
   });
 
-  test("who aborts under way is gone at once, keeps the slot until the call ends, and the late secret is wiped", async () => {
+  it("who aborts under way is gone at once, keeps the slot until the call ends, and the late secret is wiped", async () => {
     const { held, decrypt } = guarded(1);
     const wiped = vi.spyOn(Buffer.prototype, "fill");
     const controller = new AbortController();
@@ -74,7 +74,7 @@ describe("concurrency", () => {
     await second;
   });
 
-  test("an aborted signal is not sent", async () => {
+  it("an aborted signal is not sent", async () => {
     const { held, decrypt } = guarded();
     expect(await rejection(decrypt({ signal: AbortSignal.abort("enough") }))).toBe("enough");
     expect(held.calls).toHaveLength(0);
@@ -82,7 +82,7 @@ describe("concurrency", () => {
 });
 
 describe("while KMS does not answer", () => {
-  test.each(kmsFailureKinds)("%s: one probe, if it is no answer", async (kind) => {
+  it.each(kmsFailureKinds)("%s: one probe, if it is no answer", async (kind) => {
     const { held, decrypt } = await failing(kind);
     const calls = Array.from({ length: 10 }, () => rejection(decrypt()));
     await turn();
@@ -91,7 +91,7 @@ describe("while KMS does not answer", () => {
     for (const error of await Promise.all(calls)) expect(error).toMatchObject({ kind });
   });
 
-  test("all who come during a probe share its failure at once, each with an error of their own", async () => {
+  it("all who come during a probe share its failure at once, each with an error of their own", async () => {
     const { held, guard, decrypt } = await failing();
     const probe = rejection(decrypt());
     await turn();
@@ -134,7 +134,7 @@ describe("while KMS does not answer", () => {
     await Promise.all(others);
   });
 
-  test("there is no cool-down: the next call after KMS is back succeeds", async () => {
+  it("there is no cool-down: the next call after KMS is back succeeds", async () => {
     const { held, decrypt } = await failing();
     const next = decrypt();
     await turn();
@@ -147,7 +147,7 @@ describe("while KMS does not answer", () => {
     await Promise.all(more);
   });
 
-  test("a probe whose caller aborts is followed by the next who waits", async () => {
+  it("a probe whose caller aborts is followed by the next who waits", async () => {
     const { held, decrypt } = await failing();
     const controller = new AbortController();
     const probe = rejection(decrypt({ signal: controller.signal }));
@@ -165,7 +165,7 @@ describe("while KMS does not answer", () => {
     await third;
   });
 
-  test("who waits for a probe can abort alone", async () => {
+  it("who waits for a probe can abort alone", async () => {
     const { held, decrypt } = await failing();
     const probe = decrypt();
     const controller = new AbortController();
@@ -177,7 +177,7 @@ describe("while KMS does not answer", () => {
     await probe;
   });
 
-  test("a queue behind hung calls does not wait for one deadline after the other", async () => {
+  it("a queue behind hung calls does not wait for one deadline after the other", async () => {
     const { held, decrypt, settled, watch } = guarded(4);
     for (let index = 0; index < 100; index += 1) watch(decrypt());
     await turn();
@@ -194,7 +194,7 @@ describe("while KMS does not answer", () => {
     expect(held.calls).toHaveLength(5);
   });
 
-  test("another call that is answered meanwhile frees those who wait for the probe", async () => {
+  it("another call that is answered meanwhile frees those who wait for the probe", async () => {
     const { held, decrypt } = guarded();
     const slow = decrypt();
     const failed = rejection(decrypt());
@@ -215,7 +215,7 @@ describe("while KMS does not answer", () => {
     expect(await probe).toMatchObject({ kind: "unreachable" });
   });
 
-  test("a probe that was overtaken does not end the one after it", async () => {
+  it("a probe that was overtaken does not end the one after it", async () => {
     const { held, decrypt } = guarded();
     const slow = [decrypt(), rejection(decrypt())];
     const failed = rejection(decrypt());
@@ -240,7 +240,7 @@ describe("while KMS does not answer", () => {
     expect(await waiting).toMatchObject({ kind: "unreachable" });
   });
 
-  test("one Region's outage is not another's", async () => {
+  it("one Region's outage is not another's", async () => {
     const { held, decrypt } = await failing();
     const elsewhere = keyArn.replace(region, "us-east-1");
     const both = [decrypt({}, elsewhere), decrypt({}, elsewhere)];
@@ -250,7 +250,7 @@ describe("while KMS does not answer", () => {
     await Promise.all(both);
   });
 
-  test("whatever happens, in whatever order: limits hold, every call ends, and the lane works afterwards", async () => {
+  it("whatever happens, in whatever order: limits hold, calls end, and the circuit works afterwards", async () => {
     const step = fc.oneof(
       { weight: 4, arbitrary: fc.constant({ do: "call" } as const) },
       {
@@ -326,7 +326,7 @@ describe("a provider that does not keep its promises about failures", () => {
     expect(error).toMatchObject({ kind: "unexpected-answer", operation: "Decrypt", keyId: keyArn, retryable: true });
   });
 
-  test.each([undefined, null, "text", 7])("an answer that is none is an unexpected one: %j", async (answer) => {
+  it.each([undefined, null, "text", 7])("an answer that is none is an unexpected one: %j", async (answer) => {
     const { held } = guarded();
     const given = async () => answer as never;
     const provider = { describeKey: given, encrypt: given, decrypt: given, generateDataKeyPair: given };
@@ -338,7 +338,7 @@ describe("a provider that does not keep its promises about failures", () => {
     }
   });
 
-  test("throwing instead of rejecting too", async () => {
+  it("throwing instead of rejecting too", async () => {
     const { held } = guarded(1);
     const thrower = new GuardedKmsProvider(
       {
@@ -354,7 +354,7 @@ describe("a provider that does not keep its promises about failures", () => {
     for (let index = 0; index < 3; index += 1) expect(await decrypt()).toMatchObject({ kind: "unexpected-answer" });
   });
 
-  test("a KmsError of another copy of the package is made one of this", async () => {
+  it("a KmsError of another copy of the package is made one of this", async () => {
     const foreign = Object.assign(new RecordingKeyStoreError("ERR_KMS_REFUSED", "told"), {
       kind: "key-disabled",
       operation: "Decrypt",

@@ -1,19 +1,20 @@
 import { types } from "node:util";
-import type { DescribeKeyCommandOutput } from "@aws-sdk/client-kms";
+import type { DescribeKeyCommandOutput, MultiRegionConfiguration } from "@aws-sdk/client-kms";
+import { defined } from "../../util/defined.js";
 import { wipe } from "../../util/secrets.js";
 import { isKmsKeyArn, parseKmsArn, sameAccountAndRegion } from "../arn.js";
 import { kmsError, type KmsError } from "../kms-error.js";
 import type { KmsKeyDescription } from "../kms-provider.js";
 
-/** Which call an answer belongs to. */
+/** The call that an answer belongs to. */
 export interface AwsCall {
   readonly operation: string;
-  /** The alias or key ARN that was asked. */
+  /** ARN of the alias or key in the request. */
   readonly keyId: string;
 }
 
 /**
- * Checks the key with which KMS answered: the one that was named by its ARN, or one that the named alias could point at.
+ * Checks the key that KMS answered with: it must be the requested key, or one that the requested alias could point at.
  * @throws KmsError `unexpected-answer`
  */
 export function answeredKey(call: AwsCall, keyArn: string | undefined): string {
@@ -31,7 +32,7 @@ export function answeredBytes(call: AwsCall, field: string, value: unknown): Uin
   return value;
 }
 
-/** Wipes the secret of an answer that was copied, or that nobody waits for any more. */
+/** Wipes the secret of an answer, once it was copied or nobody waits for it any more. */
 export function discardAnswer(answer: unknown): void {
   const plaintext = (answer as { Plaintext?: unknown } | undefined)?.Plaintext;
   if (types.isUint8Array(plaintext)) wipe(plaintext);
@@ -61,24 +62,24 @@ export function answeredDescription(call: AwsCall, { KeyMetadata: key }: Describ
     keyState,
     keySpec: text("KeySpec", KeySpec),
     keyUsage: text("KeyUsage", KeyUsage),
-    ...(Origin === undefined ? {} : { origin: Origin }),
-    ...(KeyManager === undefined ? {} : { keyManager: KeyManager }),
-    ...(multiRegion?.PrimaryKey?.Region === undefined
-      ? {}
-      : {
-          multiRegion: {
-            primaryRegion: multiRegion.PrimaryKey.Region,
-            replicaRegions: (multiRegion.ReplicaKeys ?? [])
-              .map(({ Region }) => Region)
-              .filter((region) => region !== undefined),
-          },
-        }),
-    ...(DeletionDate === undefined ? {} : { deletionDate: DeletionDate }),
+    ...defined({
+      origin: Origin,
+      keyManager: KeyManager,
+      multiRegion: multiRegion && regionsOf(multiRegion),
+      deletionDate: DeletionDate,
+    }),
   };
 }
 
+function regionsOf({ PrimaryKey, ReplicaKeys = [] }: MultiRegionConfiguration): KmsKeyDescription["multiRegion"] {
+  if (PrimaryKey?.Region === undefined) return undefined;
+  const replicaRegions = ReplicaKeys.map(({ Region }) => Region).filter((region) => region !== undefined);
+  return { primaryRegion: PrimaryKey.Region, replicaRegions };
+}
+
+/** Whether an alias could point at a key. */
 function couldBeBehind(aliasArn: string, keyArn: string): boolean {
-  // KMS answers with the ARN in the Region that was asked, also for multi-Region keys.
+  // KMS answers with the ARN in the Region of the request, also for multi-Region keys.
   return sameAccountAndRegion(keyArn, aliasArn) && parseKmsArn(keyArn)?.region === parseKmsArn(aliasArn)?.region;
 }
 

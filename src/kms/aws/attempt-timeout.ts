@@ -7,16 +7,22 @@ export interface CommandWithMiddleware {
   readonly middlewareStack: { add(middleware: never, options: never): void };
 }
 
+/** What becomes of an attempt that was given up. */
+interface AttemptHandlers {
+  /** Called when an attempt is given up. Its connection may still hang. */
+  readonly onTimeout: () => void;
+  /** Gets the answer of an attempt that was given up. */
+  readonly discard: (late: unknown) => void;
+}
+
 /**
- * Bounds each attempt that the SDK makes of a command, so that one hung connection leaves time for another. The SDK's own
+ * Bounds each attempt of the SDK at a command, so that one hung connection leaves time for another. The SDK's own
  * `requestTimeout` only warns on the console unless the client was made with `throwOnRequestTimeout`.
- * @param onTimeout - called when an attempt is given up; its connection may still hang
- * @param discard - gets the answer of an attempt that was given up
  */
 export function limitAttempts(
   command: CommandWithMiddleware,
   milliseconds: number,
-  { onTimeout, discard }: { onTimeout: () => void; discard: (late: unknown) => void },
+  { onTimeout, discard }: AttemptHandlers,
 ): void {
   const middleware =
     (next: Next): Next =>
@@ -26,7 +32,7 @@ export function limitAttempts(
         const timer = setTimeout(() => {
           givenUp = true;
           onTimeout();
-          reject(new DeadlineError(milliseconds)); // named TimeoutError, which the SDK's retry strategy takes as transient
+          reject(new DeadlineError(milliseconds)); // named TimeoutError, which the SDK takes for transient
         }, milliseconds);
         next(args)
           .then(
@@ -35,7 +41,7 @@ export function limitAttempts(
           )
           .finally(() => clearTimeout(timer));
       });
-  // Last of its step, so inside the retries and around sending, receiving and reading the answer.
+  // Last in its step: inside the retries, and around sending, receiving and reading the answer.
   const place = { step: "finalizeRequest", priority: "low", name: "recordingKeystoreAttemptTimeout", override: true };
   command.middlewareStack.add(middleware as never, place as never);
 }

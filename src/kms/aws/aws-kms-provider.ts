@@ -20,34 +20,33 @@ import { kmsError, KmsError } from "../kms-error.js";
 import type { KmsCallOptions, KmsKeyDescription, KmsProvider } from "../kms-provider.js";
 import { boundedCall } from "../../util/abort.js";
 
-/** What this needs of a `KMSClient`, by its shape: one of another copy or version of the SDK, or a mock, will do. */
+/** A `KMSClient` by its shape, so that one of another copy or version of the SDK, or a mock, will do. */
 export interface KmsClientLike {
   send(command: object, options?: { abortSignal?: AbortSignal }): Promise<unknown>;
-  /** Where a `KMSClient` tells its Region; without it every Region's calls are sent to it. */
+  /** Tells the Region of a `KMSClient`. A client without it gets the calls of every Region. */
   readonly config?: object;
 }
 
-/** Options of {@link AwsKmsProvider}. All times are in milliseconds. */
+/** Options of {@link AwsKmsProvider}. Times are 1 to 600,000 ms. */
 export interface AwsKmsProviderOptions {
   /**
-   * A client for one Region, or a function that gives one for each (called once per Region). Never closed here. Default:
-   * a new `KMSClient` per Region, with the credentials that the SDK finds by itself.
+   * Client for one Region, or function that gives one for each (called once per Region). The provider never closes it.
+   * Default: a new `KMSClient` per Region, with the credentials that the SDK finds by itself.
    */
   client?: KmsClientLike | ((region: string) => KmsClientLike);
-  /** How long one attempt of the SDK may take before the SDK makes the next. Default 2,000. */
+  /** Longest time of one attempt of the SDK, in ms. Default 2,000. */
   attemptTimeout?: number;
-  /** How long a whole call may take, with all the SDK's attempts and pauses. Default 5,000. */
+  /** Longest time of a call, with all attempts and pauses of the SDK, in ms. Default 5,000. */
   deadline?: number;
-  /** The same for making an RSA key pair, which takes KMS longer; in one attempt. Default 20,000, at least `deadline`. */
+  /** Longest time of making an RSA key pair, in one attempt, in ms. Default 20,000, or `deadline` if that is longer. */
   keyPairDeadline?: number;
 }
 
 /**
  * AWS KMS through the AWS SDK.
  *
- * The SDK has no timeout of its own, so every call gets a deadline here, which also holds for a client that ignores
- * aborts. Retries are the SDK's alone (`maxAttempts` of the client); none are added. Each Region's calls go to a client
- * of that Region.
+ * The SDK has no timeout of its own, so every call gets a deadline, which also holds for a client that ignores aborts.
+ * Retries are the SDK's alone (`maxAttempts` of the client). Each Region's calls go to a client of that Region.
  */
 export class AwsKmsProvider implements KmsProvider {
   readonly #makeClient: (region: string) => KmsClientLike;
@@ -56,7 +55,7 @@ export class AwsKmsProvider implements KmsProvider {
   readonly #deadline: number;
   readonly #keyPairDeadline: number;
 
-  /** @throws InvalidInputError */
+  /** @throws InvalidInputError for a client without `send`, and for a time out of bounds */
   constructor(options: AwsKmsProviderOptions = {}) {
     const {
       client,
@@ -154,7 +153,7 @@ export class AwsKmsProvider implements KmsProvider {
       try {
         return await client.send(command, { abortSignal: controller.signal });
       } finally {
-        if (attempts.hanging) controller.abort(); // frees the connections of attempts that were given up
+        if (attempts.hanging) controller.abort(); // frees the connections of attempts given up
       }
     };
     let answer: unknown;
@@ -186,7 +185,7 @@ export class AwsKmsProvider implements KmsProvider {
     }
     const { client, ownRegion } = await opening;
     if (ownRegion === undefined || ownRegion === region) return client;
-    // Not a verdict of KMS: recordings go on being encrypted while somebody mends the wiring.
+    // No verdict of KMS: recordings go on being encrypted until somebody has mended the wiring.
     const message = `${call.operation} with ${call.keyId} was not sent: the KMS client given is for ${ownRegion}; give AwsKmsProvider a client for ${region}, or a function of the Region`;
     throw kmsError("unreachable", { ...call, message });
   }
@@ -194,14 +193,14 @@ export class AwsKmsProvider implements KmsProvider {
 
 interface OpenedClient {
   readonly client: KmsClientLike;
-  /** The Region the client was made for, if it tells. */
+  /** Region of the client, if it tells. */
   readonly ownRegion: string | undefined;
 }
 
 async function openClient(makeClient: (region: string) => KmsClientLike, region: string): Promise<OpenedClient> {
   const client = makeClient(region);
   const { region: told } = (client.config ?? {}) as { region?: unknown };
-  // A `KMSClient` tells it by a function, which may look in profile and environment.
+  // A `KMSClient` has a function for it, which may read profile and environment.
   const ownRegion: unknown = typeof told === "function" ? await (told as () => unknown)() : told;
   return { client, ownRegion: typeof ownRegion === "string" ? ownRegion : undefined };
 }

@@ -101,25 +101,25 @@ const kindsByName: Readonly<Record<string, KmsFailureKind>> = {
   ...all("timeout", "RequestTimeout", "RequestTimeoutException"),
 };
 
-/** Names that the SDK itself gives to what happens before or instead of an answer. */
+/** The SDK's own names for failures without an answer. */
 const kindsByLocalName: Readonly<Record<string, KmsFailureKind>> = {
   ...all("credentials", "CredentialsProviderError", "ProviderError", "TokenProviderError"),
   ...all("timeout", "TimeoutError", "AbortError"),
 };
 
-/** Which kind of failure the AWS SDK, the network below it or a proxy on the way has reported. */
+/** A failure that the AWS SDK, the network or a proxy has reported. */
 export interface AwsFailure {
   readonly kind: KmsFailureKind;
-  /** What KMS itself called it; `undefined` if KMS did not answer. */
+  /** KMS's own name for it; `undefined` without an answer of KMS. */
   readonly awsErrorName: string | undefined;
-  /** The error's own text, without anything that could be a secret. */
+  /** Text of the error, without anything that could be a secret. */
   readonly text: string | undefined;
   readonly requestId: string | undefined;
 }
 
 /**
- * Classifies by name, `code`, status and text of an error and of the errors behind it, the outermost first. What nobody
- * knows counts as `unexpected-answer`, not as a verdict of KMS: a verdict could make a good key pair untrusted.
+ * Classifies by name, `code`, status and text of an error and of the errors behind it, the outermost first. An unknown
+ * failure counts as `unexpected-answer`, not as a verdict of KMS: a verdict could make a good key pair untrusted.
  */
 export function classifyAwsFailure(error: unknown): AwsFailure {
   const chain = chainOf(error);
@@ -137,7 +137,7 @@ export function classifyAwsFailure(error: unknown): AwsFailure {
   return describe(first, "unexpected-answer", chain);
 }
 
-/** The {@link KmsError} for whatever a call through the AWS SDK rejected with. Its cause is a cleaned copy. */
+/** The {@link KmsError} for any rejection of the AWS SDK. Its cause is a cleaned copy. */
 export function kmsErrorFromAws(error: unknown, call: { operation: string; keyId: string }): KmsError {
   const { kind, awsErrorName, text, requestId } = classifyAwsFailure(error);
   const said = [awsErrorName, text].filter((part) => part !== undefined).join(": ");
@@ -154,7 +154,7 @@ function all(kind: KmsFailureKind, ...names: string[]): Record<string, KmsFailur
   return Object.fromEntries(names.map((name) => [name, kind]));
 }
 
-/** An error and those behind it, outermost first, without loops. */
+/** An error and those behind it, outermost first, each once. */
 function chainOf(error: unknown): readonly object[] {
   const chain = new Set<object>();
   const visit = (candidate: unknown) => {
@@ -174,7 +174,7 @@ function kindOf(error: object): KmsFailureKind | undefined {
     syscall?: unknown;
     $retryable?: { throttling?: unknown };
   };
-  // The only files that a call opens are those of the credentials: a web identity's token, a profile.
+  // A call opens only files of credentials: a web identity's token, a profile.
   if (syscall === "open") return "credentials";
   const byCode = typeof code === "string" ? kindOfCode(code) : undefined;
   if (byCode !== undefined) return byCode;
@@ -183,7 +183,7 @@ function kindOf(error: object): KmsFailureKind | undefined {
   return local !== undefined && Object.hasOwn(kindsByLocalName, local) ? kindsByLocalName[local] : undefined;
 }
 
-/** The AWS name of an error, wherever its maker put it; `undefined` if it has none that is known. */
+/** The known AWS name of an error, in whichever member it stands. */
 function awsNameOf(error: object): string | undefined {
   const { code, Code, __type } = error as Record<string, unknown>;
   for (const candidate of [
@@ -197,14 +197,14 @@ function awsNameOf(error: object): string | undefined {
   return undefined;
 }
 
-/** Some names cover several kinds that only the text tells apart. */
+/** Tells apart kinds that share a name, by their text. */
 function refine(kind: KmsFailureKind, text: string): KmsFailureKind {
   if (kind === "key-unusable") {
     if (/pending (?:replica )?deletion|Pending(?:Replica)?Deletion/.test(text)) return "key-pending-deletion";
     if (/\bis disabled\b/.test(text)) return "key-disabled";
   }
   if (kind === "access-denied") {
-    // A role that may not be assumed, and a clock that is wrong, say nothing about the KMS key.
+    // A role that can't be assumed and a wrong clock say nothing about the KMS key.
     if (/not authorized to perform:? (?!kms:)[a-z0-9-]+:/i.test(text)) return "credentials";
     if (/signature (?:expired|not yet current)/i.test(text)) return "credentials";
   }
@@ -219,7 +219,7 @@ const timeoutCodes = new Set([
   "UND_ERR_BODY_TIMEOUT",
 ]);
 
-/** System and TLS errors of a connection, and only those: any other `code` says nothing. */
+/** System and TLS errors of a connection. Any other `code` says nothing. */
 const connectionCodes =
   /^(?:ECONN[A-Z]+|ENOTFOUND|ENODATA|EAI_[A-Z]+|EPIPE|EHOST[A-Z]+|ENET[A-Z]+|EADDR[A-Z]+|EPROTO|EACCES|EPERM|EMFILE|ENFILE|ENOTCONN|ENOBUFS|ERR_(?:TLS|SSL|SOCKET|STREAM_PREMATURE|HTTP2)_?\w*|CERT_\w+|CRL_\w+|UNABLE_TO_\w+|\w*SELF_SIGNED\w*|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|UND_ERR_(?:SOCKET|CLOSED|DESTROYED))$/;
 
@@ -243,7 +243,7 @@ function describe(link: object, kind: KmsFailureKind, chain: readonly object[]):
   const name = awsNameOf(link) ?? (answered && errorName(link));
   const { code } = link as { code?: unknown };
   const text = errorText(link) ?? (typeof code === "string" && code !== name ? code : undefined);
-  // Their text quotes the signed request.
+  // The text of these errors quotes the signed request.
   const quotesRequest = name !== undefined && /Signature/.test(name) && !/expired|not yet current/.test(text ?? "");
   return { kind, awsErrorName: name, text: quotesRequest ? undefined : text, requestId: answered?.requestId };
 }

@@ -1,7 +1,7 @@
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { EncryptCommand, GenerateDataKeyPairWithoutPlaintextCommand, KMSClient } from "@aws-sdk/client-kms";
 import { HttpResponse } from "@smithy/protocol-http";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { AwsKmsProvider } from "../../../src/aws.js";
 import {
   callsOf,
@@ -38,7 +38,7 @@ describe("time", () => {
     return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, sockets };
   }
 
-  test.each(operations)(
+  it.each(operations)(
     "%s on a hung endpoint ends by the deadline, and its connections are freed",
     async (operation) => {
       const { url: endpoint, sockets } = await silentEndpoint();
@@ -58,7 +58,7 @@ describe("time", () => {
     },
   );
 
-  test("a hung attempt leaves time for another, without noise on the console", async () => {
+  it("a hung attempt leaves time for another, without noise on the console", async () => {
     const warn = vi.spyOn(console, "warn");
     const { kms, provider, keyAliasArn: alias } = inMemory({ attemptTimeout: 80, deadline: 4_000 }, { maxAttempts: 3 });
     kms.faults.hang({ times: 2 });
@@ -70,7 +70,7 @@ describe("time", () => {
     warn.mockRestore();
   });
 
-  test("the connection of an attempt that was given up is freed as soon as another succeeds", async () => {
+  it("the connection of an attempt that was given up is freed as soon as another succeeds", async () => {
     const signals: AbortSignal[] = [];
     const body = JSON.stringify({ KeyId: keyArn, CiphertextBlob: "YQ==" });
     const handle = async (_: unknown, { abortSignal }: { abortSignal?: unknown } = {}) => {
@@ -91,7 +91,7 @@ describe("time", () => {
     expect(signals[2]?.aborted).toBe(false);
   });
 
-  test("attempts are the SDK's alone", async () => {
+  it("attempts are the SDK's alone", async () => {
     for (const maxAttempts of [1, 3]) {
       const { kms, provider, keyAliasArn: alias } = inMemory({}, { maxAttempts });
       kms.faults.serverError();
@@ -100,7 +100,7 @@ describe("time", () => {
     }
   });
 
-  test.each([
+  it.each([
     ["sending", clientThat(never)],
     ["telling its Region", { send: never, config: { region: never } }],
   ])("a client that hangs in %s and ignores aborts ends by the deadline", async (_, client) => {
@@ -112,7 +112,7 @@ describe("time", () => {
       });
   });
 
-  test.each([10, 40])("a secret that comes after %i ms is wiped when nobody waits for it", async (deadline) => {
+  it.each([10, 40])("a secret that comes after %i ms is wiped when nobody waits for it", async (deadline) => {
     const Plaintext = new Uint8Array(Buffer.from("secret"));
     const client = clientThat(async () => {
       await new Promise((later) => setTimeout(later, 80));
@@ -125,7 +125,7 @@ describe("time", () => {
     await vi.waitFor(() => expect([...Plaintext]).toEqual([0, 0, 0, 0, 0, 0]));
   });
 
-  test("an answer that comes after its attempt was given up is wiped", async () => {
+  it("an answer that comes after its attempt was given up is wiped", async () => {
     const body = JSON.stringify({ KeyId: keyArn, Plaintext: Buffer.from("secret").toString("base64") });
     const fill = vi.spyOn(Uint8Array.prototype, "fill");
     let calls = 0;
@@ -148,7 +148,7 @@ describe("time", () => {
     fill.mockRestore();
   });
 
-  test("no timer is left when a call is over", async () => {
+  it("no timer is left when a call is over", async () => {
     vi.useFakeTimers();
     const { client, mock } = mockedClient();
     mock.on(EncryptCommand).resolves({ KeyId: keyArn, CiphertextBlob: Buffer.from("c") });
@@ -159,7 +159,7 @@ describe("time", () => {
     vi.useRealTimers();
   });
 
-  test("making a key pair has a deadline of its own", async () => {
+  it("making a key pair has a deadline of its own", async () => {
     const { client, mock } = mockedClient();
     mock.on(GenerateDataKeyPairWithoutPlaintextCommand).callsFake(async () => {
       await new Promise((later) => setTimeout(later, 100));
@@ -171,7 +171,7 @@ describe("time", () => {
 });
 
 describe("abort", () => {
-  test.each(operations)(
+  it.each(operations)(
     "%s rejects with the caller's reason, whatever it is, also if the client ignores it",
     async (operation) => {
       const { kms, provider } = inMemory();
@@ -187,7 +187,7 @@ describe("abort", () => {
     },
   );
 
-  test("reaches the SDK", async () => {
+  it("reaches the SDK", async () => {
     const { kms, provider, keyAliasArn: alias } = inMemory();
     kms.faults.hang();
     const controller = new AbortController();

@@ -6,7 +6,7 @@ import {
   type MultiRegionConfiguration,
 } from "@aws-sdk/client-kms";
 import { mockClient } from "aws-sdk-client-mock";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { AwsKmsProvider } from "../../../src/aws.js";
 import { InvalidInputError } from "../../../src/errors.js";
 import { replicaArn } from "../../../src/kms/arn.js";
@@ -27,7 +27,7 @@ import {
 const keys = { alias: keyAliasArn, key: keyArn };
 
 describe("the client", () => {
-  test("is taken by its shape: a KMSClient, a mock, a picked type, a function of the Region", () => {
+  it("is taken by its shape: a KMSClient, a mock, a picked type, a function of the Region", () => {
     const real = new KMSClient({ region });
     const picked: Pick<KMSClient, "send"> = real;
     const clients = [
@@ -42,7 +42,7 @@ describe("the client", () => {
     expect(new AwsKmsProvider()).toBeInstanceOf(AwsKmsProvider);
   });
 
-  test.each([
+  it.each([
     ["client", { client: {} }],
     ["client", { client: null }],
     ["client", { client: "eu-west-1" }],
@@ -57,7 +57,7 @@ describe("the client", () => {
     expect(() => new AwsKmsProvider(options as never)).toThrow(expect.objectContaining({ field }));
   });
 
-  test("is made once per Region, and asked for each key in the key's own", async () => {
+  it("is made once per Region, and asked for each key in the key's own", async () => {
     const { kms, client, keyAliasArn: alias } = inMemory();
     const elsewhere = kms.createKey({ accountId: "111122223333", region: "us-east-1", alias: "alias/recordings" });
     const factory = vi.fn(client);
@@ -74,7 +74,7 @@ describe("the client", () => {
     ).toEqual([region, region, region, "us-east-1", "us-east-1"]);
   });
 
-  test("is made again after making it has failed", async () => {
+  it("is made again after making it has failed", async () => {
     const { client, keyAliasArn: alias } = inMemory();
     const factory = vi.fn(client).mockImplementationOnce(() => {
       throw new Error("not yet");
@@ -84,7 +84,7 @@ describe("the client", () => {
     expect(await Encrypt()).toMatchObject({ ciphertext: expect.any(Uint8Array) });
   });
 
-  test.each(operations)("%s for another Region than its own is not sent", async (operation) => {
+  it.each(operations)("%s for another Region than its own is not sent", async (operation) => {
     const { client, mock } = mockedClient();
     const elsewhere = { alias: keyAliasArn.replace(region, "us-east-1"), key: keyArn.replace(region, "us-east-1") };
     const error = await rejection(callsOf(new AwsKmsProvider({ client }), elsewhere)[operation]());
@@ -96,14 +96,14 @@ describe("the client", () => {
     expect(mock.calls()).toHaveLength(0);
   });
 
-  test("that does not tell its Region gets the calls of all", async () => {
+  it("that does not tell its Region gets the calls of all", async () => {
     const send = vi.fn(async () => ({ KeyId: keyArn, CiphertextBlob: Buffer.from("c") }));
     const provider = new AwsKmsProvider({ client: clientThat(send) });
     await callsOf(provider, keys).Encrypt();
     expect(send).toHaveBeenCalledOnce();
   });
 
-  test("is never destroyed", async () => {
+  it("is never destroyed", async () => {
     const { client, mock } = mockedClient();
     const destroy = vi.spyOn(client, "destroy");
     mock.on(EncryptCommand).rejects(Object.assign(new Error("x"), { code: "ECONNREFUSED" }));
@@ -111,7 +111,7 @@ describe("the client", () => {
     expect(destroy).not.toHaveBeenCalled();
   });
 
-  test("need not be given: the SDK's own defaults serve", async () => {
+  it("need not be given: the SDK's own defaults serve", async () => {
     vi.stubEnv("AWS_ACCESS_KEY_ID", "AKIATEST").stubEnv("AWS_SECRET_ACCESS_KEY", "test");
     const mock = mockClient(KMSClient);
     mock.on(EncryptCommand).resolves({ KeyId: keyArn, CiphertextBlob: Buffer.from("c") });
@@ -121,7 +121,7 @@ describe("the client", () => {
   });
 });
 
-test("a key id that is no ARN is not sent", async () => {
+it("a key id that is no ARN is not sent", async () => {
   const { client, mock } = mockedClient();
   for (const operation of operations) {
     const calls = callsOf(new AwsKmsProvider({ client }), { alias: "alias/recordings", key: "1234abcd" });
@@ -131,7 +131,7 @@ test("a key id that is no ARN is not sent", async () => {
 });
 
 describe("what is sent", () => {
-  test("every cryptographic call carries the encryption context and the ARN it was given", async () => {
+  it("every cryptographic call carries the encryption context and the ARN it was given", async () => {
     const { kms, provider, keyAliasArn: alias, keyArn: key } = inMemory();
     const { ciphertext } = await provider.encrypt({ keyId: alias, plaintext: Buffer.from("x"), encryptionContext });
     const calls = callsOf(provider, { alias, key, ciphertext });
@@ -146,7 +146,7 @@ describe("what is sent", () => {
     ]);
   });
 
-  test("a key of another account is reached by its ARN, once its policy allows the caller", async () => {
+  it("a key of another account is reached by its ARN, once its policy allows the caller", async () => {
     const { kms, keyAliasArn: alias, keyArn: key } = inMemory();
     const { accessKeyId } = kms.addPrincipal({ arn: `arn:aws:iam::${serviceAccount}:role/recorder` });
     const provider = new AwsKmsProvider({
@@ -231,7 +231,7 @@ describe("answers", () => {
     if (given instanceof Uint8Array) expect(given.every((byte) => byte === 0)).toBe(true);
   });
 
-  test("a decrypted secret is copied, and the SDK's array wiped", async () => {
+  it("a decrypted secret is copied, and the SDK's array wiped", async () => {
     const { client, mock } = mockedClient();
     const Plaintext = new Uint8Array(Buffer.from("secret"));
     mock.on(DecryptCommand).resolves({ KeyId: keyArn, Plaintext });
@@ -241,7 +241,7 @@ describe("answers", () => {
     expect([...Plaintext]).toEqual([0, 0, 0, 0, 0, 0]);
   });
 
-  test("a description tells what KMS told", async () => {
+  it("a description tells what KMS told", async () => {
     const { client, mock } = mockedClient();
     const DeletionDate = new Date(0);
     const MultiRegionConfiguration: MultiRegionConfiguration = {

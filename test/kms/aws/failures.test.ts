@@ -1,7 +1,7 @@
 import { inspect } from "node:util";
 import { EncryptCommand, KMSClient, KMSServiceException } from "@aws-sdk/client-kms";
 import { HttpResponse } from "@smithy/protocol-http";
-import { describe, expect, test } from "vitest";
+import { describe, expect, it } from "vitest";
 import { AwsKmsProvider } from "../../../src/aws.js";
 import { classifyAwsFailure, kmsErrorFromAws } from "../../../src/kms/aws/failures.js";
 import { kmsFailureGroup, kmsFailureKinds, type KmsFailureKind, KmsError } from "../../../src/kms/kms-error.js";
@@ -27,7 +27,7 @@ describe.each(awsAnswers.map(([kind, answer]) => [nameOfUnknown(answer), kind, a
     const { name, message, status = 400 } = answer;
     const expected = { kind, operation: "Encrypt", keyId: keyAliasArn, awsErrorName: name, requestId: "request-1" };
 
-    test(`is ${kind}, over the SDK's whole stack`, async () => {
+    it(`is ${kind}, over the SDK's whole stack`, async () => {
       const body = JSON.stringify({ __type: name, ...(message === undefined ? {} : { message }) });
       const requestHandler = {
         handle: async () => ({
@@ -53,7 +53,7 @@ describe.each(awsAnswers.map(([kind, answer]) => [nameOfUnknown(answer), kind, a
       expect((error as KmsError).message).not.toContain("UnknownError");
     });
 
-    test(`is ${kind}, under aws-sdk-client-mock`, async () => {
+    it(`is ${kind}, under aws-sdk-client-mock`, async () => {
       const { client, mock } = mockedClient();
       const thrown = new KMSServiceException({
         name,
@@ -71,17 +71,17 @@ describe.each(awsAnswers.map(([kind, answer]) => [nameOfUnknown(answer), kind, a
   },
 );
 
-test.each(localFailures)("%s: %s", (kind, _, make) => {
+it.each(localFailures)("%s: %s", (kind, _, make) => {
   const error = kmsErrorFromAws(make(), { operation: "Decrypt", keyId: keyArn });
   expect(error.kind).toBe(kind);
   expectConsistent(error);
 });
 
-test("every kind is in the tables", () => {
+it("every kind is in the tables", () => {
   expect(new Set([...awsAnswers, ...localFailures].map(([kind]) => kind))).toEqual(new Set(kmsFailureKinds));
 });
 
-test("what KMS did not say bears no name of KMS", () => {
+it("what KMS did not say bears no name of KMS", () => {
   for (const [kind, what, make] of localFailures) {
     if (what.includes("name") && kind !== "unexpected-answer") continue;
     const { awsErrorName } = classifyAwsFailure(make());
@@ -110,7 +110,7 @@ const kindOfFault: Record<FaultKind, KmsFailureKind> = {
 };
 
 describe.each(faultKinds)("the in-memory KMS's fault %s", (fault) => {
-  test.each(["DescribeKey", "Encrypt", "Decrypt", "GenerateDataKeyPairWithoutPlaintext"] as const)(
+  it.each(["DescribeKey", "Encrypt", "Decrypt", "GenerateDataKeyPairWithoutPlaintext"] as const)(
     "%s",
     async (operation) => {
       const { kms, provider, ...keys } = inMemory({
@@ -184,7 +184,7 @@ describe("the cause", () => {
     },
   );
 
-  test("keeps name, code, status and frames, and holds no secret", () => {
+  it("keeps name, code, status and frames, and holds no secret", () => {
     const error = kmsErrorFromAws(leaky, { operation: "Encrypt", keyId: keyArn });
     expect(error.cause).toMatchObject({
       name: "UnrecognizedClientException",
@@ -199,7 +199,7 @@ describe("the cause", () => {
     for (const [what, secret] of Object.entries(secrets)) expect(shown.includes(secret), what).toBe(false);
   });
 
-  test("keeps the ARNs, addresses and words of KMS's own texts", () => {
+  it("keeps the ARNs, addresses and words of KMS's own texts", () => {
     for (const [, { name, message = "" }] of awsAnswers) {
       const error = kmsErrorFromAws(Object.assign(new Error(message), { name }), {
         operation: "Encrypt",
