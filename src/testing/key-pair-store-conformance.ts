@@ -5,7 +5,7 @@ import { checkHead, checkStatus } from "./key-pair-store-conformance/head-and-st
 import { checkKeyPairs, checkWrappings } from "./key-pair-store-conformance/records.js";
 import { checkRemoval } from "./key-pair-store-conformance/removal.js";
 
-/** What the suite needs of a test runner: Vitest, Jest, Mocha and `node:test` all have it. */
+/** The part of a test runner that a suite needs. Vitest, Jest, Mocha and `node:test` have it. */
 export interface ConformanceRunner {
   readonly describe: (name: string, body: () => void) => unknown;
   readonly it: (name: string, body: () => Promise<void>) => unknown;
@@ -14,17 +14,19 @@ export interface ConformanceRunner {
 /** An empty store, made anew for each test. */
 export interface KeyPairStoreUnderTest {
   readonly store: KeyPairStore;
-  /** A second, independent handle on the same data, as another worker would have; the same one if there is no such. */
+  /** A second, independent handle on the same data, such as another worker's. Default: `store`. */
   readonly other?: KeyPairStore;
   /** Called at the end of each test. */
   close?(): Promise<void>;
 }
 
 /**
- * Checks everything that {@link KeyPairStore} promises, under any test runner:
+ * Declares the tests of everything that `KeyPairStore` promises, under any test runner.
  *
- *     keyPairStoreConformance({ describe, it }, async () => ({ store: new MyStore(await emptyDatabase()) }));
- *
+ * @example
+ * ```ts
+ * keyPairStoreConformance({ describe, it }, async () => ({ store: new MyStore(await emptyDatabase()) }));
+ * ```
  * @param open - makes an empty store for one test
  */
 export function keyPairStoreConformance(

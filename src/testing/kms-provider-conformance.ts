@@ -2,16 +2,17 @@ import type { ConformanceRunner } from "./key-pair-store-conformance.js";
 import { checkAbort } from "./kms-provider-conformance/abort.js";
 import { checkCryptography } from "./kms-provider-conformance/cryptography.js";
 import { checkFailures } from "./kms-provider-conformance/failures.js";
-import type { Check } from "./kms-provider-conformance/fixtures.js";
-import { type KmsProviderUnderTest } from "./kms-provider-conformance/fixtures.js";
+import type { Check, KmsProviderUnderTest } from "./kms-provider-conformance/fixtures.js";
 
 /**
- * Checks everything that {@link KmsProvider} promises, under any test runner:
+ * Declares the tests of everything that `KmsProvider` promises, under any test runner. Against a real KMS they make some
+ * 60 calls, one of them for an RSA_2048 key pair.
  *
- *     kmsProviderConformance({ describe, it }, async () => ({ provider, keyAliasArn, keyArn }));
- *
- * Over a real KMS it makes some 60 calls, one of them for an RSA_2048 key pair.
- * @param open - gives the provider for one test
+ * @example
+ * ```ts
+ * kmsProviderConformance({ describe, it }, async () => ({ provider, keyAliasArn, keyArn }));
+ * ```
+ * @param open - makes the provider for one test
  */
 export function kmsProviderConformance(
   { describe, it }: ConformanceRunner,

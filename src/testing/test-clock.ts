@@ -1,14 +1,14 @@
 import type { Clock } from "../clock.js";
 
-/**
- * A clock that moves only when a test moves it. Give one to the key store and to the in-memory KMS, and both see the
- * same time.
- */
+/** A clock that moves only when a test moves it. Share one between key store and in-memory KMS. */
 export class TestClock implements Clock {
   #now: number;
   #monotonic = 0;
 
-  /** @param start Wall clock to begin with, milliseconds since the Unix epoch; 1 January 2026 UTC unless given. */
+  /**
+   * @param start - wall clock at the start, in ms since the Unix epoch or a `Date`. Default: 1 January 2026 UTC
+   * @throws RangeError for a time that is not finite
+   */
   constructor(start: number | Date = Date.UTC(2026, 0, 1)) {
     this.#now = checked(Number(start));
   }
@@ -21,14 +21,18 @@ export class TestClock implements Clock {
     return this.#monotonic;
   }
 
-  /** Lets time pass, on both clocks. */
+  /** Moves both clocks forward by `milliseconds`. @throws RangeError for a negative or infinite number */
   advance(milliseconds: number): void {
     if (!(milliseconds >= 0)) throw new RangeError("Time only passes forwards; use set() to turn the wall clock back");
     this.#now = checked(this.#now + milliseconds);
     this.#monotonic += milliseconds;
   }
 
-  /** Sets the wall clock, as an administrator or NTP would: no time passes, the monotonic clock does not move. */
+  /**
+   * Sets the wall clock alone, as an administrator or NTP does: the monotonic clock does not move.
+   * @param time - in ms since the Unix epoch, or a `Date`
+   * @throws RangeError for a time that is not finite
+   */
   set(time: number | Date): void {
     this.#now = checked(Number(time));
   }

@@ -4,15 +4,17 @@ import { RecordingKeyStore } from "../key-store/recording-key-store.js";
 import type { KeyPairStore } from "../stores/key-pair-store.js";
 import { MemoryKeyPairStore } from "../stores/memory.js";
 import { InMemoryKmsProvider } from "../in-memory-kms/provider.js";
+import { defined } from "../util/defined.js";
 import { InMemoryKms } from "../in-memory-kms/in-memory-kms.js";
 import { TestClock } from "./test-clock.js";
 
-/** Options of {@link createTestKeyStore}: those of the key store, as far as the test cares. */
+/** Options of {@link createTestKeyStore}: any of the key store's, with defaults for the rest. */
 export interface TestKeyStoreOptions extends Partial<Omit<RecordingKeyStoreOptions, "kms" | "clock">> {
-  /** What to configure, but for the alias; `false` leaves the key store unconfigured. */
+  /** Configuration besides the alias. `false` leaves the key store unconfigured. */
   configuration?: Omit<ConfigurationInput, "kmsKeyAliasArn"> | false;
-  /** The account that owns the KMS key. */
+  /** Account that owns the KMS key, 12 digits. Default `111122223333`. */
   customerAccountId?: string;
+  /** Clock of key store and in-memory KMS. Default: a new one. */
   clock?: TestClock;
 }
 
@@ -29,13 +31,15 @@ export interface TestKeyStore {
 const serviceAccountId = "765628985471";
 
 /**
- * A key store ready for a test, in one line: configured, on an in-memory KMS, a memory store and a test clock. The key
- * belongs to one account and the caller to another, let in by the policy that customers give their keys. Needs
- * no AWS SDK; give a key store an `AwsKmsProvider` over `kms.clientConfig(region)` to have the SDK in between.
+ * Creates a key store for a test: configured, on an in-memory KMS, a memory store and a test clock. The KMS key belongs to
+ * one account and the caller to another, under the policy that organizations give their keys. Needs no AWS SDK. To test
+ * through the SDK, give a key store an `AwsKmsProvider` over `kms.clientConfig(region)`.
  *
+ * @example
  * ```ts
  * const { keyStore, kms, clock } = await createTestKeyStore();
  * ```
+ * @throws InvalidInputError for options that the key store refuses
  */
 export async function createTestKeyStore(options: TestKeyStoreOptions = {}): Promise<TestKeyStore> {
   const { configuration = {}, customerAccountId = "111122223333", clock = new TestClock(), ...rest } = options;
@@ -49,13 +53,7 @@ export async function createTestKeyStore(options: TestKeyStoreOptions = {}): Pro
     alias: "alias/recordings",
     policy: recordingKeyPolicy({
       accountId: customerAccountId,
-      grants: [
-        {
-          serviceAccountId,
-          organizationIds: [organizationId],
-          ...(contextKeyName !== undefined && { contextKeyName }),
-        },
-      ],
+      grants: [defined({ serviceAccountId, organizationIds: [organizationId], contextKeyName })],
     }),
   });
   const kmsKeyAliasArn = kmsKeyArn.replace(/:key\/.*$/, ":alias/recordings");

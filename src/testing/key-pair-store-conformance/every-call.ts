@@ -14,7 +14,7 @@ import {
   type Check,
 } from "./fixtures.js";
 
-/** Ids that a store might take for a path, a pattern, a query, or for one another. */
+/** Ids that a store might take for a path, a pattern, a query, or each other. */
 const hostileOrganizationIds = [
   "a",
   "A",
@@ -71,7 +71,7 @@ export function checkEveryCall(check: Check): void {
   check("copies bytes on their way in and out", async (store) => {
     const given = bytes("original");
     const pair = { organizationId, keyPairId: "pair", sequence: 1, document: given };
-    // Not awaited one by one: the caller may reuse its buffer as soon as the call has returned its promise.
+    // Not awaited: the caller may reuse its buffer as soon as a call has returned its promise.
     const writes = [
       store.swapHead(organizationId, undefined, given),
       store.createKeyPair(pair),

@@ -8,7 +8,7 @@ export type Check = (name: string, body: (store: KeyPairStore, other: KeyPairSto
 export const organizationId = "org";
 export const maxDocumentLength = 64 * 1024;
 
-/** One call of each method; in this order they find nothing there, then {@link fill} the organization. */
+/** A call of each method. In this order the reads find nothing, and the writes then fill the organization. */
 export function callsOf(store: KeyPairStore, id: string, signal?: AbortSignal): (() => Promise<unknown>)[] {
   return [
     () => store.readHead(id, { signal }),
@@ -34,7 +34,7 @@ export function writesOf(
   ];
 }
 
-/** Stores one of everything for an organization that has nothing yet. */
+/** Stores one of everything for an empty organization. */
 export async function fill(store: KeyPairStore, id: string, document: Uint8Array = bytes(id)): Promise<void> {
   const [pair, wrapping, head] = await Promise.all(writesOf(store, id, document).map((write) => write()));
   const name = JSON.stringify(id);
@@ -74,7 +74,7 @@ export function bytes(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
-/** Deep strict equality, but a Buffer with the same bytes is as good as a plain `Uint8Array`. */
+/** Asserts deep strict equality, except that a Buffer equals a plain `Uint8Array` with the same bytes. */
 export function assertSame(actual: unknown, expected: unknown, message?: string): void {
   assert.deepEqual(plain(actual), plain(expected), message);
 }

@@ -58,7 +58,7 @@ export function checkKeyPairs(check: Check): void {
       }
       assertSame(seen, history, `in pages of ${limit}`);
     }
-    // A position need not be that of a stored pair.
+    // No stored pair needs to be at the position.
     assertSame(await store.listKeyPairs(organizationId, { limit: 1, after: { sequence: 9, keyPairId: "zz" } }), [
       history[2],
     ]);

@@ -13,14 +13,14 @@ import {
 
 type Removing = KeyPairStore & Required<Pick<KeyPairStore, "removeKeyPair">>;
 
-/** For stores that can remove; any other passes. */
+/** Passes for stores that can't remove. */
 export function checkRemoval(check: Check): void {
   const checkRemoving = (name: string, body: (store: Removing, other: Removing) => Promise<void>) =>
     check(name, async (store, other) => {
       if (canRemove(store) && canRemove(other)) await body(store, other);
     });
 
-  checkRemoving("takes a pair and its wrappings away, and nothing else", async (store, other) => {
+  checkRemoving("removes a pair and its wrappings, and nothing else", async (store, other) => {
     const [kept, gone] = [keyPair("kept", 1, "kept"), keyPair("gone", 1, "gone")];
     for (const pair of [kept, gone]) {
       await store.createKeyPair(pair);
@@ -28,7 +28,7 @@ export function checkRemoval(check: Check): void {
         await store.createWrapping(organizationId, pair.keyPairId, { wrappingId, document: bytes(pair.keyPairId) });
     }
     const head = await store.swapHead(organizationId, undefined, bytes("head"));
-    await other.listKeyPairs(organizationId, { limit: 10 }); // whatever a store remembers of a listing
+    await other.listKeyPairs(organizationId, { limit: 10 }); // for stores that cache listings
     assert.equal(await store.removeKeyPair(organizationId, "gone"), true);
     assert.equal(await other.readKeyPair(organizationId, "gone"), undefined);
     assertSame(await other.listWrappings(organizationId, "gone"), []);
@@ -38,7 +38,7 @@ export function checkRemoval(check: Check): void {
     assertSame(await other.readHead(organizationId), head);
   });
 
-  checkRemoving("of what is not there changes nothing, and says so", async (store) => {
+  checkRemoving("changes nothing for a pair that is not there, and says so", async (store) => {
     assert.equal(await store.removeKeyPair(organizationId, "pair"), false);
     await store.createKeyPair(keyPair("pair", 1, "content"));
     assert.equal(await store.removeKeyPair(organizationId, "PAIR"), false);
@@ -47,13 +47,13 @@ export function checkRemoval(check: Check): void {
     assertSame(await store.listKeyPairs(organizationId, { limit: 1 }), []);
   });
 
-  checkRemoving("takes wrappings without a pair away too", async (store, other) => {
+  checkRemoving("removes wrappings without a pair too", async (store, other) => {
     await store.createWrapping(organizationId, "pair", { wrappingId: "w", document: bytes("left by a crash") });
     assert.equal(await other.removeKeyPair(organizationId, "pair"), false);
     assertSame(await store.listWrappings(organizationId, "pair"), []);
   });
 
-  checkRemoving("says to exactly one of many at once that there was one", async (store, other) => {
+  checkRemoving("tells exactly one of many concurrent callers that there was a pair", async (store, other) => {
     await fill(store, organizationId);
     const answers = await Promise.all(
       Array.from({ length: 8 }, (_, worker) => (worker % 2 ? store : other).removeKeyPair(organizationId, "pair")),
@@ -61,7 +61,7 @@ export function checkRemoval(check: Check): void {
     assert.equal(answers.filter((there) => there).length, 1);
   });
 
-  checkRemoving("leaves pages no shorter than what is left behind them", async (store, other) => {
+  checkRemoving("shortens no page of a concurrent listing but the last", async (store, other) => {
     const pairs = Array.from({ length: 12 }, (_, index) => keyPair(`pair-${index}`, 12 - index, "content"));
     for (const pair of pairs) await store.createKeyPair(pair);
     const listing = Promise.all(Array.from({ length: 6 }, () => other.listKeyPairs(organizationId, { limit: 3 })));

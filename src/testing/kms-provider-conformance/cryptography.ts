@@ -28,7 +28,7 @@ export function checkCryptography(check: Check): void {
     assert.notDeepEqual(Buffer.from(one.ciphertext), Buffer.from(two.ciphertext));
   });
 
-  check("a decrypted secret is the caller's alone, to be wiped", async ({ provider, keyArn }) => {
+  check("a decrypted secret is the caller's alone, so that it can wipe it", async ({ provider, keyArn }) => {
     const { ciphertext } = await provider.encrypt({ keyId: keyArn, plaintext: plaintextOf(32), encryptionContext });
     const before = Buffer.from(ciphertext);
     const decrypt = () => provider.decrypt({ keyId: keyArn, ciphertext, encryptionContext });
@@ -61,7 +61,7 @@ export function checkCryptography(check: Check): void {
   for (const [what, wrong] of Object.entries(wrongContexts)) {
     check(`nothing is decrypted under another encryption context: ${what}`, async ({ provider, keyArn }) => {
       const { ciphertext } = await provider.encrypt({ keyId: keyArn, plaintext: plaintextOf(32), encryptionContext });
-      // A key policy with a condition on the context denies before the ciphertext is looked at.
+      // A key policy with a condition on the context denies before KMS looks at the ciphertext.
       await failureOf(
         () => provider.decrypt({ keyId: keyArn, ciphertext, encryptionContext: wrong }),
         "invalid-ciphertext",
@@ -91,7 +91,7 @@ export function checkCryptography(check: Check): void {
   });
 
   check(
-    "a data key pair: SPKI in the clear, PKCS #8 encrypted under key and context",
+    "a data key pair is SPKI in the clear, and PKCS #8 encrypted under key and context",
     async ({ provider, keyAliasArn, keyArn }) => {
       const made = await provider.generateDataKeyPair({ keyId: keyAliasArn, spec: "RSA_2048", encryptionContext });
       assert.equal(made.keyArn, keyArn, "it tells the key's ARN");
@@ -111,7 +111,7 @@ export function checkCryptography(check: Check): void {
   );
 
   check(
-    "a description of the key, or access-denied: the call carries no encryption context",
+    "describing the key works or is denied, since the call carries no encryption context",
     async ({ provider, keyAliasArn, keyArn }) => {
       const described = await provider.describeKey({ keyId: keyAliasArn }).catch((error: unknown) => error);
       if (described instanceof Error) {
