@@ -47,7 +47,7 @@ describe.each(kmsFailureKinds)("%s", (kind) => {
   });
 });
 
-test.each<KmsFailureKind>(["access-denied", "key-disabled", "key-pending-deletion", "key-unusable", "key-not-found"])(
+it.each<KmsFailureKind>(["access-denied", "key-disabled", "key-pending-deletion", "key-unusable", "key-not-found"])(
   "%s names the key and its account",
   (kind) => {
     const { summary, whatToDo } = diagnose(errorOf(kind), context);
@@ -67,7 +67,7 @@ describe("access denied", () => {
     expect(whatToDo.join(" ")).toMatch(/to other accounts KMS does not tell/);
   });
 
-  test.each<[string, string, RegExp]>([
+  it.each<[string, string, RegExp]>([
     [
       "no identity-based policy",
       "User: x is not authorized to perform: kms:Encrypt because no identity-based policy allows the kms:Encrypt action",
@@ -106,7 +106,7 @@ describe("access denied", () => {
   });
 });
 
-test.each<[KmsFailureKind, RegExp]>([
+it.each<[KmsFailureKind, RegExp]>([
   ["key-unsupported", /custom key store choose key pairs of the spec X25519/],
   ["throttled", /RSA key pairs have small quotas/],
 ])("%s of a key pair says what is special about RSA pairs", (kind, expected) => {

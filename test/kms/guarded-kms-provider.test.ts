@@ -117,7 +117,7 @@ describe("while KMS does not answer", () => {
     expect(held.calls).toHaveLength(2);
   });
 
-  test.each<[string, (probe: Call) => void]>([
+  it.each<[string, (probe: Call) => void]>([
     ["an answer", (probe) => probe.succeed()],
     ["a refusal, which is an answer", (probe) => probe.fail(failure("access-denied"))],
   ])("after a probe that gets %s all go out themselves", async (_, end) => {
@@ -311,7 +311,7 @@ describe("while KMS does not answer", () => {
 });
 
 describe("a provider that does not keep its promises about failures", () => {
-  test.each<[string, unknown]>([
+  it.each<[string, unknown]>([
     ["a plain error", new Error("boom")],
     ["a text", "boom"],
     ["nothing", undefined],

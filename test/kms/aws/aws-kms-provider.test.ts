@@ -188,7 +188,7 @@ describe("answers", () => {
   const otherKey = keyArn.replace("1234abcd", "9999abcd");
   const mrk = `arn:aws:kms:${region}:111122223333:key/mrk-${"0".repeat(32)}`;
 
-  test.each<[(typeof operations)[number], string, object | undefined]>([
+  it.each<[(typeof operations)[number], string, object | undefined]>([
     ["Encrypt", "nothing", undefined],
     ["Encrypt", "no key", { CiphertextBlob: bytes() }],
     ["Encrypt", "no ciphertext", { KeyId: keyArn }],

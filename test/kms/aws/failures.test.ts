@@ -134,7 +134,7 @@ describe.each(faultKinds)("the in-memory KMS's fault %s", (fault) => {
 
 describe("states of the key, in the in-memory KMS", () => {
   type Scene = ReturnType<typeof inMemory>;
-  test.each<[KmsFailureKind, string, (scene: Scene) => void]>([
+  it.each<[KmsFailureKind, string, (scene: Scene) => void]>([
     ["key-disabled", "disabled", ({ kms, keyArn: key }) => kms.disableKey(key)],
     ["key-pending-deletion", "pending deletion", ({ kms, keyArn: key }) => kms.scheduleKeyDeletion(key)],
     ["key-not-found", "no alias", ({ kms, keyAliasArn: alias }) => kms.deleteAlias(alias)],
