@@ -7,24 +7,24 @@ import type { KmsState } from "./state.js";
 import { newRequestId } from "./wire.js";
 
 export interface CreateKeyOptions {
-  /** `000000000000` unless given. */
+  /** Owner of the key, 12 digits. Default `000000000000`. */
   accountId?: string;
-  /** `us-east-1` unless given. */
+  /** Default `us-east-1`. */
   region?: string;
-  /** A key policy, JSON text or object. Without one the key's account, and IAM in it, decides. */
+  /** Key policy, as JSON text or object. Default: AWS's, which leaves the key to its account and to IAM there. */
   policy?: string | object;
   description?: string;
   multiRegion?: boolean;
   keySpec?: KeySpec;
   keyUsage?: KeyUsage;
   tags?: Readonly<Record<string, string>>;
-  /** An alias to make for it, with its `alias/`. */
+  /** Alias to create for the key, with its `alias/`. */
   alias?: string;
 }
 
 /**
- * Shortcuts by which a test sets the scene: they do what an administrator of the key's account could, bypass policies
- * and faults, and stay out of the journal.
+ * Shortcuts for setting up a test. They do what an administrator of the key's account could do, bypass policies and faults,
+ * and stay out of the journal. What the service would refuse they throw, as an error with the service's name and message.
  */
 export class KmsAdministration {
   readonly #state: KmsState;
@@ -33,7 +33,7 @@ export class KmsAdministration {
     this.#state = state;
   }
 
-  /** Makes a key, and gives its ARN. */
+  /** Creates a key and returns its ARN. @throws TypeError for an account id or Region that can't be one */
   createKey(options: CreateKeyOptions = {}): string {
     const { accountId = defaultAccountId, region = "us-east-1", policy, tags = {} } = options;
     if (!/^\d{12}$/.test(accountId))
@@ -57,13 +57,13 @@ export class KmsAdministration {
     return arn;
   }
 
-  /** Makes an alias in the key's account and Region, and gives its ARN. */
+  /** Creates an alias in the key's account and Region, and returns its ARN. */
   createAlias(aliasName: string, keyArn: string): string {
     this.#runOn(keyArn, "CreateAlias", { AliasName: aliasName, TargetKeyId: keyArn });
     return keyArn.replace(/:key\/.*$/, `:${aliasName}`);
   }
 
-  /** Points an alias at another key of its account and Region: a manual rotation. */
+  /** Points an alias at another key of its account and Region, as a manual rotation does. */
   pointAlias(aliasArn: string, keyArn: string): void {
     this.#runOn(aliasArn, "UpdateAlias", { AliasName: named(aliasArn).id, TargetKeyId: keyArn });
   }
@@ -80,12 +80,12 @@ export class KmsAdministration {
     this.#runOn(keyArn, "EnableKey", { KeyId: keyArn });
   }
 
-  /** The key is gone once the clock has moved on by `windowInDays` (7 to 30). */
+  /** Schedules the deletion of a key in `windowInDays` days (7 to 30) of the in-memory KMS's clock. */
   scheduleKeyDeletion(keyArn: string, windowInDays = 30): void {
     this.#runOn(keyArn, "ScheduleKeyDeletion", { KeyId: keyArn, PendingWindowInDays: windowInDays });
   }
 
-  /** The key is then disabled, as with AWS. */
+  /** Cancels the deletion of a key and leaves it disabled, as AWS does. */
   cancelKeyDeletion(keyArn: string): void {
     this.#runOn(keyArn, "CancelKeyDeletion", { KeyId: keyArn });
   }
@@ -103,7 +103,7 @@ export class KmsAdministration {
     });
   }
 
-  /** Makes a replica of a multi-Region key, and gives its ARN. */
+  /** Creates a replica of a multi-Region key and returns its ARN. */
   replicateKey(primaryKeyArn: string, region: string, options: { policy?: string | object } = {}): string {
     const output = this.#runOn(primaryKeyArn, "ReplicateKey", {
       KeyId: primaryKeyArn,
@@ -114,12 +114,12 @@ export class KmsAdministration {
     return output.ReplicaKeyMetadata.Arn;
   }
 
-  /** New key material now; the old decrypts on. */
+  /** Rotates the key material now. The old material still decrypts. */
   rotateKey(keyArn: string): void {
     this.#runOn(keyArn, "RotateKeyOnDemand", { KeyId: keyArn });
   }
 
-  /** New key material every so many days of the clock (90 to 2,560). */
+  /** Rotates the key material every `periodInDays` days (90 to 2,560) of the in-memory KMS's clock. */
   enableKeyRotation(keyArn: string, periodInDays = 365): void {
     this.#runOn(keyArn, "EnableKeyRotation", { KeyId: keyArn, RotationPeriodInDays: periodInDays });
   }

@@ -4,9 +4,8 @@ export interface KmsArn {
   partition: string;
   region: string;
   accountId: string;
-  /** `key` or `alias`. */
   type: "key" | "alias";
-  /** The key id, or the alias name with its `alias/`. */
+  /** Key id, or alias name with its `alias/`. */
   id: string;
 }
 
@@ -17,7 +16,7 @@ export function partitionOf(region: string): string {
   return "aws";
 }
 
-/** Throws for what cannot be the name of a Region; whether AWS has it is not looked at. */
+/** @throws TypeError for what can't be the name of a Region, whether or not AWS has it */
 export function requireRegion(region: unknown): void {
   if (typeof region === "string" && /^[a-z]+(?:-[a-z]+)+-\d+$/.test(region)) return;
   throw new TypeError(`region must be a Region such as "us-east-1", and is ${JSON.stringify(region)}`);
@@ -33,7 +32,7 @@ export function aliasArn(region: string, accountId: string, aliasName: string): 
 
 const keyIdPattern = /^(?:mrk-[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$/;
 
-/** Undefined for whatever is no ARN of a key or alias. */
+/** Parses the ARN of a key or alias. Returns `undefined` for anything else. */
 export function parseKmsArn(arn: string): KmsArn | undefined {
   const match = /^arn:([^:]+):kms:([^:]+):(\d{12}):(key|alias)\/(.+)$/.exec(arn);
   if (!match) return undefined;
@@ -50,17 +49,17 @@ export function parseKmsArn(arn: string): KmsArn | undefined {
 
 type KeyIdForm = "key-id" | "key-arn" | "alias-name" | "alias-arn";
 
-/** What a `KeyId` of a request names, once account and Region of the caller have filled its gaps. */
+/** The key or alias that a request's `KeyId` names, completed by the caller's account and Region. */
 export interface KeyReference {
   form: KeyIdForm;
   arn: string;
   accountId: string;
-  /** `alias/…`, if the request went through an alias. */
+  /** Name of the alias that the request used, with its `alias/`. */
   aliasName?: string;
 }
 
-/** Reads a `KeyId`, in any of its four forms. Throws as the service does for one it cannot read. */
-export function readKeyId(keyId: string, caller: { region: string; accountId: string }): KeyReference {
+/** Reads a `KeyId` in any of its four forms. @throws AwsError as the service does for one that it can't read */
+export function readKeyId(keyId: string, caller: Pick<KmsArn, "region" | "accountId">): KeyReference {
   const { region, accountId } = caller;
   if (keyId.startsWith("alias/")) {
     return { form: "alias-name", arn: aliasArn(region, accountId, keyId), accountId, aliasName: keyId };

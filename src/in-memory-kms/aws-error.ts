@@ -1,7 +1,7 @@
-/** An error as the service answers it. Internal: callers of the in-memory KMS see what their SDK makes of the answer. */
+/** An error as the service answers it. Callers of the in-memory KMS see what their SDK makes of the answer. */
 export class AwsError extends Error {
   readonly statusCode: number;
-  /** False for the errors that the service sends without any text. */
+  /** False for errors that the service sends without a message. */
   readonly hasMessage: boolean;
 
   constructor(name: string, message?: string, statusCode = statusCodes[name] ?? 400) {
@@ -12,7 +12,7 @@ export class AwsError extends Error {
   }
 }
 
-/** Everything else is a 400, whatever the service model says. */
+/** All others are 400, whatever the service model says. */
 const statusCodes: Record<string, number> = {
   KMSInternalException: 500,
   KeyUnavailableException: 500,
@@ -24,7 +24,7 @@ const statusCodes: Record<string, number> = {
 export const notFound = {
   key: (arn: string) => new AwsError("NotFoundException", `Key '${arn}' does not exist`),
   keyId: (keyId: string) => new AwsError("NotFoundException", `Invalid keyId '${keyId}'`),
-  /** An ARN of another Region than the endpoint's. */
+  /** For an ARN of another Region than the endpoint's. */
   region: (region: string) => new AwsError("NotFoundException", `Invalid arn ${region}`),
   alias: (arn: string) => new AwsError("NotFoundException", `Alias ${arn} is not found.`),
 };
@@ -41,7 +41,7 @@ export const unsupported = (message: string) => new AwsError("UnsupportedOperati
 
 export const invalidKeyUsage = (message: string) => new AwsError("InvalidKeyUsageException", message);
 
-/** Sent without a message by the real service too. */
+/** Without a message, as the real service sends it. */
 export const invalidCiphertext = () => new AwsError("InvalidCiphertextException");
 
 export const incorrectKey = () =>

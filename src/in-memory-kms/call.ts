@@ -10,20 +10,20 @@ import type { KmsPrincipal } from "./principals.js";
 import type { KmsState } from "./state.js";
 import type { KmsRequest } from "./wire.js";
 
-/** How an operation means to use a key. */
+/** How an operation uses a key. */
 export interface KeyUse extends Pick<RequestFacts, "conditionKeys">, Pick<GrantQuestion, "newGrant"> {
-  /** IAM action without `kms:`, if it is not called as the operation is. */
+  /** IAM action without its `kms:`. Default: the operation's name. */
   action?: string;
-  /** Alias names and ARNs are accepted. */
+  /** Whether alias names and ARNs are accepted. */
   aliases?: boolean;
-  /** The operation works on keys of other accounts, if their policies allow it. */
+  /** Whether the operation works on keys of other accounts, if their policies allow it. */
   crossAccount?: boolean;
-  /** What state the key has to be in; any, unless given. */
+  /** State that the key must be in. Default: any. */
   state?: "enabled" | "not-pending-deletion";
   encryptionContext?: EncryptionContext | undefined;
 }
 
-/** As every cryptographic operation uses a key. */
+/** How cryptographic operations use a key. */
 export function cryptographicUse(encryptionContext: EncryptionContext): KeyUse {
   return {
     aliases: true,
@@ -34,14 +34,14 @@ export function cryptographicUse(encryptionContext: EncryptionContext): KeyUse {
   };
 }
 
-/** One request under way: finds and guards the keys that its operation asks for. */
+/** A request under way. Finds the keys that its operation needs, and checks that the caller may use them. */
 export class KmsCall {
   readonly request: KmsRequest;
   readonly caller: KmsPrincipal;
   readonly state: KmsState;
-  /** Calls of the test itself, setting the scene: nobody asks whether they may. */
+  /** Whether policies are bypassed, for calls by which a test sets itself up. */
   readonly #trusted: boolean;
-  /** The first key that the operation used, for the journal. */
+  /** ARN of the first key that the operation used, for the journal. */
   keyArn: string | undefined;
 
   constructor(request: KmsRequest, caller: KmsPrincipal, state: KmsState, options: { trusted?: boolean } = {}) {
@@ -63,7 +63,7 @@ export class KmsCall {
     return this.caller.accountId;
   }
 
-  /** Finds the key that a request names, and makes sure that it may be used so. */
+  /** Finds the key that a request names, and checks that the caller may use it so. */
   key(keyId: string, use: KeyUse = {}): KmsKey {
     const reference = readKeyId(keyId, this);
     if (!use.aliases) refuseAlias(reference);
@@ -73,7 +73,7 @@ export class KmsCall {
     return key;
   }
 
-  /** Finds the key that a request names (not by an alias), without asking whether the caller may use it. */
+  /** Finds the key that a request names, other than by an alias. Does not check whether the caller may use it. */
   find(keyId: string): KmsKey {
     const reference = readKeyId(keyId, this);
     refuseAlias(reference);
@@ -82,7 +82,7 @@ export class KmsCall {
     return key;
   }
 
-  /** The key that some text names, if it names one; no check, no refusal. */
+  /** Finds the key that some text names, if any. Checks and refuses nothing. */
   peek(keyId: string): KmsKey | undefined {
     try {
       return this.#resolve(readKeyId(keyId, this));
@@ -91,7 +91,7 @@ export class KmsCall {
     }
   }
 
-  /** Makes sure that a key found otherwise may be used so. */
+  /** Checks that the caller may use a key so. */
   use(key: KmsKey, use: KeyUse = {}, requestAlias?: string): void {
     this.keyArn ??= key.arn;
     const refusal = this.#refuse(key, key.policy, use, requestAlias);
@@ -99,7 +99,7 @@ export class KmsCall {
     if (use.state) key.requireState(use.state);
   }
 
-  /** Makes sure that the caller may do what is about no key: IAM alone decides. */
+  /** Checks an action that concerns no key, by the caller's identity policy alone. */
   allow(action: string, resource = "*", conditionKeys?: RequestFacts["conditionKeys"]): void {
     if (this.#trusted) return;
     const context = conditionContext({ caller: this.caller, region: this.region, now: this.state.now, conditionKeys });
@@ -107,17 +107,17 @@ export class KmsCall {
     if (refusal) throw refusal;
   }
 
-  /** Whether the caller could still change a key's policy under this one. */
+  /** Whether the caller could still change a key's policy under `policy`. */
   couldPutPolicy(key: KmsKey, policy: string): boolean {
     return this.#refuse(key, policy, { action: "PutKeyPolicy" }) === undefined;
   }
 
-  /** Ends a dry run: every check has passed, nothing has happened. */
+  /** Ends a dry run once every check has passed, before anything happens. */
   endDryRun(dryRun: boolean | undefined): void {
     if (dryRun) throw dryRunSucceeded();
   }
 
-  /** The key that the request seems to be about, without any check; for faults and the journal. */
+  /** ARN of the key that the request seems to be about, for faults and the journal. Checks nothing. */
   guessKeyArn(): string | undefined {
     const { KeyId, TargetKeyId, SourceKeyId, CiphertextBlob } = this.request.body;
     const keyId = [KeyId, TargetKeyId, SourceKeyId].find((id): id is string => typeof id === "string");
@@ -134,7 +134,7 @@ export class KmsCall {
     return reference.aliasName === undefined ? this.state.key(reference.arn) : this.state.keyOfAlias(reference.arn);
   }
 
-  /** Who has no right in IAM, or asks about another account, does not learn that there is no such key. */
+  /** A caller without rights in IAM, or of another account, does not learn that there is no such key. */
   #missing(reference: KeyReference, use: KeyUse): AwsError {
     const action = `kms:${use.action ?? this.operation}`;
     if (reference.aliasName !== undefined) return notFound.alias(reference.arn);

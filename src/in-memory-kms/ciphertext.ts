@@ -24,7 +24,7 @@ export function sealCiphertext(material: KeyMaterial, plaintext: Uint8Array, con
   return Buffer.concat([header, iv, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
 }
 
-/** Names the key material that sealed a blob; throws InvalidCiphertextException if no in-memory KMS can have made it. */
+/** Id of the key material that sealed a blob. @throws AwsError `InvalidCiphertextException` if no in-memory KMS made it */
 export function materialIdOf(blob: Uint8Array): string {
   const bytes = Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength);
   const named = bytes.subarray(0, version.length + materialIdLength);
@@ -59,7 +59,7 @@ function check(named: Uint8Array): Buffer {
   return createHash("sha256").update(named).digest().subarray(0, checkLength);
 }
 
-/** Sorted by the bytes of the keys, each part with its length before it: no two contexts share an encoding. */
+/** Encodes a context, sorted by the bytes of its keys, each part after its length. No two contexts share an encoding. */
 export function canonicalContext(context: EncryptionContext): Buffer {
   const pairs = Object.entries(context).map(([key, value]) => [Buffer.from(key), Buffer.from(value)] as const);
   pairs.sort(([a], [b]) => Buffer.compare(a, b));

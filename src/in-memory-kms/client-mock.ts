@@ -1,11 +1,11 @@
 import type { InMemoryKms } from "./in-memory-kms.js";
 
-/** What `mockClient(KMSClient)` of `aws-sdk-client-mock` gives, as far as it matters here. */
+/** The part of an `aws-sdk-client-mock`'s `mockClient(KMSClient)` that the in-memory KMS needs. */
 export interface MockedClient {
   readonly send: { readonly callsFake: unknown };
 }
 
-/** A Sinon stub; its own types would tie the declaration to Sinon's. */
+/** A Sinon stub. Sinon's own types would tie the declarations to them. */
 interface Stub {
   callsFake(
     fake: (this: unknown, command: SdkCommand, optionsOrCallback?: unknown, callback?: Callback) => unknown,
@@ -13,9 +13,9 @@ interface Stub {
 }
 
 export interface InstallOptions {
-  /** Calls as this caller, whatever credentials the client has. A client without any calls as an administrator. */
+  /** Caller, whatever credentials the client has. Default: the client's own, else an administrator's. */
   accessKeyId?: string;
-  /** The Region of clients that have none; `us-east-1` unless given. */
+  /** Region of clients without one. Default `us-east-1`. */
   region?: string;
 }
 
@@ -26,7 +26,7 @@ interface SdkClient {
     maxAttempts?: unknown;
     retryMode?: unknown;
     logger?: unknown;
-    /** The SDK marks the credentials that its user gave, as against those that it would look for itself. */
+    /** The SDK marks credentials that its user gave, as against those that it would look up. */
     credentials?: { attributed?: boolean };
   };
   middlewareStack: unknown;
@@ -41,8 +41,8 @@ interface SdkCommand {
 type Callback = (error: unknown, output?: unknown) => void;
 
 /**
- * Lets an `aws-sdk-client-mock` be answered by an in-memory KMS, through the SDK's own serialization and errors.
- * Behaviour that the test adds with `mock.on(…)` goes first. Install again after `mock.reset()`.
+ * Makes an in-memory KMS answer an `aws-sdk-client-mock`, through the SDK's own serialization and errors. Behaviour that
+ * the test adds with `mock.on(…)` takes precedence. Install it again after `mock.reset()`.
  */
 export function installInMemoryKms(mock: MockedClient, kms: InMemoryKms, options: InstallOptions = {}): void {
   const twins = new WeakMap<SdkClient, SdkClient>();
@@ -65,7 +65,7 @@ export function installInMemoryKms(mock: MockedClient, kms: InMemoryKms, options
   });
 }
 
-/** A client as the mocked one, but connected: the mocked one's `send` is gone. */
+/** A copy of the mocked client that is connected, since the mock has replaced `send`. */
 function twinOf(client: SdkClient, kms: InMemoryKms, options: InstallOptions): SdkClient {
   const { maxAttempts, retryMode, logger, credentials: own } = client.config;
   const caller = options.accessKeyId === undefined ? undefined : { accessKeyId: options.accessKeyId };

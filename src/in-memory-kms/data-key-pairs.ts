@@ -11,7 +11,7 @@ interface Pair {
 
 const rsa = (modulusLength: number) => () => generate("rsa", { modulusLength, publicExponent: 0x10001 });
 const curve = (namedCurve: string) => () => generate("ec", { namedCurve });
-/** Only newer versions of Node know the type; their names for it are not in the types of the oldest. */
+/** Only newer versions of Node know these, and the oldest one's types lack their names. */
 const mlKem = (type: string) => () =>
   generate(type as "x25519").catch((error: unknown) => {
     if ((error as { code?: unknown }).code === "ERR_INVALID_ARG_VALUE") return undefined;
@@ -33,14 +33,16 @@ const makers = {
   ML_KEM_1024: mlKem("ml-kem-1024"),
 } as const satisfies Record<string, () => Promise<Pair | undefined>>;
 
-/** The specs of the service model. */
+/** Specs of the service model. */
 export const keyPairSpecs = Object.keys(makers);
 
-/** Makes a real key pair: SPKI and PKCS#8, DER. @param region - the service has SM2 in its Chinese Regions alone */
-export async function makeDataKeyPair(
-  spec: string,
-  region: string,
-): Promise<{ publicKey: Buffer; privateKey: Buffer }> {
+interface EncodedPair {
+  publicKey: Buffer;
+  privateKey: Buffer;
+}
+
+/** Makes a key pair, as SPKI and PKCS#8 DER. @param region - the service makes SM2 in its Chinese Regions only */
+export async function makeDataKeyPair(spec: string, region: string): Promise<EncodedPair> {
   if (spec === "SM2" && !region.startsWith("cn-"))
     throw unsupported("Data key pairs of spec SM2 are made in the Regions of China only.");
   const pair: Pair | undefined = await makers[spec as keyof typeof makers]();

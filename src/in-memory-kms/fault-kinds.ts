@@ -1,6 +1,6 @@
 import { AwsError } from "./aws-error.js";
 
-/** What a fault makes of a call. */
+/** What a fault does to a call. */
 export type FaultOutcome =
   | { type: "network"; code: string; message: string; afterwards?: boolean }
   | { type: "hang" }
@@ -9,19 +9,23 @@ export type FaultOutcome =
   | { type: "no-credentials" }
   | { type: "clock-skew"; ms: number };
 
+interface OutcomeOptions {
+  readonly ms?: number;
+}
+
 const network = (code: string, message: string) => (): FaultOutcome => ({ type: "network", code, message });
 const error = (name: string, message?: string) => (): FaultOutcome => ({
   type: "error",
   error: new AwsError(name, message),
 });
 
-/** Every kind of fault, with what it does to a call. */
+/** Every kind of fault and its outcome. */
 export const faultOutcomes = {
   "connection-refused": network("ECONNREFUSED", "connect ECONNREFUSED 127.0.0.1:443"),
   "name-not-found": network("ENOTFOUND", "getaddrinfo ENOTFOUND kms.invalid"),
   "connection-reset": network("ECONNRESET", "socket hang up"),
   "connection-timeout": network("ETIMEDOUT", "connect ETIMEDOUT 127.0.0.1:443"),
-  /** The call is carried out, and then its answer is lost. */
+  /** The call is executed, and its answer lost. */
   "answer-lost": (): FaultOutcome => ({
     type: "network",
     code: "ECONNRESET",
@@ -29,7 +33,7 @@ export const faultOutcomes = {
     afterwards: true,
   }),
   hang: (): FaultOutcome => ({ type: "hang" }),
-  /** Only holds the call up; whatever comes after decides. */
+  /** Only delays the call, which another fault may still hit. */
   latency: (): FaultOutcome => ({ type: "hang" }),
   "internal-error": error("KMSInternalException", "KMS internal error."),
   "service-unavailable": error("ServiceUnavailableException", "Service is unavailable."),
@@ -46,9 +50,9 @@ export const faultOutcomes = {
   "expired-credentials": error("ExpiredTokenException", "The security token included in the request is expired"),
   "invalid-credentials": error("UnrecognizedClientException", "The security token included in the request is invalid."),
   "missing-credentials": (): FaultOutcome => ({ type: "no-credentials" }),
-  /** The service's clock is `ms` ahead of the caller's: what is signed more than five minutes off is refused. */
-  "clock-skew": ({ ms = 600_000 }: { ms?: number }): FaultOutcome => ({ type: "clock-skew", ms }),
-} satisfies Record<string, (options: { ms?: number }) => FaultOutcome>;
+  /** The service's clock is `ms` milliseconds ahead of the caller's. Above 5 minutes signatures are refused. */
+  "clock-skew": ({ ms = 600_000 }: OutcomeOptions): FaultOutcome => ({ type: "clock-skew", ms }),
+} satisfies Record<string, (options: OutcomeOptions) => FaultOutcome>;
 
 export type FaultKind = keyof typeof faultOutcomes;
 

@@ -1,11 +1,34 @@
 import { faultKinds, type FaultKind } from "./fault-kinds.js";
 import { operations, operationsNotModelled } from "./operations/index.js";
 
+/** Which calls a fault hits, and for how long. Default: every call, until the fault is removed. */
+export interface FaultScope {
+  /** One operation or several, such as `"Decrypt"`. */
+  operation?: string | readonly string[];
+  /** Key that the call is about, by key id, key ARN, alias name or alias ARN. */
+  keyId?: string;
+  region?: string;
+  accessKeyId?: string;
+  /** Number of hits after which the fault ends, from 1. */
+  times?: number;
+  /** Time after which the fault ends, in ms of the in-memory KMS's clock. */
+  forMs?: number;
+  /** Hits every `oneIn`th call, beginning with the first. From 1. */
+  oneIn?: number;
+  /** Hits only calls above this number in one second of the in-memory KMS's clock. */
+  abovePerSecond?: number;
+}
+
+export interface FaultOptions extends FaultScope {
+  /** `latency`: delay of each call, in ms of real time. `clock-skew`: lead of the service's clock, in ms; default 600,000. */
+  ms?: number;
+}
+
 const isText = (value: unknown) => typeof value === "string" && value !== "";
 const isCount = (value: unknown) => Number.isInteger(value) && (value as number) >= 1;
 const isDuration = (value: unknown) => Number.isFinite(value) && (value as number) >= 0;
 
-/** Every option of a fault, with what it has to be. */
+/** What each option of a fault must be. */
 const rules: Record<keyof FaultOptions, [fits: (value: unknown) => boolean, what: string]> = {
   operation: [(value) => [value].flat().every(isOperation), "an operation of KMS, or a list of them"],
   keyId: [isText, "a key id, key ARN, alias name or alias ARN"],
@@ -22,7 +45,7 @@ function isOperation(name: unknown): boolean {
   return typeof name === "string" && (operations.has(name) || operationsNotModelled.includes(name));
 }
 
-/** Throws a TypeError that names the option and the rule. */
+/** @throws TypeError that names the option and the rule */
 export function checkFault(kind: FaultKind, options: FaultOptions): void {
   if (!faultKinds.includes(kind))
     throw new TypeError(`There is no fault "${kind}"; the kinds are ${faultKinds.join(", ")}`);
@@ -35,27 +58,4 @@ export function checkFault(kind: FaultKind, options: FaultOptions): void {
   }
   if (kind === "latency" && !(options.ms !== undefined && options.ms >= 0))
     throw new TypeError("latency needs ms, the milliseconds by which calls are held up");
-}
-
-/** What a fault hits, and for how long. Everything, until it is removed, unless told otherwise. */
-export interface FaultScope {
-  /** One operation or several: `"Decrypt"`. */
-  operation?: string | readonly string[];
-  /** Any form of key id; compared with the key that the call is about. */
-  keyId?: string;
-  region?: string;
-  accessKeyId?: string;
-  /** Ends by itself after so many hits. */
-  times?: number;
-  /** Ends by itself after so many milliseconds of the in-memory KMS's clock. */
-  forMs?: number;
-  /** Hits one call in so many, the first among them. */
-  oneIn?: number;
-  /** Hits only the calls above this many in one second of the in-memory KMS's clock. */
-  abovePerSecond?: number;
-}
-
-export interface FaultOptions extends FaultScope {
-  /** `latency`: how long each call is held up, in real milliseconds. `clock-skew`: how far the service's clock is ahead. */
-  ms?: number;
 }

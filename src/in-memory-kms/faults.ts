@@ -2,16 +2,16 @@ import type { Clock } from "../clock.js";
 import { faultOutcomes, type FaultKind, type FaultOutcome } from "./fault-kinds.js";
 import { checkFault, type FaultOptions, type FaultScope } from "./fault-options.js";
 
-/** A fault under way. */
+/** A fault that is active. */
 export interface Fault {
   readonly kind: FaultKind;
-  /** How many calls it hit. */
+  /** Number of calls that it has hit. */
   readonly hits: number;
-  /** Ends it. */
+  /** Ends the fault. Again does no harm. */
   remove(): void;
 }
 
-/** What of a call faults look at. */
+/** What faults can select calls by. */
 export interface FaultTarget {
   operation: string;
   region: string;
@@ -20,21 +20,27 @@ export interface FaultTarget {
   keyArn: string | undefined;
 }
 
-/** Faults on demand. Each method puts one in and gives it back; several can be in at once, the oldest decides. */
+interface FaultDecision {
+  readonly waitMs: number;
+  readonly kind?: FaultKind;
+  readonly outcome?: FaultOutcome;
+}
+
+/** Injects faults. Several can be active at once, and of those that hit a call the oldest decides. */
 export class KmsFaults {
   readonly #clock: Clock;
-  readonly #means: (keyId: string, keyArn: string) => boolean;
+  readonly #namesKey: (keyId: string, keyArn: string) => boolean;
   readonly #active = new Set<ActiveFault>();
 
   /** @internal */
-  constructor(clock: Clock, means: (keyId: string, keyArn: string) => boolean) {
+  constructor(clock: Clock, namesKey: (keyId: string, keyArn: string) => boolean) {
     this.#clock = clock;
-    this.#means = means;
+    this.#namesKey = namesKey;
   }
 
   /**
-   * Any kind of fault; the methods below are shorter names for the usual ones. Throws a TypeError for a kind, option or
-   * operation that there is not: a fault that never hits would leave a test green.
+   * Injects a fault of any kind. The methods below are short forms for common kinds.
+   * @throws TypeError for an unknown kind, option or operation: a fault that never hits would leave a test green
    */
   inject(kind: FaultKind, options: FaultOptions = {}): Fault {
     checkFault(kind, options);
@@ -43,17 +49,17 @@ export class KmsFaults {
     return fault;
   }
 
-  /** KMS is away: nobody answers at its address. */
+  /** Refuses connections, as if KMS were down. */
   outage(options?: FaultScope): Fault {
     return this.inject("connection-refused", options);
   }
 
-  /** Answers come late. */
+  /** Delays answers by `ms` milliseconds of real time. */
   latency(ms: number, options?: FaultScope): Fault {
     return this.inject("latency", { ...options, ms });
   }
 
-  /** Answers never come; only the caller's abort or timeout ends the call. */
+  /** Never answers. Only the caller's abort or timeout ends a call. */
   hang(options?: FaultScope): Fault {
     return this.inject("hang", options);
   }
@@ -83,12 +89,12 @@ export class KmsFaults {
     this.#active.clear();
   }
 
-  /** The faults that are in. */
+  /** Faults that have not ended. */
   active(): readonly Fault[] {
     return [...this.#active].filter((fault) => !fault.isOver);
   }
 
-  /** @internal Asked while the SDK loads credentials, before there is a call: only faults that hit every call count. */
+  /** @internal Called while the SDK loads credentials, before there is a call: only faults that hit every call count. */
   takesCredentialsOf(accessKeyId: string): boolean {
     return [...this.#active].some((fault) => {
       const { operation, region, keyId, accessKeyId: only = accessKeyId } = fault.options;
@@ -102,8 +108,8 @@ export class KmsFaults {
     });
   }
 
-  /** @internal Decides what becomes of a call: how long it waits, and what answer a fault gives it. */
-  decide(describe: () => FaultTarget): { waitMs: number; kind?: FaultKind; outcome?: FaultOutcome } {
+  /** @internal Decides how long a call waits, and which fault answers it. */
+  decide(describe: () => FaultTarget): FaultDecision {
     let waitMs = 0;
     if (this.#active.size === 0) return { waitMs };
     const target = describe();
@@ -126,7 +132,7 @@ export class KmsFaults {
       (accessKeyId === undefined || accessKeyId === target.accessKeyId) &&
       (keyId === undefined ||
         keyId === target.keyId ||
-        (target.keyArn !== undefined && this.#means(keyId, target.keyArn)))
+        (target.keyArn !== undefined && this.#namesKey(keyId, target.keyArn)))
     );
   }
 }
@@ -158,12 +164,12 @@ class ActiveFault implements Fault {
     return this.#hits >= (this.options.times ?? Number.POSITIVE_INFINITY) || this.#clock.monotonic() >= this.#end;
   }
 
-  /** Counts a call within the scope; true if the fault takes it. */
+  /** Counts a call within the scope. Returns whether the fault hits it. */
   hit(): boolean {
-    const takes = this.#seen % (this.options.oneIn ?? 1) === 0 && this.#isAboveRate();
+    const hits = this.#seen % (this.options.oneIn ?? 1) === 0 && this.#isAboveRate();
     this.#seen += 1;
-    if (takes) this.#hits += 1;
-    return takes;
+    if (hits) this.#hits += 1;
+    return hits;
   }
 
   #isAboveRate(): boolean {

@@ -25,13 +25,13 @@ type GrantOperation = (typeof grantOperations)[number];
 
 export interface Grant {
   readonly id: string;
-  /** A named grant gives a new one each time it is asked for; any of them stands for it. */
+  /** A named grant gets a new one each time it is created again. All of them are valid. */
   readonly tokens: readonly string[];
   readonly name?: string;
   readonly createdAt: number;
   readonly granteePrincipal: string;
   readonly retiringPrincipal?: string;
-  /** Who made it, as `IssuingAccount` shows it. */
+  /** Creator, as `IssuingAccount` shows it. */
   readonly issuingAccount: string;
   readonly operations: readonly GrantOperation[];
   readonly constraints?: { subset?: EncryptionContext; equals?: EncryptionContext };

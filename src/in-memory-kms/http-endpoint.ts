@@ -4,12 +4,12 @@ import { errorResponse, newRequestId, type KmsHttpRequest, type KmsHttpResponse 
 import type { KmsAnswer } from "./service.js";
 import { AwsError } from "./aws-error.js";
 
-/** An in-memory KMS that listens: for SDKs of any language, as their `endpoint`. */
+/** An in-memory KMS that listens on loopback, for SDKs of any language as their `endpoint`. */
 export interface KmsEndpoint {
-  /** `http://127.0.0.1:…`; serves every Region. */
+  /** `http://127.0.0.1:…`. Serves every Region. */
   readonly url: string;
   readonly port: number;
-  /** Stops listening and drops open connections. Again is no harm. */
+  /** Stops listening and drops open connections. Again does no harm. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -60,7 +60,7 @@ async function serve(
       send(response, result.response);
       return;
     case "network":
-      // Whoever listens can't refuse, or be unknown to DNS: to the caller every such failure is a lost connection.
+      // A listener can neither refuse connections nor be unknown to DNS, so each of these is a lost connection.
       request.socket.resetAndDestroy();
       return;
     case "hang":
@@ -85,7 +85,7 @@ function send(response: ServerResponse, { statusCode, headers, body }: KmsHttpRe
 function close(server: Server): Promise<void> {
   return new Promise((resolve, reject) => {
     server.close((error) => (error ? reject(error) : resolve()));
-    // Hanging calls would keep the server open for ever.
+    // Hanging calls would keep the server open forever.
     server.closeAllConnections();
   });
 }

@@ -11,19 +11,19 @@ import { KmsSnapshot, KmsState } from "./state.js";
 import type { KmsHttpRequest } from "./wire.js";
 
 export interface InMemoryKmsOptions {
-  /** Tells deletion and rotation dates; the system's unless given. `Date` headers stay real time. */
+  /** Clock for deletion and rotation dates. Default: the system's. `Date` headers always show real time. */
   clock?: Clock;
-  /** Who may call. An access key id that is not listed administers the account `000000000000`. */
+  /** Known callers. Any other access key id administers the account `000000000000`. */
   principals?: readonly KmsPrincipalInit[];
-  /** The Regions that exist; all unless given. */
+  /** Regions that exist. Default: all. */
   regions?: readonly string[];
-  /** How many calls the journal keeps; 100,000 unless given. */
+  /** Number of calls that the journal keeps. Default 100,000. */
   journalLimit?: number;
-  /** Run although `NODE_ENV` is `production`. Keys live in memory and are gone with the process. */
+  /** Runs even if `NODE_ENV` is `production`. Keys live in memory and are lost with the process. Default `false`. */
   allowInProduction?: boolean;
 }
 
-/** What `new KMSClient(…)` needs to reach an in-memory KMS. */
+/** Configuration of a `KMSClient` on an in-memory KMS. */
 export interface KmsClientConfig {
   region: string;
   credentials: () => Promise<{ accessKeyId: string; secretAccessKey: string; expiration: Date }>;
@@ -34,6 +34,7 @@ export interface KmsClientConfig {
  * AWS KMS in memory, for tests: real cryptography, key states, policies, accounts, Regions, rotation, AWS's own errors,
  * and faults on demand.
  *
+ * @example
  * ```ts
  * const kms = new InMemoryKms();
  * const keyArn = kms.createKey({ accountId: "111122223333", region: "us-east-1" });
@@ -41,16 +42,17 @@ export interface KmsClientConfig {
  * ```
  */
 export class InMemoryKms extends KmsAdministration {
-  /** Outage, throttling, denial … on demand. */
+  /** Outages, throttling, denials and other faults on demand. */
   readonly faults: KmsFaults;
-  /** Every call, in order. */
+  /** Calls in order. */
   readonly journal: KmsJournal;
-  /** `new KMSClient({ region, credentials, requestHandler: kms.requestHandler })`; serves every Region. */
+  /** For `new KMSClient({ region, credentials, requestHandler: kms.requestHandler })`. Serves every Region. */
   readonly requestHandler: KmsRequestHandler;
   readonly #principals = new KmsPrincipals();
   readonly #state: KmsState;
   readonly #service: KmsService;
 
+  /** @throws Error if `NODE_ENV` is `production`; TypeError for a Region, ARN or policy that can't be one */
   constructor(options: InMemoryKmsOptions = {}) {
     refuseProduction(options.allowInProduction ?? false);
     [options.regions ?? []].flat().forEach(requireRegion);
@@ -58,7 +60,7 @@ export class InMemoryKms extends KmsAdministration {
     const state = new KmsState(clock);
     super(state);
     this.#state = state;
-    this.faults = new KmsFaults(clock, (keyId, keyArn) => means(state, keyId, keyArn));
+    this.faults = new KmsFaults(clock, (keyId, keyArn) => namesKey(state, keyId, keyArn));
     this.journal = new KmsJournal(options.journalLimit);
     for (const principal of options.principals ?? []) this.#principals.add(principal);
     this.#service = new KmsService({
@@ -71,41 +73,41 @@ export class InMemoryKms extends KmsAdministration {
     this.requestHandler = new KmsRequestHandler((request) => this.handle(request));
   }
 
-  /** Answers one wire-level request. The doors are made of this; call it to build another. */
+  /** Answers a request on the wire level. Every transport uses it; call it to build another. */
   handle(request: KmsHttpRequest): Promise<KmsAnswer> {
     return this.#service.answer(request);
   }
 
-  /** Listens on loopback, for SDKs of any language; a free port unless given. */
+  /** Listens on loopback, for SDKs of any language. Default port: a free one. */
   listen(options: { port?: number } = {}): Promise<KmsEndpoint> {
     return listen((request) => this.handle(request), options.port ?? 0);
   }
 
-  /** Keys and aliases as they are now. Faults, principals and the journal are not part of it. */
+  /** Copies keys and aliases as they are now. Faults, principals and journal are not part of a snapshot. */
   snapshot(): KmsSnapshot {
     return this.#state.snapshot();
   }
 
-  /** Back to a snapshot of this or another in-memory KMS. */
+  /** Restores a snapshot of this or another in-memory KMS. @throws TypeError for anything else */
   restore(snapshot: KmsSnapshot): void {
     if (!(snapshot instanceof KmsSnapshot))
       throw new TypeError("restore takes what snapshot() of an in-memory KMS gave");
     this.#state.restore(snapshot);
   }
 
-  /** Introduces a caller; its access key id then stands for it. */
+  /** Adds a caller, who is known by its access key id. @throws TypeError for an ARN that is no IAM principal's */
   addPrincipal(principal: KmsPrincipalInit): KmsPrincipal {
     return this.#principals.add(principal);
   }
 
-  /** Configuration for a `KMSClient` of a Region, as a caller (an administrator of `000000000000` unless given). */
+  /** Configuration of a `KMSClient` in a Region. Default caller: an administrator of `000000000000`. */
   clientConfig(
     region: string,
     caller: { accessKeyId: string } = { accessKeyId: "AKIAINMEMORYKMSADMIN" },
   ): KmsClientConfig {
     const credentials = async () => {
       if (this.faults.takesCredentialsOf(caller.accessKeyId)) throw credentialsError();
-      // Already due for renewal, so that the SDK asks before each call and a fault shows at once.
+      // Due for renewal, so that the SDK loads them before each call and a fault shows at once.
       return {
         accessKeyId: caller.accessKeyId,
         secretAccessKey: "any-secret-will-do",
@@ -123,8 +125,8 @@ function refuseProduction(allowed: boolean): void {
   );
 }
 
-/** Whether a key id, in any form, means this key; an alias name in whatever account. */
-function means(state: KmsState, keyId: string, keyArn: string): boolean {
+/** Whether a key id in any form names this key. Alias names count in every account. */
+function namesKey(state: KmsState, keyId: string, keyArn: string): boolean {
   const key = state.key(keyArn);
   if (!key) return keyId === keyArn;
   const aliases = state.aliases({ accountId: key.accountId, region: key.region, keyId: key.keyId });

@@ -1,6 +1,6 @@
 import { AwsError, unsupported, validation } from "./aws-error.js";
 
-/** What an operation accepts, member by member; enough to word refusals as the service does. */
+/** What an operation accepts for a member of its input. Enough to word refusals as the service does. */
 interface MemberRule {
   type:
     | "string"
@@ -15,10 +15,10 @@ interface MemberRule {
   required?: boolean;
   min?: number;
   max?: number;
-  /** As the service model has it; the whole value must match. */
+  /** Pattern of the service model, which the whole value must match. */
   pattern?: string;
   values?: readonly string[];
-  /** Lengths of each item of a `string-list`. */
+  /** Bounds of each item's length in a `string-list`. */
   item?: { min: number; max: number };
 }
 
@@ -53,14 +53,14 @@ type MemberValue<R extends MemberRule> = R extends { type: "string"; values: rea
     ? V[]
     : MemberTypes[R["type"]];
 
-/** The input that fulfils some rules. */
+/** Input that fulfils the rules `R`. */
 export type InputOf<R extends InputRules> = {
   [K in keyof R as R[K] extends { required: true } ? K : never]: MemberValue<R[K]>;
 } & {
   [K in keyof R as R[K] extends { required: true } ? never : K]?: MemberValue<R[K]>;
 };
 
-/** Checks and decodes a request's body. Members that the rules don't know are ignored, as the service does. */
+/** Checks and decodes a request's body. Ignores members without a rule, as the service does. */
 export function readInput<R extends InputRules>(rules: R, body: Record<string, unknown>): InputOf<R> {
   const input: Record<string, unknown> = {};
   const problems: string[] = [];
@@ -71,7 +71,7 @@ export function readInput<R extends InputRules>(rules: R, body: Record<string, u
       if (rule.required) problems.push(problem("null", path, "Member must not be null"));
       continue;
     }
-    // Doing the work without it would be an answer that the service never gives.
+    // Ignoring the member would give an answer that the service never gives.
     if (rule.type === "not-modelled") throw unsupported(`The in-memory KMS does not model ${name}.`);
     const value = decode(rule.type, wire);
     problems.push(...problemsOf(rule, value, path));

@@ -1,29 +1,29 @@
-/** One call as the in-memory KMS saw it. Never holds plaintext, ciphertext, key material or a secret key. */
+/** A call as the in-memory KMS saw it. Holds no plaintext, ciphertext, key material or secret key. */
 export interface KmsCallRecord {
-  /** The clock of the in-memory KMS. */
+  /** Time on the in-memory KMS's clock, in ms since the Unix epoch. */
   readonly at: number;
   readonly requestId: string;
   readonly operation: string;
   readonly region: string;
   readonly accessKeyId: string;
-  /** ARN of the caller, once it is known. */
+  /** ARN of the caller. */
   readonly principal?: string;
-  /** The key id as the request had it. */
+  /** Key id as the request had it. */
   readonly keyId?: string;
-  /** The key that the call was about. */
+  /** ARN of the key that the call was about. */
   readonly keyArn?: string;
   readonly encryptionContext?: Readonly<Record<string, string>>;
-  /** `ok`, the service's error name, or the network failure's code: `ECONNREFUSED`, `hang` … */
+  /** `ok`, the name of the service's error, or the code of the network failure, such as `ECONNREFUSED` or `hang`. */
   readonly outcome: string;
-  /** Absent if the call never came to an answer. */
+  /** Absent if there was no answer. */
   readonly statusCode?: number;
-  /** The fault that decided the call, if one did. */
+  /** Kind of the fault that decided the call, if any. */
   readonly fault?: string;
 }
 
 const defaultLimit = 100_000;
 
-/** The calls in order; the oldest are dropped beyond the limit. */
+/** Calls in order. Drops the oldest beyond the limit. */
 export class KmsJournal {
   readonly #limit: number;
   #calls: KmsCallRecord[] = [];
@@ -32,7 +32,7 @@ export class KmsJournal {
     this.#limit = limit;
   }
 
-  /** All calls, or those that agree with every member of `filter`. */
+  /** Calls that agree with every member of `filter`. Default: all. */
   calls(
     filter: Partial<
       Pick<
@@ -45,7 +45,7 @@ export class KmsJournal {
     return this.#calls.filter((call) => wanted.every(([name, value]) => call[name] === value));
   }
 
-  /** How many calls there were (of one operation). */
+  /** Number of calls, of one operation or of all. */
   count(operation?: string): number {
     return operation === undefined ? this.#calls.length : this.calls({ operation }).length;
   }
@@ -57,7 +57,7 @@ export class KmsJournal {
   /** @internal */
   add(record: KmsCallRecord): void {
     this.#calls.push(record);
-    // In chunks: dropping one at a time would move the whole list for each call.
+    // Dropping calls one by one would move the whole list each time.
     if (this.#calls.length > this.#limit * 1.1) this.#calls = this.#calls.slice(-this.#limit);
   }
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { defined } from "../util/defined.js";
 
 export type RotationType = "AUTOMATIC" | "ON_DEMAND";
 
@@ -6,17 +7,23 @@ export interface KeyMaterial {
   /** 64 hexadecimal digits, as `KeyMaterialId` shows it. */
   readonly id: string;
   readonly secret: Buffer;
-  /** When and how it became current; absent for the first. */
-  readonly rotation?: { date: number; type: RotationType };
+  /** How it became current. Absent for the first. */
+  readonly rotation?: Rotation;
+}
+
+interface Rotation {
+  /** In ms since the Unix epoch. */
+  date: number;
+  type: RotationType;
 }
 
 const millisecondsPerDay = 86_400_000;
 export const maxOnDemandRotations = 25;
 
-/** The secret material of a symmetric key, old versions included. The replicas of a multi-Region key share one. */
+/** Versions of a symmetric key's secret material. The replicas of a multi-Region key share one history. */
 export class KeyMaterialHistory {
   readonly #versions: KeyMaterial[];
-  /** Automatic rotation, while it is switched on. */
+  /** Automatic rotation, while it is enabled. */
   automatic: { periodInDays: number; nextDate: number } | undefined;
 
   constructor(versions: readonly KeyMaterial[] = [newMaterial()]) {
@@ -55,13 +62,13 @@ export class KeyMaterialHistory {
     this.automatic = { periodInDays, nextDate: now + periodInDays * millisecondsPerDay };
   }
 
-  /** Of the rotation dates that have passed without anything happening, only this moment is left. */
-  missOldDates(now: number): void {
+  /** Moves a rotation date that has passed unused to `now`. */
+  postponeMissedDate(now: number): void {
     if (this.automatic && this.automatic.nextDate < now) this.automatic.nextDate = now;
   }
 
-  /** Makes the automatic rotations whose date has come since anyone last looked. */
-  *rotateWhatIsDue(now: number): Generator<KeyMaterial> {
+  /** Makes the automatic rotations that have come due. */
+  *rotateIfDue(now: number): Generator<KeyMaterial> {
     while (this.automatic && this.automatic.nextDate <= now) {
       const date = this.automatic.nextDate;
       this.automatic.nextDate = date + this.automatic.periodInDays * millisecondsPerDay;
@@ -70,6 +77,6 @@ export class KeyMaterialHistory {
   }
 }
 
-function newMaterial(rotation?: { date: number; type: RotationType }): KeyMaterial {
-  return { id: randomBytes(32).toString("hex"), secret: randomBytes(32), ...(rotation && { rotation }) };
+function newMaterial(rotation?: Rotation): KeyMaterial {
+  return defined({ id: randomBytes(32).toString("hex"), secret: randomBytes(32), rotation });
 }

@@ -1,11 +1,12 @@
+import { defined } from "../util/defined.js";
 import type { KmsKey } from "./key.js";
 import type { KmsState } from "./state.js";
 import { WireTime } from "./wire.js";
 
-/** `KeyMetadata` as DescribeKey, CreateKey and ReplicateKey answer it. */
+/** `KeyMetadata` in the answers of DescribeKey, CreateKey and ReplicateKey. */
 export function keyMetadata(key: KmsKey, state: KmsState): Record<string, unknown> {
   const { deletion } = key;
-  return {
+  return defined({
     AWSAccountId: key.accountId,
     KeyId: key.keyId,
     Arn: key.arn,
@@ -14,17 +15,17 @@ export function keyMetadata(key: KmsKey, state: KmsState): Record<string, unknow
     Description: key.description,
     KeyUsage: key.usage,
     KeyState: key.state,
-    ...(deletion?.date !== undefined && { DeletionDate: new WireTime(deletion.date) }),
-    ...(deletion && deletion.date === undefined && { PendingDeletionWindowInDays: deletion.windowInDays }),
+    DeletionDate: deletion?.date === undefined ? undefined : new WireTime(deletion.date),
+    PendingDeletionWindowInDays: deletion?.date === undefined ? deletion?.windowInDays : undefined,
     Origin: key.origin,
     KeyManager: "CUSTOMER",
     CustomerMasterKeySpec: key.spec,
     KeySpec: key.spec,
     ...key.algorithms,
     MultiRegion: key.multiRegion !== undefined,
-    ...(key.multiRegion && { MultiRegionConfiguration: multiRegionConfiguration(key, state) }),
-    ...(key.material && { CurrentKeyMaterialId: key.material.current.id }),
-  };
+    MultiRegionConfiguration: key.multiRegion && multiRegionConfiguration(key, state),
+    CurrentKeyMaterialId: key.material?.current.id,
+  });
 }
 
 function multiRegionConfiguration(key: KmsKey, state: KmsState): object {

@@ -22,7 +22,7 @@ const mac = (hash: string) => ({ GENERATE_VERIFY_MAC: [`HMAC_SHA_${hash}`] });
 const mlDsa = { SIGN_VERIFY: ["ML_DSA_SHAKE_256"] };
 const mlKem = { ENCAPSULATE_DECAPSULATE: ["ML_KEM"] };
 
-/** The algorithms of every key spec, by the usages that it can be created for. */
+/** Algorithms of every key spec, by the usages that a key can be created for. */
 const specs = {
   SYMMETRIC_DEFAULT: { ENCRYPT_DECRYPT: ["SYMMETRIC_DEFAULT"] },
   RSA_2048: rsa,
@@ -62,7 +62,7 @@ const listName = {
   ENCAPSULATE_DECAPSULATE: "EncapsulationAlgorithms",
 } as const satisfies Record<KeyUsage, string>;
 
-/** The one list of algorithms that a key's metadata shows, under its member name. */
+/** The list of algorithms that a key's metadata shows, under its member name. */
 export function specFacts(spec: KeySpec, usage: KeyUsage): Record<string, readonly string[]> {
   const algorithms: Partial<Record<KeyUsage, readonly string[]>> = specs[spec];
   return { [listName[usage]]: algorithms[usage] ?? [] };

@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from "node:crypto";
+import { defined } from "../util/defined.js";
 import { keyArn, partitionOf } from "./arn.js";
 import { disabled, invalidKeyUsage, invalidState, unsupported } from "./aws-error.js";
 import type { Grant } from "./grant.js";
@@ -23,7 +24,7 @@ export interface KmsKeyInit {
   tags?: Iterable<readonly [string, string]>;
 }
 
-/** One KMS key in one Region. */
+/** A KMS key in one Region. */
 export class KmsKey {
   readonly keyId: string;
   readonly region: string;
@@ -32,7 +33,7 @@ export class KmsKey {
   readonly spec: KeySpec;
   readonly usage: KeyUsage;
   readonly origin: KeyOrigin;
-  /** Absent for keys that this KMS only describes: asymmetric, HMAC, imported. */
+  /** Absent for keys that the in-memory KMS only describes: asymmetric, HMAC, imported. */
   readonly material: KeyMaterialHistory | undefined;
   readonly tags: Map<string, string>;
   readonly grants = new Map<string, Grant>();
@@ -59,12 +60,12 @@ export class KmsKey {
     this.enabled = this.origin === "AWS_KMS";
   }
 
-  /** For snapshots. The replicas of a key share their material, so the caller gives its copy. */
+  /** Copies the key for a snapshot. @param material - the copy of its material, which replicas share */
   copy(material: KeyMaterialHistory | undefined): KmsKey {
     const { keyId, region, accountId, createdAt, spec, usage, origin, description, policy, tags } = this;
     const { multiRegion } = this;
     const shared = { keyId, region, accountId, createdAt, spec, usage, origin, description, policy, tags };
-    const copy = new KmsKey({ ...shared, ...(multiRegion && { multiRegion }), ...(material && { material }) });
+    const copy = new KmsKey(defined({ ...shared, multiRegion, material }));
     copy.enabled = this.enabled;
     copy.deletion = this.deletion && { ...this.deletion };
     for (const [id, grant] of this.grants) copy.grants.set(id, grant);
@@ -89,7 +90,7 @@ export class KmsKey {
     return this.enabled ? "Enabled" : "Disabled";
   }
 
-  /** Throws unless the key's state lets an operation go on. */
+  /** @throws AwsError unless the key is in the state that an operation needs */
   requireState(needed: "enabled" | "not-pending-deletion"): void {
     if (this.deletion)
       throw invalidState(`${this.arn} is pending ${this.state === "PendingDeletion" ? "" : "replica "}deletion.`);
@@ -98,7 +99,7 @@ export class KmsKey {
     if (!this.enabled) throw disabled(this.arn);
   }
 
-  /** Throws unless the key is one for `operation`; gives the material of those that are. */
+  /** The key's material. @throws AwsError unless the key can encrypt and decrypt for `operation` */
   requireSymmetricEncryption(operation: string, algorithm = "SYMMETRIC_DEFAULT"): KeyMaterialHistory {
     if (this.usage !== "ENCRYPT_DECRYPT") {
       throw invalidKeyUsage(`${this.arn} key usage is ${this.usage} which is not valid for ${operation}.`);

@@ -7,7 +7,7 @@ export interface Operation {
   execute(call: KmsCall): object | undefined | Promise<object>;
 }
 
-/** Ties an operation's name, what it accepts and what it does together. */
+/** Defines an operation: its name, what it accepts, and what it does. */
 export function operation<const R extends InputRules>(
   name: string,
   rules: R,
@@ -21,13 +21,14 @@ export function operation<const R extends InputRules>(
   return { name, execute };
 }
 
-/** Grants act at once here, so nobody needs a token to use one; a wrong token is refused all the same. */
+/** Refuses wrong grant tokens. Valid ones change nothing: grants take effect at once here. */
 function requireGrantTokens(call: KmsCall, tokens: readonly string[] = []): void {
   if (!tokens.every((token) => call.state.grantOfToken(token, call.region)))
     throw new AwsError("InvalidGrantTokenException");
 }
 
-/** Members that many operations share. */
+/* Members that many operations share. */
+
 export const keyIdRule = { type: "string", required: true, min: 1, max: 2048 } as const;
 export const optionalKeyIdRule = { type: "string", min: 1, max: 2048 } as const;
 export const contextRule = { type: "string-map" } as const;

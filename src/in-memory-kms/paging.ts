@@ -1,25 +1,41 @@
+import { defined } from "../util/defined.js";
 import { AwsError } from "./aws-error.js";
 
-/** One page of a list: the items after `Marker`, at most `Limit`, and where to go on. */
+export interface PageRequest {
+  Limit?: number;
+  Marker?: string;
+}
+
+interface PageOptions<T> {
+  /** Id of an item. The items are sorted by it. */
+  id: (item: T) => string;
+  show: (item: T) => unknown;
+  /** Default 100. */
+  defaultLimit?: number;
+  /** Default 1,000. */
+  maxLimit?: number;
+}
+
+/** A page of a list: at most `Limit` items after `Marker`, and the marker of the next page. */
 export function page<T>(
   name: string,
   items: readonly T[],
-  request: { Limit?: number; Marker?: string },
-  item: { id: (item: T) => string; show: (item: T) => unknown; defaultLimit?: number; maxLimit?: number },
+  request: PageRequest,
+  { id, show, defaultLimit = 100, maxLimit = 1000 }: PageOptions<T>,
 ): Record<string, unknown> {
-  const start = request.Marker === undefined ? 0 : positionAfter(items, request.Marker, item.id);
-  // A larger limit than documented is in the service model's range: "it might return fewer".
-  const end = start + Math.min(request.Limit ?? item.defaultLimit ?? 100, item.maxLimit ?? 1000);
+  const start = request.Marker === undefined ? 0 : positionAfter(items, request.Marker, id);
+  // The service model allows larger limits than are documented: "it might return fewer".
+  const end = start + Math.min(request.Limit ?? defaultLimit, maxLimit);
   const last = items[end - 1];
   const truncated = last !== undefined && end < items.length;
   return {
-    [name]: items.slice(start, end).map(item.show),
-    ...(truncated && { NextMarker: Buffer.from(item.id(last)).toString("base64url") }),
+    [name]: items.slice(start, end).map(show),
+    ...defined({ NextMarker: truncated ? Buffer.from(id(last)).toString("base64url") : undefined }),
     Truncated: truncated,
   };
 }
 
-/** The items are ordered by id, so a marker still works when its item is gone. */
+/** Position of the first item after a marker, which works without the marker's own item too. */
 function positionAfter<T>(items: readonly T[], marker: string, id: (item: T) => string): number {
   const after = Buffer.from(marker, "base64url").toString();
   if (after === "" || Buffer.from(after).toString("base64url") !== marker)

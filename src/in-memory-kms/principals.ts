@@ -1,24 +1,28 @@
 import { randomBytes } from "node:crypto";
+import { defined } from "../util/defined.js";
 import { readPolicy } from "./policy/read-policy.js";
 
-/** Who may call. Every secret key is right: requests are told apart by their access key id alone. */
+/** A caller. Requests are told apart by access key id alone; every secret key is right. */
 export interface KmsPrincipal {
   readonly accessKeyId: string;
-  /** `arn:aws:iam::111122223333:user/name`, `…:role/name`, `arn:aws:sts::…:assumed-role/name/session` or `…:root`. */
+  /** Such as `arn:aws:iam::111122223333:user/name`, `…:role/name`, `…:root` or `arn:aws:sts::…:assumed-role/name/session`. */
   readonly arn: string;
   readonly accountId: string;
-  /** What IAM allows it, JSON text or object. A principal without one gets only what key policies give it directly. */
+  /** IAM policy, as JSON text. A principal without one has only the rights that key policies give it directly. */
   readonly identityPolicy?: string;
-  /** Condition keys that all its requests carry: `aws:PrincipalOrgID`, `kms:ViaService`, `aws:SourceIp` … */
+  /** Condition keys of all its requests, such as `aws:PrincipalOrgID`, `kms:ViaService` or `aws:SourceIp`. */
   readonly conditionKeys?: Readonly<Record<string, string | readonly string[]>>;
 }
 
+/** A caller to be added to an in-memory KMS. */
 export interface KmsPrincipalInit {
+  /** ARN of an IAM user, role or account, or of an STS session. */
   arn: string;
-  /** Made up unless given. */
+  /** Default: a new one. */
   accessKeyId?: string;
-  /** An IAM policy document; `"administrator"` (the default) allows everything that key policies leave to IAM. */
+  /** IAM policy, as JSON text or object. `"administrator"` (default) allows everything that key policies leave to IAM. */
   identityPolicy?: string | object;
+  /** Condition keys of all its requests, such as `aws:PrincipalOrgID`. */
   conditionKeys?: Readonly<Record<string, string | readonly string[]>>;
 }
 
@@ -27,7 +31,7 @@ const administratorPolicy = JSON.stringify({
   Statement: [{ Effect: "Allow", Action: "*", Resource: "*" }],
 });
 
-/** The account of callers that nobody introduced. */
+/** Account of unknown callers. */
 export const defaultAccountId = "000000000000";
 
 export class KmsPrincipals {
@@ -38,15 +42,15 @@ export class KmsPrincipals {
     if (accountId === undefined) throw new TypeError(`Not the ARN of an IAM principal: ${init.arn}`);
     const { identityPolicy = "administrator", accessKeyId = newAccessKeyId() } = init;
     const text = policyText(identityPolicy);
-    // A policy that cannot be read is the test's mistake, and shows here and not in the middle of a call.
+    // A malformed policy is the test's mistake, and shows here, not in a later call.
     readPolicy(text, "identity");
     const { arn, conditionKeys } = init;
-    const principal = { accessKeyId, arn, accountId, identityPolicy: text, ...(conditionKeys && { conditionKeys }) };
+    const principal = defined({ accessKeyId, arn, accountId, identityPolicy: text, conditionKeys });
     this.#known.set(accessKeyId, principal);
     return principal;
   }
 
-  /** Callers that nobody introduced administer the default account. */
+  /** The caller of an access key id. Unknown ones administer the default account. */
   find(accessKeyId: string): KmsPrincipal {
     return this.#known.get(accessKeyId) ?? administratorOf(defaultAccountId, accessKeyId);
   }

@@ -2,29 +2,36 @@ import type { DescribeKeyCommandOutput } from "@aws-sdk/client-kms";
 import { answeredBytes, answeredDescription, answeredKey, type AwsCall } from "../kms/aws/answers.js";
 import { kmsErrorFromAws } from "../kms/aws/failures.js";
 import { kmsError, KmsError } from "../kms/kms-error.js";
-import type { KmsCallOptions, KmsKeyDescription, KmsProvider } from "../kms/kms-provider.js";
+import type { KmsCallOptions, KmsProvider } from "../kms/kms-provider.js";
+import { defined } from "../util/defined.js";
 import { boundedCall } from "../util/abort.js";
 import type { InMemoryKms } from "./in-memory-kms.js";
 
+/** In ms. */
 const defaultDeadline = 5_000;
 
 /**
- * A KmsProvider on an in-memory KMS that needs no AWS SDK. Requests and answers are AWS's, and failures are told apart
- * as `AwsKmsProvider` does; there are no retries.
+ * A `KmsProvider` on an in-memory KMS, without the AWS SDK. Requests and answers are AWS's, and failures are classified as
+ * `AwsKmsProvider` does. It never retries.
  */
 export class InMemoryKmsProvider implements KmsProvider {
   readonly #kms: InMemoryKms;
   readonly #accessKeyId: string;
   readonly #deadline: number;
 
-  /** @param options - as which caller; an administrator of `000000000000` unless given. A call ends within `deadline` ms. */
+  /**
+   * @param options.accessKeyId - caller; default: an administrator of `000000000000`
+   * @param options.deadline - longest time that a call may take, in ms; default 5,000
+   */
   constructor(kms: InMemoryKms, options: { accessKeyId?: string; deadline?: number } = {}) {
     this.#kms = kms;
     this.#accessKeyId = options.accessKeyId ?? "AKIAINMEMORYKMSADMIN";
     this.#deadline = options.deadline ?? defaultDeadline;
   }
 
-  async describeKey({ keyId }: { keyId: string }, options?: KmsCallOptions): Promise<KmsKeyDescription> {
+  async describeKey(
+    ...[{ keyId }, options]: Parameters<KmsProvider["describeKey"]>
+  ): ReturnType<KmsProvider["describeKey"]> {
     const call = { operation: "DescribeKey", keyId };
     return answeredDescription(call, withDates(await this.#send(call, {}, options)));
   }
@@ -93,7 +100,7 @@ export class InMemoryKmsProvider implements KmsProvider {
     }
   }
 
-  /** Unsigned: the in-memory KMS tells callers apart by their access key id alone. */
+  /** An Authorization header without a valid signature, which the in-memory KMS does not check. */
   #authorization(region: string): string {
     const date = new Date().toISOString().slice(0, 10).replaceAll("-", "");
     return `AWS4-HMAC-SHA256 Credential=${this.#accessKeyId}/${date}/${region}/kms/aws4_request, SignedHeaders=host, Signature=${"0".repeat(64)}`;
@@ -107,7 +114,7 @@ const toBase64 = (bytes: Uint8Array) =>
 
 const keyOf = (call: AwsCall, answer: Answer) => answeredKey(call, answer["KeyId"] as string | undefined);
 
-/** Into memory of its own, so that the caller can wipe it. */
+/** Bytes of a field, in memory of their own, so that the caller can wipe them. */
 function bytesOf(call: AwsCall, answer: Answer, field: string): Uint8Array {
   const text = answer[field];
   return answeredBytes(call, field, typeof text === "string" ? new Uint8Array(Buffer.from(text, "base64")) : undefined);
@@ -116,6 +123,6 @@ function bytesOf(call: AwsCall, answer: Answer, field: string): Uint8Array {
 function withDates(answer: Answer): DescribeKeyCommandOutput {
   const metadata = answer["KeyMetadata"] as (Record<string, unknown> & { DeletionDate?: number }) | undefined;
   const { DeletionDate: seconds, ...rest } = metadata ?? {};
-  const KeyMetadata = { ...rest, ...(seconds !== undefined && { DeletionDate: new Date(seconds * 1000) }) };
+  const KeyMetadata = defined({ ...rest, DeletionDate: seconds === undefined ? undefined : new Date(seconds * 1000) });
   return { KeyMetadata, $metadata: {} } as DescribeKeyCommandOutput;
 }

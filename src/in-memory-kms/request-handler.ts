@@ -1,15 +1,16 @@
+import { defined } from "../util/defined.js";
 import type { KmsAnswer } from "./service.js";
 import type { KmsHttpRequest, KmsHttpResponse } from "./wire.js";
 
-/** As much of the SDK's options as matters here. */
+/** The SDK's options that the handler respects. */
 export interface KmsRequestHandlerOptions {
   abortSignal?:
     { readonly aborted: boolean; onabort?: unknown; addEventListener?: unknown; reason?: unknown } | undefined;
-  /** Milliseconds; 0 and absent mean none. */
+  /** In ms. Default, and for 0: none. */
   requestTimeout?: number | undefined;
 }
 
-/** What `new KMSClient({ requestHandler })` takes: the SDK's whole client stack, and no socket. */
+/** `requestHandler` for a `KMSClient`: runs the SDK's whole client stack, without a socket. */
 export class KmsRequestHandler {
   readonly metadata = { handlerProtocol: "http/1.1" };
   readonly #answer: (request: KmsHttpRequest) => Promise<KmsAnswer>;
@@ -42,7 +43,7 @@ export class KmsRequestHandler {
     return this.#config;
   }
 
-  /** Nothing to close: the in-memory KMS outlives its clients. */
+  /** Does nothing: the in-memory KMS outlives its clients. */
   destroy(): void {}
 
   async #respond(request: KmsHttpRequest): Promise<KmsHttpResponse> {
@@ -60,7 +61,7 @@ export class KmsRequestHandler {
   }
 }
 
-/** Rejects when the caller aborts or its timeout passes. */
+/** Rejects when the caller aborts, or after its timeout. */
 class Interruption {
   readonly interrupted: Promise<never>;
   #reject!: (reason: Error) => void;
@@ -90,13 +91,14 @@ class Interruption {
 const isEventTarget = (signal: object): signal is EventTarget =>
   "addEventListener" in signal && typeof signal.addEventListener === "function";
 
-/** The errors below look as those of the SDK's own handler do. */
+/* The errors below are like those of the SDK's own handler. */
+
 function networkError(code: string, message: string): Error {
   const name = ["ECONNRESET", "EPIPE", "ETIMEDOUT"].includes(code) ? "TimeoutError" : "Error";
   return Object.assign(new Error(message), {
     name,
     code,
-    ...(message.startsWith("connect") && { syscall: "connect" }),
+    ...defined({ syscall: message.startsWith("connect") ? "connect" : undefined }),
   });
 }
 

@@ -1,3 +1,4 @@
+import { defined } from "../util/defined.js";
 import { AwsError } from "./aws-error.js";
 import { KmsCall } from "./call.js";
 import type { FaultKind, FaultOutcome } from "./fault-kinds.js";
@@ -18,36 +19,31 @@ import {
   type KmsRequest,
 } from "./wire.js";
 
-/** What a door has to do with a request: pass an answer on, or act out a failure of the network. */
+/** What a transport does with a request: pass on a response, or simulate a failure of the network. */
 export type KmsAnswer =
   | { type: "response"; response: KmsHttpResponse }
   | { type: "network"; code: string; message: string }
-  /** An SDK without credentials does not get as far as sending; the response is for whoever did. */
+  /** An SDK without credentials sends no request. The response is for a client that did. */
   | { type: "no-credentials"; response: KmsHttpResponse }
   | { type: "hang" };
 
-const tolerableSkewMs = 300_000;
+/** In ms. */
+const tolerableSkew = 300_000;
 
-/** The one handler behind every door: reads a request, lets faults have their say, runs it and writes it down. */
+interface KmsServiceParts {
+  readonly state: KmsState;
+  readonly principals: KmsPrincipals;
+  readonly faults: KmsFaults;
+  readonly journal: KmsJournal;
+  readonly regions: readonly string[] | undefined;
+}
+
+/** Handles the requests of all transports: reads each, applies faults, executes it and records it in the journal. */
 export class KmsService {
-  readonly #state: KmsState;
-  readonly #principals: KmsPrincipals;
-  readonly #faults: KmsFaults;
-  readonly #journal: KmsJournal;
-  readonly #regions: readonly string[] | undefined;
+  readonly #parts: KmsServiceParts;
 
-  constructor(parts: {
-    state: KmsState;
-    principals: KmsPrincipals;
-    faults: KmsFaults;
-    journal: KmsJournal;
-    regions: readonly string[] | undefined;
-  }) {
-    this.#regions = parts.regions;
-    this.#state = parts.state;
-    this.#principals = parts.principals;
-    this.#faults = parts.faults;
-    this.#journal = parts.journal;
+  constructor(parts: KmsServiceParts) {
+    this.#parts = parts;
   }
 
   async answer(http: KmsHttpRequest): Promise<KmsAnswer> {
@@ -56,26 +52,27 @@ export class KmsService {
     try {
       const request = readRequest(http, requestId);
       this.#requireRegion(request.region);
-      call = new KmsCall(request, this.#principals.find(request.accessKeyId), this.#state);
+      call = new KmsCall(request, this.#parts.principals.find(request.accessKeyId), this.#parts.state);
     } catch (error) {
       return { type: "response", response: errorResponse(requestId, asAwsError(error)) };
     }
-    const { waitMs, kind, outcome } = this.#faults.decide(() => faultTarget(call));
+    const { waitMs, kind, outcome } = this.#parts.faults.decide(() => faultTarget(call));
     if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
     if (outcome?.type === "network" && outcome.afterwards) await this.#run(call);
-    const answer = (outcome && actOut(outcome, call)) ?? (await this.#run(call, outcome));
-    this.#journal.add(journalRecord(call, answer, kind));
+    const answer = (outcome && answerOf(outcome, call)) ?? (await this.#run(call, outcome));
+    this.#parts.journal.add(journalRecord(call, answer, kind));
     return answer.answer;
   }
 
   #requireRegion(region: string): void {
-    if (!this.#regions || this.#regions.includes(region)) return;
+    const { regions } = this.#parts;
+    if (!regions || regions.includes(region)) return;
     throw new AwsError("InvalidSignatureException", `Credential should be scoped to a valid region.`);
   }
 
   async #run(call: KmsCall, outcome?: FaultOutcome): Promise<Decided> {
     const { requestId, operation } = call.request;
-    // A skewed clock shows in `Date`, from which the SDKs learn by how much to correct theirs.
+    // SDKs correct their clocks by `Date`.
     const date = outcome?.type === "clock-skew" ? new Date(Date.now() + outcome.ms) : undefined;
     try {
       const known = operations.get(operation);
@@ -103,8 +100,8 @@ interface Decided {
 
 const decided = (answer: KmsAnswer, outcome: string): Decided => ({ answer, outcome });
 
-/** What a fault answers by itself; undefined if the call goes on. */
-function actOut(outcome: FaultOutcome, call: KmsCall): Decided | undefined {
+/** The answer of a fault. `undefined` if the call goes on. */
+function answerOf(outcome: FaultOutcome, call: KmsCall): Decided | undefined {
   switch (outcome.type) {
     case "network":
       return decided({ type: "network", code: outcome.code, message: outcome.message }, outcome.code);
@@ -132,16 +129,16 @@ function skewRefusal(call: KmsCall, ms: number): Decided | undefined {
   const signed = call.request.signedAt ?? "";
   const signedAt = Date.parse(signed.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, "$1-$2-$3T$4:$5:$6Z"));
   const serverTime = new Date(Date.now() + ms);
-  if (Math.abs(serverTime.getTime() - signedAt) <= tolerableSkewMs) return undefined;
+  if (Math.abs(serverTime.getTime() - signedAt) <= tolerableSkew) return undefined;
   const compact = (time: number) => new Date(time).toISOString().replace(/[-:]|\.\d+/g, "");
   const message =
     serverTime.getTime() > signedAt
-      ? `Signature expired: ${signed} is now earlier than ${compact(serverTime.getTime() - tolerableSkewMs)} (${compact(serverTime.getTime())} - 5 min.)`
-      : `Signature not yet current: ${signed} is still later than ${compact(serverTime.getTime() + tolerableSkewMs)} (${compact(serverTime.getTime())} + 5 min.)`;
+      ? `Signature expired: ${signed} is now earlier than ${compact(serverTime.getTime() - tolerableSkew)} (${compact(serverTime.getTime())} - 5 min.)`
+      : `Signature not yet current: ${signed} is still later than ${compact(serverTime.getTime() + tolerableSkew)} (${compact(serverTime.getTime())} + 5 min.)`;
   return refusal(call, new AwsError("InvalidSignatureException", message), serverTime);
 }
 
-/** A bug of the in-memory KMS shows as a bug, and not as an answer of the service. */
+/** Rethrows anything else: a bug of the in-memory KMS is no answer of the service. */
 function asAwsError(error: unknown): AwsError {
   if (error instanceof AwsError) return error;
   throw error;
@@ -161,19 +158,19 @@ function journalRecord(call: KmsCall, { answer, outcome }: Decided, fault: Fault
   const keyId = requestedKeyId(request.body);
   const keyArn = call.keyArn ?? call.guessKeyArn();
   const context = request.body["EncryptionContext"] ?? request.body["SourceEncryptionContext"];
-  return {
+  return defined({
     at: call.state.now,
     requestId: request.requestId,
     operation: request.operation,
     region: request.region,
     accessKeyId: request.accessKeyId,
     principal: caller.arn,
-    ...(keyId !== undefined && { keyId }),
-    ...(keyArn !== undefined && { keyArn }),
-    ...(typeof context === "object" &&
-      context !== null && { encryptionContext: { ...(context as Record<string, string>) } }),
+    keyId,
+    keyArn,
+    encryptionContext:
+      typeof context === "object" && context !== null ? { ...(context as Record<string, string>) } : undefined,
     outcome,
-    ...(answer.type === "response" && { statusCode: answer.response.statusCode }),
-    ...(fault !== undefined && { fault }),
-  };
+    statusCode: answer.type === "response" ? answer.response.statusCode : undefined,
+    fault,
+  });
 }

@@ -14,7 +14,14 @@ export interface Alias {
   updatedAt: number;
 }
 
-/** Keys and aliases at one moment. Holds key material, so it shows nothing. */
+/** Members that an item must have. */
+interface Filter {
+  accountId?: string;
+  region?: string;
+  keyId?: string;
+}
+
+/** Keys and aliases at one moment. Opaque, since it holds key material. */
 export class KmsSnapshot {
   readonly #keys: readonly KmsKey[];
   readonly #aliases: readonly Alias[];
@@ -25,7 +32,7 @@ export class KmsSnapshot {
     this.#aliases = [...aliases].map((alias) => ({ ...alias }));
   }
 
-  /** @internal Copies, so that a snapshot can be restored again and again. */
+  /** @internal Copies, so that a snapshot can be restored more than once. */
   contents(): { keys: KmsKey[]; aliases: Alias[] } {
     return { keys: copyKeys(this.#keys), aliases: this.#aliases.map((alias) => ({ ...alias })) };
   }
@@ -41,7 +48,7 @@ function copyKeys(keys: Iterable<KmsKey>): KmsKey[] {
   return [...keys].map((key) => key.copy(key.material && copyOf(key.material)));
 }
 
-/** All keys and aliases of all accounts and Regions. Deletions and rotations whose date has come happen on reading. */
+/** Keys and aliases of all accounts and Regions. Deletions and rotations that have come due happen on reading. */
 export class KmsState {
   readonly #clock: Clock;
   readonly #keys = new Map<string, KmsKey>();
@@ -79,14 +86,14 @@ export class KmsState {
     return key && this.#upToDate(key);
   }
 
-  /** In order of key id, as the service lists them; a filter with neither account nor Region gives all. */
-  keys(filter: { accountId?: string; region?: string } = {}): KmsKey[] {
+  /** Keys by id, as the service lists them. */
+  keys(filter: Filter = {}): KmsKey[] {
     return [...this.#keys.values()]
       .filter((key) => matches(key, filter) && this.#upToDate(key))
       .sort((a, b) => (a.keyId < b.keyId ? -1 : 1));
   }
 
-  /** The keys, one for each Region, that are the same multi-Region key; the key alone if it is none. */
+  /** All replicas of a multi-Region key, primary included. The key alone if it is none. */
   family(key: KmsKey): KmsKey[] {
     if (!key.multiRegion) return [key];
     return this.keys({ accountId: key.accountId }).filter((other) => other.keyId === key.keyId);
@@ -96,7 +103,7 @@ export class KmsState {
     return this.key(keyArn(region, key.accountId, key.keyId));
   }
 
-  /** The key of a Region that holds this material, with the material itself. */
+  /** The key in a Region that has this material, and the material. */
   keyOfMaterial(materialId: string, region: string): { key: KmsKey; material: KeyMaterial } | undefined {
     const owner = this.#materials.get(materialId);
     const key = owner && this.key(keyArn(region, owner.accountId, owner.keyId));
@@ -112,10 +119,10 @@ export class KmsState {
     return undefined;
   }
 
-  /** A key that was disabled over its rotation date rotates when it is enabled, once. */
+  /** Enables a key. If it was disabled over its rotation date, it rotates now, once. */
   enable(key: KmsKey): void {
     key.enabled = true;
-    if (key.multiRegion !== "REPLICA") key.material?.missOldDates(this.now);
+    if (key.multiRegion !== "REPLICA") key.material?.postponeMissedDate(this.now);
     this.#upToDate(key);
   }
 
@@ -137,7 +144,8 @@ export class KmsState {
     return alias && this.key(keyArn(alias.region, alias.accountId, alias.keyId));
   }
 
-  aliases(filter: { accountId?: string; region?: string; keyId?: string } = {}): Alias[] {
+  /** Aliases by name, as the service lists them. */
+  aliases(filter: Filter = {}): Alias[] {
     return [...this.#aliases.values()]
       .filter((alias) => matches(alias, filter))
       .sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -147,19 +155,19 @@ export class KmsState {
     this.#aliases.delete(arn);
   }
 
-  /** Brings a key to the present; undefined if its deletion date has passed. */
+  /** Makes what has come due happen to a key. Returns `undefined` if its deletion has. */
   #upToDate(key: KmsKey): KmsKey | undefined {
-    if (key.state === "PendingReplicaDeletion") this.#removeReplicasThatAreDue(key);
+    if (key.state === "PendingReplicaDeletion") this.#removeDueReplicas(key);
     if (key.deletion?.date !== undefined && key.deletion.date <= this.now) {
       this.#remove(key);
       return undefined;
     }
     if (this.#rotatesByItself(key))
-      for (const { id } of key.material?.rotateWhatIsDue(this.now) ?? []) this.#remember(id, key);
+      for (const { id } of key.material?.rotateIfDue(this.now) ?? []) this.#remember(id, key);
     return key;
   }
 
-  /** Not while the key, or the primary of a multi-Region key, is disabled or pending deletion. */
+  /** False while the key, or the primary of a multi-Region key, is disabled or pending deletion. */
   #rotatesByItself(key: KmsKey): boolean {
     if (!key.material?.automatic) return false;
     const primary = key.multiRegion === "REPLICA" ? this.#primaryOf(key) : key;
@@ -173,7 +181,7 @@ export class KmsState {
     );
   }
 
-  #removeReplicasThatAreDue(primary: KmsKey): void {
+  #removeDueReplicas(primary: KmsKey): void {
     for (const key of [...this.#keys.values()]) {
       if (key !== primary && key.keyId === primary.keyId && key.accountId === primary.accountId) this.#upToDate(key);
     }
@@ -186,11 +194,11 @@ export class KmsState {
   #remove(key: KmsKey): void {
     this.#keys.delete(key.arn);
     for (const alias of this.aliases(key)) this.#aliases.delete(alias.arn);
-    this.#startWaitingPrimary(key);
+    this.#startWaitingPeriod(key);
   }
 
-  /** A primary key's waiting period begins once its last replica is gone. */
-  #startWaitingPrimary(removed: KmsKey): void {
+  /** Starts the waiting period of a primary key whose last replica is gone. */
+  #startWaitingPeriod(removed: KmsKey): void {
     const [last, ...others] = this.family(removed);
     if (!last?.deletion || others.length > 0 || last.deletion.date !== undefined) return;
     const since = removed.deletion?.date ?? this.now;
@@ -198,10 +206,7 @@ export class KmsState {
   }
 }
 
-function matches(
-  item: { accountId: string; region: string; keyId: string },
-  filter: { accountId?: string; region?: string; keyId?: string },
-) {
+function matches(item: Required<Filter>, filter: Filter): boolean {
   return (
     (filter.accountId === undefined || filter.accountId === item.accountId) &&
     (filter.region === undefined || filter.region === item.region) &&

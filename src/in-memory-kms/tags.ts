@@ -3,7 +3,7 @@ import type { WireTag } from "./input.js";
 
 const maxTags = 50;
 
-/** The tags of a request, checked as the service does. */
+/** Tags of a request, checked as the service does. */
 export function tagEntries(
   tags: readonly WireTag[],
   existing: ReadonlyMap<string, string> = new Map(),
@@ -20,7 +20,7 @@ export function requireOwnTags(keys: readonly string[]): void {
     throw new AwsError("TagException", "Tags beginning with aws: are reserved");
 }
 
-/** Condition keys that show a request's tags to policies. */
+/** Condition keys of a request's tags. */
 export function requestTagKeys(
   tags: readonly (readonly [string, string])[],
 ): Record<string, string | readonly string[]> {

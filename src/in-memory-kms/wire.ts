@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
+import { defined } from "../util/defined.js";
 import { AwsError } from "./aws-error.js";
 
-/** An HTTP request as it comes through any of the doors. Header names in any case. */
+/** An HTTP request, independent of its transport. Header names are in any case. */
 export interface KmsHttpRequest {
   method: string;
   path?: string;
@@ -15,13 +16,13 @@ export interface KmsHttpResponse {
   body: Uint8Array;
 }
 
-/** What a request says of itself, read without trusting any of it. */
+/** What a request claims about itself. Nothing of it is trusted. */
 export interface KmsRequest {
   requestId: string;
   operation: string;
   region: string;
   accessKeyId: string;
-  /** The client's own time, as it signed it. */
+  /** The client's own time, as signed. */
   signedAt?: string;
   body: Record<string, unknown>;
 }
@@ -54,7 +55,7 @@ export function readRequest(request: KmsHttpRequest, requestId: string): KmsRequ
     operation: target.slice(targetPrefix.length),
     region,
     accessKeyId,
-    ...(signedAt !== undefined && { signedAt }),
+    ...defined({ signedAt }),
     body: readJsonObject(request.body),
   };
 }
@@ -85,13 +86,13 @@ export function successResponse(requestId: string, output: object | undefined, d
 }
 
 export function errorResponse(requestId: string, error: AwsError, date?: Date): KmsHttpResponse {
-  const body = { __type: error.name, ...(error.hasMessage && { message: error.message }) };
+  const body = defined({ __type: error.name, message: error.hasMessage ? error.message : undefined });
   return response(error.statusCode, requestId, JSON.stringify(body), date);
 }
 
 export const newRequestId = (): string => randomUUID();
 
-/** The SDKs compare `date` with their own clock and sign again if it is far away, so it is the real time. */
+/** SDKs compare `date` with their own clock and sign again if it is far off, so it is in real time. */
 function response(statusCode: number, requestId: string, text: string, date = new Date()): KmsHttpResponse {
   const body = new TextEncoder().encode(text);
   const headers = {
@@ -106,7 +107,7 @@ function response(statusCode: number, requestId: string, text: string, date = ne
   return { statusCode, headers, body };
 }
 
-/** A time on the wire: seconds since the epoch with milliseconds behind the point. */
+/** A time on the wire: seconds since the Unix epoch, with milliseconds as decimals. */
 export class WireTime {
   readonly #milliseconds: number;
   constructor(milliseconds: number) {
@@ -117,7 +118,7 @@ export class WireTime {
   }
 }
 
-/** Bytes on the wire: base64. (A Buffer's own `toJSON` has run by the time a replacer sees it.) */
+/** Replacer that encodes bytes as base64. A Buffer's `toJSON` has already run on `value`. */
 function replaceForWire(this: unknown, key: string, value: unknown): unknown {
   const original = (this as Record<string, unknown>)[key];
   if (!ArrayBuffer.isView(original)) return value;
