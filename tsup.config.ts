@@ -4,21 +4,36 @@ import { compileWorkerCode } from "./scripts/worker-code.js";
 const library = {
   index: "src/index.ts",
   aws: "src/aws.ts",
+  "key-policy": "src/key-policy/index.ts",
+  kms: "src/kms/index.ts",
+  stores: "src/stores/index.ts",
   "stores/file": "src/stores/file.ts",
   http: "src/http/index.ts",
   sources: "src/sources/index.ts",
   "sources/s3": "src/sources/s3.ts",
   testing: "src/testing/index.ts",
 };
+/** Not exported: with them each module below is a chunk of its own, and `index` only names what bundlers may leave out. */
+const seams = {
+  "internal/errors": "src/errors.ts",
+  "internal/administration": "src/key-store/administration.ts",
+  "internal/key-store": "src/key-store/registry.ts",
+};
 
 export default defineConfig({
-  entry: { ...library, cli: "src/cli/bin.ts" },
+  entry: { ...library, ...seams, cli: "src/cli/bin.ts" },
   format: ["esm", "cjs"],
   target: "node20",
-  define: { RECORDING_KEYSTORE_WORKER: JSON.stringify(compileWorkerCode()) },
+  define: {
+    RECORDING_KEYSTORE_WORKER: JSON.stringify(compileWorkerCode()),
+    // tweetnacl takes its random bytes from `self.crypto`, and otherwise calls `require`, which ES modules do not have.
+    self: "globalThis",
+  },
   dts: { entry: library },
+  noExternal: ["tweetnacl"],
+  keepNames: true,
   clean: true,
-  sourcemap: true,
+  sourcemap: false,
   splitting: true,
   shims: false,
   removeNodeProtocol: false,

@@ -11,6 +11,9 @@ export default defineConfig({
     alias: [
       { find: /^recording-keystore$/, replacement: source("index.ts") },
       { find: /^recording-keystore\/aws$/, replacement: source("aws.ts") },
+      { find: /^recording-keystore\/key-policy$/, replacement: source("key-policy/index.ts") },
+      { find: /^recording-keystore\/kms$/, replacement: source("kms/index.ts") },
+      { find: /^recording-keystore\/stores$/, replacement: source("stores/index.ts") },
       { find: /^recording-keystore\/stores\/file$/, replacement: source("stores/file.ts") },
       { find: /^recording-keystore\/http$/, replacement: source("http/index.ts") },
       { find: /^recording-keystore\/sources$/, replacement: source("sources/index.ts") },

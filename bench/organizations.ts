@@ -1,5 +1,5 @@
 /* Memory per organization in a process with many of them, by what the organization does. */
-import { RecordingKeyStores } from "../src/index.js";
+import { RecordingKeyStoreRegistry } from "../src/index.js";
 import { InMemoryKms, InMemoryKmsProvider, MemoryKeyPairStore } from "../src/testing/index.js";
 import { byScale, KiB } from "./shared/measure.js";
 import type { Row, Scale, Subject } from "./shared/subject.js";
@@ -30,7 +30,7 @@ async function run(scale: Scale): Promise<Row[]> {
     confirmTimeout: 10_000,
   };
   const ids = Array.from({ length: count }, (_, index) => `org-${index}`);
-  const setup = new RecordingKeyStores({ ...shared, keptKeyStores: 1 });
+  const setup = new RecordingKeyStoreRegistry({ ...shared, maxIdleKeyStores: 1 });
   for (const id of ids)
     await (
       await setup.for(id)
@@ -40,7 +40,7 @@ async function run(scale: Scale): Promise<Row[]> {
   const rows: Row[] = [];
   const each = async (
     what: string,
-    keyStores: RecordingKeyStores,
+    keyStores: RecordingKeyStoreRegistry,
     task: (id: string) => Promise<unknown>,
     before: number,
   ) => {
@@ -51,7 +51,7 @@ async function run(scale: Scale): Promise<Row[]> {
   };
   const recordingId = "recording-1";
   const before = await reachable();
-  const kept = new RecordingKeyStores(shared);
+  const kept = new RecordingKeyStoreRegistry(shared);
   await each("only asked for", kept, (id) => kept.for(id), before);
   await each(
     "has encrypted, idle",
@@ -61,7 +61,7 @@ async function run(scale: Scale): Promise<Row[]> {
   );
   await kept.close();
   const beforeLettingGo = await reachable();
-  const letGo = new RecordingKeyStores({ ...shared, keptKeyStores: 1, upkeepEvery: 10 });
+  const letGo = new RecordingKeyStoreRegistry({ ...shared, maxIdleKeyStores: 1, maintenanceInterval: 10 });
   await each(
     "has encrypted, let go: what was confirmed is remembered",
     letGo,
@@ -75,6 +75,6 @@ async function run(scale: Scale): Promise<Row[]> {
 export const organizations: Subject = {
   title: "Memory per organization",
   about:
-    "`RecordingKeyStores` with 10,000 organizations in one process, on a memory store whose records are not counted: what is reachable after garbage collection (heap and buffers), divided by their number.",
+    "`RecordingKeyStoreRegistry` with 10,000 organizations in one process, on a memory store whose records are not counted: what is reachable after garbage collection (heap and buffers), divided by their number.",
   run,
 };

@@ -58,6 +58,29 @@ function expect(condition, message) {
   if (!condition) throw new Error(message);
 }
 
+/** What the package may weigh, in kB. A bundle is minified, for Node, from an import of the names that are given. */
+const limits = {
+  tarball: 560,
+  installed: 2_200,
+  bundles: [
+    { entry: ".", names: ["InvalidInputError"], most: 4 },
+    { entry: ".", names: ["RecordingKeyStore"], most: 310 },
+    { entry: "./key-policy", names: ["recordingKeyPolicy"], most: 130 },
+    { entry: "./kms", names: ["kmsError", "kmsFailureKinds"], most: 12 },
+    { entry: "./stores", names: ["checkKeyPair"], most: 12 },
+    { entry: "./stores/file", names: ["FileKeyPairStore"], most: 40 },
+    { entry: "./http", names: ["sendRecording"], most: 20 },
+    { entry: "./sources", names: ["fileSource", "httpSource"], most: 40 },
+    { entry: "./testing", names: ["createTestKeyStore"], most: 480 },
+  ],
+};
+
+/** Prints a figure, and fails where it is over its limit. */
+function figure(what, kilobytes, most) {
+  console.log(`      ${what}: ${kilobytes.toFixed(1)} kB (at most ${most})`);
+  expect(kilobytes <= most, `${what} has ${kilobytes.toFixed(1)} kB, more than ${most}`);
+}
+
 function write(file, content) {
   mkdirSync(path.dirname(file), { recursive: true });
   writeFileSync(file, typeof content === "string" ? content : `${JSON.stringify(content, null, 2)}\n`);
@@ -97,24 +120,35 @@ const strictNode16 = {
   rootDir: ".",
 };
 
-/** Every TypeScript block of the README is a module that compiles strictly and runs, its AWS answered in memory under the README's policy. */
-function readmeSnippets() {
-  const folder = path.join(consumer, "readme");
-  const readme = readFileSync(path.join(root, "README.md"), "utf8");
-  const blocks = (language) =>
-    [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms"))].map(([, code]) => code);
-  const snippets = blocks("ts").map((code, index) => [`snippet-${index + 1}.mts`, code]);
-  write(path.join(folder, "policy-statements.json"), blocks("json").join());
+/**
+ * Every TypeScript block of README and guides is a module that compiles strictly and runs, its AWS answered in memory under
+ * the policy of the guide.
+ */
+function documentSnippets() {
+  const folder = path.join(consumer, "documents");
+  const guides = path.join(root, "docs", "guides");
+  const documents = [path.join(root, "README.md"), ...readdirSync(guides).map((name) => path.join(guides, name))];
+  const blocks = (file, language) =>
+    [...readFileSync(file, "utf8").matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms"))].map(
+      ([, code]) => code,
+    );
+  const snippets = documents.flatMap((file) =>
+    blocks(file, "ts").map((code, index) => [`${path.basename(file, ".md")}-${index + 1}.mts`, code]),
+  );
+  write(path.join(folder, "policy-statements.json"), blocks(path.join(guides, "key-policy.md"), "json").join());
   for (const [file, code] of snippets) write(path.join(folder, file), code);
   cpSync(path.join(root, "examples", "assets", "call.wav"), path.join(folder, "call.wav"));
-  gate(`README: ${snippets.length} snippets compile`, () => {
-    expect(snippets.length > 0, "no snippet found");
+  gate(`documents: ${snippets.length} snippets compile`, () => {
+    expect(
+      snippets.some(([file]) => file.startsWith("README")),
+      "no snippet of the README found",
+    );
     const project = path.join(folder, "tsconfig.json");
     write(project, { compilerOptions: { ...strictNode16, lib: ["ES2023"] }, include: ["*.mts"] });
     node(consumer, ["node_modules/typescript/bin/tsc", "-p", project]);
   });
   for (const [file] of snippets) {
-    gate(`README: ${file} runs`, () => {
+    gate(`documents: ${file} runs`, () => {
       const credentials = {
         AWS_ACCESS_KEY_ID: "AKIAIOSFODNN7EXAMPLE",
         AWS_SECRET_ACCESS_KEY: "example",
@@ -134,7 +168,7 @@ function runGates() {
   if (failed > 0) return;
 
   gate("npm pack: exactly what users need", () => {
-    const [{ filename, files }] = JSON.parse(
+    const [{ filename, files, size, unpackedSize }] = JSON.parse(
       npm(root, "pack", "--json", "--ignore-scripts", "--pack-destination", workspace),
     );
     tarball = path.join(workspace, filename);
@@ -153,10 +187,14 @@ function runGates() {
       (file) => !/^(dist|docs)\/|^(README|CHANGELOG|SECURITY)\.md$|^LICENSE$|^package\.json$/.test(file),
     );
     expect(stray.length === 0, `not meant to be published: ${stray.join(", ")}`);
+    const maps = paths.filter((file) => file.endsWith(".map"));
+    expect(maps.length === 0, `source maps: ${maps.join(", ")}`);
+    figure("tarball", size / 1_000, limits.tarball);
+    figure("installed, without dependencies", unpackedSize / 1_000, limits.installed);
   });
 
   gate("publint", () => tool(root, "publint/src/cli.js", tarball, "--strict"));
-  gate("arethetypeswrong", () => tool(root, "@arethetypeswrong/cli/dist/index.js", tarball, "--profile", "node16"));
+  gate("arethetypeswrong", () => tool(root, "@arethetypeswrong/cli/dist/index.js", tarball));
 
   // The first consumer has nothing but the tarball: no AWS SDK, no database client, no types of Node.
   write(path.join(consumer, "package.json"), { name: "consumer", private: true });
@@ -216,6 +254,41 @@ function runGates() {
     node(consumer, ["node_modules/jest/bin/jest.js", "--ci", "--rootDir", consumer, "jest"]),
   );
 
+  gate("bundles of single names stay small, and run as ES modules without a banner", () => {
+    for (const [index, { entry, names, most }] of limits.bundles.entries()) {
+      const source = path.join(consumer, `bundle-${index}.mjs`);
+      const outfile = path.join(consumer, `bundle-${index}.out.mjs`);
+      const list = names.join(", ");
+      write(source, `import { ${list} } from ${JSON.stringify(specifierOf(entry))};\nconsole.log([${list}].length);\n`);
+      const options = ["--bundle", "--minify", "--platform=node", "--format=esm", "--log-level=warning"];
+      run(consumer, path.join(consumer, "node_modules", ".bin", "esbuild"), [
+        source,
+        ...options,
+        `--outfile=${outfile}`,
+      ]);
+      node(consumer, [outfile]);
+      figure(`${list} from ${specifierOf(entry)}`, readFileSync(outfile).length / 1_000, most);
+    }
+  });
+
+  gate("an error prints its class, in CommonJS and in ES modules", () => {
+    const code = `throw new InvalidInputError("field", "rule")`;
+    for (const args of [
+      [
+        "-e",
+        `const { InvalidInputError } = require("${manifest.name}"); try { ${code} } catch (error) { console.log(error.constructor.name, error) }`,
+      ],
+      [
+        "--input-type=module",
+        "-e",
+        `import { InvalidInputError } from "${manifest.name}"; try { ${code} } catch (error) { console.log(error.constructor.name, error) }`,
+      ],
+    ]) {
+      const shown = node(consumer, args);
+      expect(shown.startsWith("InvalidInputError InvalidInputError: field: rule"), shown);
+    }
+  });
+
   for (const [format, source] of [
     ["esm", "use.mjs"],
     ["cjs", "use.cjs"],
@@ -257,7 +330,55 @@ function runGates() {
     }
   }
 
-  readmeSnippets();
+  documentSnippets();
+  classicProject();
+}
+
+/** A Nest 10 project with TypeScript 5, `module: commonjs`, `moduleResolution: node` and ts-jest, all by their defaults. */
+function classicProject() {
+  const folder = path.join(workspace, "classic");
+  cpSync(path.join(root, "test", "package", "classic"), folder, { recursive: true });
+  write(path.join(folder, "package.json"), {
+    name: "classic",
+    private: true,
+    jest: {
+      rootDir: ".",
+      testRegex: ".*\\.spec\\.ts$",
+      transform: { "^.+\\.(t|j)s$": "ts-jest" },
+      testEnvironment: "node",
+    },
+  });
+  write(path.join(folder, "tsconfig.json"), {
+    compilerOptions: {
+      module: "commonjs",
+      declaration: true,
+      removeComments: true,
+      emitDecoratorMetadata: true,
+      experimentalDecorators: true,
+      allowSyntheticDefaultImports: true,
+      target: "ES2021",
+      sourceMap: true,
+      outDir: "./dist",
+      baseUrl: "./",
+      incremental: true,
+      skipLibCheck: true,
+      strictNullChecks: false,
+      noImplicitAny: false,
+    },
+  });
+  const nest = ["common", "core", "testing"].map((name) => `@nestjs/${name}@10`);
+  const tools = ["typescript@5", "ts-jest@29", "jest@29", "@types/jest@29", "reflect-metadata", "rxjs@7"];
+  const peers = ["@aws-sdk/client-kms", "@aws-sdk/client-s3", "@types/node"].map(sameVersion);
+  gate("a Nest 10 project: npm install", () =>
+    npm(folder, "install", "--no-audit", "--no-fund", "--loglevel=error", tarball, ...nest, ...tools, ...peers),
+  );
+  gate("a Nest 10 project: tsc", () => node(folder, ["node_modules/typescript/bin/tsc", "-p", ".", "--noEmit"]));
+  gate("a Nest 10 project: strict, module commonjs, moduleResolution node", () => {
+    const options =
+      "--module commonjs --moduleResolution node --experimentalDecorators --target es2021 --strict --skipLibCheck";
+    node(folder, ["node_modules/typescript/bin/tsc", ...options.split(" "), "--noEmit", "recordings.service.ts"]);
+  });
+  gate("a Nest 10 project: ts-jest", () => node(folder, ["node_modules/jest/bin/jest.js", "--ci"]));
 }
 
 try {

@@ -1,6 +1,8 @@
 import { ownOptions } from "../util/check-input.js";
 import { InvalidInputError } from "../errors.js";
-import { ByteSource, type RecordingStream } from "../recording/stream-source.js";
+import type { Readable } from "node:stream";
+import type { OtherStream } from "../recording/bodies.js";
+import { ByteSource } from "../recording/stream-source.js";
 import {
   answerHead,
   failureHead,
@@ -14,7 +16,7 @@ export interface SeekableRecording {
   /** Length of the plaintext in bytes. */
   readonly size: number;
   /** The plaintext from byte `start` up to, and without, byte `end`. */
-  stream(range: { start: number; end: number; signal: AbortSignal }): RecordingStream;
+  stream(range: { start: number; end: number; signal: AbortSignal }): Readable | OtherStream;
 }
 
 export interface RecordingAnswer {
@@ -74,13 +76,13 @@ export async function answerRecordingRequest(
 }
 
 class RangeBody implements AnswerBody {
-  readonly #open: () => RecordingStream;
+  readonly #open: () => Readable | OtherStream;
   #source: ByteSource | undefined;
   #first: Uint8Array | undefined;
   /** Bytes still to come. */
   #rest: number;
 
-  constructor(open: () => RecordingStream, length: number) {
+  constructor(open: () => Readable | OtherStream, length: number) {
     this.#open = open;
     this.#rest = length;
   }

@@ -17,6 +17,7 @@ import {
   type DecryptedRecording,
   type EncryptedRecording,
   type RecordingInput,
+  type Streamed,
 } from "../recording/bodies.js";
 import type { OpenHeader } from "../recording/decryptor.js";
 import type { FillBytes } from "../recording/bytes.js";
@@ -27,7 +28,7 @@ import type { RandomAccessSource } from "../recording/random-access-source.js";
 import { yieldToEventLoop } from "../util/event-loop.js";
 import { readMetadata } from "../recording/read-metadata.js";
 import { SegmentReader, type OpenRequest } from "../recording/reader/segment-reader.js";
-import { salvageBody, type SalvagedRecording } from "../recording/salvage.js";
+import { salvageBody, type SalvageTotals } from "../recording/salvage.js";
 import { fillByThreads } from "../recording/threads/fill-bytes.js";
 import { encryptedSize, segmentOverhead } from "../format/segments.js";
 import type { check } from "./schemas.js";
@@ -52,11 +53,11 @@ export class RecordingCipher {
     this.#keys = keys;
   }
 
-  async encrypt<I extends RecordingInput>(
-    recording: I,
+  async encrypt(
+    recording: RecordingInput,
     options: CheckedEncrypt,
     signal: AbortSignal,
-  ): Promise<EncryptedRecording<I>> {
+  ): Promise<EncryptedRecording & Partial<Streamed>> {
     // A source may fail while the key is fetched; the engine reports that later, but Node wants a listener now.
     if (recording instanceof Readable) recording.on("error", () => undefined);
     await yieldToEventLoop();
@@ -91,14 +92,14 @@ export class RecordingCipher {
     }
   }
 
-  async decrypt<I extends RecordingInput>(
-    encrypted: I,
+  async decrypt(
+    encrypted: RecordingInput,
     options: CheckedDecryptRecording,
     signal: AbortSignal,
-  ): Promise<DecryptedRecording<I>> {
+  ): Promise<DecryptedRecording & Partial<Streamed>> {
     const { open, factsOf } = this.#opening(options, signal);
     const { header, ...body } = await decryptBody(encrypted, { open, signal, ...byThreads(encrypted, options) });
-    return { ...body, ...factsOf(header) } as unknown as DecryptedRecording<I>;
+    return { ...body, ...factsOf(header) };
   }
 
   decryptFile(file: FileRequest, options: CheckedDecrypt): Promise<DecryptedFile> {
@@ -106,14 +107,14 @@ export class RecordingCipher {
     return decryptFile(file, open, factsOf);
   }
 
-  async salvage<I extends RecordingInput>(
-    encrypted: I,
+  async salvage(
+    encrypted: RecordingInput,
     options: CheckedDecrypt,
     signal: AbortSignal,
-  ): Promise<SalvagedRecording<I>> {
+  ): Promise<DecryptedRecording & (SalvageTotals | Streamed<SalvageTotals>)> {
     const { open, factsOf } = this.#opening(options, signal);
     const { header, ...body } = await salvageBody(encrypted, { open, signal });
-    return { ...body, ...factsOf(header) } as unknown as SalvagedRecording<I>;
+    return { ...body, ...factsOf(header) };
   }
 
   async readMetadata(

@@ -33,7 +33,14 @@ import type { KeyStoreStatus } from "../key-pairs/operations/status.js";
 import type { StoreHeadReport } from "../key-pairs/operations/store-head.js";
 import { TestFailedError, type TestReport } from "../key-pairs/operations/configuration-test.js";
 import { OpenWork } from "./open-work.js";
-import type { DecryptedRecording, DecryptedStream, EncryptedRecording, EncryptedStream, OtherStream, RecordingInput } from "../recording/bodies.js";
+import type {
+  DecryptedRecording,
+  DecryptedStream,
+  EncryptedRecording,
+  EncryptedStream,
+  OtherStream,
+  RecordingInput,
+} from "../recording/bodies.js";
 import type { RandomAccessSource } from "../recording/random-access-source.js";
 import type { RecordingReader } from "../recording/reader/recording-reader.js";
 import type { SalvagedRecording, SalvagedStream } from "../recording/salvage.js";

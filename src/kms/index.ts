@@ -11,6 +11,7 @@ export {
   kmsFailureGroup,
   kmsFailureKinds,
   type KmsErrorFacts,
+  type KmsErrorInit,
   type KmsFailureGroup,
   type KmsFailureKind,
 } from "./kms-error.js";

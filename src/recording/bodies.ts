@@ -6,30 +6,22 @@ import type { StreamTotals } from "../format/segments.js";
 import { wipe } from "../util/secrets.js";
 import { decryptBytes, encryptBytes, type FillBytes } from "./bytes.js";
 import type { OpenHeader } from "./decryptor.js";
-import { type EncryptRequest } from "./encryptor.js";
-import { isStream, type ByteStream, type RecordingStream } from "./stream-source.js";
+import type { EncryptRequest } from "./encryptor.js";
+import { isStream, type ByteStream } from "./stream-source.js";
 import { encryptStream, openStream } from "./streams.js";
 
 /** A recording, encrypted or not: bytes, or a stream of them. */
-export type RecordingInput = Uint8Array | RecordingStream;
+export type RecordingInput = Uint8Array | Readable | OtherStream;
 
-/** Bytes give bytes, a Node `Readable` gives a `Readable`, every other stream a `ReadableStream`. */
-export type BodyOf<I extends RecordingInput> = I extends Uint8Array
-  ? Uint8Array
-  : I extends Readable
-    ? Readable
-    : ReadableStream<Uint8Array>;
+/** Any stream of bytes that is not a Node `Readable`. */
+export type OtherStream = ByteStream | AsyncIterable<Uint8Array>;
 
-/** What only streamed results have. */
-export type Streamed<I extends RecordingInput> = I extends Uint8Array
-  ? unknown
-  : {
-      /** Settles with the body: resolves at its end, rejects with its error. Never an unhandled rejection. */
-      readonly done: Promise<StreamTotals>;
-    };
+/** Bytes become bytes, a Node `Readable` becomes a `Readable`, and every other stream a `ReadableStream`. */
+export type RecordingBody = Uint8Array | Readable | ReadableStream<Uint8Array>;
 
-export type EncryptedRecording<I extends RecordingInput> = Streamed<I> & {
-  readonly body: BodyOf<I>;
+/** An encrypted recording, and what is known of the key that it was encrypted with. */
+export interface EncryptedRecording<Body extends RecordingBody = RecordingBody> {
+  readonly body: Body;
   readonly keyPairId: string;
   /** KMS or the store is in trouble, and this was encrypted with the last known key. It will open when KMS is back. */
   readonly usedLastKnownKey: boolean;
@@ -37,48 +29,82 @@ export type EncryptedRecording<I extends RecordingInput> = Streamed<I> & {
   readonly keyAtRisk: boolean;
   /** Whether KMS has vouched for the key on this host. */
   readonly confirmation: "confirmed" | "unconfirmed";
-};
+}
 
-export type DecryptedRecording<I extends RecordingInput> = Streamed<I> & {
-  readonly body: BodyOf<I>;
+/** A decrypted recording, and what its header says. */
+export interface DecryptedRecording<Body extends RecordingBody = RecordingBody> {
+  readonly body: Body;
   readonly keyPairId: string;
   readonly publicMetadata?: Metadata;
   /** What was encrypted with the recording. */
   readonly metadata?: Metadata;
   /** How far the key was vouched for when the recording was made. */
   readonly confirmation: "confirmed" | "unconfirmed";
-};
+}
 
-type Body<I extends RecordingInput> = Streamed<I> & { readonly body: BodyOf<I> };
+/** Beside a body that is a stream. */
+export interface Streamed<Totals = StreamTotals> {
+  /** Settles with the body: resolves at its end, rejects with its error. Never an unhandled rejection. */
+  readonly done: Promise<Totals>;
+}
+
+export interface EncryptedStream<Body extends Readable | ReadableStream<Uint8Array>>
+  extends EncryptedRecording<Body>, Streamed {}
+export interface DecryptedStream<Body extends Readable | ReadableStream<Uint8Array>>
+  extends DecryptedRecording<Body>, Streamed {}
+
+interface BodyOf<Body extends RecordingBody> {
+  readonly body: Body;
+}
+type EncryptBodyRequest = EncryptRequest & { signal?: AbortSignal; fill?: FillBytes };
+
+/** Of an input whose kind only the caller knows. */
+export type AnyBody = BodyOf<RecordingBody> & Partial<Streamed>;
 
 /**
  * Encrypts bytes at once (by `fill`, or else by the calling thread alone), or a stream as it is read. Chunks of a Node stream
  * must stay as they are, as in any pipeline; every other source may use its chunk again once it is asked for the next one.
  */
-export async function encryptBody<I extends RecordingInput>(
-  input: I,
-  request: EncryptRequest & { signal?: AbortSignal; fill?: FillBytes },
-): Promise<Body<I>> {
+export function encryptBody(input: Uint8Array, request: EncryptBodyRequest): Promise<BodyOf<Uint8Array>>;
+export function encryptBody(input: Readable, request: EncryptBodyRequest): Promise<BodyOf<Readable> & Streamed>;
+export function encryptBody(
+  input: OtherStream,
+  request: EncryptBodyRequest,
+): Promise<BodyOf<ReadableStream<Uint8Array>> & Streamed>;
+export function encryptBody(input: RecordingInput, request: EncryptBodyRequest): Promise<AnyBody>;
+export async function encryptBody(input: RecordingInput, request: EncryptBodyRequest): Promise<AnyBody> {
   try {
     request.signal?.throwIfAborted();
-    if (!isStream(input, "recording")) return { body: await encryptBytes(input, request) } as unknown as Body<I>;
-    return encryptStream(input, request) as unknown as Body<I>;
+    if (!isStream(input, "recording")) return { body: await encryptBytes(input, request) };
+    return encryptStream(input, request);
   } finally {
     wipe(request.dataKey, request.metadata); // FLOE has derived its own keys from it
   }
 }
 
-/** Decrypts bytes at once, or a stream as it is read. Resolves when the header has been opened and authenticated. */
-export async function decryptBody<I extends RecordingInput>(
-  input: I,
-  { open, signal, fill }: { open: OpenHeader; signal?: AbortSignal; fill?: FillBytes },
-): Promise<Body<I> & { readonly header: OpenedHeader }> {
-  if (!isStream(input, "encrypted")) {
-    const { header, body } = await decryptBytes(input, { open, signal, fill });
-    return { header, body } as unknown as Body<I> & { header: OpenedHeader };
-  }
-  const { decryptor, ...body } = await openStream(input, { open, signal, salvage: false }, (whole) => whole.totals());
-  return { ...body, header: decryptor.header } as unknown as Body<I> & { header: OpenedHeader };
+interface DecryptBodyRequest {
+  readonly open: OpenHeader;
+  readonly signal?: AbortSignal;
+  readonly fill?: FillBytes;
+}
+interface Opened {
+  readonly header: OpenedHeader;
 }
 
-export type { ByteStream, StreamTotals };
+/** Decrypts bytes at once, or a stream as it is read. Resolves when the header has been opened and authenticated. */
+export function decryptBody(input: Uint8Array, request: DecryptBodyRequest): Promise<BodyOf<Uint8Array> & Opened>;
+export function decryptBody(
+  input: Readable,
+  request: DecryptBodyRequest,
+): Promise<BodyOf<Readable> & Streamed & Opened>;
+export function decryptBody(
+  input: OtherStream,
+  request: DecryptBodyRequest,
+): Promise<BodyOf<ReadableStream<Uint8Array>> & Streamed & Opened>;
+export function decryptBody(input: RecordingInput, request: DecryptBodyRequest): Promise<AnyBody & Opened>;
+export async function decryptBody(input: RecordingInput, request: DecryptBodyRequest): Promise<AnyBody & Opened> {
+  const { open, signal, fill } = request;
+  if (!isStream(input, "encrypted")) return decryptBytes(input, { open, signal, fill });
+  const { decryptor, ...body } = await openStream(input, { open, signal, salvage: false }, (whole) => whole.totals());
+  return { ...body, header: decryptor.header };
+}

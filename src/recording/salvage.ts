@@ -1,5 +1,7 @@
+import type { Readable } from "node:stream";
+import type { ReadableStream } from "node:stream/web";
 import type { RecordingKeyStoreError } from "../errors.js";
-import type { BodyOf, DecryptedRecording, RecordingInput } from "./bodies.js";
+import type { DecryptedRecording, RecordingBody, RecordingInput, Streamed } from "./bodies.js";
 import { isStream } from "./stream-source.js";
 import { RecordingDecryptor, type OpenHeader } from "./decryptor.js";
 import type { OpenedHeader } from "../format/header.js";
@@ -18,22 +20,17 @@ export interface SalvageTotals extends StreamTotals {
   readonly damage?: RecordingKeyStoreError;
 }
 
-/** Of bytes the totals are known at once, of a stream when it has ended. */
-type Totals<I extends RecordingInput> = I extends Uint8Array
-  ? SalvageTotals
-  : {
-      /** Settles with the body. Never an unhandled rejection. */
-      readonly done: Promise<SalvageTotals>;
-    };
-
 /** An authentic beginning of a recording, in whole segments, and no claim about the rest. */
-export type SalvagedRecording<I extends RecordingInput> = Totals<I> &
-  Omit<DecryptedRecording<Uint8Array>, "body"> & { readonly body: BodyOf<I> };
+export interface SalvagedRecording extends DecryptedRecording<Uint8Array>, SalvageTotals {}
 
-export type SalvagedBody<I extends RecordingInput> = Totals<I> & {
-  readonly header: OpenedHeader;
-  readonly body: BodyOf<I>;
-};
+/** As {@link SalvagedRecording}, of a stream: how much was saved shows when it has ended. */
+export interface SalvagedStream<Body extends Readable | ReadableStream<Uint8Array>>
+  extends DecryptedRecording<Body>, Streamed<SalvageTotals> {}
+
+/** Of an input whose kind only the caller knows. */
+export type AnySalvaged = { readonly body: RecordingBody; readonly header: OpenedHeader } & (
+  SalvageTotals | Streamed<SalvageTotals>
+);
 
 /**
  * Decrypts what is left of a recording: ends, instead of failing, at the first segment that is missing, cut short or does
@@ -43,14 +40,11 @@ export type SalvagedBody<I extends RecordingInput> = Totals<I> & {
  * @throws RecordingKeyStoreError where the header or what else comes before the first segment is not whole, and whatever
  * `open` throws; failures of the source and of the keys are failures here too
  */
-export async function salvageBody<I extends RecordingInput>(
-  input: I,
-  { open, signal }: { open: OpenHeader; signal?: AbortSignal },
-): Promise<SalvagedBody<I>> {
+export async function salvageBody(input: RecordingInput, { open, signal }: SalvageRequest): Promise<AnySalvaged> {
   const request = { open, signal, salvage: true };
   if (isStream(input, "encrypted")) {
     const { decryptor, ...body } = await openStream(input, request, totalsOf);
-    return { header: decryptor.header, ...body } as unknown as SalvagedBody<I>;
+    return { header: decryptor.header, ...body };
   }
   const decryptor = await RecordingDecryptor.open(bytesReader(input), request);
   const segments: Buffer[] = [];
@@ -59,11 +53,12 @@ export async function salvageBody<I extends RecordingInput>(
   } finally {
     decryptor.destroy();
   }
-  return {
-    header: decryptor.header,
-    body: Buffer.concat(segments),
-    ...totalsOf(decryptor),
-  } as unknown as SalvagedBody<I>;
+  return { header: decryptor.header, body: Buffer.concat(segments), ...totalsOf(decryptor) };
+}
+
+interface SalvageRequest {
+  readonly open: OpenHeader;
+  readonly signal?: AbortSignal;
 }
 
 function totalsOf(decryptor: RecordingDecryptor): SalvageTotals {

@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import {
   RecordingKeyStore,
-  recordingKeyPolicy,
   type KeyPairStore,
   type RecordingKeyStoreOptions,
 } from "../../src/index.js";
@@ -14,6 +13,7 @@ import {
   type KmsSnapshot,
 } from "../../src/testing/index.js";
 import { overridden } from "../support/setup.js";
+import { recordingKeyPolicy } from "../../src/key-policy/index.js";
 
 export const organizationId = "org-1";
 export const otherOrganizationId = "org-2";

@@ -1,7 +1,7 @@
-import { checkKeyPolicy, keyPolicyFindingCodes, recordingKeyPolicy } from "../../src/index.js";
 import { InMemoryKms, InMemoryKmsProvider } from "../../src/testing/index.js";
 import { promise, type FuzzTarget } from "./fuzzer.js";
 import { mutateJson } from "./json-mutations.js";
+import { checkKeyPolicy, keyPolicyFindingCodes, recordingKeyPolicy } from "../../src/key-policy/index.js";
 
 const accountId = "111122223333";
 const serviceAccountId = "765628985471";

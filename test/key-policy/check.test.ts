@@ -1,16 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import {
-  checkKeyPolicy,
-  keyPolicyFindingCodes,
-  recordingKeyPolicy,
-  recordingKeyStatements,
-  type KeyPolicyCheckOptions,
-  type KeyPolicyFindingCode,
-} from "../../src/index.js";
 import { contextOf } from "../../src/key-policy/calls.js";
 import { wildcard } from "../../src/key-policy/language/wildcard.js";
 import { InMemoryKms } from "../../src/testing/index.js";
+import { checkKeyPolicy, keyPolicyFindingCodes, recordingKeyPolicy, recordingKeyStatements, type KeyPolicyCheckOptions, type KeyPolicyFindingCode } from "../../src/key-policy/index.js";
 
 const owner = "111122223333";
 const service = "444455556666";

@@ -2,16 +2,11 @@ import { KMSClient, PutKeyPolicyCommand } from "@aws-sdk/client-kms";
 import { describe, expect, test } from "vitest";
 import {
   RecordingKeyStore,
-  checkKeyPolicy,
-  recordingKeyPolicy,
-  recordingKeyStatements,
-  recordingRolePolicy,
-  type RecordingKeyGrant,
-  type RecordingKeyPolicyOptions,
   type RecordingKeyStoreOptions,
   type TestReport,
 } from "../../src/index.js";
 import { InMemoryKms, InMemoryKmsProvider, MemoryKeyPairStore, TestClock } from "../../src/testing/index.js";
+import { checkKeyPolicy, recordingKeyPolicy, recordingKeyStatements, recordingRolePolicy, type RecordingKeyGrant, type RecordingKeyPolicyOptions } from "../../src/key-policy/index.js";
 
 const owner = "111122223333";
 const service = "444455556666";

@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { RecordingKeyStore, recordingKeyPolicy, type RecordingKeyStoreOptions } from "../../src/index.js";
+import { RecordingKeyStore, type RecordingKeyStoreOptions } from "../../src/index.js";
 import {
   createTestKeyStore,
   InMemoryKmsProvider,
   MemoryKeyPairStore,
   MemoryLastConfirmedStore,
 } from "../../src/testing/index.js";
+import { recordingKeyPolicy } from "../../src/key-policy/index.js";
 
 const audio = randomBytes(1_000);
 const recording = { recordingId: "r" };

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import type { KeyPairInfo, KeyPairStore, StoredHead } from "../../src/index.js";
+import type { KeyPairInfo, KeyPairStore } from "../../src/index.js";
 import { decodeDocument, encodeDocument } from "../../src/key-pairs/documents.js";
 import { configured, organizationId, overridden, setup } from "../support/setup.js";
+import type { StoredHead } from "../../src/stores/index.js";
 
 const audio = randomBytes(1_000);
 const stored = async (store: KeyPairStore) =>

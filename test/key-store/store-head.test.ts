@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import type { KeyPairStore, RecordingKeyStore, StoreHeadReport, StoredHead } from "../../src/index.js";
+import type { KeyPairStore, RecordingKeyStore, StoreHeadReport } from "../../src/index.js";
 import { MemoryLastConfirmedStore } from "../../src/testing/index.js";
 import { bornWith, documentOf, foreignPublicKey, forging, plantForgedHead, swingHead } from "../support/forgery.js";
 import { configured, kmsKeyAliasArn, organizationId, overridden } from "../support/setup.js";
+import type { StoredHead } from "../../src/stores/index.js";
 
 const audio = randomBytes(1_000);
 const recording = { recordingId: "r" };

@@ -1,10 +1,4 @@
-import {
-  kmsError,
-  RecordingKeyStore,
-  RecordingKeyStoreError,
-  type KeyPairStore,
-  type KmsProvider,
-} from "../../src/index.js";
+import { RecordingKeyStore, RecordingKeyStoreError, type KeyPairStore, type KmsProvider } from "../../src/index.js";
 import { encodeDocument } from "../../src/key-pairs/documents.js";
 import { encodeStatus, FleetSecret } from "../../src/key-pairs/active/fleet-word.js";
 import type { ClaimedKeyPair } from "../../src/key-pairs/key-pair.js";
@@ -22,6 +16,7 @@ import type { StoredHead } from "../../src/stores/key-pair-store.js";
 import { overridden } from "../support/setup.js";
 import { refusalOf, sequences, type PairName, type VerdictCase } from "./verdict-cases.js";
 import { statusOf } from "../../src/key-pairs/active/fleet-status.js";
+import { kmsError } from "../../src/kms/index.js";
 
 const organizationId = "org-1";
 const homeRegion = "eu-west-1";

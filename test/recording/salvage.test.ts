@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import { ReadableStream } from "node:stream/web";
 import { describe, expect, it } from "vitest";
 import { RecordingKeyStoreError } from "../../src/errors.js";
-import { salvageBody, type SalvageTotals } from "../../src/recording/salvage.js";
+import { salvageBody } from "../../src/recording/salvage.js";
 import { capacity, chunks, collect, encrypt, encryptWithMetadata, header, lease, segmentLength } from "./support.js";
 
 const plaintext = randomBytes(3 * capacity + 500);
@@ -48,9 +48,9 @@ describe("salvage", () => {
       Readable.from([bytes]),
     ]) {
       const state = { released: 0, renewed: 0, valid: true };
-      const salvaged = await salvageBody(input as Readable, { open: async () => lease(state) });
+      const salvaged = await salvageBody(input, { open: async () => lease(state) });
       expect((await collect(salvaged.body)).equals(plaintext.subarray(0, size))).toBe(true);
-      const totals = input === bytes ? (salvaged as unknown as SalvageTotals) : await salvaged.done;
+      const totals = "done" in salvaged ? await salvaged.done : salvaged;
       expect(totals).toMatchObject({ plaintextSize: size, complete: damage === undefined });
       expect(totals.damage?.code).toBe(damage);
       expect("metadata" in salvaged.header).toBe(bytes.includes(whole.section));
@@ -95,8 +95,8 @@ describe("salvage", () => {
       yield encrypted.subarray(0, start + segmentLength + 1);
       throw new Error("disk gone");
     };
-    const { body, done } = await salvageBody(failing(), { open: async () => lease() });
-    await expect(collect(body)).rejects.toThrow("disk gone");
-    await expect(done).rejects.toThrow("disk gone");
+    const salvaged = await salvageBody(failing(), { open: async () => lease() });
+    await expect(collect(salvaged.body)).rejects.toThrow("disk gone");
+    await expect("done" in salvaged && salvaged.done).rejects.toThrow("disk gone");
   });
 });

@@ -111,7 +111,7 @@ describe("streams", () => {
     };
     for (const source of [Readable.from(failing()), failing()]) {
       const { body, done } = await encryptBody(source, request());
-      await expect(collect(body as Readable)).rejects.toMatchObject({ message: "disk gone" });
+      await expect(collect(body)).rejects.toMatchObject({ message: "disk gone" });
       await expect(done).rejects.toMatchObject({ message: "disk gone" });
     }
     await sleep(5);

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { KeyPairStore, StoredKeyPair } from "../../src/index.js";
+import type { KeyPairStore } from "../../src/index.js";
 import {
   birthRecordDigest,
   decodeBirthRecord,
@@ -9,6 +9,7 @@ import {
 import { decodeDocument, encodeDocument, type KeyPairDocument } from "../../src/key-pairs/documents.js";
 import { importUnwrappingKey } from "../../src/format/data-key-wrapping.js";
 import { organizationId, overridden } from "./setup.js";
+import type { StoredKeyPair } from "../../src/stores/index.js";
 
 /** What somebody makes of a pair's record, who may write to the store and has no right in KMS. */
 export type Forgery = (genuine: KeyPairDocument) => Partial<KeyPairDocument>;

@@ -7,13 +7,14 @@ import type { InputFile } from "./input-file.js";
 import { decryptionLayout, encryptionLayout, type StreamTotals } from "../../format/segments.js";
 import { ByteReader } from "../byte-reader.js";
 
-interface Threaded {
-  /** How many threads took part; 1 when the calling one did it all. */
+/** Sizes of both files, and who worked on them. */
+export interface FileTotals extends StreamTotals {
+  /** Number of threads that took part: 1 where the calling thread did it all. */
   readonly threads: number;
 }
 
-export type EncryptedFile = Omit<EncryptedRecording<Uint8Array>, "body"> & StreamTotals & Threaded;
-export type DecryptedFile = Omit<DecryptedRecording<Uint8Array>, "body"> & StreamTotals & Threaded;
+export interface EncryptedFile extends Omit<EncryptedRecording, "body">, FileTotals {}
+export interface DecryptedFile extends Omit<DecryptedRecording, "body">, FileTotals {}
 
 /** Read at a time while the header is looked for, bytes. */
 const firstChunk = 16_384;
@@ -21,7 +22,7 @@ const firstChunk = 16_384;
 export async function encryptFile<T>(
   request: FileRequest,
   seal: () => Promise<{ seal: EncryptRequest; facts: T }>,
-): Promise<T & StreamTotals & Threaded> {
+): Promise<T & FileTotals> {
   const { inputSize, outputSize, ...rest } = await workOnFile(request, false, async ({ size }) => {
     const { seal: sealed, facts } = await seal();
     const encryptor = new RecordingEncryptor(sealed);
@@ -34,14 +35,14 @@ export async function encryptFile<T>(
       facts,
     };
   });
-  return { ...(rest as T & Threaded), plaintextSize: inputSize, encryptedSize: outputSize };
+  return { ...(rest as T & Pick<FileTotals, "threads">), plaintextSize: inputSize, encryptedSize: outputSize };
 }
 
 export async function decryptFile<T>(
   request: FileRequest,
   open: OpenHeader,
   factsOf: (header: RecordingHeader) => T,
-): Promise<T & StreamTotals & Threaded> {
+): Promise<T & FileTotals> {
   const { signal } = request;
   const { inputSize, outputSize, ...rest } = await workOnFile(request, true, async (input) => {
     const decryptor = await RecordingDecryptor.open(readerOf(input), { open, signal, salvage: false });
@@ -54,7 +55,7 @@ export async function decryptFile<T>(
       facts: factsOf(decryptor.header),
     };
   });
-  return { ...(rest as T & Threaded), plaintextSize: outputSize, encryptedSize: inputSize };
+  return { ...(rest as T & Pick<FileTotals, "threads">), plaintextSize: outputSize, encryptedSize: inputSize };
 }
 
 /** The file's beginning, chunk by chunk. */

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { kmsError, type KmsProvider } from "../../../src/index.js";
+import { type KmsProvider } from "../../../src/index.js";
 import { KmsCallLimit } from "../../../src/kms/call-limit.js";
 import { homeRegion, ids, world } from "./world.js";
+import { kmsError } from "../../../src/kms/index.js";
 
 const keyArn = `arn:aws:kms:${homeRegion}:000000000000:key/11111111-1111-1111-1111-111111111111`;
 const answered = {

@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, it } from "vitest";
-import type { KeyPairStore, StoredHead } from "../../../src/index.js";
+import type { KeyPairStore } from "../../../src/index.js";
 import { MemoryLastConfirmedStore } from "../../../src/testing/index.js";
 import { plantForgedHead } from "../../support/forgery.js";
 import { kmsKeyAliasArn, organizationId, setup } from "../../support/setup.js";
+import type { StoredHead } from "../../../src/stores/index.js";
 
 const recordings = 10_000;
 const minute = 60_000;
