@@ -4,7 +4,7 @@ export { faultKinds, type FaultKind } from "./fault-kinds.js";
 export type { Fault, KmsFaults } from "./faults.js";
 export type { KmsEndpoint } from "./http-endpoint.js";
 export { InMemoryKms, type InMemoryKmsOptions, type KmsClientConfig } from "./in-memory-kms.js";
-export type { CallFilter, KmsCallRecord, KmsJournal } from "./journal.js";
+export type { KmsCallRecord, KmsJournal } from "./journal.js";
 export type { KmsPrincipal, KmsPrincipalInit } from "./principals.js";
 export type { KmsRequestHandler, KmsRequestHandlerOptions } from "./request-handler.js";
 export type { KmsAnswer } from "./service.js";

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { AwsError, invalidArn, unsupported, validation } from "../aws-error.js";
+import { defined } from "../../util/defined.js";
+import { AwsError, invalidArn, validation } from "../aws-error.js";
 import type { KmsCall } from "../call.js";
 import { grantOperations, type Grant } from "../grant.js";
-import type { WireGrantConstraints } from "../input.js";
 import type { KmsKey } from "../key.js";
 import {
   dryRunRule,
@@ -14,9 +14,10 @@ import {
   operation,
   optionalKeyIdRule,
 } from "../operation.js";
-import { page } from "../paging.js";
+import { page, type PageRequest } from "../paging.js";
 import { isPrincipal } from "../../key-policy/language/principal-match.js";
 import { WireTime } from "../wire.js";
+import { constraintType, contextConditionKeys, readConstraints } from "./grant-constraints.js";
 
 const principalRule = { type: "string", min: 1, max: 256, pattern: String.raw`^[\w+=,.@:/-]+$` } as const;
 const grantIdRule = { type: "string", min: 1, max: 128 } as const;
@@ -44,7 +45,7 @@ export const grantKeyOperations = [
       const key = call.key(input.KeyId, {
         crossAccount: true,
         state: "enabled",
-        newGrant: { operations: input.Operations, ...(constraints && { constraints }) },
+        newGrant: defined({ operations: input.Operations, constraints }),
         conditionKeys: {
           "kms:GrantOperations": input.Operations,
           "kms:GranteePrincipal": input.GranteePrincipal,
@@ -97,7 +98,7 @@ export const grantKeyOperations = [
     (call, input) => {
       requireIamArn(input.RetiringPrincipal);
       call.allow("kms:ListRetirableGrants");
-      // Other accounts' keys count, other accounts' principals don't.
+      // Grants on other accounts' keys count, but not those of other accounts' principals.
       const own = input.RetiringPrincipal.split(":")[4] === call.accountId;
       const grants = call.state
         .keys({ region: call.region })
@@ -139,15 +140,15 @@ export const grantKeyOperations = [
   ),
 ];
 
-type GrantInput = {
+interface GrantInput {
   GranteePrincipal: string;
   RetiringPrincipal?: string;
   Operations: Grant["operations"];
   Name?: string;
   constraints: Grant["constraints"] | undefined;
-};
+}
 
-/** A grant with a name is made once: the same request again gives the same grant, with a new token. */
+/** A named grant is created once. The same request again returns the same grant, with a new token. */
 function sameGrant(key: KmsKey, input: GrantInput): Grant | undefined {
   if (input.Name === undefined) return undefined;
   const wanted = JSON.stringify(grantFacts(input));
@@ -167,62 +168,16 @@ const grantFacts = (input: GrantInput) => ({
 });
 
 function newGrant(call: KmsCall, input: GrantInput): Grant {
-  const { name, retiringPrincipal, constraints, ...facts } = grantFacts(input);
   return {
     id: randomBytes(32).toString("hex"),
     tokens: [newToken()],
     createdAt: call.state.now,
     issuingAccount: `arn:aws:iam::${call.accountId}:root`,
-    ...facts,
-    ...(name !== undefined && { name }),
-    ...(retiringPrincipal !== undefined && { retiringPrincipal }),
-    ...(constraints && { constraints }),
+    ...defined(grantFacts(input)),
   };
 }
 
 const newToken = (): string => randomBytes(96).toString("base64url");
-
-function readConstraints(wire: WireGrantConstraints | undefined): Grant["constraints"] {
-  const { EncryptionContextSubset: subset, EncryptionContextEquals: equals, SourceArn } = wire ?? {};
-  if (SourceArn !== undefined) throw unsupported("The in-memory KMS does not model SourceArn.");
-  if (subset && equals)
-    throw validation("Only one of EncryptionContextSubset and EncryptionContextEquals can be specified.");
-  if (!subset && !equals) return undefined;
-  for (const pairs of [subset, equals]) requireConstraintSize(Object.entries(pairs ?? {}));
-  return { ...(subset && { subset }), ...(equals && { equals }) };
-}
-
-const maxConstraintPairs = 8;
-const maxConstraintValue = 384;
-
-/** The limits are documented, the texts are not. */
-function requireConstraintSize(pairs: readonly [string, string][]): void {
-  if (pairs.length > maxConstraintPairs) {
-    throw new AwsError(
-      "LimitExceededException",
-      `A grant constraint can have at most ${maxConstraintPairs} encryption context pairs.`,
-    );
-  }
-  if (pairs.some(([, value]) => value.length > maxConstraintValue)) {
-    throw new AwsError(
-      "LimitExceededException",
-      `An encryption context value of a grant constraint can have at most ${maxConstraintValue} characters.`,
-    );
-  }
-}
-
-function constraintType(wire: WireGrantConstraints | undefined): string | undefined {
-  if (wire?.EncryptionContextSubset) return "EncryptionContextSubset";
-  return wire?.EncryptionContextEquals && "EncryptionContextEquals";
-}
-
-/** CreateGrant shows its constraint to conditions as an encryption context. */
-function contextConditionKeys(constraints: Grant["constraints"]): Record<string, string | readonly string[]> {
-  const pairs = Object.entries(constraints?.subset ?? constraints?.equals ?? {});
-  if (pairs.length === 0) return {};
-  const byKey = Object.fromEntries(pairs.map(([name, value]) => [`kms:EncryptionContext:${name}`, value]));
-  return { ...byKey, "kms:EncryptionContextKeys": pairs.map(([name]) => name) };
-}
 
 const forOtherKeyTypes = [
   "Sign",
@@ -254,20 +209,25 @@ function requireGrant(key: KmsKey, id: string): Grant {
   return grant;
 }
 
-function grantById(call: KmsCall, input: { KeyId?: string; GrantId?: string }): { key: KmsKey; grant: Grant } {
+interface GrantOnKey {
+  key: KmsKey;
+  grant: Grant;
+}
+
+function grantById(call: KmsCall, input: { KeyId?: string; GrantId?: string }): GrantOnKey {
   if (input.KeyId === undefined || input.GrantId === undefined)
     throw validation("Either GrantToken, or KeyId and GrantId, must be specified.");
   const key = call.find(input.KeyId);
   return { key, grant: requireGrant(key, input.GrantId) };
 }
 
-function grantByToken(call: KmsCall, token: string): { key: KmsKey; grant: Grant } {
+function grantByToken(call: KmsCall, token: string): GrantOnKey {
   const found = call.state.grantOfToken(token, call.region);
   if (!found) throw new AwsError("InvalidGrantTokenException");
   return found;
 }
 
-/** The key's account, the retiring principal, and a grantee whose grant says so. */
+/** True for the key's account, the retiring principal, and a grantee whose grant allows it. */
 function mayRetire(call: KmsCall, key: KmsKey, grant: Grant): boolean {
   const { caller } = call;
   return (
@@ -277,7 +237,7 @@ function mayRetire(call: KmsCall, key: KmsKey, grant: Grant): boolean {
   );
 }
 
-function grantPage(grants: { key: KmsKey; grant: Grant }[], input: { Limit?: number; Marker?: string }) {
+function grantPage(grants: GrantOnKey[], input: PageRequest) {
   grants.sort((a, b) => (a.grant.id < b.grant.id ? -1 : 1));
   return page("Grants", grants, input, {
     id: ({ grant }) => grant.id,
@@ -289,20 +249,15 @@ function grantPage(grants: { key: KmsKey; grant: Grant }[], input: { Limit?: num
 
 function grantEntry(key: KmsKey, grant: Grant): object {
   const { subset, equals } = grant.constraints ?? {};
-  return {
+  return defined({
     KeyId: key.arn,
     GrantId: grant.id,
     Name: grant.name ?? "",
     CreationDate: new WireTime(grant.createdAt),
     GranteePrincipal: grant.granteePrincipal,
-    ...(grant.retiringPrincipal !== undefined && { RetiringPrincipal: grant.retiringPrincipal }),
+    RetiringPrincipal: grant.retiringPrincipal,
     IssuingAccount: grant.issuingAccount,
     Operations: grant.operations,
-    ...(grant.constraints && {
-      Constraints: {
-        ...(subset && { EncryptionContextSubset: subset }),
-        ...(equals && { EncryptionContextEquals: equals }),
-      },
-    }),
-  };
+    Constraints: grant.constraints && defined({ EncryptionContextSubset: subset, EncryptionContextEquals: equals }),
+  });
 }
