@@ -1,3 +1,4 @@
+import { defined } from "../../util/defined.js";
 import { aliasArn } from "../arn.js";
 import { AwsError, notFound, validation } from "../aws-error.js";
 import type { KmsCall } from "../call.js";
@@ -49,7 +50,7 @@ export const aliasOperations = [
     call.allow("kms:ListAliases");
     const { accountId, region } = call;
     const key = input.KeyId === undefined ? undefined : call.find(input.KeyId);
-    const aliases = call.state.aliases({ accountId, region, ...(key && { keyId: key.keyId }) });
+    const aliases = call.state.aliases({ accountId, region, ...defined({ keyId: key?.keyId }) });
     return page("Aliases", aliases, input, {
       id: (alias) => alias.name,
       show: (alias) => ({
@@ -67,7 +68,7 @@ export const aliasOperations = [
 
 const maxAliasesPerKey = 50;
 
-/** The key that an alias shall name: no alias itself, and with room for one more. */
+/** Target of an alias. Must be named by its key id or key ARN, and have room for one more alias. */
 function targetKey(call: KmsCall, keyId: string, alias?: Alias): KmsKey {
   if (/^(?:arn:[^/]*:)?alias\//.test(keyId)) throw validation("Aliases must refer to keys. Not aliases");
   const key = call.key(keyId, { state: "not-pending-deletion" });
@@ -86,7 +87,7 @@ function kindOf({ spec }: KmsKey): "symmetric" | "HMAC" | "asymmetric" {
   return spec.startsWith("HMAC_") ? "HMAC" : "asymmetric";
 }
 
-/** Both the alias and the key that it names must allow the change. */
+/** An alias that the caller may change, which both the alias and its key must allow. */
 function existingAlias(call: KmsCall, name: string): { alias: Alias; key: KmsKey | undefined } {
   const arn = ownAliasArn(call, name);
   call.allow(`kms:${call.operation}`, arn);

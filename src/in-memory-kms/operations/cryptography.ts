@@ -124,7 +124,7 @@ export const cryptographicOperations = [
 
 interface DecryptRequest {
   use: KeyUse;
-  /** Absent if a dry run ignores it. */
+  /** `undefined` for a dry run that ignores it. */
   blob: Uint8Array | undefined;
   keyId: string | undefined;
   encryptionContext: EncryptionContext;
@@ -142,7 +142,7 @@ function decrypt(call: KmsCall, { use, blob, keyId, encryptionContext, algorithm
   named?.requireSymmetricEncryption(call.operation, algorithm);
   if (!blob) {
     if (!named) throw validation("A dry run that ignores the ciphertext must name a key.");
-    // Nobody sees it: the dry run ends before.
+    // The dry run ends before anybody sees it.
     return { key: named, plaintext: Buffer.alloc(0), materialId: "" };
   }
   const sealedBy = call.state.keyOfMaterial(materialIdOf(blob), call.region);
@@ -168,10 +168,15 @@ function ciphertextOf({ CiphertextBlob, DryRun, DryRunModifiers }: CiphertextInp
   return CiphertextBlob;
 }
 
-/** What `kms:ReEncryptOnSameKey` asks, before either key is looked at more closely. */
+interface ReEncryptKeys {
+  SourceKeyId?: string;
+  DestinationKeyId: string;
+}
+
+/** Value of `kms:ReEncryptOnSameKey`, found without checking either key. */
 function onSameKey(
   call: KmsCall,
-  { SourceKeyId, DestinationKeyId }: { SourceKeyId?: string; DestinationKeyId: string },
+  { SourceKeyId, DestinationKeyId }: ReEncryptKeys,
   blob: Uint8Array | undefined,
 ): string {
   const ofBlob = () => blob && call.state.keyOfMaterial(materialIdOf(blob), call.region)?.key;

@@ -23,7 +23,7 @@ const all = [
 
 export const operations: ReadonlyMap<string, Operation> = new Map(all.map((operation) => [operation.name, operation]));
 
-/** What the service has besides; asking for it should not look like a misspelt name. */
+/** Operations that only the service has. A request for one should not look like a misspelt name. */
 export const operationsNotModelled: readonly string[] = [
   "ConnectCustomKeyStore",
   "CreateCustomKeyStore",

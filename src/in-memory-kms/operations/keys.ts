@@ -1,3 +1,4 @@
+import { defined } from "../../util/defined.js";
 import { AwsError, invalidState, unsupported, validation } from "../aws-error.js";
 import { KmsKey } from "../key.js";
 import { keyMetadata } from "../key-metadata.js";
@@ -72,8 +73,10 @@ export const keyOperations = [
         usage,
         origin,
         tags,
-        ...(input.Description !== undefined && { description: input.Description }),
-        ...(input.MultiRegion && { multiRegion: "PRIMARY" as const }),
+        ...defined({
+          description: input.Description,
+          multiRegion: input.MultiRegion ? ("PRIMARY" as const) : undefined,
+        }),
       });
       checkKeyPolicy(call, key, key.policy, input.BypassPolicyLockoutSafetyCheck);
       call.state.putKey(key);
@@ -133,7 +136,7 @@ export const keyOperations = [
         : { windowInDays, date: call.state.now + windowInDays * millisecondsPerDay };
       return {
         KeyId: key.arn,
-        ...(key.deletion.date !== undefined && { DeletionDate: new WireTime(key.deletion.date) }),
+        ...defined({ DeletionDate: key.deletion.date === undefined ? undefined : new WireTime(key.deletion.date) }),
         KeyState: key.state,
         PendingWindowInDays: windowInDays,
       };

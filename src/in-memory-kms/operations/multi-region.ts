@@ -1,3 +1,4 @@
+import { defined } from "../../util/defined.js";
 import { AwsError, unsupported, validation } from "../aws-error.js";
 import type { KmsCall } from "../call.js";
 import { KmsKey } from "../key.js";
@@ -49,17 +50,17 @@ export const multiRegionOperations = [
         multiRegion: "REPLICA",
         policy: input.Policy ?? defaultKeyPolicy(region, primary.accountId),
         tags,
-        ...(input.Description !== undefined && { description: input.Description }),
-        ...(primary.material && { material: primary.material }),
+        ...defined({ description: input.Description, material: primary.material }),
       });
       checkKeyPolicy(call, replica, replica.policy, input.BypassPolicyLockoutSafetyCheck);
       call.state.putKey(replica);
       const { CurrentKeyMaterialId: _, ...metadata } = keyMetadata(replica, call.state);
+      const replicaTags = tags.map(([TagKey, TagValue]) => ({ TagKey, TagValue }));
       return {
-        // The service answers while the replica is still being made; here it is done by the next call.
+        // The service answers while it creates the replica. Here the replica is ready by the next call.
         ReplicaKeyMetadata: { ...metadata, Enabled: false, KeyState: "Creating" },
         ReplicaPolicy: replica.policy,
-        ...(tags.length > 0 && { ReplicaTags: tags.map(([TagKey, TagValue]) => ({ TagKey, TagValue })) }),
+        ...defined({ ReplicaTags: replicaTags.length > 0 ? replicaTags : undefined }),
       };
     },
   ),

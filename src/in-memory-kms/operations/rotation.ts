@@ -1,3 +1,4 @@
+import { defined } from "../../util/defined.js";
 import { AwsError, unsupported } from "../aws-error.js";
 import type { KmsCall } from "../call.js";
 import type { KmsKey } from "../key.js";
@@ -36,7 +37,7 @@ export const rotationOperations = [
   }),
 
   operation("RotateKeyOnDemand", { KeyId: keyIdRule }, (call, input) => {
-    // Of a key whose material is imported the service looks at the state first, and only here.
+    // For keys with imported material the service checks the state first, in this operation only.
     call.key(input.KeyId, { state: "enabled" });
     const { key, material } = rotatingKey(call, input.KeyId);
     const onDemand = material.rotations.filter(({ rotation }) => rotation.type === "ON_DEMAND");
@@ -64,22 +65,24 @@ export const rotationOperations = [
       const listed = input.IncludeKeyMaterial === "ALL_KEY_MATERIAL" ? material.versions : material.rotations;
       return page("Rotations", numbered(listed), input, {
         id: ({ number }) => number,
-        show: ({ item }) => ({
-          KeyId: key.arn,
-          KeyMaterialId: item.id,
-          KeyMaterialState: item === material.current ? "CURRENT" : "NON_CURRENT",
-          ...(item.rotation && { RotationDate: new WireTime(item.rotation.date), RotationType: item.rotation.type }),
-        }),
+        show: ({ item }) =>
+          defined({
+            KeyId: key.arn,
+            KeyMaterialId: item.id,
+            KeyMaterialState: item === material.current ? "CURRENT" : "NON_CURRENT",
+            RotationDate: item.rotation && new WireTime(item.rotation.date),
+            RotationType: item.rotation?.type,
+          }),
       });
     },
   ),
 ];
 
-/** Ids for paging that sort as the list does. */
+/** Items with ids for paging, which sort as the list does. */
 const numbered = <T>(items: readonly T[]) =>
   items.map((item, index) => ({ item, number: String(index).padStart(6, "0") }));
 
-/** Rotation of a multi-Region key is a matter of its primary. */
+/** A key whose rotation can be changed. Replicas rotate with their primary. */
 function rotatingKey(
   call: KmsCall,
   keyId: string,

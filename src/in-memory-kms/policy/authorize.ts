@@ -15,7 +15,7 @@ interface Question {
   context: ConditionContext;
 }
 
-/** Key policy, the caller's identity policy and the key's grants decide together. Gives the refusal, if it is one. */
+/** Decides by key policy, the caller's identity policy and the key's grants together. Returns the refusal, if any. */
 export function refuseOnKey(key: KmsKey, policy: string, question: Question & GrantQuestion): AwsError | undefined {
   const { caller, action } = question;
   const ownAccount = caller.accountId === key.accountId;
@@ -27,12 +27,12 @@ export function refuseOnKey(key: KmsKey, policy: string, question: Question & Gr
   if (byIdentity === "denied") return refusal("with an explicit deny in an identity-based policy");
   if (allowedByGrant(key.grants.values(), question)) return undefined;
   if (byKeyPolicy === "none") return refusal(`because no resource-based policy allows the ${action} action`);
-  // Named directly in its own account's key policy, a caller needs no word from IAM.
+  // A caller that its own account's key policy names directly needs no right in IAM.
   if (byIdentity === "allowed" || (byKeyPolicy === "direct" && ownAccount)) return undefined;
   return refusal(`because no identity-based policy allows the ${action} action`);
 }
 
-/** For what is about no key: the identity policy alone decides. */
+/** Decides by identity policy alone, for actions that concern no key. Returns the refusal, if any. */
 export function refuseByIdentity(resource: string, question: Question): AwsError | undefined {
   const verdict = askIdentityPolicy(resource, question);
   if (verdict === "allowed") return undefined;

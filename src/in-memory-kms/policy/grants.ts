@@ -7,9 +7,9 @@ export interface GrantQuestion {
   caller: KmsPrincipal;
   /** With its `kms:`. */
   action: string;
-  /** Absent for operations that have none: constraints then don't bind. */
+  /** Absent for operations without one, which constraints don't bind. */
   encryptionContext?: EncryptionContext | undefined;
-  /** CreateGrant: what the new grant would allow. */
+  /** For CreateGrant: what the new grant would allow. */
   newGrant?: Pick<Grant, "operations" | "constraints"> | undefined;
 }
 
@@ -33,7 +33,7 @@ function meetsConstraints({ constraints }: Pick<Grant, "constraints">, context: 
   );
 }
 
-/** A grant made by the power of another allows nothing more: no further operation, no looser constraint. */
+/** A grant that is created under another allows nothing more: no further operation, no looser constraint. */
 function isAtMost(child: Pick<Grant, "operations" | "constraints">, parent: Grant): boolean {
   const { subset, equals } = child.constraints ?? {};
   const bound = equals ?? subset ?? {};
@@ -44,7 +44,7 @@ function isAtMost(child: Pick<Grant, "operations" | "constraints">, parent: Gran
   );
 }
 
-/** Unlike in cryptography, a constraint's keys are compared whatever their letter case. */
+/** Unlike cryptography, constraints ignore the letter case of keys. */
 function includes(whole: EncryptionContext, part: EncryptionContext): boolean {
   const pairs = new Map(Object.entries(whole).map(([key, value]) => [key.toLowerCase(), value]));
   return Object.entries(part).every(([key, value]) => pairs.get(key.toLowerCase()) === value);

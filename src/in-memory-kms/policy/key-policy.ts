@@ -7,7 +7,7 @@ import { deletedPrincipal, PolicyProblem, type PolicyDocument } from "../../key-
 
 const maxPolicyBytes = 32_768;
 
-/** What a key gets that is created without a policy: its account, and through it IAM, decides. */
+/** Policy of a key that is created without one: leaves the key to its account, and to IAM there. */
 export function defaultKeyPolicy(region: string, accountId: string): string {
   const statement = {
     Sid: "Enable IAM User Permissions",
@@ -19,7 +19,7 @@ export function defaultKeyPolicy(region: string, accountId: string): string {
   return JSON.stringify({ Version: "2012-10-17", Id: "key-default-1", Statement: [statement] }, undefined, 2);
 }
 
-/** Refuses a policy that the service would not take, or one under which its author could never change it again. */
+/** @throws AwsError for a policy that the service refuses, and for one that its author could never change again */
 export function checkKeyPolicy(
   call: KmsCall,
   key: KmsKey,

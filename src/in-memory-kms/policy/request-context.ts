@@ -4,17 +4,17 @@ import type { KmsKey } from "../key.js";
 import type { KmsPrincipal } from "../principals.js";
 import type { ConditionContext } from "../../key-policy/language/conditions.js";
 
-/** What conditions can ask of one use of a key. */
+/** What conditions can test of a use of a key. */
 export interface RequestFacts {
   caller: KmsPrincipal;
   region: string;
   now: number;
   key?: KmsKey | undefined;
   aliasesOfKey?: () => readonly string[];
-  /** The alias that the request named. */
+  /** Name of the alias that the request used. */
   requestAlias?: string | undefined;
   encryptionContext?: EncryptionContext | undefined;
-  /** Condition keys that belong to one operation: `kms:DataKeyPairSpec`, `kms:GrantOperations` … */
+  /** Condition keys of one operation, such as `kms:DataKeyPairSpec` or `kms:GrantOperations`. */
   conditionKeys?: Readonly<Record<string, string | readonly string[] | undefined>> | undefined;
 }
 
@@ -23,7 +23,7 @@ type Value = string | readonly string[] | undefined;
 const contextPrefix = "kms:encryptioncontext:";
 const resourceTagPrefix = "aws:resourcetag/";
 
-/** Looks condition keys up, whatever their letter case. */
+/** Looks up condition keys, ignoring their letter case. */
 export function conditionContext(facts: RequestFacts): ConditionContext {
   const { encryptionContext, key } = facts;
   const own = lowerCaseKeys({ ...facts.caller.conditionKeys, ...facts.conditionKeys });
