@@ -7,20 +7,20 @@ import {
 import type { EncryptionContext, KmsDataKeyPairSpec } from "../kms/kms-provider.js";
 import type { CheckedGrant } from "./grant.js";
 
-/** A call of the recording service, as far as policies can see it. */
+/** A KMS call of the recording service, as policies see it. */
 export interface ServiceCall {
   /** With its `kms:`. */
   readonly action: string;
   readonly encryptionContext?: EncryptionContext;
-  /** The key is named by its alias, not by its ARN. */
+  /** Whether the call names the key by its alias. Default `false`: by its ARN. */
   readonly byAlias?: boolean;
   readonly dataKeyPairSpec?: KmsDataKeyPairSpec;
 }
 
-/** A digest's place; policies can't know which digests will come. */
+/** Stands for any digest, since policies can't depend on one. */
 const anyDigest = "A".repeat(43);
 
-/** The context of every call about a key pair, as `encryptionContextOf` makes it. */
+/** Encryption context of a call about a key pair, as `encryptionContextOf` makes it. */
 export function contextOf(
   contextKeyName: string,
   organizationId: string,
@@ -29,7 +29,7 @@ export function contextOf(
   return { [contextKeyName]: organizationId, [purposeContextKey]: purpose, [birthRecordContextKey]: anyDigest };
 }
 
-/** Without these the organization is not served. */
+/** Calls that must be allowed for the organization to be served. */
 export function requiredCalls(grant: CheckedGrant, keyPairSpec: "X25519" | KmsDataKeyPairSpec): ServiceCall[] {
   return grant.organizationIds.flatMap((organizationId): ServiceCall[] => {
     const about = (purpose: CiphertextPurpose) => contextOf(grant.contextKeyName, organizationId, purpose);

@@ -14,31 +14,32 @@ import { callersNamed, lockedOut, tooWide } from "./width.js";
 import { maxKeyPolicyBytes, principalsOf } from "./write.js";
 
 export interface KeyPolicyCheckOptions extends RecordingKeyGrant {
-  /** The key whose policy it is, if known: then statements about other keys are told apart. */
+  /** ARN of the key that the policy belongs to, to recognize statements about other keys. */
   kmsKeyArn?: string;
-  /** AWS account that owns the key, if known. Default: that of `kmsKeyArn`. */
+  /** AWS account that owns the key, 12 digits. Default: that of `kmsKeyArn`. */
   accountId?: string;
-  /** RSA key pairs need one call more. Default `X25519`. */
+  /** Spec of the key pairs: RSA ones need an additional call. Default `X25519`. */
   keyPairSpec?: "X25519" | KmsDataKeyPairSpec;
 }
 
-/** What is wrong with a key policy. Plain data, for a settings page. */
+/** Findings about a key policy. Plain data, for a settings page. */
 export interface KeyPolicyReport {
-  /** No finding is an error: as far as the policy tells, the organization is served. */
+  /** Whether no finding is an error: as far as the policy tells, the organization is served. */
   readonly ok: boolean;
   /** Errors first. */
   readonly findings: readonly KeyPolicyFinding[];
 }
 
 /**
- * Reads a key policy as an organization pasted it, and says what is wrong with it: evaluates it as KMS would for each
- * call that the recording service makes, and for some that it must not. IAM policies, service control policies and grants
- * can't be seen from here; `test()` asks KMS itself.
- * @param policy - JSON text, or the object it stands for
- * @throws InvalidInputError for bad options; never because of the policy
+ * Checks a key policy as an organization pasted it: evaluates it as KMS does, for each call that the recording service
+ * makes and for some that it must not make. It can't see IAM policies, service control policies and grants; `test()` asks
+ * KMS itself.
+ * @param policy - as JSON text or object
+ * @throws InvalidInputError for bad options, and for a policy that is neither text nor an object that JSON can hold; never
+ * because of what the policy says
  */
 export function checkKeyPolicy(policy: string | object, options: KeyPolicyCheckOptions): KeyPolicyReport {
-  const grant = checkInput(optionsSchema, options); // no rest of it: that would inherit from Object.prototype again
+  const grant = checkInput(optionsSchema, options); // not spread: a copy would inherit from Object.prototype again
   const { kmsKeyArn, accountId, keyPairSpec } = grant;
   checkGrantee(grant);
   const owner = kmsKeyArn === undefined ? undefined : parseKmsArn(kmsKeyArn)?.accountId;
@@ -96,13 +97,17 @@ function noticesOfCaller(
     if (verdict.allowed === "no") denied.push(...reasonsOfDenial(verdict, call, grant));
     if (verdict.allowed === "unknown") doubtful.push(...reasonsOfDoubt(verdict, call));
   }
-  // What is not needed is worth a word once the rest is right.
-  const missed = grant.access === "recordings" && denied.length === 0 ? useful(grant, needed, asked) : [];
+  // Optional calls are worth a warning once the required ones are allowed.
+  const missed = grant.access === "recordings" && denied.length === 0 ? optionalCalls(grant, needed, asked) : [];
   return [...denied, ...doubtful, ...missed, ...tooWide(policy, grant, caller, key)];
 }
 
-/** Calls without which the organization is served nevertheless. */
-function useful(grant: CheckedGrant, needed: readonly ServiceCall[], asked: (call: ServiceCall) => Verdict): Notice[] {
+/** Notices about calls that the organization is served without. */
+function optionalCalls(
+  grant: CheckedGrant,
+  needed: readonly ServiceCall[],
+  asked: (call: ServiceCall) => Verdict,
+): Notice[] {
   const notices: Notice[] = [];
   const describe = asked(describeCall);
   if (describe.allowed === "no") {
@@ -130,8 +135,8 @@ function useful(grant: CheckedGrant, needed: readonly ServiceCall[], asked: (cal
 }
 
 /**
- * As whom the service calls. If only its account is known, that is any of its roles; if those are not served, one that the
- * policy names and serves.
+ * Principals that the service calls as. If only its account is known, that is any of its roles, or, if those are denied, one
+ * that the policy names and allows.
  */
 function callersOf(
   policy: PolicyDocument,
@@ -157,11 +162,11 @@ function callersOf(
   return [served ?? anyRole];
 }
 
-/** All that `PutKeyPolicy` takes; others may stand in a policy as JSON escapes. */
-const notTaken = /[^\t\n\r\x20-\xff]/u;
+/** A character that `PutKeyPolicy` refuses, except as a JSON escape. */
+const refusedCharacter = /[^\t\n\r\x20-\xff]/u;
 
 function read(text: string): PolicyDocument | Notice {
-  const foreign = notTaken.exec(text);
+  const foreign = refusedCharacter.exec(text);
   if (foreign) {
     const line = text.slice(0, foreign.index).split("\n").length;
     const codePoint = foreign[0].codePointAt(0)?.toString(16).toUpperCase().padStart(4, "0") ?? "";
@@ -179,7 +184,7 @@ function read(text: string): PolicyDocument | Notice {
   }
 }
 
-/** Name of the first member that an object has twice, if any: `JSON.parse` keeps the last one without a word. */
+/** Name of the first member that an object has twice, if any. `JSON.parse` silently keeps the last one. */
 function memberTwice(text: string): string[] {
   const counts = new Map<string, number>();
   const count = (name: string, by: number) => counts.set(name, (counts.get(name) ?? 0) + by);
@@ -189,7 +194,7 @@ function memberTwice(text: string): string[] {
     if (!Array.isArray(this)) count(name, -1);
     return value;
   });
-  // Whatever was within the one that was lost follows it here.
+  // Members inside the lost one follow it here.
   return [...counts].flatMap(([name, times]) => (times > 0 ? [name] : [])).slice(0, 1);
 }
 
@@ -198,7 +203,7 @@ function textOf(given: string | object): string {
   try {
     if (typeof given === "object" && given !== null) return JSON.stringify(given);
   } catch {
-    // Cycles and the like: said below.
+    // Cycles and the like are refused below.
   }
   throw new InvalidInputError("policy", "must be JSON text, or an object that JSON can hold", given);
 }

@@ -3,20 +3,21 @@ import type { PolicyDocument, PolicyStatement } from "./language/document.js";
 import { matchPrincipal, principalArnOf, type PolicyCaller, type PrincipalMatch } from "./language/principal-match.js";
 import type { ServiceCall } from "./calls.js";
 
-/** Policies can ask what only the request itself will show: the caller's network, its organization, tags, the time. */
+/** `unknown` for what only a real request shows: the caller's network, its organization, tags, the time. */
 export type Answer = "yes" | "no" | "unknown";
 
 export interface Caller extends PolicyCaller {
-  /** The ARN is the caller's own, and not only one of its account. */
+  /** Whether `arn` is the caller's own, as against a pattern for its account. */
   readonly exact: boolean;
 }
 
+/** What is known about the key. */
 export interface KeyFacts {
   readonly keyArn?: string | undefined;
   readonly accountId?: string | undefined;
 }
 
-/** What a statement makes of a call. */
+/** How a statement evaluates for a call. */
 export interface StatementView {
   readonly statement: PolicyStatement;
   /** From 1. */
@@ -33,10 +34,7 @@ export interface Verdict {
   readonly statements: readonly StatementView[];
 }
 
-/**
- * Asks a key policy about one call, as KMS would: a Deny that applies wins, else one Allow is enough. Says nothing of IAM
- * policies and grants.
- */
+/** Evaluates a key policy for a call as KMS does, without IAM policies and grants. A Deny wins, else one Allow is enough. */
 export function askPolicy(policy: PolicyDocument, call: ServiceCall, caller: Caller, key: KeyFacts): Verdict {
   const facts = requestFacts(call, caller, key);
   const statements = policy.statements.map((statement, index): StatementView => {
@@ -57,7 +55,7 @@ export function askPolicy(policy: PolicyDocument, call: ServiceCall, caller: Cal
   return { statements, allowed: decide(statements) };
 }
 
-/** Those of an effect that apply, or may. */
+/** Statements of an effect that apply, or may if `answer` is `unknown`. */
 export function applying({ statements }: Verdict, effect: "Allow" | "Deny", answer: Answer): StatementView[] {
   return statements.filter((view) => view.statement.effect === effect && view.applies === answer);
 }
@@ -79,7 +77,7 @@ function resourceAnswer({ resources }: PolicyStatement, { keyArn }: KeyFacts): A
   if (keyArn !== undefined) return resources.selects(keyArn) ? "yes" : "no";
   const answers = resources.names.map((name): Answer => {
     if (name === "*") return "yes";
-    // A key policy sees its key by its ARN, never by an alias.
+    // A key policy knows its key by its ARN, never by an alias.
     return name.startsWith("arn:") && !name.includes(":alias/") ? "unknown" : "no";
   });
   const selected: Answer = answers.includes("yes") ? "yes" : answers.includes("unknown") ? "unknown" : "no";
@@ -97,10 +95,10 @@ function conditionAnswer(condition: Condition, { context, knows }: RequestFacts)
   return condition.holds(context) ? "yes" : "no";
 }
 
-/** Depends on what the checker is not told; every other name beginning with `kms:` is known to be absent. */
+/** Condition keys whose values the checker does not know. All others that begin with `kms:` are known to be absent. */
 const unseen = new Set(["kms:resourcealiases", "kms:keyorigin", "kms:multiregion", "kms:multiregionkeytype"]);
 
-/** Condition keys of one call, by their names in lower case. */
+/** Condition keys of a call, by their names in lower case. */
 function requestFacts(call: ServiceCall, caller: Caller, { accountId }: KeyFacts): RequestFacts {
   const { encryptionContext, byAlias = false, dataKeyPairSpec } = call;
   const values = new Map<string, readonly string[]>([

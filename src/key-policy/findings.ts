@@ -1,33 +1,36 @@
-/** Where in the policy: statements are counted from 1. */
+import { defined } from "../util/defined.js";
+
+/** A statement of a policy. */
 export interface KeyPolicyStatementPlace {
+  /** From 1. */
   readonly number: number;
   readonly sid?: string;
 }
 
-/** One thing about a key policy that an administrator should know. Plain data, for a settings page. */
+/** Something about a key policy that an administrator should know. Plain data, for a settings page. */
 export interface KeyPolicyFinding {
   readonly code: KeyPolicyFindingCode;
-  /** `error`: as it stands, the organization is not served. `warning`: it is, but look at this. */
+  /** `error`: under this policy the organization is not served. `warning`: it is, but this needs a look. */
   readonly severity: "error" | "warning";
-  /** Absent when it is about the policy as a whole. */
+  /** Absent if the finding is about the policy as a whole. */
   readonly statement?: KeyPolicyStatementPlace;
-  /** The calls that it concerns, such as `kms:Decrypt`. */
+  /** Calls that the finding is about, such as `kms:Decrypt`. */
   readonly actions: readonly string[];
-  /** What is wrong, in a sentence. */
+  /** What is wrong, as a sentence. */
   readonly message: string;
-  /** What to do about it, in a sentence. */
+  /** What to do about it, as a sentence. */
   readonly whatToDo: string;
 }
 
-/** What a finding is about. Every text is ready to stand in a sentence. */
+/** What a finding is about, each as part of a sentence. */
 export interface FindingFacts {
   /** `statement 2 ("Recordings")`, or `the policy`. */
   readonly where: string;
   /** `kms:Encrypt and kms:Decrypt`. */
   readonly actions: string;
-  /** What was found, where a text has a place for it. */
+  /** What was found. Not every text has a place for it. */
   readonly detail: string;
-  /** `account 444455556666`, or the principals. */
+  /** `account 444455556666`, or the principals' ARNs. */
   readonly service: string;
   /** `StringEquals kms:EncryptionContext:… = "org-1"`. */
   readonly condition: string;
@@ -39,7 +42,7 @@ interface FindingText {
   readonly whatToDo: (facts: FindingFacts) => string;
 }
 
-/** Every finding there is; `docs/key-policy.md` lists them too. */
+/** Every finding. `docs/key-policy.md` lists them too. */
 const texts = {
   POLICY_MALFORMED: {
     severity: "error",
@@ -176,7 +179,7 @@ const texts = {
   },
 } as const satisfies Record<string, FindingText>;
 
-/** `docs/key-policy.md` says what each means. */
+/** Codes of findings. `docs/key-policy.md` says what each means. */
 export type KeyPolicyFindingCode = keyof typeof texts;
 
 export const keyPolicyFindingCodes = Object.keys(texts) as readonly KeyPolicyFindingCode[];
@@ -185,7 +188,7 @@ export function severityOf(code: KeyPolicyFindingCode): KeyPolicyFinding["severi
   return texts[code].severity;
 }
 
-/** What has been noticed, before it is put into words: the same about several calls becomes one finding. */
+/** A finding about one call, before it is worded. Notices that differ by their call only become one finding. */
 export interface Notice {
   readonly code: KeyPolicyFindingCode;
   readonly place?: KeyPolicyStatementPlace | undefined;
@@ -193,7 +196,7 @@ export interface Notice {
   readonly detail?: string | undefined;
 }
 
-/** Puts notices into words, errors first, otherwise in the order in which they came. */
+/** Words notices as findings: errors first, otherwise in their order. */
 export function findingsOf(
   notices: readonly Notice[],
   about: Pick<FindingFacts, "service" | "condition">,
@@ -219,14 +222,14 @@ function finding(
 ): KeyPolicyFinding {
   const { severity, message, whatToDo }: FindingText = texts[code];
   const facts: FindingFacts = { ...about, where: whereOf(place), actions: listed(actions), detail };
-  return {
+  return defined({
     code,
     severity,
-    ...(place && { statement: place }),
+    statement: place,
     actions,
     message: capital(message(facts)),
     whatToDo: whatToDo(facts),
-  };
+  });
 }
 
 function whereOf(place: KeyPolicyStatementPlace | undefined): string {

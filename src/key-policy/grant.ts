@@ -4,26 +4,26 @@ import { InvalidInputError } from "../errors.js";
 import { contextKeyNameRule, defaultContextKeyName, organizationIdRule } from "../kms/context-keys.js";
 
 /**
- * What somebody may do under an organization's KMS key.
+ * What a grantee may do with an organization's KMS key.
  *
  * - `recordings`: make key pairs and open recordings.
  * - `attestations`: have KMS confirm public keys, which is all that a worker needs that only encrypts.
  */
 export type KeyAccess = "recordings" | "attestations";
 
-/** Who gets access to an organization's KMS key, and in whose name. */
+/** Access to an organization's KMS key for the recording service, on behalf of one or more organization ids. */
 export interface RecordingKeyGrant {
-  /** AWS account of the recording service: IAM in that account then decides which of its roles. 12 digits. */
+  /** AWS account of the recording service, 12 digits. IAM in that account decides which of its roles. */
   serviceAccountId?: string;
-  /** Instead of the account: ARNs of its roles or users. */
+  /** ARNs of the recording service's roles or users, instead of its account. At least one. */
   servicePrincipalArns?: readonly string[];
-  /** Ids under which the organization's recordings are encrypted; the condition on the encryption context. */
+  /** Ids of the organization, at least one. They become the condition on the encryption context. */
   organizationIds: readonly string[];
-  /** Name under which the id stands in the encryption context. Default `genesys-cloud-organization-id`. */
+  /** Name of the id in the encryption context. Default `genesys-cloud-organization-id`. */
   contextKeyName?: string;
   /** Default `recordings`. */
   access?: KeyAccess;
-  /** `aws` (the default), `aws-us-gov` or `aws-cn`. */
+  /** AWS partition. Default `aws`. */
   partition?: "aws" | "aws-us-gov" | "aws-cn";
 }
 

@@ -1,3 +1,4 @@
+import { defined } from "../util/defined.js";
 import { purposeContextKey } from "../kms/context-keys.js";
 import type { Condition } from "./language/conditions.js";
 import { wildcard } from "./language/wildcard.js";
@@ -10,10 +11,10 @@ const contextPrefix = "kms:encryptioncontext:";
 const stringOperators = /^(?:ForA(?:ll|ny)Values:)?String(?:Equals|EqualsIgnoreCase|Like)(?:IfExists)?$/;
 
 export function placeOf({ statement, number }: StatementView): KeyPolicyStatementPlace {
-  return { number, ...(statement.sid !== undefined && { sid: statement.sid }) };
+  return defined({ number, sid: statement.sid });
 }
 
-/** Why a call that is needed is denied. */
+/** Why a required call is denied. */
 export function reasonsOfDenial(verdict: Verdict, call: ServiceCall, grant: CheckedGrant): Notice[] {
   const denials = applying(verdict, "Deny", "yes");
   if (denials.length > 0)
@@ -28,7 +29,7 @@ export function reasonsOfDenial(verdict: Verdict, call: ServiceCall, grant: Chec
   const closest = forService.filter(({ action, statement }) => action || statement.actions.names.length === 0);
   if (closest.length > 0) return closest.flatMap((view) => faultsOf(view, call, grant));
   if (forService.length > 0) {
-    // The statement to which the action belongs is the one with the condition.
+    // The action belongs into the statement with the condition.
     const home = forService.find(({ statement }) => statement.conditions.length > 0) ?? forService[0];
     return [{ code: "ACTION_MISSING", place: home && placeOf(home), action: call.action }];
   }
@@ -45,7 +46,7 @@ export function reasonsOfDenial(verdict: Verdict, call: ServiceCall, grant: Chec
   }));
 }
 
-/** Why nobody can tell from the policy alone. */
+/** Why the policy alone does not tell whether a call is allowed. */
 export function reasonsOfDoubt(verdict: Verdict, call: ServiceCall): Notice[] {
   const views = [
     ...applying(verdict, "Deny", "unknown"),
@@ -58,7 +59,7 @@ export function reasonsOfDoubt(verdict: Verdict, call: ServiceCall): Notice[] {
   });
 }
 
-/** `StringEquals kms:EncryptionContext:… = "org-1" or "org-2"`. */
+/** Shows a condition, such as `StringEquals kms:EncryptionContext:… = "org-1" or "org-2"`. */
 export function shown({ operator, key, values }: Pick<Condition, "operator" | "key" | "values">): string {
   return `${operator} ${key} = ${listed(
     values.map((value) => JSON.stringify(value)),
@@ -166,7 +167,7 @@ function howItDenies({ statement }: StatementView): string {
   return negated.length === 0 ? "" : ` under ${listed(negated.map(shown))}`;
 }
 
-/** Another service's statement on its own encryption context is none of this. */
+/** False for another service's statement on its own encryption context. */
 function isAboutOrganization({ key, values }: Condition, { contextKeyName, organizationIds }: CheckedGrant): boolean {
   return (
     key.toLowerCase() === `${contextPrefix}${contextKeyName.toLowerCase()}` ||

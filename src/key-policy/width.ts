@@ -1,3 +1,4 @@
+import { defined } from "../util/defined.js";
 import type { PolicyDocument } from "./language/document.js";
 import { contextOf, type ServiceCall } from "./calls.js";
 import { applying, askPolicy, type Caller, type KeyFacts, type StatementView } from "./evaluate.js";
@@ -5,10 +6,11 @@ import { listed, type Notice } from "./findings.js";
 import type { CheckedGrant } from "./grant.js";
 import { placeOf } from "./reasons.js";
 
-const useless = ["kms:CreateGrant", "kms:PutKeyPolicy", "kms:DisableKey", "kms:ScheduleKeyDeletion"] as const;
+/** Actions that the service has no use for. */
+const unneeded = ["kms:CreateGrant", "kms:PutKeyPolicy", "kms:DisableKey", "kms:ScheduleKeyDeletion"] as const;
 const stranger: Caller = { arn: "arn:aws:iam::000000000001:role/stranger", accountId: "000000000001", exact: true };
 
-/** What a policy lets through that it need not: asked by calls that the service never makes. */
+/** Notices about what a policy allows without need, found by calls that the service never makes. */
 export function tooWide(policy: PolicyDocument, grant: CheckedGrant, caller: Caller, key: KeyFacts): Notice[] {
   const { access, contextKeyName, organizationIds } = grant;
   const [organizationId = ""] = organizationIds;
@@ -24,7 +26,7 @@ export function tooWide(policy: PolicyDocument, grant: CheckedGrant, caller: Cal
     ? ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey"]
     : ["kms:Decrypt"]) {
     const about = (detail: string, encryptionContext: ServiceCall["encryptionContext"]) =>
-      letThrough({ action, ...(encryptionContext && { encryptionContext }) }, caller).map((view): Notice => ({
+      letThrough(defined({ action, encryptionContext }), caller).map((view): Notice => ({
         code: "NOT_BOUND_TO_ORGANIZATION",
         place: placeOf(view),
         action,
@@ -39,7 +41,7 @@ export function tooWide(policy: PolicyDocument, grant: CheckedGrant, caller: Cal
     notices.push(...open.map((view): Notice => ({ code: "OPEN_TO_EVERYONE", place: placeOf(view), action })));
   }
   const excess = new Map<StatementView["number"], { view: StatementView; actions: string[] }>();
-  for (const action of useless) {
+  for (const action of unneeded) {
     for (const view of letThrough({ action }, caller)) {
       const entry = excess.get(view.number) ?? { view, actions: [] };
       entry.actions.push(action);
@@ -60,7 +62,7 @@ export function tooWide(policy: PolicyDocument, grant: CheckedGrant, caller: Cal
   return notices;
 }
 
-/** Whether nobody in charge of the key could put another policy. */
+/** A notice if nobody in charge of the key could put another policy. */
 export function lockedOut(policy: PolicyDocument, grant: CheckedGrant, { accountId, ...key }: KeyFacts): Notice[] {
   const named = policy.statements
     .flatMap(({ principals }) => principals?.names ?? [])
@@ -82,12 +84,12 @@ export function lockedOut(policy: PolicyDocument, grant: CheckedGrant, { account
       ];
 }
 
-/** In the key's own account a statement that names the account only leaves the matter to IAM. */
+/** Whether a statement leaves the decision to IAM, as one does that names the key's own account. */
 function leavesToOwnIam({ principal }: StatementView, caller: Caller, { accountId }: KeyFacts): boolean {
   return principal === "account" && caller.accountId === accountId;
 }
 
-/** A principal's name as somebody who calls; an account calls as its root, "everyone" as a stranger. */
+/** Callers that a principal's name stands for: the root of an account, and a stranger for "everyone". */
 export function callersNamed(name: string): Caller[] {
   if (name === "*") return [stranger];
   if (/^\d{12}$/.test(name)) return [{ arn: `arn:aws:iam::${name}:root`, accountId: name, exact: true }];

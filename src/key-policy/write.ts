@@ -12,18 +12,18 @@ import {
   type RecordingKeyGrant,
 } from "./grant.js";
 
-/** A statement of a key policy, as AWS takes it in JSON. */
+/** A statement of a key policy, in AWS's JSON. */
 export interface KeyPolicyStatement {
   Sid: string;
   Effect: "Allow";
   Principal: { AWS: string | string[] };
   Action: string | string[];
-  /** In a key policy: the key to which it belongs. */
+  /** The key that the policy belongs to. */
   Resource: "*";
   Condition?: { StringEquals: Record<string, string | string[]> };
 }
 
-/** A whole key policy. `JSON.stringify` makes what the AWS console and `PutKeyPolicy` take. */
+/** A key policy. `JSON.stringify` makes it the text for the AWS console and `PutKeyPolicy`. */
 export interface KeyPolicy {
   Version: "2012-10-17";
   Statement: KeyPolicyStatement[];
@@ -41,10 +41,10 @@ export interface RolePolicy {
   }[];
 }
 
-/** AWS's limit. */
+/** AWS's limit, in bytes. */
 export const maxKeyPolicyBytes = 32_768;
 
-/** What the library calls with an encryption context. Data key pairs are for RSA. */
+/** Actions that the library calls with an encryption context. Data key pairs are for RSA. */
 const cryptographicActions = {
   recordings: ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*"],
   attestations: ["kms:Decrypt"],
@@ -53,9 +53,9 @@ const cryptographicActions = {
 const attestationsOnly = { [purposeContextKey]: "attestation" satisfies CiphertextPurpose } as const;
 
 /**
- * The statements that an organization adds to its KMS key's policy: the cryptographic actions under the condition that
- * the encryption context names the organization, and `kms:DescribeKey`, which carries no context, in one of its own.
- * With `access: "attestations"` it is one statement, which opens no recording.
+ * Writes the statements that an organization adds to its KMS key's policy: one for the cryptographic actions, under the
+ * condition that the encryption context names the organization, and one for `kms:DescribeKey`, which carries no context.
+ * With `access: "attestations"` it is a single statement, which opens no recording.
  * @throws InvalidInputError
  */
 export function recordingKeyStatements(grant: RecordingKeyGrant): KeyPolicyStatement[] {
@@ -89,18 +89,18 @@ export function recordingKeyStatements(grant: RecordingKeyGrant): KeyPolicyState
 }
 
 export interface RecordingKeyPolicyOptions {
-  /** AWS account that owns the KMS key. It stays in charge of the key, so pasting the policy locks nobody out. */
+  /** AWS account that owns the KMS key, 12 digits. It stays in charge, so pasting the policy locks nobody out. */
   accountId: string;
-  /** Usually one; recorders that must not open recordings are another, with `access: "attestations"`. */
+  /** At least one. Recorders that must not open recordings get another, with `access: "attestations"`. */
   grants: readonly RecordingKeyGrant[];
-  /** `aws` (the default), `aws-us-gov` or `aws-cn`. */
+  /** AWS partition. Default `aws`. */
   partition?: "aws" | "aws-us-gov" | "aws-cn";
 }
 
 /**
- * A whole key policy: the statement with which AWS leaves a key to its account and to IAM there, and those of the grants.
- * It replaces what stood in the policy before; to keep that, add {@link recordingKeyStatements} to it.
- * @throws InvalidInputError, also when the policy would be larger than AWS takes (32,768 bytes)
+ * Writes a whole key policy: the statement with which AWS leaves a key to its account and to IAM there, and those of the
+ * grants. It replaces the key's policy; to keep that, add {@link recordingKeyStatements} to it instead.
+ * @throws InvalidInputError, also if the policy is larger than AWS's limit of 32,768 bytes
  */
 export function recordingKeyPolicy(options: RecordingKeyPolicyOptions): KeyPolicy {
   const { accountId, grants, partition } = checkInput(policySchema, options);
@@ -125,15 +125,16 @@ export function recordingKeyPolicy(options: RecordingKeyPolicyOptions): KeyPolic
 export interface RecordingRolePolicyOptions {
   /** Default `recordings`. */
   access?: KeyAccess;
-  /** Key ARNs, with wildcards where wanted. Default: every KMS key of the partition that its own policy opens to the role. */
+  /** Key ARNs, perhaps with wildcards. Default: every KMS key of the partition whose own policy allows the role. */
   kmsKeyArns?: readonly string[];
+  /** AWS partition. Default `aws`. */
   partition?: "aws" | "aws-us-gov" | "aws-cn";
 }
 
 /**
- * The IAM policy for a role of the recording service itself: across accounts KMS asks both sides. With `access:
- * "attestations"` a role can encrypt recordings and have their keys confirmed, and never open one, also where the
- * organization's key policy names the service's whole account.
+ * Writes the IAM policy for a role of the recording service, since across accounts both key policy and IAM must allow a
+ * call. With `access: "attestations"` the role can encrypt recordings and have their keys confirmed, but never open one,
+ * even if the organization's key policy names the service's whole account.
  * @throws InvalidInputError
  */
 export function recordingRolePolicy(options: RecordingRolePolicyOptions = {}): RolePolicy {
@@ -202,7 +203,7 @@ function oneOrMore(list: readonly string[]): string | string[] {
   return list.length === 1 && list[0] !== undefined ? list[0] : [...list];
 }
 
-/** Within a policy no two statements may have the same Sid. */
+/** Numbers repeated Sids, since a policy's statements must not share one. */
 function withDistinctSids(statements: readonly KeyPolicyStatement[]): KeyPolicyStatement[] {
   const met = new Map<string, number>();
   return statements.map((statement) => {

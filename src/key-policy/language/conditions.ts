@@ -1,11 +1,11 @@
 import { BlockList, isIP } from "node:net";
 import { wildcard } from "./wildcard.js";
 
-/** The values of a condition key (lower case) in a request; undefined if the request has none. */
+/** Looks up the values of a condition key (in lower case) in a request. `undefined` if the request has none. */
 export type ConditionContext = (key: string) => readonly string[] | undefined;
 type ConditionTest = (context: ConditionContext) => boolean;
 
-/** Makes the test of one value in the request against one value in the policy. */
+/** Makes the test of a value in a request against a value in a policy. */
 type Comparison = (wanted: string) => (given: string) => boolean;
 
 const ignoringCase = (text: string) => text.toLowerCase();
@@ -14,7 +14,7 @@ const compareNumbers =
   (wanted) =>
   (given) =>
     holds(Number(given), Number(wanted));
-/** Dates are ISO 8601 or seconds since the epoch. */
+/** Parses a date, in ISO 8601 or in seconds since the Unix epoch. Returns ms since the Unix epoch. */
 const time = (text: string) => (/^\d+(\.\d+)?$/.test(text) ? Number(text) * 1000 : Date.parse(text));
 const compareDates =
   (holds: (given: number, wanted: number) => boolean): Comparison =>
@@ -26,7 +26,7 @@ const equal = (a: number, b: number) => a === b;
 const less = (a: number, b: number) => a < b;
 const atMost = (a: number, b: number) => a <= b;
 const arnLike: Comparison = (wanted) => {
-  // Each of the six parts is matched by itself, so that `*` does not run over a colon.
+  // Matches each of the six parts by itself, so that `*` does not span a colon.
   const parts = wanted.split(":").map((part, index, all) => wildcard(index === 5 ? all.slice(5).join(":") : part));
   return (given) => {
     const fields = given.split(":");
@@ -80,18 +80,18 @@ const negations = new Map(
   }),
 );
 
-/** One line of a `Condition` block; all of them must hold, and of a line's values one is enough. */
+/** A line of a `Condition` block. All lines must hold, and one value of a line is enough. */
 export interface Condition {
   readonly operator: string;
-  /** As the policy writes it. IAM ignores its letter case. */
+  /** As the policy has it. IAM ignores its letter case. */
   readonly key: string;
   readonly values: readonly string[];
-  /** Every condition key (lower case) on whose value the outcome depends: its own, and its policy variables. */
+  /** Condition keys (in lower case) that the outcome depends on: its own, and its policy variables. */
   readonly asks: readonly string[];
   readonly holds: ConditionTest;
 }
 
-/** Undefined if there is no such operator. */
+/** Compiles a condition. Returns `undefined` for an unknown operator. */
 export function compileCondition(operator: string, key: string, values: readonly string[]): Condition | undefined {
   const name = key.toLowerCase();
   const holds = compileOperator(operator)?.(name, values);
@@ -104,7 +104,7 @@ export function compileCondition(operator: string, key: string, values: readonly
 
 type ValueTest = (values: readonly string[]) => (given: string, context: ConditionContext) => boolean;
 
-/** A policy variable: `${aws:username}`. Its value is known only with the request. */
+/** A policy variable, such as `${aws:username}`. The request decides its value. */
 const variable = /\$\{(\$|[^${}]+)\}/g;
 
 function acceptor(comparison: Comparison, value: string): (given: string, context: ConditionContext) => boolean {
@@ -138,7 +138,7 @@ function compileOperator(operator: string): ((key: string, values: readonly stri
   };
   return (key, values) => {
     const holds = valueTest(values);
-    // Without the key: `…IfExists`, `ForAllValues` and the negated operators hold, the others do not.
+    // `…IfExists`, `ForAllValues` and negated operators hold if the request lacks the key; others don't.
     const withoutKey = set === "ForAllValues" || ifExists !== undefined || (negated !== undefined && set === undefined);
     return (context) => {
       const given = context(key);

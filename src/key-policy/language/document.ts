@@ -1,7 +1,8 @@
+import { defined } from "../../util/defined.js";
 import { compileCondition, type Condition } from "./conditions.js";
 import { wildcard } from "./wildcard.js";
 
-/** A policy, ready to be asked. */
+/** A parsed policy. */
 export interface PolicyDocument {
   readonly statements: readonly PolicyStatement[];
 }
@@ -20,17 +21,17 @@ export interface PolicyStatement {
 /** `Action` or `NotAction`, `Resource` or `NotResource`. */
 interface Selection {
   readonly not: boolean;
-  /** Empty in a key policy's statement that has neither form. */
+  /** Empty if a key policy's statement has neither form. */
   readonly names: readonly string[];
   readonly selects: (text: string) => boolean;
 }
 
 export type PolicyKind = "key" | "identity";
 
-/** Says what is wrong with a policy; becomes MalformedPolicyDocumentException for key policies. */
+/** A malformed policy. Becomes MalformedPolicyDocumentException for key policies. */
 export class PolicyProblem extends Error {}
 
-/** Reads a policy document. @throws PolicyProblem */
+/** Parses a policy document. @throws PolicyProblem */
 export function parsePolicy(text: string, kind: PolicyKind): PolicyDocument {
   let json: unknown;
   try {
@@ -67,9 +68,8 @@ function readStatement(json: unknown, kind: PolicyKind): PolicyStatement {
   if (effect !== "Allow" && effect !== "Deny") throw new PolicyProblem("A statement needs an Effect of Allow or Deny.");
   const sid = optionalText(statement, "Sid");
   return {
-    ...(sid !== undefined && { sid }),
+    ...defined({ sid, principals: kind === "key" ? readPrincipals(statement) : undefined }),
     effect,
-    ...(kind === "key" && { principals: readPrincipals(statement) }),
     actions: readSelection(statement, "Action", kind),
     resources: readSelection(statement, "Resource", kind),
     conditions: readConditions(statement["Condition"]),
@@ -77,7 +77,7 @@ function readStatement(json: unknown, kind: PolicyKind): PolicyStatement {
 }
 
 function readSelection(statement: Record<string, unknown>, member: "Action" | "Resource", kind: PolicyKind): Selection {
-  // KMS takes a key policy with such a statement, which then has no effect (PutKeyPolicy, API reference).
+  // KMS accepts such a statement in a key policy, without effect (API reference, PutKeyPolicy).
   if (kind === "key" && statement[member] === undefined && statement[`Not${member}`] === undefined) return nothing;
   const { not, name, value } = oneOf(statement, member);
   const names = strings(value, name);
@@ -92,7 +92,7 @@ function readPrincipals(statement: Record<string, unknown>): NonNullable<PolicyS
   if (value === "*") return { not, names: ["*"] };
   const kinds = record(value, name);
   onlyMembers(kinds, ["AWS", "Service", "Federated", "CanonicalUser"], name);
-  // Principals of other kinds are legal, and never the caller here.
+  // Other kinds of principals are legal, but never the caller here.
   const { AWS: names = [] } = Object.fromEntries(
     Object.entries(kinds).map(([kind, given]) => [kind, strings(given, name)]),
   );
@@ -101,10 +101,10 @@ function readPrincipals(statement: Record<string, unknown>): NonNullable<PolicyS
   return { not, names };
 }
 
-/** The id that is left in a policy of a principal that was deleted. It names nobody, and no new policy may have one. */
+/** Id that AWS leaves in a policy for a deleted principal. It names nobody, and new policies must not have one. */
 export const deletedPrincipal = /^A[A-Z0-9]{15,}$/;
 
-/** Everyone, an account, or one principal of an account: no wildcard may stand for a part of it. */
+/** Everyone, an account, or a principal of an account. Wildcards for a part of it are not allowed. */
 const principalForm =
   /^(?:\*|\d{12}|arn:aws(?:-[a-z]+)*:(?:iam|sts)::\d{12}:(?:root|(?:user|role|assumed-role|federated-user)\/[^*?]+))$/;
 
@@ -119,8 +119,14 @@ function readConditions(json: unknown): Condition[] {
   );
 }
 
-/** A statement has `X` or `NotX`, and not both. */
-function oneOf(statement: Record<string, unknown>, name: string): { not: boolean; name: string; value: unknown } {
+interface Member {
+  readonly not: boolean;
+  readonly name: string;
+  readonly value: unknown;
+}
+
+/** A statement's `X` or `NotX`. @throws PolicyProblem unless it has exactly one of them */
+function oneOf(statement: Record<string, unknown>, name: string): Member {
   const not = statement[`Not${name}`] !== undefined;
   if (not === (statement[name] !== undefined))
     throw new PolicyProblem(`A statement needs either ${name} or Not${name}.`);

@@ -1,12 +1,12 @@
 import type { PolicyStatement } from "./document.js";
 
-/** Who calls, by the ARN of its user, role or session. */
 export interface PolicyCaller {
+  /** ARN of the caller's user, role or session. */
   readonly arn: string;
   readonly accountId: string;
 }
 
-/** How a statement names the caller: itself, only by its account (so that IAM decides), or not at all. */
+/** How a statement names a caller: directly, only by its account (so that IAM decides), or not at all. */
 export type PrincipalMatch = "direct" | "account" | "none";
 
 export function matchPrincipal(
@@ -18,12 +18,12 @@ export function matchPrincipal(
   const direct = matches.includes("direct");
   const account = direct || matches.includes("account");
   if (!principals.not) return direct ? "direct" : account ? "account" : "none";
-  // A `NotPrincipal` that denies spares only those that it names along with their account.
+  // A `NotPrincipal` with Deny spares only principals that it names together with their account.
   const spared = effect === "Deny" ? direct && namesAccount(principals.names, caller) : account;
   return spared ? "none" : "direct";
 }
 
-/** True for the principal's own ARN, and for the role behind a session. */
+/** Whether an ARN is the caller's own, or that of the role behind its session. */
 export function isPrincipal(arn: string, caller: PolicyCaller): boolean {
   if (arn === caller.arn) return true;
   if (!caller.arn.includes(":assumed-role/")) return false;
@@ -47,7 +47,7 @@ function isAccount(name: string, accountId: string): boolean {
   return name.endsWith(`::${accountId}:root`) && /^arn:[^:]+:iam:/.test(name);
 }
 
-/** What conditions see as `aws:PrincipalArn`: of a session it is its role's. */
+/** `aws:PrincipalArn` of a caller: for a session, its role's ARN. */
 export function principalArnOf(callerArn: string): string {
   return callerArn.replace(/^arn:([^:]+):sts::(\d{12}):assumed-role\/([^/]+)\/.*$/, "arn:$1:iam::$2:role/$3");
 }

@@ -1,6 +1,9 @@
 export type Pattern = (text: string) => boolean;
 
-/** `*` stands for any text and `?` for one character, as in policies. Takes time in proportion, whatever the pattern. */
+/**
+ * Compiles a pattern of policies: `*` matches any text, `?` one character. Matching takes at most time in proportion to the
+ * pattern's length times the text's.
+ */
 export function wildcard(pattern: string, letterCase: "exact" | "ignore-case" = "exact"): Pattern {
   if (pattern === "*") return () => true;
   const fold = letterCase === "exact" ? (text: string) => text : (text: string) => text.toLowerCase();
@@ -10,7 +13,7 @@ export function wildcard(pattern: string, letterCase: "exact" | "ignore-case" = 
   return (text) => matches(parts, Array.from(fold(text)));
 }
 
-/** Goes back to the last `*` only, which is enough: what an earlier one took can stay as short as it was. */
+/** Backtracks to the last `*` only: the shortest match of each earlier one is as good as any. */
 function matches(pattern: readonly string[], text: readonly string[]): boolean {
   let at = 0;
   let star = -1;
