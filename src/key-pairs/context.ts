@@ -8,7 +8,7 @@ import type { PrivateKeyCustody } from "./custody/private-key-custody.js";
 import type { KeyPairRecords } from "./records.js";
 import type { Trust } from "./trust.js";
 
-/** Times, all in milliseconds. */
+/** Times of one organization's key pairs, in ms. */
 export interface KeyPairTimes {
   readonly privateKeyTtl: number;
   readonly confirmEvery: number;
@@ -16,7 +16,7 @@ export interface KeyPairTimes {
   readonly headTtl: number;
 }
 
-/** What everything about one organization's key pairs works with. Made once, by the key store's constructor. */
+/** The parts of one organization's key pairs, made once. Each class and function picks the ones that it uses. */
 export interface KeyPairContext {
   readonly organizationId: string;
   /** Name of the organization's id in the encryption context of new pairs. */

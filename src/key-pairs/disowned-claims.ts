@@ -1,10 +1,10 @@
 import type { RecordingKeyStoreError } from "../errors.js";
 import type { KmsProvider } from "../kms/kms-provider.js";
 
-/** How many claims are remembered; the one disowned first is forgotten first, and would be asked about once more. */
+/** Most claims remembered. The one disowned first is evicted first, and asked about once more. */
 const limit = 10_000;
 
-/** What KMS has disowned, for the life of the process, so that the next look does not take it up again. */
+/** Claims that KMS has disowned, for the life of the process, so that nobody takes them up again. */
 export class DisownedClaims {
   readonly #errors = new Map<string, RecordingKeyStoreError>();
 
@@ -21,7 +21,7 @@ export class DisownedClaims {
 
 const ofProviders = new WeakMap<KmsProvider, DisownedClaims>();
 
-/** The memory that all key stores on one provider share, also one after the other. */
+/** The disowned claims of a provider, which all key stores on it share. */
 export function disownedClaimsOf(provider: KmsProvider): DisownedClaims {
   let claims = ofProviders.get(provider);
   if (!claims) ofProviders.set(provider, (claims = new DisownedClaims()));

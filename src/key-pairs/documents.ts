@@ -2,26 +2,25 @@ import * as z from "zod";
 import { RecordingKeyStoreError } from "../errors.js";
 
 /*
- * JSON documents as stores keep them, in the one form that JSON.stringify gives them. Every document has a version and a
- * list of members that a reader must understand: a newer writer adds a member, names it in `critical`, and older readers
- * refuse instead of misreading.
+ * JSON documents as stores keep them, in the one form that JSON.stringify writes. Each has a version and a list of members
+ * that a reader must understand: a newer writer adds a member and names it in `critical`, so that older readers refuse
+ * instead of misreading.
  */
 
 const version = 1;
-/** Under which every store takes a record; of any other a store says that it is bad input, and not that the document is. */
+/** An id that every store takes. Stores refuse any other as bad input of the caller. */
 const recordId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
-/** What all documents have. Made once: zod compiles each schema that it meets, which takes longer than to read a document. */
+/** The members of all documents. Made once: zod compiles each schema, which takes longer than reading a document. */
 const anyEnvelope = z.object({ version: z.int(), kind: z.string(), critical: z.array(z.string()) });
 const base64 = z.base64().transform((text): Buffer => Buffer.from(text, "base64"));
 
-/** A KMS ciphertext and the ARN of the key that made it. */
 const kmsCiphertext = z.object({ kmsKeyArn: z.string().min(1), ciphertext: base64 });
 
 const schemas = {
   keyPair: z.object({ birthRecord: base64, publicKey: base64, attestation: kmsCiphertext, wrapping: kmsCiphertext }),
   /** A pair's private half under a further KMS key. */
   wrapping: z.object({ digest: base64, wrapping: kmsCiphertext }),
-  /** Whether a pair was ever active: with a mark never, by the word of a holder of the KMS key; without one it was taken up. */
+  /** Whether a pair was ever active: with a mark never, without one it was taken up. */
   fate: z.object({ digest: base64, mark: kmsCiphertext.optional() }),
   head: z.object({
     organizationId: z.string(),
@@ -37,14 +36,14 @@ const schemas = {
   status: z.object({
     keyPairId: recordId,
     sequence: z.int().positive(),
-    /** The digest of birth record and public key, as the attestation has it. */
+    /** The content of the attestation. */
     attested: base64,
-    /** When KMS last vouched for the pair, to whichever worker. */
+    /** When KMS last vouched for the pair, in ms since the Unix epoch. */
     confirmedAt: z.int().nonnegative(),
-    /** When KMS was asked last; later than `confirmedAt` where it gave no good answer. */
+    /** When KMS was last asked: later than `confirmedAt` where it gave no good answer. */
     at: z.int().nonnegative(),
     failure: z.object({ kind: z.string(), operation: z.string(), message: z.string() }).optional(),
-    /** HMAC-SHA-256 under the fleet's secret over all of the above; absent where the fleet has none. */
+    /** HMAC-SHA-256 under the fleet's secret over all of the above; missing where the fleet has none. */
     mac: base64.optional(),
   }),
 } as const;
@@ -59,14 +58,14 @@ export function encodeDocument<K extends DocumentKind>(kind: K, content: Documen
   const text = JSON.stringify(
     { version, kind, critical: [], ...content },
     function (this: Record<string, unknown>, key, value: unknown) {
-      const original = this[key]; // Buffer has turned itself into { type, data } before a replacer sees it
+      const original = this[key]; // before Buffer.toJSON
       return Buffer.isBuffer(original) ? original.toString("base64") : value;
     },
   );
   return Buffer.from(text);
 }
 
-/** As JSON.stringify writes it; `undefined` where that gives up, as on what is nested too deep. */
+/** The canonical form; `undefined` for a value that is nested too deep. */
 function canonical(raw: unknown): string | undefined {
   try {
     return JSON.stringify(raw);
@@ -88,7 +87,7 @@ export function decodeDocument<K extends DocumentKind>(kind: K, bytes: Uint8Arra
   } catch {
     throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", `${what}: is not JSON`);
   }
-  // Of a member that stands twice, readers in other languages would take the first.
+  // Readers in other languages take the first of two members of one name.
   if (canonical(raw) !== text)
     throw new RecordingKeyStoreError(
       "ERR_STORE_CORRUPT",

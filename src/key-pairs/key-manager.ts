@@ -1,67 +1,47 @@
 import type { Clock } from "../clock.js";
 import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
 import type { EventSink } from "../events.js";
-import type { KmsCallLimit } from "../kms/call-limit.js";
+import type { DataKeyLease } from "../format/data-key-lease.js";
+import type { KeyStoreConfiguration } from "../format/vocabulary.js";
 import { GuardedKmsProvider } from "../kms/guarded-kms-provider.js";
-import { TrustAnchor } from "./trust-anchor.js";
+import type { LastConfirmedStore } from "../stores/last-confirmed-store.js";
 import { abortable } from "../util/abort.js";
-import type { LastConfirmedStore, ProcessLastConfirmed } from "../stores/last-confirmed-store.js";
 import { ActiveKeyPairs } from "./active/active-key-pair.js";
-import type { KeyPairContext, KeyPairTimes } from "./context.js";
-import { DataKeys, type Recipient } from "./custody/data-keys.js";
-import { disownedClaimsOf } from "./disowned-claims.js";
 import { FleetStatus } from "./active/fleet-status.js";
 import { FleetSecret } from "./active/fleet-word.js";
 import { KeyHealth } from "./active/health.js";
 import type { ActiveKeyPair } from "./active/held-key-pair.js";
-import { keyPairInfo, listHistory, WalkedHistory, type KeyPairInfo, type KeyPairPage } from "./operations/history.js";
 import { LastConfirmedKeyPair } from "./active/last-confirmed.js";
-import { KmsCalls } from "./kms-calls.js";
-import { removeOrphans, type OrphanReport } from "./operations/orphans.js";
-import { sharedCustody, type PrivateKeyCustody } from "./custody/private-key-custody.js";
-import { KeyPairRecords } from "./records.js";
-import { rewrapKeyPairs, type RewrapReport } from "./operations/rewrap.js";
 import { configurationOf, isSameConfiguration, KeyRotation, type RotationRequest } from "./active/rotation.js";
+import type { KeyPairContext } from "./context.js";
+import { DataKeys, type Recipient } from "./custody/data-keys.js";
+import { sharedCustody } from "./custody/private-key-custody.js";
+import { disownedClaimsOf } from "./disowned-claims.js";
+import { notConfigured, unconfirmed } from "./failures.js";
+import type { KeyManagerOptions, SharedByOrganizations } from "./key-manager-options.js";
+import { KmsCalls } from "./kms-calls.js";
+import { runTest, type TestReport } from "./operations/configuration-test.js";
+import {
+  keyPairInfo,
+  listHistory,
+  WalkedHistory,
+  type HistoryQuery,
+  type KeyPairInfo,
+  type KeyPairPage,
+} from "./operations/history.js";
+import { removeOrphans, type DryRun, type OrphanReport } from "./operations/orphans.js";
+import { rewrapKeyPairs, type RewrapReport } from "./operations/rewrap.js";
 import { readStatus, type KeyStoreStatus } from "./operations/status.js";
 import { acceptRestored, replaceUntrustedHead, type StoreHeadReport } from "./operations/store-head.js";
-import { runTest, type TestReport } from "./operations/configuration-test.js";
-import { Trust, unconfirmed, type VouchedKeyPair } from "./trust.js";
-import type { KeyStoreConfiguration } from "../format/vocabulary.js";
-import type { KmsProvider } from "../kms/kms-provider.js";
-import type { KeyPairStore } from "../stores/key-pair-store.js";
-import type { DataKeyLease } from "../format/data-key-lease.js";
+import { KeyPairRecords } from "./records.js";
+import { TrustAnchor } from "./trust-anchor.js";
+import { Trust, type VouchedKeyPair } from "./trust.js";
 
-/** The pair to encrypt with, and what the result must say about it. */
+/** The pair to encrypt with, and what the result says about it. */
 export type EncryptionKey = ActiveKeyPair & {
   readonly usedLastKnownKey: boolean;
   readonly keyAtRisk: boolean;
 };
-
-/** What the organizations of one process share when a registry holds them. */
-export interface SharedByOrganizations {
-  readonly custody: PrivateKeyCustody;
-  readonly lastConfirmed: ProcessLastConfirmed;
-  readonly kmsCalls: KmsCallLimit;
-}
-
-/** What a key store's options say about its key pairs, checked. Times are in milliseconds. */
-export interface KeyManagerOptions extends KeyPairTimes {
-  readonly organizationId: string;
-  readonly homeRegion: string;
-  readonly decryptRegions: readonly string[];
-  readonly kms: KmsProvider;
-  readonly store: KeyPairStore;
-  readonly storeTimeout: number;
-  readonly trustedKmsKeys?: readonly string[] | undefined;
-  readonly embeddedKeys?: readonly string[] | undefined;
-  /** The first one is for new pairs. */
-  readonly contextKeyName: readonly [string, ...string[]];
-  readonly lastConfirmed?: LastConfirmedStore | undefined;
-  readonly fleetSecret?: readonly Uint8Array[] | undefined;
-  readonly requireConfirmedKey?: boolean | undefined;
-  readonly maxLastConfirmedAge?: number | undefined;
-  readonly background: boolean;
-}
 
 /** One organization's key pairs: the active one, its rotation, the history, and the way to data keys. */
 export class KeyManager {
@@ -75,53 +55,11 @@ export class KeyManager {
   readonly #walked = new WalkedHistory();
 
   constructor(options: KeyManagerOptions, clock: Clock, emit: EventSink, shared?: SharedByOrganizations) {
-    const {
-      organizationId,
-      homeRegion,
-      decryptRegions,
-      store,
-      trustedKmsKeys,
-      embeddedKeys,
-      fleetSecret,
-      contextKeyName: contextKeyNames,
-    } = options;
-    this.organizationId = organizationId;
+    const { trustedKmsKeys, embeddedKeys } = options;
+    this.organizationId = options.organizationId;
     this.#options = options;
     this.#anchor = trustedKmsKeys && new TrustAnchor(trustedKmsKeys, "trustedKmsKeys");
-    const calls = new KmsCalls(new GuardedKmsProvider(shared?.kmsCalls.shareOf(options.kms) ?? options.kms), [
-      homeRegion,
-      ...decryptRegions,
-    ]);
-    const requireConfirmed = options.requireConfirmedKey ?? fleetSecret !== undefined;
-    const records = new KeyPairRecords(organizationId, store, options.storeTimeout);
-    const trust = new Trust({
-      anchor: this.#anchor,
-      homeRegion,
-      contextKeyNames,
-      calls,
-      disowned: disownedClaimsOf(options.kms),
-      requireConfirmed,
-      clock,
-    });
-    this.#context = {
-      organizationId,
-      contextKeyName: contextKeyNames[0],
-      records,
-      calls,
-      trust,
-      lastConfirmedPair: new LastConfirmedKeyPair(
-        organizationId,
-        { inProcess: shared?.lastConfirmed, onHost: options.lastConfirmed ?? hostLastConfirmed(store) },
-        trust,
-        options.storeTimeout,
-      ),
-      fleet: new FleetStatus(records, fleetSecret && new FleetSecret(fleetSecret), clock),
-      custody: shared?.custody ?? sharedCustody(options.kms, clock),
-      health: new KeyHealth(clock, emit),
-      clock,
-      emit,
-      times: options,
-    };
+    this.#context = contextOf(options, this.#anchor, clock, emit, shared);
     this.#active = new ActiveKeyPairs(this.#context);
     this.#rotation = new KeyRotation(this.#context, this.#active);
     this.#dataKeys = new DataKeys({
@@ -151,12 +89,12 @@ export class KeyManager {
     return this.#rotation.rotate(request);
   }
 
-  /** The active pair, if somebody vouches for it, the store's head names it, and it has this configuration already. */
+  /** The active pair, if it is vouched for, named by the store's head, and of this configuration. */
   async configured(configuration: KeyStoreConfiguration, signal: AbortSignal): Promise<KeyPairInfo | undefined> {
     let pair: VouchedKeyPair;
     try {
       await this.#active.acquireVouched(signal);
-      pair = await this.#headPair(signal); // what is held is not enough: another worker may have configured something else
+      pair = await this.#headPair(signal); // another worker may have configured something else
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof RecordingKeyStoreError) return undefined;
@@ -187,7 +125,7 @@ export class KeyManager {
     };
     let active = await this.#active.acquire(background, signal);
     if (tooOldSince(active) !== undefined) {
-      await this.#active.confirmDue(signal); // after a pause KMS may only not have been asked
+      await this.#active.confirmDue(signal); // after a pause KMS may just not have been asked
       active = this.#active.current ?? active;
     }
     if (background) this.#rotation.startWhenDue();
@@ -220,7 +158,7 @@ export class KeyManager {
   }
 
   /** @throws as {@link ActiveKeyPairs.acquireVouched}; as {@link listHistory} */
-  async history(query: { limit: number; cursor?: string | undefined }, signal: AbortSignal): Promise<KeyPairPage> {
+  async history(query: HistoryQuery, signal: AbortSignal): Promise<KeyPairPage> {
     const vouched = await this.#active.acquireVouched(signal).catch((error: unknown) => {
       if (error instanceof RecordingKeyStoreError && error.code === "ERR_NOT_CONFIGURED") return undefined;
       throw error;
@@ -237,19 +175,19 @@ export class KeyManager {
   }
 
   /** @throws `ERR_NOT_CONFIGURED`, `ERR_STORE_ROLLED_BACK`; as {@link removeOrphans} */
-  async removeOrphans(options: { dryRun: boolean }, signal: AbortSignal): Promise<OrphanReport> {
+  async removeOrphans(options: DryRun, signal: AbortSignal): Promise<OrphanReport> {
     return removeOrphans(this.#context, await this.#headPair(signal), options, signal);
   }
 
-  acceptRestoredStore(options: { dryRun: boolean }, signal: AbortSignal): Promise<StoreHeadReport> {
+  acceptRestoredStore(options: DryRun, signal: AbortSignal): Promise<StoreHeadReport> {
     return acceptRestored(this.#context, this.#active, options, signal);
   }
 
-  replaceUntrustedHead(options: { dryRun: boolean }, signal: AbortSignal): Promise<StoreHeadReport> {
+  replaceUntrustedHead(options: DryRun, signal: AbortSignal): Promise<StoreHeadReport> {
     return replaceUntrustedHead(this.#context, this.#active, options, signal);
   }
 
-  /** Nothing is under way, and nothing is known that the organization's next key store would not learn by itself. */
+  /** True while nothing is under way, and nothing is known that the organization's next key store would not learn. */
   get isIdle(): boolean {
     return this.#active.isIdle && !this.#rotation.isRunning && !this.#context.health.trouble;
   }
@@ -262,13 +200,13 @@ export class KeyManager {
     return this.#context.health.keyAtRisk;
   }
 
-  /** In how many milliseconds {@link maintain} has something to do; `undefined` if that is left to explicit calls. */
+  /** Time until maintenance has something to do, in ms; `undefined` where that is left to explicit calls. */
   get maintenanceIn(): number | undefined {
     if (!this.#options.background) return undefined;
     return Math.min(this.#active.confirmIn, this.#rotation.rotationIn);
   }
 
-  /** Confirms and changes what is due while no recording is made. What fails shows in status and events. */
+  /** Confirms and rotates what is due while nothing is encrypted. Failures show in status and events. */
   async maintain(signal: AbortSignal): Promise<void> {
     await this.#active.acquire(true, signal).catch(() => undefined);
     await abortable(this.#active.settled(), signal);
@@ -286,14 +224,10 @@ export class KeyManager {
     this.forgetPrivateKeys();
   }
 
-  /** The vouched pair that the store's head names. What is left or taken away for good depends on it. */
+  /** The vouched pair that the store's head names. @throws `ERR_NOT_CONFIGURED`; as {@link ActiveKeyPairs.rotationBase} */
   async #headPair(signal: AbortSignal): Promise<VouchedKeyPair> {
     const { pair } = await this.#active.rotationBase(signal);
-    if (!pair)
-      throw new RecordingKeyStoreError(
-        "ERR_NOT_CONFIGURED",
-        "no KMS key is configured for this organization: call configure() first",
-      );
+    if (!pair) throw notConfigured();
     return pair;
   }
 
@@ -306,7 +240,40 @@ export class KeyManager {
   }
 }
 
-/** The place that a store on this host's own disk offers for the last confirmed pairs. */
+/** Puts the parts of one organization together. */
+function contextOf(
+  options: KeyManagerOptions,
+  anchor: TrustAnchor | undefined,
+  clock: Clock,
+  emit: EventSink,
+  shared: SharedByOrganizations | undefined,
+): KeyPairContext {
+  const { organizationId, homeRegion, decryptRegions, kms, store, storeTimeout, fleetSecret } = options;
+  const contextKeyNames = options.contextKeyName;
+  const provider = new GuardedKmsProvider(shared?.kmsCalls.shareOf(kms) ?? kms);
+  const calls = new KmsCalls(provider, [homeRegion, ...decryptRegions]);
+  const records = new KeyPairRecords(organizationId, store, storeTimeout);
+  const disowned = disownedClaimsOf(kms);
+  const requireConfirmed = options.requireConfirmedKey ?? fleetSecret !== undefined;
+  const trust = new Trust({ anchor, homeRegion, contextKeyNames, calls, disowned, requireConfirmed, clock });
+  const places = { inProcess: shared?.lastConfirmed, onHost: options.lastConfirmed ?? hostLastConfirmed(store) };
+  return {
+    organizationId,
+    contextKeyName: contextKeyNames[0],
+    records,
+    calls,
+    trust,
+    lastConfirmedPair: new LastConfirmedKeyPair(organizationId, places, trust, storeTimeout),
+    fleet: new FleetStatus(records, fleetSecret && new FleetSecret(fleetSecret), clock),
+    custody: shared?.custody ?? sharedCustody(kms, clock),
+    health: new KeyHealth(clock, emit),
+    clock,
+    emit,
+    times: options,
+  };
+}
+
+/** The place for last confirmed pairs that a store offers which knows the host's own disk. */
 function hostLastConfirmed(store: unknown): LastConfirmedStore | undefined {
   const offer = (store as { hostLastConfirmed?: () => LastConfirmedStore }).hostLastConfirmed;
   return typeof offer === "function" ? offer.call(store) : undefined;

@@ -1,27 +1,27 @@
 import { createHash } from "node:crypto";
-import { birthRecordContextKey, purposeContextKey, type CiphertextPurpose } from "../kms/context-keys.js";
-import type { EncryptionContext } from "../kms/kms-provider.js";
-import { RecordingKeyStoreError } from "../errors.js";
 import { birthRecordDigest, decodeBirthRecord, type BirthRecord } from "../format/birth-record.js";
 import { importWrappingKey, type WrappingKey } from "../format/data-key-wrapping.js";
+import { birthRecordContextKey, purposeContextKey, type CiphertextPurpose } from "../kms/context-keys.js";
+import type { EncryptionContext } from "../kms/kms-provider.js";
+import { untrusted } from "./failures.js";
 
-/** Something encrypted by KMS, and the ARN of the key that did it. */
+/** A ciphertext of KMS, and the ARN of its key. */
 export interface KmsCiphertext {
   readonly kmsKeyArn: string;
   readonly ciphertext: Buffer;
 }
 
-/** The parts of a pair, as its record holds them. */
+/** The parts of a pair in its record. */
 export interface KeyPairParts {
   readonly birthRecord: Buffer;
   readonly publicKey: Buffer;
-  /** The digest of all the rest, encrypted by KMS. */
+  /** The digest of all other parts, encrypted by KMS. */
   readonly attestation: KmsCiphertext;
   /** The private half, encrypted by KMS. */
   readonly wrapping: KmsCiphertext;
 }
 
-/** A pair as somebody says it is: parsed and consistent in itself, and nobody has vouched for it. */
+/** A pair that is consistent in itself, and that nobody has vouched for. */
 export interface ClaimedKeyPair extends KeyPairParts {
   readonly birth: BirthRecord;
   /** SHA-256 of `birthRecord`. */
@@ -29,12 +29,12 @@ export interface ClaimedKeyPair extends KeyPairParts {
   readonly wrappingKey: WrappingKey;
 }
 
-/** What a pair's private half needs to be unwrapped: its birth record makes the encryption context. */
+/** What the encryption context of a pair is made of. */
 export type BornKeyPair = Pick<ClaimedKeyPair, "birth" | "birthRecord">;
 
 /**
- * What an attestation holds: birth record, public key and wrapping under one hash, each with its length before it. With the
- * wrapping left out, a pair could be brought back whose private half is garbage.
+ * Content of an attestation: birth record, public key and wrapping under one hash, each with its length before it. Without
+ * the wrapping, a pair could be brought back whose private half is garbage.
  */
 export function attestedDigest({ birthRecord, publicKey, wrapping }: Omit<KeyPairParts, "attestation">): Buffer {
   return digestOf(
@@ -46,7 +46,7 @@ export function attestedDigest({ birthRecord, publicKey, wrapping }: Omit<KeyPai
   );
 }
 
-/** The whole claim under one hash: a spoilt copy of a genuine pair has another one. */
+/** Digest of the whole claim, which a spoilt copy of a genuine pair does not share. */
 export function claimDigest({ birthRecord, publicKey, attestation, wrapping }: KeyPairParts): string {
   const ciphertexts = [attestation, wrapping].flatMap(({ kmsKeyArn, ciphertext }) => [
     Buffer.from(kmsKeyArn),
@@ -65,7 +65,7 @@ function digestOf(label: string, ...parts: readonly Uint8Array[]): Buffer {
   return hash.digest();
 }
 
-/** Context of every cryptographic call about a pair. Nothing else goes in: audit logs show it in the clear. */
+/** Encryption context of every call about a pair. Nothing else goes in: audit logs show it in the clear. */
 export function encryptionContextOf(
   { birth, birthRecord }: BornKeyPair,
   purpose: CiphertextPurpose,
@@ -77,15 +77,18 @@ export function encryptionContextOf(
   };
 }
 
+/** What a pair must be, and how messages call it. */
+export interface ExpectedPair {
+  readonly organizationId: string;
+  readonly what: string;
+}
+
 /**
- * Reads the birth record of a pair that recordings may be encrypted with: by the rules of `docs/FORMAT.md`, of this
- * organization, and not made for a test.
+ * Reads the birth record of a pair that may encrypt recordings: by the rules of `docs/FORMAT.md`, of this organization, and
+ * not made for a test.
  * @throws RecordingKeyStoreError `ERR_FORMAT_INVALID`, `ERR_FORMAT_TOO_NEW`, `ERR_KEY_PAIR_UNTRUSTED`
  */
-export function claimedBirth(
-  bytes: Uint8Array,
-  { organizationId, what }: { organizationId: string; what: string },
-): BirthRecord {
+export function claimedBirth(bytes: Uint8Array, { organizationId, what }: ExpectedPair): BirthRecord {
   const birth = decodeBirthRecord(bytes);
   if (birth.organizationId !== organizationId) throw untrusted(`${what} belongs to another organization`);
   if (birth.purpose !== "key-pair") throw untrusted(`${what} was made for a test`);
@@ -93,13 +96,10 @@ export function claimedBirth(
 }
 
 /**
- * Reads the parts of a pair. A public key that is malformed or of low order makes it untrusted.
- * @throws as {@link claimedBirth}
+ * Reads the parts of a pair.
+ * @throws as {@link claimedBirth}; `ERR_KEY_PAIR_UNTRUSTED` for a public key that is malformed or of low order
  */
-export function claimedKeyPair(
-  parts: KeyPairParts,
-  expected: { organizationId: string; what: string },
-): ClaimedKeyPair {
+export function claimedKeyPair(parts: KeyPairParts, expected: ExpectedPair): ClaimedKeyPair {
   const birth = claimedBirth(parts.birthRecord, expected);
   let wrappingKey: WrappingKey;
   try {
@@ -108,8 +108,4 @@ export function claimedKeyPair(
     throw untrusted(`${expected.what} has an unusable public key: ${(cause as Error).message}`);
   }
   return { ...parts, birth, digest: birthRecordDigest(parts.birthRecord), wrappingKey };
-}
-
-export function untrusted(message: string, cause?: unknown): RecordingKeyStoreError {
-  return new RecordingKeyStoreError("ERR_KEY_PAIR_UNTRUSTED", message, cause === undefined ? {} : { cause });
 }

@@ -1,48 +1,43 @@
 import { createHash, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
-import { types } from "node:util";
-import { secretBuffer, wipe } from "../util/secrets.js";
-import { isKmsKeyArn, parseKmsArn, replicaArn, sameAccountAndRegion } from "../kms/arn.js";
-import type { CiphertextPurpose } from "../kms/context-keys.js";
-import { kmsError, type KmsFailureKind, KmsError } from "../kms/kms-error.js";
-import type { EncryptionContext, KmsKeyDescription, KmsProvider } from "../kms/kms-provider.js";
 import { birthRecordDigest, encodeBirthRecord, type BirthRecord } from "../format/birth-record.js";
+import { importUnwrappingKey, type UnwrappingKey } from "../format/data-key-wrapping.js";
+import { x25519KeyLength } from "../format/sealed-box.js";
+import { parseKmsArn, replicaArn } from "../kms/arn.js";
+import type { CiphertextPurpose } from "../kms/context-keys.js";
+import { kmsError, KmsError, type KmsFailureKind } from "../kms/kms-error.js";
+import type { EncryptionContext, KmsKeyDescription, KmsProvider } from "../kms/kms-provider.js";
+import { secretBuffer, wipe } from "../util/secrets.js";
+import { untrusted } from "./failures.js";
 import {
   attestedDigest,
   encryptionContextOf,
-  untrusted,
   type BornKeyPair,
   type ClaimedKeyPair,
   type KeyPairParts,
   type KmsCiphertext,
 } from "./key-pair.js";
-import {
-  importUnwrappingKey,
-  importWrappingKey,
-  type UnwrappingKey,
-  type WrappingKey,
-} from "../format/data-key-wrapping.js";
-import { x25519KeyLength } from "../format/sealed-box.js";
+import { answeredBytes, checkAnsweredKey, checkBytes, importMade } from "./kms-answers.js";
 
-/** Everything of a new pair's birth record that its maker decides. */
+/** What the maker of a pair decides about its birth record. */
 export type NewKeyPair = Omit<BirthRecord, "keyPairId">;
 
-/** Failures after which another Region may know better. A refusal is the organization's word and is never gone round. */
+/** Failures after which another Region is asked. A refusal is the organization's word and is never circumvented. */
 const regionalFailures: ReadonlySet<KmsFailureKind> = new Set(["unreachable", "timeout", "service-error"]);
 
-/** Every question that one organization's key pairs put to KMS. Nothing else calls the provider. */
+/** All KMS calls about one organization's key pairs: the only caller of the provider. */
 export class KmsCalls {
   readonly #kms: KmsProvider;
   readonly #regions: readonly string[];
 
-  /** @param regions - the home Region, and those in which a multi-Region key may decrypt while that can't be reached */
+  /** @param regions - the home Region, then those in which multi-Region keys may decrypt while it can't be reached */
   constructor(kms: KmsProvider, regions: readonly string[]) {
     this.#kms = kms;
     this.#regions = regions;
   }
 
   /**
-   * Makes a key pair under the KMS key to which the alias points now: private half wrapped by KMS, and both halves
-   * attested. Nothing is stored, and nobody has vouched for it yet.
+   * Makes a key pair under the KMS key to which the alias points now: KMS wraps the private half and attests the whole.
+   * Stores nothing; nobody has vouched for the pair yet.
    * @throws KmsError
    */
   async make(request: NewKeyPair, signal?: AbortSignal): Promise<ClaimedKeyPair> {
@@ -70,15 +65,15 @@ export class KmsCalls {
     };
   }
 
-  /** Whether KMS opens the pair's attestation to the digest of all its other parts. @throws KmsError */
+  /** Whether KMS decrypts the pair's attestation to the digest of all its other parts. @throws KmsError */
   async attests(pair: BornKeyPair & KeyPairParts, signal?: AbortSignal): Promise<boolean> {
     return this.#holds(pair, pair.attestation, attestedDigest(pair), signal);
   }
 
   /**
-   * Has KMS unwrap a pair's private half. The encryption context holds the birth record's digest, so what comes back was
+   * Has KMS unwrap a pair's private half. The encryption context holds the digest of the birth record, so the answer was
    * wrapped for exactly this birth record.
-   * @throws KmsError, also of kind `unexpected-answer` when the plaintext is no private key of the pair's spec
+   * @throws KmsError, of kind `unexpected-answer` for a plaintext that is no private key of the pair's spec
    */
   async unwrap(pair: BornKeyPair, wrapping: KmsCiphertext, signal?: AbortSignal): Promise<UnwrappingKey> {
     const plaintext = await this.#decrypt(wrapping, encryptionContextOf(pair, "private-key"), signal);
@@ -94,7 +89,7 @@ export class KmsCalls {
     }
   }
 
-  /** As {@link unwrap}, for the private half of the pair's own public key. @throws also `ERR_KEY_PAIR_UNTRUSTED` */
+  /** Has KMS unwrap the private half of the pair's own public key. @throws KmsError, `ERR_KEY_PAIR_UNTRUSTED` */
   async unwrapHalf(
     pair: BornKeyPair & Pick<KeyPairParts, "publicKey">,
     wrapping: KmsCiphertext,
@@ -106,8 +101,8 @@ export class KmsCalls {
   }
 
   /**
-   * Wraps a pair's private half under a further KMS key, and has KMS open it there once.
-   * @param own - a wrapping that the pair has
+   * Wraps a pair's private half under a further KMS key, and has KMS unwrap it there once.
+   * @param own - a wrapping of the pair
    * @throws KmsError, `ERR_KEY_PAIR_UNTRUSTED`
    */
   async rewrap(
@@ -132,7 +127,7 @@ export class KmsCalls {
         const message = `KMS answered Encrypt for ${kmsKeyArn} with the key ${JSON.stringify(made.keyArn)}`;
         throw kmsError("unexpected-answer", { operation: "Encrypt", keyId: kmsKeyArn, message });
       }
-      const wrapping = { kmsKeyArn, ciphertext: answered(made.ciphertext, "Encrypt", kmsKeyArn) };
+      const wrapping = { kmsKeyArn, ciphertext: answeredBytes(made.ciphertext, "Encrypt", kmsKeyArn) };
       const opened = await this.#decrypt(wrapping, encryptionContext, signal);
       const same = isSame(opened, privateKey);
       wipe(opened);
@@ -146,12 +141,12 @@ export class KmsCalls {
     }
   }
 
-  /** Has KMS seal the word that a pair never was active: nobody without a right in KMS can say so. @throws KmsError */
+  /** Has KMS seal the mark that a pair never was active, which nobody without a right in KMS can make. @throws KmsError */
   async sealNeverActive(pair: ClaimedKeyPair, signal?: AbortSignal): Promise<KmsCiphertext> {
     return this.#encrypt(pair.attestation.kmsKeyArn, neverActive(pair), pair, "attestation", signal);
   }
 
-  /** Whether KMS opens a mark to the word that this pair never was active. @throws KmsError */
+  /** Whether KMS decrypts a mark to the word that this pair never was active. @throws KmsError */
   async saysNeverActive(pair: ClaimedKeyPair, mark: KmsCiphertext, signal?: AbortSignal): Promise<boolean> {
     return this.#holds(pair, mark, neverActive(pair), signal);
   }
@@ -171,7 +166,7 @@ export class KmsCalls {
       const made = await this.#kms.generateDataKeyPair({ keyId, spec, encryptionContext }, options(signal));
       const kmsKeyArn = checkAnsweredKey(made.keyArn, pair.birth, "GenerateDataKeyPairWithoutPlaintext");
       const [publicKey, ciphertext] = [made.publicKey, made.privateKeyCiphertext].map((bytes) =>
-        answered(bytes, "GenerateDataKeyPairWithoutPlaintext", keyId),
+        answeredBytes(bytes, "GenerateDataKeyPairWithoutPlaintext", keyId),
       ) as [Buffer, Buffer];
       return { publicKey, wrapping: { kmsKeyArn, ciphertext } };
     }
@@ -200,11 +195,11 @@ export class KmsCalls {
     );
     return {
       kmsKeyArn: checkAnsweredKey(keyArn, pair.birth, "Encrypt"),
-      ciphertext: answered(ciphertext, "Encrypt", keyId),
+      ciphertext: answeredBytes(ciphertext, "Encrypt", keyId),
     };
   }
 
-  /** Whether a ciphertext about the pair, which is no private key, opens to what is expected. */
+  /** Whether KMS decrypts a ciphertext about the pair, other than its private half, to what is expected. */
   async #holds(
     pair: BornKeyPair,
     ciphertext: KmsCiphertext,
@@ -218,8 +213,8 @@ export class KmsCalls {
   }
 
   /**
-   * `kms:Decrypt` under one key. A multi-Region key is asked in the Regions in their order, and in a further one only when
-   * the one before could not be reached; any other key only where it is. If no Region helps, the first one's failure counts.
+   * Decrypts under one key. A multi-Region key is asked Region by Region, each only where the ones before could not be
+   * reached. If none helps, the failure of the first counts.
    */
   async #decrypt(
     { kmsKeyArn, ciphertext }: KmsCiphertext,
@@ -232,8 +227,8 @@ export class KmsCalls {
         return await this.#decryptUnder(keyId, ciphertext, encryptionContext, signal);
       } catch (error) {
         if (!(error instanceof KmsError)) throw error;
-        // A further Region's refusal is a word about that Region's replica and not about the key at home. What it can't open
-        // the key at home can't either: they share their material.
+        // A further Region's refusal is about its replica, not about the key at home. But all replicas share their material:
+        // none decrypts what one of them can't.
         if (error.kind === "invalid-ciphertext") throw error;
         first ??= error;
         if (!regionalFailures.has(error.kind)) break;
@@ -255,7 +250,7 @@ export class KmsCalls {
     signal: AbortSignal | undefined,
   ): Promise<Buffer> {
     const { keyArn, plaintext } = await this.#kms.decrypt({ keyId, ciphertext, encryptionContext }, options(signal));
-    if (!types.isUint8Array(plaintext)) throw noBytes("Decrypt", keyId);
+    checkBytes(plaintext, "Decrypt", keyId);
     if (keyArn !== keyId) {
       wipe(plaintext);
       const message = `the KMS provider answered Decrypt under ${keyId} with another key, ${JSON.stringify(keyArn)}`;
@@ -265,7 +260,7 @@ export class KmsCalls {
   }
 }
 
-/** What a mark holds: of another form than an attestation, so that neither can stand for the other. */
+/** Content of a mark, in another form than an attestation's, so that neither can stand for the other. */
 function neverActive({ digest }: Pick<ClaimedKeyPair, "digest">): Buffer {
   return createHash("sha256").update("recording-keystore never active v1\0").update(digest).digest();
 }
@@ -280,44 +275,6 @@ function isPrivateHalfOf({ birth, publicKey }: ClaimedKeyPair, plaintext: Uint8A
   } catch {
     return false;
   }
-}
-
-/** @throws KmsError where KMS has made a public key that can't be used */
-function importMade({ spec, kmsKeyAliasArn }: BirthRecord, publicKey: Buffer): WrappingKey {
-  try {
-    return importWrappingKey(spec, publicKey);
-  } catch {
-    const message = `KMS made a public key that is no ${spec} key`;
-    throw kmsError("unexpected-answer", {
-      operation: "GenerateDataKeyPairWithoutPlaintext",
-      keyId: kmsKeyAliasArn,
-      message,
-    });
-  }
-}
-
-/** The key with which KMS answered must belong to the account and Region of the alias that was asked. */
-function checkAnsweredKey(keyArn: string, birth: BirthRecord, operation: string): string {
-  if (isKmsKeyArn(keyArn) && sameAccountAndRegion(keyArn, birth.kmsKeyAliasArn)) return keyArn;
-  throw kmsError("unexpected-answer", {
-    operation,
-    keyId: birth.kmsKeyAliasArn,
-    message: `KMS answered ${operation} for ${birth.kmsKeyAliasArn} with the key ${JSON.stringify(keyArn)}, which is not of the alias's account and Region`,
-  });
-}
-
-/** A copy of what KMS answered, which must be bytes. */
-function answered(bytes: unknown, operation: string, keyId: string): Buffer {
-  if (!types.isUint8Array(bytes)) throw noBytes(operation, keyId);
-  return Buffer.from(bytes);
-}
-
-function noBytes(operation: string, keyId: string): KmsError {
-  return kmsError("unexpected-answer", {
-    operation,
-    keyId,
-    message: `the KMS provider answered ${operation} for ${keyId} without bytes`,
-  });
 }
 
 function options(signal: AbortSignal | undefined): { signal?: AbortSignal } {

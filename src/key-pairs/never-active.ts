@@ -1,33 +1,30 @@
 import { RecordingKeyStoreError } from "../errors.js";
-import { kmsFailureGroup, KmsError } from "../kms/kms-error.js";
+import { KmsError, kmsFailureGroup } from "../kms/kms-error.js";
 import type { StoredWrapping } from "../stores/key-pair-store.js";
+import { defined } from "../util/defined.js";
+import type { KeyPairContext } from "./context.js";
 import { decodeDocument, encodeDocument } from "./documents.js";
 import type { ClaimedKeyPair, KmsCiphertext } from "./key-pair.js";
-import type { KmsCalls } from "./kms-calls.js";
-import type { KeyPairRecords } from "./records.js";
 import type { VouchedKeyPair } from "./trust.js";
 
 /*
- * A worker that loses a race for the head leaves its pair behind. When it knows that it lost, it marks the pair, in words
- * that KMS has sealed under the pair's own context: whoever can write to the store alone can't make such a mark. A pair so
- * marked may be removed, and is taken up by nobody, whatever a head says.
+ * A worker that loses a race for the head leaves its pair behind. Once it knows that it lost, it marks the pair with a word
+ * that KMS has sealed under the pair's own context, which a writer of the store can't make. A marked pair may be removed,
+ * and nobody takes it up, whatever a head says.
  *
- * Mark and taking up go through one create-only place beside the pair, so that of a maker who marks and a worker who takes
- * up at the same moment one is told that the other was first. What else somebody puts there only keeps an orphan.
+ * Marking and taking up create the same record beside the pair, so that of a maker who marks and a worker who takes up at the
+ * same moment one learns that the other was first. Anything else in that place only keeps an orphan.
  */
 
-/** Beside the wrappings of a pair, whose ids are hashes of 43 characters. */
+/** Id of the record, among the wrappings of a pair, whose ids are hashes of 43 characters. */
 const fateId = "fate";
 
-interface Parts {
-  readonly records: KeyPairRecords;
-  readonly calls: KmsCalls;
-}
+type Parts = Pick<KeyPairContext, "records" | "calls">;
 
 /**
- * Marks a pair that this process has made and that never was active. A store's client may have repeated a swap that had
- * succeeded, and so have called a success a refusal: the history of the vouched pair that won decides. Failing to is no
- * trouble: an orphan without a mark is kept for good, and harms nobody.
+ * Marks a pair that this process has made and that never was active. A store's client may repeat a swap that has succeeded,
+ * and report a conflict: the history of the vouched winner decides. Never rejects: an orphan without a mark is kept, and
+ * harms nobody.
  */
 export async function markNeverActive(
   { records, calls }: Parts,
@@ -35,22 +32,21 @@ export async function markNeverActive(
   winner: VouchedKeyPair,
 ): Promise<void> {
   try {
-    if (winner.birth.sequence < pair.birth.sequence) return; // the store went backwards: it proves nothing
+    if (winner.birth.sequence < pair.birth.sequence) return; // the store went backwards, which proves nothing
     for await (const { pair: active } of records.chain({ digest: winner.digest }, () => 10)) {
       if (active.digest.equals(pair.digest)) return;
       if (active.birth.sequence <= pair.birth.sequence) break;
     }
     await records.createWrapping(pair.birth.keyPairId, fateOf(pair, await calls.sealNeverActive(pair)));
   } catch {
-    // as said above
+    // an orphan without a mark is kept
   }
 }
 
 /**
- * Takes up a pair that KMS has vouched for, unless it is proven that it never was active. Nobody can prove that any more
- * afterwards.
+ * Takes up a pair that KMS has vouched for, unless a mark proves that it never was active. Afterwards nobody can mark it.
  * @returns whether it may be used
- * @throws KmsError `ERR_KMS_UNAVAILABLE` where KMS can't be asked about a mark; `ERR_STORE_*`
+ * @throws KmsError `ERR_KMS_UNAVAILABLE` where KMS can't be asked about a mark; RecordingKeyStoreError `ERR_STORE_*`
  */
 export async function takeUp(parts: Parts, pair: ClaimedKeyPair, signal?: AbortSignal): Promise<boolean> {
   const { records } = parts;
@@ -60,7 +56,7 @@ export async function takeUp(parts: Parts, pair: ClaimedKeyPair, signal?: AbortS
     if ((await records.createWrapping(pair.birth.keyPairId, fateOf(pair), signal)) === "created") return true;
   } catch (error) {
     signal?.throwIfAborted();
-    if (error instanceof RecordingKeyStoreError) return true; // a store that takes no writes is no reason not to record
+    if (error instanceof RecordingKeyStoreError) return true; // a store that takes no writes stops no recording
     throw error;
   }
   const first = await readFate(records, pair, signal);
@@ -68,41 +64,44 @@ export async function takeUp(parts: Parts, pair: ClaimedKeyPair, signal?: AbortS
 }
 
 /**
- * Takes up a pair that KMS can't be asked about now.
- * @returns whether it may be used: not where a mark stands, be it a forged one
+ * Takes up a pair while KMS can't be asked.
+ * @returns whether it may be used: not where there is a mark, be it a forged one
  */
-export async function takeUpUnasked(records: KeyPairRecords, pair: ClaimedKeyPair): Promise<boolean> {
+export async function takeUpUnasked(records: KeyPairContext["records"], pair: ClaimedKeyPair): Promise<boolean> {
   try {
     if ((await records.createWrapping(pair.birth.keyPairId, fateOf(pair))) === "created") return true;
     const found = await readFate(records, pair, undefined);
     return found === undefined || decodeDocument("fate", found.document, "fate").mark === undefined;
   } catch (error) {
-    if (error instanceof RecordingKeyStoreError) return true; // the store is away, or has garbage there that proves nothing
+    if (error instanceof RecordingKeyStoreError) return true; // the store is away, or has garbage there, which proves nothing
     throw error;
   }
 }
 
-/** Whether it is proven that a pair never was active. @throws as {@link takeUp} */
+/** Whether a mark proves that a pair never was active. @throws as {@link takeUp} */
 export async function isProvenNeverActive(parts: Parts, pair: ClaimedKeyPair, signal?: AbortSignal): Promise<boolean> {
   const found = await readFate(parts.records, pair, signal);
   return found !== undefined && isProven(parts, pair, found, signal);
 }
 
 function fateOf({ digest }: Pick<ClaimedKeyPair, "digest">, mark?: KmsCiphertext): StoredWrapping {
-  return { wrappingId: fateId, document: encodeDocument("fate", { digest, ...(mark ? { mark: { ...mark } } : {}) }) };
+  return {
+    wrappingId: fateId,
+    document: encodeDocument("fate", { digest, ...defined({ mark: mark && { ...mark } }) }),
+  };
 }
 
 async function readFate(
-  records: KeyPairRecords,
+  records: KeyPairContext["records"],
   { birth }: ClaimedKeyPair,
   signal: AbortSignal | undefined,
 ): Promise<StoredWrapping | undefined> {
   return (await records.listWrappings(birth.keyPairId, signal)).find(({ wrappingId }) => wrappingId === fateId);
 }
 
-/** What is damaged, of another pair, under another KMS key or not sealed by KMS proves nothing. */
+/** Whether a record proves it: not a damaged one, one of another pair or KMS key, or one that KMS has not sealed. */
 async function isProven(
-  { calls }: Parts,
+  { calls }: Pick<Parts, "calls">,
   pair: ClaimedKeyPair,
   { document }: StoredWrapping,
   signal: AbortSignal | undefined,

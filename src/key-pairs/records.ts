@@ -9,10 +9,11 @@ import type {
   StoredWrapping,
 } from "../stores/key-pair-store.js";
 import { decodeDocument, encodeDocument, type HeadDocument } from "./documents.js";
-import { claimedKeyPair, untrusted, type ClaimedKeyPair, type KmsCiphertext } from "./key-pair.js";
+import { untrusted } from "./failures.js";
+import { claimedKeyPair, type ClaimedKeyPair, type KmsCiphertext } from "./key-pair.js";
 import type { VouchedKeyPair } from "./trust.js";
 
-/** Which pair the store says is active. A claim: whoever can write to the store can say so. */
+/** The pair that is active by the store's word. A claim: whoever can write to the store can say so. */
 export interface ClaimedHead extends HeadDocument {
   readonly revision: string;
 }
@@ -20,19 +21,19 @@ export interface ClaimedHead extends HeadDocument {
 /** A place in a store's listing. */
 export type Place = Pick<StoredKeyPair, "sequence" | "keyPairId">;
 
-/** Where a walk along the history begins: behind a place in the listing, with the pair of this digest the next one wanted. */
+/** A point in a walk along the history: the digest of the next pair, and the place in the listing behind which it lies. */
 export interface Position {
   readonly after?: Place;
   readonly digest: Buffer;
 }
 
-/** One organization's records in the store. Nothing else calls the store, and all that it gives are claims. */
+/** The records of one organization in the store: its only caller. Gives claims. */
 export class KeyPairRecords {
   readonly organizationId: string;
   readonly #store: KeyPairStore;
   readonly #timeout: number;
 
-  /** @param timeout - how long one call may take, milliseconds; what comes later is dropped */
+  /** @param timeout - longest time of one call, in ms; later answers are dropped */
   constructor(organizationId: string, store: KeyPairStore, timeout: number) {
     this.organizationId = organizationId;
     this.#store = store;
@@ -49,7 +50,7 @@ export class KeyPairRecords {
     return { ...document, revision: stored.revision };
   }
 
-  /** The head as it stands, whatever it says. @throws `ERR_STORE_UNAVAILABLE`, `ERR_STORE_CORRUPT` */
+  /** The head as it stands. @throws `ERR_STORE_UNAVAILABLE`, `ERR_STORE_CORRUPT` */
   async readRawHead(signal?: AbortSignal): Promise<StoredHead | undefined> {
     const stored = await this.#call(signal, (options) => this.#store.readHead(this.organizationId, options));
     if (stored === undefined) return undefined;
@@ -57,7 +58,7 @@ export class KeyPairRecords {
     return { revision: stored.revision, document: bytesOf(stored.document, "head") };
   }
 
-  /** @throws as {@link readHead} */
+  /** @throws as {@link KeyPairRecords.readHead} */
   async readPair(keyPairId: string, signal?: AbortSignal): Promise<ClaimedKeyPair | undefined> {
     const stored = await this.#call(signal, (options) =>
       this.#store.readKeyPair(this.organizationId, keyPairId, options),
@@ -65,7 +66,7 @@ export class KeyPairRecords {
     return stored === undefined ? undefined : this.#claimOf(stored, keyPairId);
   }
 
-  /** The pair that a head names. What the store hands out must be exactly that pair. @throws as {@link readHead} */
+  /** The pair that a head names. @throws as {@link KeyPairRecords.readHead} */
   async readHeadPair(head: ClaimedHead, signal?: AbortSignal): Promise<ClaimedKeyPair> {
     const pair = await this.readPair(head.keyPairId, signal);
     if (!pair) throw corrupt(`the store's head names key pair ${head.keyPairId}, which the store does not have`);
@@ -76,8 +77,8 @@ export class KeyPairRecords {
   }
 
   /**
-   * What the store lists behind a place, history or not, highest sequence first.
-   * @param batch - how many pairs to ask the store for
+   * The pairs that the store lists behind a place, in the history or not, highest sequence first.
+   * @param batch - number of pairs to ask the store for
    * @throws RecordingKeyStoreError `ERR_STORE_CORRUPT` where it lists them out of order, which might never end
    */
   async *list(from: Place | undefined, batch: () => number, signal?: AbortSignal): AsyncGenerator<StoredKeyPair> {
@@ -99,19 +100,19 @@ export class KeyPairRecords {
     }
   }
 
-  /** Reads a listed pair. @throws as {@link readHead} */
+  /** Reads a listed pair. @throws as {@link KeyPairRecords.readHead} */
   claimOf(stored: StoredKeyPair): ClaimedKeyPair {
     return this.#claimOf(stored, stored.keyPairId);
   }
 
   /**
-   * The history, newest first: along the digests that each birth record holds of the one before. Birth records are as true
-   * as the digest that the walk begins with; everything else of a pair is a claim. What a store holds beside the chain
-   * (pairs of workers that lost a race) is not history, and damage of it no trouble.
+   * The history, newest first, along the digest that each birth record holds of the one before. Birth records are as true as
+   * the digest that the walk starts with; everything else of a pair is a claim. Damage beside the chain, where pairs lie
+   * that lost a race, is no trouble.
    *
-   * @param batch - how many pairs to ask the store for
-   * @throws RecordingKeyStoreError `ERR_STORE_CORRUPT` where the store has lost a pair; where a record could not be read
-   * that may be the one, what reading it threw
+   * @param batch - number of pairs to ask the store for
+   * @throws RecordingKeyStoreError `ERR_STORE_CORRUPT` where the store has lost a pair; the failure of the first record
+   * that could not be read, where that may be the lost one
    */
   async *chain(
     from: Position,
@@ -129,7 +130,7 @@ export class KeyPairRecords {
         continue;
       }
       if (!pair.digest.equals(digest)) continue;
-      damage = undefined; // what there was of it lay beside the chain
+      damage = undefined; // all of it lay beside the chain
       const { previousDigest } = pair.birth;
       const after = { sequence: stored.sequence, keyPairId: stored.keyPairId };
       yield { pair, next: previousDigest && { after, digest: previousDigest } };
@@ -142,7 +143,7 @@ export class KeyPairRecords {
     );
   }
 
-  /** Stores a pair that somebody has vouched for. @throws `ERR_STORE_UNAVAILABLE` */
+  /** Stores a vouched pair. @throws `ERR_STORE_UNAVAILABLE` */
   async putPair(pair: VouchedKeyPair, signal?: AbortSignal): Promise<void> {
     const { organizationId, keyPairId, sequence } = pair.birth;
     const document = keyPairDocument(pair);
@@ -154,8 +155,8 @@ export class KeyPairRecords {
   }
 
   /**
-   * Points the head at a pair. Not aborted half-way, since nobody would know then what became of it.
-   * @returns whether the head still was what the caller believed
+   * Points the head at a pair. Takes no signal: nobody would know what became of an aborted swap.
+   * @returns whether the head still had the expected revision
    */
   async swapHead({ birth, digest }: VouchedKeyPair, expectedRevision: string | undefined): Promise<boolean> {
     const { organizationId, keyPairId, sequence } = birth;
@@ -168,7 +169,7 @@ export class KeyPairRecords {
     return true;
   }
 
-  /** All records beside a pair, by id. @throws `ERR_STORE_UNAVAILABLE`, `ERR_STORE_CORRUPT` */
+  /** The records beside a pair, by id. @throws `ERR_STORE_UNAVAILABLE`, `ERR_STORE_CORRUPT` */
   async listWrappings(keyPairId: string, signal?: AbortSignal): Promise<readonly StoredWrapping[]> {
     const stored = await this.#call(signal, (options) =>
       this.#store.listWrappings(this.organizationId, keyPairId, options),
@@ -210,13 +211,13 @@ export class KeyPairRecords {
     const what = `key pair ${keyPairId}`;
     const parts = decodeDocument("keyPair", bytesOf(stored?.document, what), what);
     const pair = claimedKeyPair(parts, { organizationId: this.organizationId, what });
-    // A genuine birth record under another name is a copy, of which everything else may be spoilt.
+    // A genuine birth record under another name is a copy, whose other parts may be spoilt.
     if (pair.birth.keyPairId !== keyPairId || pair.birth.sequence !== stored.sequence)
       throw untrusted(`${what} stands in another pair's place`);
     return pair;
   }
 
-  /** A store may throw what it likes, hang, or answer too late: callers see typed errors, within the store's time. */
+  /** Calls the store. It may throw anything, hang or answer late; callers get typed errors in time. */
   async #call<T>(signal: AbortSignal | undefined, call: (options: StoreCallOptions) => Promise<T>): Promise<T> {
     try {
       return await boundedCall(async (controller) => call({ signal: controller.signal }), {
@@ -233,7 +234,7 @@ export class KeyPairRecords {
   }
 }
 
-/** A pair as its record holds it. */
+/** The record of a pair. */
 export function keyPairDocument({ birthRecord, publicKey, attestation, wrapping }: ClaimedKeyPair): Buffer {
   return encodeDocument("keyPair", {
     birthRecord,
@@ -257,7 +258,7 @@ function isWrapping(given: unknown): given is StoredWrapping {
   return typeof wrappingId === "string" && types.isUint8Array(document);
 }
 
-/** The order of a store's listing: highest sequence first, then by id. */
+/** Whether a place comes behind another in a listing: highest sequence first, then by id. */
 function isBehind(one: Place, other: Place): boolean {
   return one.sequence < other.sequence || (one.sequence === other.sequence && one.keyPairId > other.keyPairId);
 }
@@ -267,7 +268,7 @@ function bytesOf(given: unknown, what: string): Uint8Array {
   throw corrupt(`${what}: the store gave no bytes`);
 }
 
-/** Anything else may mean that nothing was stored. */
+/** Refuses any other answer, which may mean that nothing was stored. */
 function createdOrExists(answer: unknown): "created" | "exists" {
   if (answer === "created" || answer === "exists") return answer;
   throw corrupt("the store does not say whether it has created a record");

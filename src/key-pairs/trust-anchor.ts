@@ -2,24 +2,24 @@ import { InvalidInputError } from "../errors.js";
 import { isKmsKeyArn, parseKmsArn, replicaArn, sameAccountAndRegion } from "../kms/arn.js";
 
 /**
- * Which KMS keys are trusted, as said outside of any store. Entries are account ids, alias ARNs and key ARNs:
+ * The KMS keys that are trusted by a word from outside of any store. Entries are account ids, alias ARNs and key ARNs:
  *
  * - An account id covers all keys and aliases of the account.
- * - A key ARN covers the key and, if it is a multi-Region key, its replicas; and, as a name only, every alias ARN that
- *   could point at it. The key with which KMS answers to such a name has to be covered on its own.
+ * - A key ARN covers the key and its replicas; and, as a name only, every alias ARN that could point at it. The key that
+ *   KMS answers with has to be covered on its own.
  * - An alias ARN covers itself and every key that it could point at: those of its account and Region, and multi-Region
- *   keys of its account. Where key ARNs that it could point at are listed beside it, it is pinned to those keys alone.
+ *   keys of its account. Key ARNs beside it that it could point at pin it to those keys.
  */
 export class TrustAnchor {
   readonly #accountIds: ReadonlySet<string>;
   readonly #keyArns: readonly string[];
   readonly #aliasArns: readonly string[];
-  /** Aliases that no listed key pins. */
+  /** Aliases that no key ARN pins. */
   readonly #freeAliasArns: readonly string[];
 
   /**
-   * @param field - names the option in errors
-   * @throws InvalidInputError naming the entry that is none of the three
+   * @param field - name of the option in errors
+   * @throws InvalidInputError for an entry that is none of the three
    */
   constructor(entries: readonly string[], field = "trustedKmsKeys") {
     entries.forEach((entry, index) => {
@@ -36,7 +36,7 @@ export class TrustAnchor {
     );
   }
 
-  /** Whether an alias may be named, or a key may be used. Of an ARN that must be a key's, ask {@link coversKey}. */
+  /** Whether an alias may be named, or a key be used. For an ARN that must be a key's, see {@link TrustAnchor.coversKey}. */
   covers(kmsArn: string): boolean {
     const asked = parseKmsArn(kmsArn);
     if (!asked) return false;
@@ -45,7 +45,7 @@ export class TrustAnchor {
     return this.#keyArns.some((keyArn) => sameAccountAndRegion(keyArn, kmsArn));
   }
 
-  /** Whether a KMS key may be used; never an alias, which could point at another key than the one that is listed. */
+  /** Whether a KMS key may be used. Never true for an alias, which could point at any key. */
   coversKey(keyArn: string): boolean {
     const asked = parseKmsArn(keyArn);
     if (asked?.resource.type !== "key") return false;

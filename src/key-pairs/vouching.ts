@@ -1,38 +1,49 @@
+import { hasPassed } from "../clock.js";
 import { RecordingKeyStoreError } from "../errors.js";
+import { KmsError } from "../kms/kms-error.js";
 import type { KeyPairContext } from "./context.js";
-import { attestedDigest, untrusted, type ClaimedKeyPair } from "./key-pair.js";
+import { untrusted } from "./failures.js";
+import { attestedDigest, type ClaimedKeyPair } from "./key-pair.js";
 import { isProvenNeverActive, takeUp } from "./never-active.js";
 import type { Verdict, VouchedBy, VouchedKeyPair } from "./trust.js";
-import { KmsError } from "../kms/kms-error.js";
-import { hasPassed } from "../clock.js";
 
-/** A pair that somebody has vouched for, who, and when KMS last did. */
+/** A vouched pair, and who vouches for it. */
 export interface Vouched {
   readonly pair: VouchedKeyPair;
   readonly vouchedBy: VouchedBy;
-  /** Wall clock, milliseconds since the Unix epoch. */
+  /** When KMS last vouched for it, in ms since the Unix epoch. */
   readonly confirmedAt: number;
 }
 
-/** What comes of asking whether a pair that the store names may become active. */
+/** Whether a pair that the store names may become active. */
 export type ActivationVerdict =
   ({ readonly status: "confirmed" } & Vouched) | Exclude<Verdict, { status: "confirmed" }>;
 
-type Parts = Pick<KeyPairContext, "trust" | "fleet" | "records" | "calls" | "clock">;
+type KmsParts = Pick<KeyPairContext, "trust" | "records" | "calls" | "clock">;
+export type VouchingParts = KmsParts & Pick<KeyPairContext, "fleet">;
+
+/** How KMS is asked about a pair of the store. */
+interface AskOptions {
+  /** Leaves no record in the store that the pair is taken up. */
+  readonly dryRun?: boolean;
+}
 
 /**
  * Asks fleet and KMS about a pair that the store names as active.
  * @throws RecordingKeyStoreError `ERR_STORE_*`, the signal's reason
  */
 export async function vouchForActive(
-  parts: Parts,
+  parts: VouchingParts,
   claim: ClaimedKeyPair,
   signal?: AbortSignal,
 ): Promise<ActivationVerdict> {
   return (await byFleet(parts, claim)) ?? byKms(parts, claim, signal);
 }
 
-async function byFleet({ fleet, trust, clock }: Parts, claim: ClaimedKeyPair): Promise<ActivationVerdict | undefined> {
+async function byFleet(
+  { fleet, trust, clock }: Pick<VouchingParts, "fleet" | "trust" | "clock">,
+  claim: ClaimedKeyPair,
+): Promise<ActivationVerdict | undefined> {
   const word = await fleet.word();
   if (!word?.attested.equals(attestedDigest(claim))) return undefined;
   try {
@@ -44,15 +55,14 @@ async function byFleet({ fleet, trust, clock }: Parts, claim: ClaimedKeyPair): P
 }
 
 /**
- * What KMS says, and whether it has sealed the word that the pair never was active.
- * @param dryRun - leave no word in the store that the pair is taken up
+ * Asks KMS about a pair that the store names as active, and whether it has sealed the mark that the pair never was active.
  * @throws `ERR_STORE_*`, the signal's reason
  */
 export async function byKms(
-  parts: Parts,
+  parts: KmsParts,
   claim: ClaimedKeyPair,
   signal?: AbortSignal,
-  { dryRun = false } = {},
+  { dryRun = false }: AskOptions = {},
 ): Promise<ActivationVerdict> {
   const verdict = await parts.trust.ask(claim, signal);
   if (verdict.status !== "confirmed") return verdict;
@@ -70,27 +80,33 @@ export async function byKms(
   return { ...verdict, vouchedBy: "kms", confirmedAt: parts.clock.now() };
 }
 
-/** Asks KMS about a pair that is active. Rejects for nothing. */
-export async function askAgain({ trust, clock }: Parts, pair: VouchedKeyPair): Promise<ActivationVerdict> {
+/** Asks KMS about the active pair. Never rejects for KMS. */
+export async function askAgain(
+  { trust, clock }: Pick<KmsParts, "trust" | "clock">,
+  pair: VouchedKeyPair,
+): Promise<ActivationVerdict> {
   const verdict = await trust.ask(pair);
   return verdict.status === "confirmed" ? { ...verdict, vouchedBy: "kms", confirmedAt: clock.now() } : verdict;
 }
 
-/** Bounds of a search on the way of an encryption. */
+/** Most pairs listed, and most asked about, in a search on the way of an encryption. */
 const bounds = { listed: 5_000, asked: 16 };
-/** How long what KMS has refused is not asked about again on the way of an encryption, milliseconds. */
+/** Time for which a refusal of KMS counts in a search on the way of an encryption, in ms. */
 const refusalCounts = 20_000;
 
+interface SearchOptions extends AskOptions {
+  /** Bounds the search, for one on the way of an encryption; an operator's goes on to the end. */
+  readonly bounded: boolean;
+}
+
 /**
- * The newest pair in the store that KMS vouches for, whatever the head says. What is known to be none costs no KMS call, and
- * what was refused lately comes last, so that searches past many forgeries get further each time.
- * @param bounded - on the way of an encryption; an operator's search goes on to the end
- * @param dryRun - as for {@link byKms}
+ * The newest pair in the store that KMS vouches for, whatever the head says. Claims known to be false cost no KMS call, and
+ * claims refused before come last, so that searches past many forgeries get further each time.
  * @throws RecordingKeyStoreError `ERR_STORE_*`, the signal's reason; KmsError where KMS gives no verdict
  */
 export async function newestVouched(
-  parts: Parts,
-  { bounded, dryRun = false }: { bounded: boolean; dryRun?: boolean },
+  parts: KmsParts,
+  { bounded, dryRun = false }: SearchOptions,
   signal?: AbortSignal,
 ): Promise<Vouched | undefined> {
   const { records, trust } = parts;
@@ -124,7 +140,7 @@ async function confirmedByKms(...asked: Parameters<typeof byKms>): Promise<Vouch
   return verdict.status === "confirmed" ? verdict : undefined;
 }
 
-/** Of a record that may be anything. */
+/** Reads a record that may be anything; `undefined` where it can't be read. */
 export function readable<T>(read: () => T): T | undefined {
   try {
     return read();

@@ -1,26 +1,25 @@
 import { createHash } from "node:crypto";
 import { RecordingKeyStoreError } from "../errors.js";
+import { KmsError } from "../kms/kms-error.js";
 import type { StoredWrapping } from "../stores/key-pair-store.js";
 import type { KeyPairContext } from "./context.js";
 import { decodeDocument, encodeDocument } from "./documents.js";
 import type { ClaimedKeyPair, KmsCiphertext } from "./key-pair.js";
-import { KmsError } from "../kms/kms-error.js";
 
 /*
- * A pair's private half stands in its own record under the KMS key that it was made under. Rewrapping adds further
- * wrappings, one per KMS key and never changed; they count for less than the pair's own: nothing is read of them until
- * KMS refuses that, and what is wrong with one of them is no trouble of the pair's.
+ * A pair's own record has its private half under the KMS key that it was made under. Rewrapping adds further wrappings, one
+ * per KMS key and never changed. They are read only where KMS refuses the pair's own, and damage of one is no trouble.
  */
 
-/** How many further wrappings are tried under KMS keys that the history does not name: each costs a KMS call. */
+/** Most further wrappings tried under KMS keys that the history does not name: each costs a KMS call. */
 const triedAtMost = 8;
 
-type Parts = Pick<KeyPairContext, "records" | "trust"> & {
-  /** KMS keys of the history's pairs, newest first: rewrapping goes under these alone, so they are tried first. */
+export type WrappingParts = Pick<KeyPairContext, "records" | "trust"> & {
+  /** KMS keys of the history, newest first. Tried first, since rewrapping goes under these alone. */
   readonly historyKeys: () => Promise<ReadonlySet<string>>;
 };
 
-/** The KMS keys of the history that a pair leads to, newest first; none where it can't be read. */
+/** The KMS keys of the history that a pair leads to, newest first, as far as it can be read. */
 export async function kmsKeysOf(
   records: KeyPairContext["records"],
   newest: ClaimedKeyPair | undefined,
@@ -30,12 +29,12 @@ export async function kmsKeysOf(
   try {
     for await (const { pair } of records.chain({ digest: newest.digest }, () => 50)) keys.add(pair.wrapping.kmsKeyArn);
   } catch (error) {
-    if (!(error instanceof RecordingKeyStoreError)) throw error; // what was read of it will do
+    if (!(error instanceof RecordingKeyStoreError)) throw error; // goes on with what was read
   }
   return keys;
 }
 
-/** One wrapping per KMS key: its id is the SHA-256 of the key's ARN. */
+/** The id of the one wrapping under a KMS key: the SHA-256 of the key's ARN, base64url. */
 export function wrappingIdOf(kmsKeyArn: string): string {
   return createHash("sha256").update(kmsKeyArn).digest("base64url");
 }
@@ -50,9 +49,9 @@ export function storedWrapping(
   };
 }
 
-/** The pair's further wrappings that may count. Damaged, foreign and uncovered ones are left out. @throws `ERR_STORE_UNAVAILABLE` */
+/** The pair's further wrappings, without damaged, foreign and uncovered ones. @throws `ERR_STORE_UNAVAILABLE` */
 export async function furtherWrappings(
-  { records, trust }: Pick<Parts, "records" | "trust">,
+  { records, trust }: Pick<WrappingParts, "records" | "trust">,
   pair: ClaimedKeyPair,
   signal?: AbortSignal,
 ): Promise<KmsCiphertext[]> {
@@ -75,13 +74,12 @@ export async function furtherWrappings(
 
 /**
  * Opens a pair's private half by its own wrapping, or by a further one where KMS refuses its own key (disabled, deleted,
- * denied) or the trust anchor does not cover that any more. Not in an outage: that passes.
+ * denied) or the trust anchor does not cover that any more. An outage passes, and so leads to no further one.
  *
- * @throws what the attempt by the pair's own wrapping throws; an outage of a further KMS key goes before it, since that
- * will pass
+ * @throws what the attempt by the pair's own wrapping throws; an outage of a further KMS key goes before it
  */
 export async function byAnyWrapping<T>(
-  parts: Parts,
+  parts: WrappingParts,
   pair: ClaimedKeyPair,
   attempt: (wrapping: KmsCiphertext) => Promise<T>,
   signal?: AbortSignal,
@@ -94,7 +92,7 @@ export async function byAnyWrapping<T>(
     if (!isClosed(error, pair, parts)) throw error;
     failure = error;
   }
-  for (const further of await inTheirTurn(parts, pair, signal)) {
+  for (const further of await inOrder(parts, pair, signal)) {
     try {
       return await attempt(further);
     } catch (error) {
@@ -105,9 +103,9 @@ export async function byAnyWrapping<T>(
   throw failure;
 }
 
-/** Whoever can write to the store may have put any number beside the genuine ones. */
-async function inTheirTurn(
-  parts: Parts,
+/** The further wrappings in the order of attempts. A writer of the store may have added any number. */
+async function inOrder(
+  parts: WrappingParts,
   pair: ClaimedKeyPair,
   signal: AbortSignal | undefined,
 ): Promise<KmsCiphertext[]> {
@@ -120,14 +118,14 @@ async function inTheirTurn(
   return [...known, ...found.filter((wrapping) => !known.includes(wrapping)).slice(0, triedAtMost)];
 }
 
-/** Whether the pair's own KMS key is of no use, and will be of none until somebody acts. */
-function isClosed(error: unknown, pair: ClaimedKeyPair, { trust }: Parts): boolean {
+/** Whether the pair's own KMS key is of no use until somebody acts. */
+function isClosed(error: unknown, pair: ClaimedKeyPair, { trust }: Pick<WrappingParts, "trust">): boolean {
   if (error instanceof KmsError) return error.code === "ERR_KMS_REFUSED";
   return !trust.coversForDecryption(pair);
 }
 
 /** @throws `ERR_KEY_PAIR_UNTRUSTED` unless the trust anchor covers one of the KMS keys that the pair is wrapped under */
-export async function checkAnyCovered(parts: Parts, pair: ClaimedKeyPair, signal?: AbortSignal): Promise<void> {
+export async function checkAnyCovered(parts: WrappingParts, pair: ClaimedKeyPair, signal?: AbortSignal): Promise<void> {
   if (parts.trust.coversForDecryption(pair)) return;
   if ((await furtherWrappings(parts, pair, signal)).length === 0) parts.trust.checkForDecryption(pair);
 }

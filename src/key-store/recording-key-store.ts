@@ -25,7 +25,8 @@ import {
 import { EventHub, type EventListener, type EventName, type EventSink } from "../events.js";
 import type { FileRequest } from "../recording/files/file-work.js";
 import type { DecryptedFile, EncryptedFile } from "../recording/files/recording-files.js";
-import { KeyManager, type SharedByOrganizations } from "../key-pairs/key-manager.js";
+import type { SharedByOrganizations } from "../key-pairs/key-manager-options.js";
+import { KeyManager } from "../key-pairs/key-manager.js";
 import { keyPairInfo, type KeyPairInfo, type KeyPairPage } from "../key-pairs/operations/history.js";
 import type { OrphanReport } from "../key-pairs/operations/orphans.js";
 import type { RewrapReport } from "../key-pairs/operations/rewrap.js";
@@ -51,7 +52,7 @@ import { check, checkConfiguration } from "./schemas.js";
 export interface KeyStoreHost {
   readonly shared: SharedByOrganizations;
   readonly emit: (organizationId: string) => EventSink;
-  /** Hands over what the key store is made of, for upkeep. */
+  /** Hands over what the key store is made of, for maintenance. */
   readonly made: (keyStore: RecordingKeyStore, parts: { keys: KeyManager; work: OpenWork; events: EventHub }) => void;
   /** A call begins. */
   readonly used: (keyStore: RecordingKeyStore) => void;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { DisownedClaims, disownedClaimsOf } from "../../src/key-pairs/disowned-claims.js";
-import { untrusted } from "../../src/key-pairs/key-pair.js";
+import { untrusted } from "../../src/key-pairs/failures.js";
 import { world } from "./world.js";
 
 describe("disowned claims", () => {

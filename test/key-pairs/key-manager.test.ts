@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { SharedByOrganizations } from "../../src/key-pairs/key-manager.js";
+import type { SharedByOrganizations } from "../../src/key-pairs/key-manager-options.js";
 import { PrivateKeyCustody } from "../../src/key-pairs/custody/private-key-custody.js";
 import { KmsCallLimit } from "../../src/kms/call-limit.js";
 import { MemoryLastConfirmedStore } from "../../src/testing/index.js";

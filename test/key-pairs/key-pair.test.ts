@@ -7,7 +7,6 @@ import {
   claimedBirth,
   claimedKeyPair,
   encryptionContextOf,
-  untrusted,
   type KeyPairParts,
 } from "../../src/key-pairs/key-pair.js";
 import { invented } from "./inventions.js";
@@ -134,17 +133,4 @@ describe("the encryption context", () => {
       });
     },
   );
-});
-
-describe("what is not trusted", () => {
-  it("has its cause, where there is one", () => {
-    const cause = new Error("why");
-    expect(untrusted("no", cause)).toMatchObject({
-      code: "ERR_KEY_PAIR_UNTRUSTED",
-      message: "no",
-      cause,
-      retryable: false,
-    });
-    expect("cause" in untrusted("no")).toBe(false);
-  });
 });

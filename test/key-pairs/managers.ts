@@ -1,5 +1,6 @@
 import type { RecordingKeyStoreOptions } from "../../src/index.js";
-import { KeyManager, type SharedByOrganizations } from "../../src/key-pairs/key-manager.js";
+import type { SharedByOrganizations } from "../../src/key-pairs/key-manager-options.js";
+import { KeyManager } from "../../src/key-pairs/key-manager.js";
 import { accountId, configuration, homeRegion, organizationId, world } from "./world.js";
 import { check } from "../../src/key-store/schemas.js";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { FleetSecret } from "../../src/key-pairs/active/fleet-word.js";
-import { untrusted } from "../../src/key-pairs/key-pair.js";
+import { untrusted } from "../../src/key-pairs/failures.js";
 import { kmsFailureGroup, kmsFailureKinds, type KmsFailureKind } from "../../src/kms/kms-error.js";
 import { invented, spoilt } from "./inventions.js";
 import { trusting, untrustedSaying, wrongKey } from "./trusting.js";

@@ -1,8 +1,9 @@
 import { describe, expect, it, vi } from "vitest";
 import { DisownedClaims } from "../../src/key-pairs/disowned-claims.js";
-import { untrusted, type ClaimedKeyPair } from "../../src/key-pairs/key-pair.js";
+import { untrusted, unconfirmed } from "../../src/key-pairs/failures.js";
+import type { ClaimedKeyPair } from "../../src/key-pairs/key-pair.js";
 import type { KmsCalls } from "../../src/key-pairs/kms-calls.js";
-import { Trust, unconfirmed, type Verdict } from "../../src/key-pairs/trust.js";
+import { Trust, type Verdict } from "../../src/key-pairs/trust.js";
 import { TrustAnchor } from "../../src/key-pairs/trust-anchor.js";
 import { TestClock } from "../../src/testing/index.js";
 import { invented } from "./inventions.js";

@@ -1,32 +1,40 @@
 import type { Clock } from "../../clock.js";
 import type { KmsError } from "../../kms/kms-error.js";
+import { defined } from "../../util/defined.js";
 import type { StatusDocument } from "../documents.js";
 import { attestedDigest, type ClaimedKeyPair } from "../key-pair.js";
 import type { KeyPairRecords } from "../records.js";
 import type { VouchedKeyPair } from "../trust.js";
 import { decodeStatus, encodeStatus, longestText, type FleetSecret, type FleetWord } from "./fleet-word.js";
 
-/** Shortest time between two writes of the same news, milliseconds. */
+/** Shortest time between two writes of the same news, in ms. */
 const writeAtMostEvery = 25_000;
 
-/** What a worker found out about a pair. */
+/** What a worker has learned from KMS about a pair. */
 export interface News {
+  /** When KMS vouched for the pair, in ms since the Unix epoch. */
   readonly confirmedAt: number;
-  /** Why KMS gave no good answer, if so. */
+  /** Why KMS gave no good answer since. */
   readonly error?: KmsError;
 }
 
+/** The status item, and whether it is the fleet's word. */
+export interface ToldStatus {
+  readonly status: StatusDocument;
+  readonly authentic: boolean;
+}
+
 /**
- * What the workers of a fleet tell each other about the active pair, through a small item in the store. Authenticated
- * with the fleet's secret it is the fleet's word, which counts as KMS's own. Without a secret it is a hint for people:
- * whoever can write to the store can write it too, so nothing is decided by it.
+ * Tells the workers of a fleet about the active pair, through a small item in the store. Authenticated with the fleet's
+ * secret it is the fleet's word, which counts as KMS's own. Without a secret it is a hint for people: whoever can write to
+ * the store can write it, so it decides nothing.
  */
 export class FleetStatus {
   readonly #records: KeyPairRecords;
   readonly #secret: FleetSecret | undefined;
   readonly #clock: Clock;
   #written: { readonly at: number; readonly news: string } | undefined;
-  /** Of the newest pair that the fleet has spoken of: a worker that lags behind says nothing over it. */
+  /** Sequence of the newest pair in the fleet's word. A worker that lags behind does not overwrite it. */
   #newest = 0;
 
   constructor(records: KeyPairRecords, secret: FleetSecret | undefined, clock: Clock) {
@@ -35,7 +43,7 @@ export class FleetStatus {
     this.#clock = clock;
   }
 
-  /** The fleet's word, if there is any. Never rejects: a store that is away is no news. */
+  /** The fleet's word, if there is any. Never rejects. */
   async word(): Promise<FleetWord | undefined> {
     if (!this.#secret) return undefined;
     const status = await this.#read();
@@ -44,18 +52,16 @@ export class FleetStatus {
     return word;
   }
 
-  /** What stands there about a pair, and whether it is the fleet's word. */
-  async told(
-    pair: ClaimedKeyPair,
-  ): Promise<{ readonly status: StatusDocument; readonly authentic: boolean } | undefined> {
+  /** The item, where it is about a pair. Never rejects. */
+  async told(pair: ClaimedKeyPair): Promise<ToldStatus | undefined> {
     const status = await this.#read();
     if (!status?.attested.equals(attestedDigest(pair))) return undefined;
     return { status, authentic: this.#secret?.verify(this.#records.organizationId, status) !== undefined };
   }
 
   /**
-   * Tells the others. Failing to is no trouble of its own.
-   * @param force - also over what was said of a newer pair: the operator has gone back to this one
+   * Tells the others. Never rejects.
+   * @param force - overwrites the word about a newer pair: the operator has gone back to this one
    */
   async tell(pair: VouchedKeyPair, { confirmedAt, error }: News, { force = false } = {}): Promise<void> {
     if (pair.birth.sequence < this.#newest && !force) return;
@@ -69,7 +75,7 @@ export class FleetStatus {
     await this.#records.writeStatus(encodeStatus(signed)).catch(() => undefined);
   }
 
-  /** Tells the others of a pair that KMS has just opened for its maker, so that none of them has to ask about it. */
+  /** Tells the others of a pair that KMS has just vouched for, so that none of them has to ask. */
   async tellNew(pair: VouchedKeyPair, news: News): Promise<void> {
     if (this.#secret) await this.tell(pair, news);
   }
@@ -84,14 +90,17 @@ export class FleetStatus {
   }
 }
 
-/** What is told of a pair: KMS vouched for it at `confirmedAt`, and was asked last at `at`. */
-export function statusOf(
-  pair: VouchedKeyPair,
-  told: { confirmedAt: number; at: number; error?: KmsError | undefined },
-): StatusDocument {
-  const { confirmedAt, at, error } = told;
+interface Telling {
+  readonly confirmedAt: number;
+  /** When KMS was last asked, in ms since the Unix epoch. */
+  readonly at: number;
+  readonly error?: KmsError | undefined;
+}
+
+/** The status item of a pair. */
+export function statusOf(pair: VouchedKeyPair, { confirmedAt, at, error }: Telling): StatusDocument {
   const short = (text: string) => text.slice(0, longestText);
   const failure = error && { kind: error.kind, operation: short(error.operation), message: short(error.message) };
   const { keyPairId, sequence } = pair.birth;
-  return { keyPairId, sequence, attested: attestedDigest(pair), confirmedAt, at, ...(failure ? { failure } : {}) };
+  return { keyPairId, sequence, attested: attestedDigest(pair), confirmedAt, at, ...defined({ failure }) };
 }

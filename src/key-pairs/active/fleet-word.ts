@@ -5,17 +5,17 @@ import { decodeDocument, encodeDocument, type StatusDocument } from "../document
 
 declare const authentic: unique symbol;
 
-/** What a worker of the fleet has said of a pair, authenticated with the fleet's secret. Only {@link FleetSecret} makes one. */
+/** A status that the fleet's secret authenticates. Only {@link FleetSecret} makes one. */
 export type FleetWord = StatusDocument & { readonly [authentic]: true };
 
-/** Shortest secret, bytes: as long as the HMAC's output (RFC 2104, section 3). */
+/** Length of the shortest secret, in bytes: that of the HMAC's output (RFC 2104, section 3). */
 export const shortestFleetSecret = 32;
 
-/** The secret that the workers of one service share, and the store does not know. */
+/** The secret that the workers of a service share and the store does not know. */
 export class FleetSecret {
   readonly #keys: readonly KeyObject[];
 
-  /** @param secrets - the first one signs; all are accepted, so that the secret can be changed. Copied. */
+  /** @param secrets - the first signs, and all are accepted, so that the secret can be rotated; they are copied */
   constructor(secrets: readonly Uint8Array[]) {
     this.#keys = secrets.map((secret) => {
       const copy = copySecret(secret);
@@ -25,13 +25,13 @@ export class FleetSecret {
     });
   }
 
-  /** The status with the fleet's authentication on it. */
+  /** The status with its authentication code. */
   sign(organizationId: string, status: StatusDocument): StatusDocument {
     const [key] = this.#keys;
     return key ? { ...status, mac: macOf(key, organizationId, status) } : status;
   }
 
-  /** The word that a status is; `undefined` where it is nobody's of the fleet, or about another organization. */
+  /** The status as the fleet's word; `undefined` where it is not of the fleet, or of another organization. */
   verify(organizationId: string, status: StatusDocument): FleetWord | undefined {
     const { mac } = status;
     if (mac?.length !== 32 || !isOfOurLength(status)) return undefined;
@@ -40,7 +40,7 @@ export class FleetSecret {
   }
 }
 
-/** Longest text of a status, characters. What is longer has no canonical fields, and nobody of the fleet has said it. */
+/** Length of the longest text in a status, in characters. The fleet writes no longer one. */
 export const longestText = 1_000;
 
 function isOfOurLength({ keyPairId, attested, failure }: StatusDocument): boolean {

@@ -2,26 +2,27 @@ import type { Clock } from "../../clock.js";
 import type { RecordingKeyStoreError } from "../../errors.js";
 import type { EventSink } from "../../events.js";
 import type { BirthRecord } from "../../format/birth-record.js";
-import { isRotationDue } from "./schedule.js";
 import type { KmsError } from "../../kms/kms-error.js";
+import { isRotationDue } from "./schedule.js";
 
 /** Why encryption goes on with the last known key, and since when. */
 export interface Trouble {
-  /** Wall clock, milliseconds since the Unix epoch. */
+  /** Time of the first failure, in ms since the Unix epoch. */
   readonly since: number;
+  /** Time of the latest failure, in ms since the Unix epoch. */
   readonly at: number;
   readonly error: RecordingKeyStoreError;
-  /** What was being tried. */
+  /** What has failed. */
   readonly task: "confirm" | "rotate" | "unwrap" | "read-store";
 }
 
 const dayMs = 86_400_000;
 const reminderDays = [1, 7, 30] as const;
-/** Failures that say what is encrypted now may never open again. */
+/** Failures after which recordings encrypted now may never open again. */
 const fatalKinds = new Set(["key-disabled", "key-pending-deletion", "key-not-found"]);
 
 /**
- * How the active pair fares with KMS and the store. In trouble from the first failure of a task until it succeeds, or
+ * Health of the active pair, with KMS and the store. In trouble from the first failure of a task until the task succeeds, or
  * until KMS answers about the pair again ({@link KeyHealth.answered}).
  */
 export class KeyHealth {
@@ -37,7 +38,7 @@ export class KeyHealth {
     this.#emit = emit;
   }
 
-  /** The trouble that began first, if there is any. */
+  /** The oldest trouble, if there is any. */
   get trouble(): Trouble | undefined {
     return [...this.#troubles.values()].sort((a, b) => a.since - b.since)[0];
   }
@@ -73,12 +74,12 @@ export class KeyHealth {
     this.#startedAt = undefined;
   }
 
-  /** KMS has just answered about the active pair. Only a change that is still due stays a trouble then. */
+  /** Ends the troubles with KMS, which has just answered about the active pair. A due rotation stays a trouble. */
   answered(birth: BirthRecord): void {
     this.succeeded("confirm", "unwrap", ...(isRotationDue(birth, this.#clock.now()) ? [] : (["rotate"] as const)));
   }
 
-  /** Emits the reminders that are due; called on the way of an encryption, since there is no timer. */
+  /** Emits the reminders that are due. Called on the way of an encryption, since there is no timer. */
   remind(): void {
     if (this.#startedAt === undefined) return;
     const days = reminderDays[this.#reminded];

@@ -1,37 +1,43 @@
+import { hasPassed, momentOf, type Moment } from "../../clock.js";
 import { RecordingKeyStoreError } from "../../errors.js";
 import { kmsError, kmsFailureKinds, type KmsFailureKind } from "../../kms/kms-error.js";
 import type { KeyPairContext } from "../context.js";
-import type { FleetWord } from "./fleet-word.js";
+import { rolledBack } from "../failures.js";
 import { attestedDigest } from "../key-pair.js";
 import type { ClaimedHead } from "../records.js";
 import type { UnconfirmedKeyPair } from "../trust.js";
 import type { Vouched } from "../vouching.js";
-import { hasPassed, momentOf, type Moment } from "../../clock.js";
+import type { FleetWord } from "./fleet-word.js";
 
-/** The pair with which recordings are encrypted now, and who has vouched for it. */
+/** The pair that encrypts now, and who has vouched for it. */
 export type ActiveKeyPair =
   | ({ readonly confirmation: "confirmed" } & Vouched)
   | { readonly confirmation: "unconfirmed"; readonly pair: UnconfirmedKeyPair };
 
-/** The newest pair that was vouched for; a head behind it has been rolled back. */
+/** The newest pair that was vouched for. A head behind it has been rolled back. */
 interface Floor {
   readonly sequence: number;
   readonly digest: Buffer;
 }
 
-/** How soon a pair is asked about again that is unconfirmed or in trouble, milliseconds. */
+/** Longest time until KMS is asked again about a pair that is unconfirmed or in trouble, in ms. */
 const retryConfirmAfter = 30_000;
 
-/** What this process encrypts with, what it remembers having seen, and when KMS was asked about it. */
+export type HeldParts = Pick<
+  KeyPairContext,
+  "records" | "trust" | "lastConfirmedPair" | "fleet" | "health" | "clock" | "emit" | "times"
+>;
+
+/** The pair that this process encrypts with, the newest one it has seen, and when KMS was asked about it. */
 export class HeldKeyPair {
-  readonly #context: KeyPairContext;
+  readonly #parts: HeldParts;
   #held: ActiveKeyPair | undefined;
   #floor: Floor | undefined;
-  /** When KMS was asked about the pair last, by this worker or for the fleet. */
+  /** When KMS was last asked about the pair, by this worker or for the fleet. */
   askedAt: Moment | undefined;
 
-  constructor(context: KeyPairContext) {
-    this.#context = context;
+  constructor(parts: HeldParts) {
+    this.#parts = parts;
   }
 
   get current(): ActiveKeyPair | undefined {
@@ -46,28 +52,28 @@ export class HeldKeyPair {
     return this.#floor !== undefined;
   }
 
-  /** How long KMS's answer about the pair is relied on, milliseconds. */
+  /** Time for which KMS's answer about the pair counts, in ms. */
   get confirmInterval(): number {
-    const { health, times } = this.#context;
+    const { health, times } = this.#parts;
     return health.trouble || !this.vouched ? Math.min(retryConfirmAfter, times.confirmEvery) : times.confirmEvery;
   }
 
-  /** @param share - of the interval */
+  /** @param share - part of the interval, up to 1 */
   isConfirmDue(share = 1): boolean {
-    return !this.askedAt || hasPassed(this.askedAt, this.confirmInterval * share, this.#context.clock);
+    return !this.askedAt || hasPassed(this.askedAt, this.confirmInterval * share, this.#parts.clock);
   }
 
-  /** Encrypts with this pair from now on. Says nothing of the store's head, which may name another. */
+  /** Encrypts with this pair from now on. The store's head may name another. */
   async hold(vouched: Vouched): Promise<void> {
     const { pair, confirmedAt } = vouched;
     this.#floor = { sequence: pair.birth.sequence, digest: pair.digest };
-    this.holdForNow(vouched);
-    await this.#context.lastConfirmedPair.save(pair, confirmedAt);
+    this.holdProvisionally(vouched);
+    await this.#parts.lastConfirmedPair.save(pair, confirmedAt);
   }
 
-  /** Encrypts with a pair until a head that is vouched for says otherwise, be it an earlier one: this may never have been active. */
-  holdForNow({ pair, vouchedBy, confirmedAt }: Vouched): void {
-    const { clock, emit, health } = this.#context;
+  /** Encrypts with a pair until the head names a vouched one, be it an earlier one: this may never have been active. */
+  holdProvisionally({ pair, vouchedBy, confirmedAt }: Vouched): void {
+    const { clock, emit, health } = this.#parts;
     const { keyPairId, sequence } = pair.birth;
     const changed = !this.#held?.pair.digest.equals(pair.digest);
     this.#held = { pair, vouchedBy, confirmedAt, confirmation: "confirmed" };
@@ -77,17 +83,17 @@ export class HeldKeyPair {
     emit("keyPairConfirmed", { keyPairId, sequence });
   }
 
-  /** Encrypts with a pair that nobody has vouched for, for want of a better one. */
+  /** Encrypts with a pair that nobody has vouched for. */
   holdUnconfirmed(pair: UnconfirmedKeyPair): void {
     this.#held = { pair, confirmation: "unconfirmed" };
   }
 
-  /** Lets go of a pair that nobody has vouched for. */
-  letGo(): void {
+  /** Drops a pair that nobody has vouched for. */
+  dropUnconfirmed(): void {
     if (!this.vouched) this.#held = undefined;
   }
 
-  /** KMS disowns the pair in use. It ends where it was held on a memory's word, or on nobody's; not what KMS had confirmed. */
+  /** Drops the pair in use, which KMS disowns, unless KMS itself had confirmed it. */
   disowned(): void {
     if (this.vouched?.vouchedBy === "kms") return;
     this.#held = undefined;
@@ -98,22 +104,22 @@ export class HeldKeyPair {
     this.#floor = undefined;
   }
 
-  /** Brings back what this host confirmed in an earlier life. */
+  /** Takes up the last confirmed pair of this host. */
   async loadLastConfirmed(): Promise<void> {
-    const { lastConfirmedPair } = this.#context;
+    const { lastConfirmedPair } = this.#parts;
     const loaded = await lastConfirmedPair.load();
-    if (!loaded || this.vouched) return; // it goes before a pair that nobody has vouched for
+    if (!loaded || this.vouched) return; // goes before a pair that nobody has vouched for
     const { pair, confirmedAt } = loaded;
     this.#held = { pair, confirmation: "confirmed", vouchedBy: "host", confirmedAt };
     this.#floor = { sequence: pair.birth.sequence, digest: pair.digest };
     this.askedAt ??= lastConfirmedPair.confirmedAt;
   }
 
-  /** Takes up what the fleet holds, where that is newer than what this process does. Asks nobody but the store. */
+  /** Takes up the fleet's pair, where that is newer than the one in use. Asks the store alone. */
   async followFleet(): Promise<void> {
-    const { fleet, records, trust, clock } = this.#context;
+    const { fleet, records, trust, clock } = this.#parts;
     const word = await fleet.word();
-    if (!word || this.heed(word) || word.sequence <= (this.#floor?.sequence ?? 0)) return;
+    if (!word || this.applyWord(word) || word.sequence <= (this.#floor?.sequence ?? 0)) return;
     try {
       const claim = await records.readPair(word.keyPairId);
       if (!claim) return;
@@ -122,27 +128,27 @@ export class HeldKeyPair {
         vouchedBy: "fleet",
         confirmedAt: Math.min(word.confirmedAt, clock.now()),
       });
-      this.heed(word);
+      this.applyWord(word);
     } catch (error) {
-      if (!(error instanceof RecordingKeyStoreError)) throw error; // otherwise nobody is the wiser
+      if (!(error instanceof RecordingKeyStoreError)) throw error; // otherwise goes on as before
     }
   }
 
   /**
-   * What the fleet's word says of the pair in use. About health it counts for `confirmEvery`, so that an old one brought
-   * back hides nothing, and not over what this worker has asked since.
-   * @returns whether the word is about that pair
+   * Applies the fleet's word about the pair in use. On health it counts for `confirmEvery`, so that an old one brought back
+   * hides nothing, and not over what this worker has asked since.
+   * @returns whether the word is about the pair in use
    */
-  heed(word: FleetWord): boolean {
+  applyWord(word: FleetWord): boolean {
     const held = this.vouched;
     if (!held || !word.attested.equals(attestedDigest(held.pair))) return false;
-    const { clock, times, health } = this.#context;
+    const { clock, times, health } = this.#parts;
     const now = clock.now();
     const confirmedAt = Math.min(word.confirmedAt, now);
     if (confirmedAt > held.confirmedAt) this.#held = { ...held, confirmation: "confirmed", confirmedAt };
     const age = now - word.at;
-    const isNews = age >= 0 && age < times.confirmEvery && !(this.askedAt && this.askedAt.wall > word.at);
-    if (!isNews) return true;
+    const isNew = age >= 0 && age < times.confirmEvery && !(this.askedAt && this.askedAt.wall > word.at);
+    if (!isNew) return true;
     this.askedAt = this.#momentOf(word.at);
     if (!word.failure) health.succeeded("confirm");
     else if (isKnownKind(word.failure.kind)) {
@@ -154,7 +160,7 @@ export class HeldKeyPair {
     return true;
   }
 
-  /** @throws RecordingKeyStoreError `ERR_STORE_ROLLED_BACK` for a head behind what was vouched for before */
+  /** @throws RecordingKeyStoreError `ERR_STORE_ROLLED_BACK` for a head behind the newest vouched pair */
   checkFloor(head: ClaimedHead): void {
     const floor = this.#floor;
     if (
@@ -166,24 +172,17 @@ export class HeldKeyPair {
     throw rolledBack(`the store's head is at key pair ${head.sequence}, and this host has seen ${floor.sequence}`);
   }
 
-  /** Whether a pair is behind one that was vouched for before. */
+  /** Whether a pair is behind the newest vouched one. */
   isBehind(sequence: number): boolean {
     return this.#floor !== undefined && sequence < this.#floor.sequence;
   }
 
   #momentOf(wall: number): Moment {
-    const { clock } = this.#context;
+    const { clock } = this.#parts;
     return { wall, monotonic: clock.monotonic() - Math.max(0, clock.now() - wall) };
   }
 }
 
 function isKnownKind(kind: string): kind is KmsFailureKind {
   return (kmsFailureKinds as readonly string[]).includes(kind);
-}
-
-export function rolledBack(what: string): RecordingKeyStoreError {
-  return new RecordingKeyStoreError(
-    "ERR_STORE_ROLLED_BACK",
-    `${what}; if the store was restored on purpose, call acceptRestoredStore()`,
-  );
 }

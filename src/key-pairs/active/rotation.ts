@@ -1,12 +1,13 @@
 import { RecordingKeyStoreError } from "../../errors.js";
-import type { KeyPairReason } from "../../format/vocabulary.js";
-import { type KeyStoreConfiguration } from "../../format/vocabulary.js";
+import type { KeyPairReason, KeyStoreConfiguration } from "../../format/vocabulary.js";
 import { KmsError } from "../../kms/kms-error.js";
+import { defined } from "../../util/defined.js";
 import type { KeyPairContext } from "../context.js";
+import { notConfigured } from "../failures.js";
 import type { ClaimedKeyPair } from "../key-pair.js";
 import { markNeverActive } from "../never-active.js";
 import type { VouchedKeyPair } from "../trust.js";
-import { newestVouched } from "../vouching.js";
+import { newestVouched, type VouchingParts } from "../vouching.js";
 import type { ActiveKeyPairs, RotationBase } from "./active-key-pair.js";
 import { isRotationDue, nextRotation } from "./schedule.js";
 
@@ -15,7 +16,6 @@ export function configurationOf({ birth }: ClaimedKeyPair): KeyStoreConfiguratio
   return { kmsKeyAliasArn, periodicKeyChange, keyPairSpec: spec };
 }
 
-/** Whether two configurations are one and the same. */
 export function isSameConfiguration(one: KeyStoreConfiguration, other: KeyStoreConfiguration): boolean {
   return (
     one.kmsKeyAliasArn === other.kmsKeyAliasArn &&
@@ -24,39 +24,43 @@ export function isSameConfiguration(one: KeyStoreConfiguration, other: KeyStoreC
   );
 }
 
-/** What a change of key is asked to do. */
+/** What a rotation is to do. */
 export interface RotationRequest {
-  /** New settings; without them those of the pair before go on. */
+  /** New settings. Default: those of the pair before. */
   readonly configuration?: KeyStoreConfiguration;
   /**
-   * A scheduled change is content with any worker's new pair; a change on demand takes another's only if it is under the KMS
-   * key to which the alias resolves now.
+   * A scheduled rotation takes any worker's new pair for its own; one on demand only a pair under the KMS key to which the
+   * alias resolves now.
    */
   readonly scheduled?: boolean;
-  /** The operator's word that a head which nobody vouches for may be left behind. */
+  /** The operator allows to leave behind a head that nobody vouches for. */
   readonly newHistory?: boolean;
   readonly signal?: AbortSignal;
 }
 
-/** How often a change that loses against other workers is tried again. */
+/** Most attempts of a rotation that loses to other workers. */
 const attempts = 8;
-/** So much later at most does a worker make a due change by itself, milliseconds: most then find that another has made it. */
-const longestPatience = 10_000;
+/** Longest delay of a worker before a due rotation, in ms. Most then find that another worker has made it. */
+const longestDelay = 10_000;
+/** Pauses after failed rotations, in ms. */
 const firstBackOff = 60_000;
 const longestBackOff = 3_600_000;
 
-/** Changes the active pair: put the new pair's records, have KMS unwrap it, swing the head by compare-and-swap. */
+export type RotationParts = VouchingParts &
+  Pick<KeyPairContext, "organizationId" | "contextKeyName" | "fleet" | "health" | "emit">;
+
+/** Rotates the active pair: puts the new pair's records, has KMS unwrap it, swings the head by compare-and-swap. */
 export class KeyRotation {
-  readonly #context: KeyPairContext;
+  readonly #parts: RotationParts;
   readonly #active: ActiveKeyPairs;
   #running: Promise<void> | undefined;
-  /** A fleet meets a due change at once; each of its workers would make a pair, and all but one for nothing. */
-  readonly #patience = Math.floor(Math.random() * longestPatience);
+  /** Without it all workers of a fleet would make a pair at once, and all but one in vain. */
+  readonly #delay = Math.floor(Math.random() * longestDelay);
   #backOff = 0;
   #nextAttemptAt = 0;
 
-  constructor(context: KeyPairContext, active: ActiveKeyPairs) {
-    this.#context = context;
+  constructor(parts: RotationParts, active: ActiveKeyPairs) {
+    this.#parts = parts;
     this.#active = active;
   }
 
@@ -64,42 +68,42 @@ export class KeyRotation {
     return this.#running !== undefined;
   }
 
-  /** In how many milliseconds a change is due, or may be tried again. */
+  /** Time until a rotation is due or may be tried again, in ms. */
   get rotationIn(): number {
     const birth = this.#active.vouched?.pair.birth;
     const at = birth && nextRotation(birth);
-    return at === undefined ? Infinity : Math.max(at + this.#patience, this.#nextAttemptAt) - this.#context.clock.now();
+    return at === undefined ? Infinity : Math.max(at + this.#delay, this.#nextAttemptAt) - this.#parts.clock.now();
   }
 
-  /** Whether a change is due by the schedule of the active pair, and has been for `since` milliseconds. */
+  /** Whether a rotation has been due for `since` ms, by the schedule of the active pair. */
   isDue(since = 0): boolean {
     const { vouched } = this.#active;
-    return vouched !== undefined && isRotationDue(vouched.pair.birth, this.#context.clock.now() - since);
+    return vouched !== undefined && isRotationDue(vouched.pair.birth, this.#parts.clock.now() - since);
   }
 
-  /** Starts a due change in the background, unless one runs or the last one failed a short while ago. */
+  /** Starts a due rotation in the background, unless one runs or the pause after a failed one is not over. */
   startWhenDue(): void {
-    if (this.#running || !this.isDue(this.#patience) || this.#context.clock.now() < this.#nextAttemptAt) return;
+    if (this.#running || !this.isDue(this.#delay) || this.#parts.clock.now() < this.#nextAttemptAt) return;
     this.#running = this.rotate({ scheduled: true })
       .then(
         () => undefined,
-        () => undefined, // in health and events already
+        () => undefined, // told by health and events
       )
       .finally(() => (this.#running = undefined));
   }
 
-  /** Resolves when no background change runs. */
+  /** Resolves when no rotation runs in the background. */
   async settled(): Promise<void> {
     await this.#running;
   }
 
   /**
-   * Makes a new pair active, under the same configuration or a new one. What it builds upon, settings, number and digest,
-   * comes from a vouched pair.
-   * @throws KmsError, RecordingKeyStoreError; the pair before stays active
+   * Makes a new pair active, under the same configuration or a new one. Settings, sequence and previous digest come from a
+   * vouched pair.
+   * @throws KmsError, RecordingKeyStoreError; the pair before stays active then
    */
   async rotate(request: RotationRequest): Promise<VouchedKeyPair> {
-    const { health, emit, clock } = this.#context;
+    const { health, emit, clock } = this.#parts;
     try {
       const pair = await this.#rotate(request);
       this.#backOff = 0;
@@ -124,25 +128,21 @@ export class KeyRotation {
       // Another worker was first.
       if (scheduled && base.pair && known && !base.pair.digest.equals(known) && !this.isDue()) return base.pair;
       const settings = configuration ?? (base.pair && configurationOf(base.pair));
-      if (!settings)
-        throw new RecordingKeyStoreError(
-          "ERR_NOT_CONFIGURED",
-          "no KMS key is configured for this organization: call configure() first",
-        );
+      if (!settings) throw notConfigured();
       const pair = await this.#make(settings, base, reasonOf(request), signal);
       if (await this.#swing(pair, base, signal)) {
-        if (configuration) this.#context.trust.adopt(configuration.kmsKeyAliasArn);
-        const vouched = { pair, vouchedBy: "kms" as const, confirmedAt: this.#context.clock.now() };
+        if (configuration) this.#parts.trust.adopt(configuration.kmsKeyAliasArn);
+        const vouched = { pair, vouchedBy: "kms" as const, confirmedAt: this.#parts.clock.now() };
         await this.#active.adopt(vouched);
-        await this.#context.fleet.tellNew(pair, vouched);
+        await this.#parts.fleet.tellNew(pair, vouched);
         return pair;
       }
       const { pair: winner } = await this.#base(request);
       if (winner?.digest.equals(pair.digest)) return pair;
-      // The head was rewritten and names the pair before all the same: nobody has won.
+      // The head was rewritten, and still names the pair before: nobody has won.
       if (!winner || (base.pair && winner.digest.equals(base.pair.digest))) continue;
-      await markNeverActive(this.#context, pair, winner);
-      if (configuration) continue; // a losing configure() tries again: its settings must win
+      await markNeverActive(this.#parts, pair, winner);
+      if (configuration) continue; // its settings must win
       if (scheduled || winner.wrapping.kmsKeyArn === pair.wrapping.kmsKeyArn) return winner;
     }
     throw new RecordingKeyStoreError(
@@ -152,15 +152,15 @@ export class KeyRotation {
     );
   }
 
-  /** What is built upon: the head's pair, or (`newHistory`) the best that is vouched for where nobody vouches for that. */
+  /** The base: the head's pair or, with `newHistory`, the newest vouched one where nobody vouches for the head's. */
   async #base({ newHistory = false, signal }: RotationRequest): Promise<RotationBase> {
     try {
       return await this.#active.rotationBase(signal);
     } catch (error) {
       signal?.throwIfAborted();
       if (!newHistory || !(error instanceof RecordingKeyStoreError) || isOutage(error)) throw error;
-      const { records } = this.#context;
-      const pair = this.#active.vouched?.pair ?? (await newestVouched(this.#context, { bounded: false }, signal))?.pair;
+      const { records } = this.#parts;
+      const pair = this.#active.vouched?.pair ?? (await newestVouched(this.#parts, { bounded: false }, signal))?.pair;
       if (pair) await records.putPair(pair, signal); // the store may have lost it
       return { revision: (await records.readRawHead(signal))?.revision, pair };
     }
@@ -172,7 +172,7 @@ export class KeyRotation {
     reason: KeyPairReason,
     signal: AbortSignal | undefined,
   ): Promise<VouchedKeyPair> {
-    const { organizationId, contextKeyName, calls, clock, trust } = this.#context;
+    const { organizationId, contextKeyName, calls, clock, trust } = this.#parts;
     const createdAt = clock.now();
     const configured = reason === "configure";
     const made = await calls.make(
@@ -181,7 +181,7 @@ export class KeyRotation {
         sequence: (previous?.birth.sequence ?? 0) + 1,
         spec: settings.keyPairSpec,
         createdAt,
-        ...(previous ? { previousDigest: previous.digest } : {}),
+        ...defined({ previousDigest: previous?.digest }),
         kmsKeyAliasArn: settings.kmsKeyAliasArn,
         periodicKeyChange: settings.periodicKeyChange,
         scheduleAnchor: configured || !previous ? createdAt : previous.birth.scheduleAnchor,
@@ -194,9 +194,9 @@ export class KeyRotation {
     return trust.vouchForNew(made, { named: configured }, signal);
   }
 
-  /** Stores the pair and swings the head to it. An answer that got lost is settled by reading the head again. */
+  /** Stores the pair and swings the head to it. Reads the head again after an ambiguous answer. */
   async #swing(pair: VouchedKeyPair, { revision }: RotationBase, signal: AbortSignal | undefined): Promise<boolean> {
-    const { records } = this.#context;
+    const { records } = this.#parts;
     await records.putPair(pair, signal);
     try {
       if (await records.swapHead(pair, revision)) return true;
@@ -212,7 +212,7 @@ export class KeyRotation {
   }
 }
 
-/** What passes by itself, and says nothing of the head. */
+/** Whether a failure passes by itself, and says nothing of the head. */
 function isOutage({ code }: RecordingKeyStoreError): boolean {
   return code === "ERR_KMS_UNAVAILABLE" || code === "ERR_STORE_UNAVAILABLE";
 }

@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
+import type { BirthRecord } from "../../format/birth-record.js";
 import type { KeyPairSpec, PeriodicKeyChange } from "../../format/vocabulary.js";
 
 const dayMs = 86_400_000;
 
 /**
- * The `index`-th slot after the anchor, UTC milliseconds. Months and years are calendar ones, always counted from the
- * anchor: from 31 January come 28 February, then 31 March.
+ * Time of the `index`-th slot after the anchor, in ms since the Unix epoch. Months and years are those of the UTC calendar,
+ * counted from the anchor: 31 January, 28 February, 31 March.
  */
 export function slotTime(anchor: number, change: Exclude<PeriodicKeyChange, "never">, index: number): number {
   if (change === "daily") return anchor + index * dayMs;
@@ -20,43 +21,40 @@ export function slotTime(anchor: number, change: Exclude<PeriodicKeyChange, "nev
   );
 }
 
+/** What of a birth record the schedule depends on. */
+type Scheduled = Pick<BirthRecord, "organizationId" | "spec" | "createdAt" | "scheduleAnchor" | "periodicKeyChange">;
+
 /**
- * When the pair made at `createdAt` is to be changed: the first slot after it, plus the organization's jitter.
- * `undefined` for `never`. Slots that passed unused are skipped, so a long outage makes one change and not many.
+ * Time of the rotation of a pair, in ms since the Unix epoch: the first slot after its creation, plus the organization's
+ * jitter; `undefined` for `never`. Missed slots make one rotation.
  */
-export function nextRotation(pair: {
-  organizationId: string;
-  spec: KeyPairSpec;
-  createdAt: number;
-  scheduleAnchor: number;
-  periodicKeyChange: PeriodicKeyChange;
-}): number | undefined {
+export function nextRotation(pair: Scheduled): number | undefined {
   const { periodicKeyChange: change, scheduleAnchor: anchor, createdAt } = pair;
   if (change === "never") return undefined;
   const longest = { daily: 1, weekly: 7, monthly: 31, yearly: 366 }[change] * dayMs;
-  // A slot never lies later than the longest period says, so this starts at or before the wanted one.
+  // No period is longer than that, so the search starts at the wanted slot or before it.
   let index = Math.max(1, Math.floor((createdAt - anchor) / longest));
   while (slotTime(anchor, change, index) <= createdAt) index += 1;
   return slotTime(anchor, change, index) + jitter(pair.organizationId, pair.spec);
 }
 
-/** Whether a pair's periodic change has come due. */
-export function isRotationDue(pair: Parameters<typeof nextRotation>[0], now: number): boolean {
+/** Whether the periodic rotation of a pair is due. */
+export function isRotationDue(pair: Scheduled, now: number): boolean {
   const at = nextRotation(pair);
   return at !== undefined && now >= at;
 }
 
-/** KMS's quota of key pairs per second for the whole calling account; X25519 counts as plain symmetric calls. */
+/** KMS's quota of key pairs per second and calling account. X25519 counts as plain symmetric calls. */
 const quotaPerSecond: Record<KeyPairSpec, number> = { X25519: 1_000, RSA_2048: 20, RSA_3072: 4, RSA_4096: 1 };
 const organizationsPerAccount = 10_000;
 const shortestWindowMs = 15 * 60_000;
 
-/** Over how many milliseconds 10,000 organizations with one and the same slot spread: at half the quota of their spec. */
+/** Time over which 10,000 organizations with the same slot spread, at half the quota of their spec, in ms. */
 export function jitterWindow(spec: KeyPairSpec): number {
   return Math.max(shortestWindowMs, (organizationsPerAccount / (quotaPerSecond[spec] / 2)) * 1_000);
 }
 
-/** An organization's own place in the window: the same in every process, without coordination. */
+/** An organization's own place in the window, in ms: the same in every process, without coordination. */
 export function jitter(organizationId: string, spec: KeyPairSpec): number {
   const hash = createHash("sha256").update("recording-keystore schedule jitter\0").update(organizationId).digest();
   return Math.floor((hash.readUInt32BE(0) / 2 ** 32) * jitterWindow(spec));

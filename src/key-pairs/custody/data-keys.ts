@@ -1,18 +1,19 @@
 import { randomFillSync } from "node:crypto";
-import { secretBuffer } from "../../util/secrets.js";
 import { RecordingKeyStoreError, type ErrorCode } from "../../errors.js";
-import type { TrustAnchor } from "../trust-anchor.js";
 import { birthRecordDigest, decodeBirthRecord, type BirthRecord } from "../../format/birth-record.js";
-import type { KeyPairContext } from "../context.js";
-import { claimedBirth, untrusted, type ClaimedKeyPair } from "../key-pair.js";
+import type { DataKeyLease } from "../../format/data-key-lease.js";
 import { dataKeyLength, type UnwrappingKey } from "../../format/data-key-wrapping.js";
+import { KmsError } from "../../kms/kms-error.js";
+import { secretBuffer } from "../../util/secrets.js";
+import type { KeyPairContext } from "../context.js";
+import { untrusted } from "../failures.js";
+import { claimedBirth, type ClaimedKeyPair } from "../key-pair.js";
+import type { TrustAnchor } from "../trust-anchor.js";
+import { byAnyWrapping, checkAnyCovered, kmsKeysOf } from "../wrappings.js";
 import { LeasedDataKey } from "./data-key-lease.js";
 import type { HeldPrivateKey } from "./private-key-custody.js";
-import { byAnyWrapping, checkAnyCovered, kmsKeysOf } from "../wrappings.js";
-import { KmsError } from "../../kms/kms-error.js";
-import type { DataKeyLease } from "../../format/data-key-lease.js";
 
-/** A wrapped data key as it stands in a recording's header. */
+/** A wrapped data key in a recording's header. */
 export interface Recipient {
   readonly birthRecord: Uint8Array;
   readonly wrappedDataKey: Uint8Array;
@@ -20,29 +21,29 @@ export interface Recipient {
   readonly wrappedPrivateKey?: Uint8Array | undefined;
 }
 
-/** A fresh 256-bit data key in a buffer of its own. */
+/** A new 256-bit data key in a buffer of its own. */
 export function newDataKey(): Buffer {
   return randomFillSync(secretBuffer(dataKeyLength));
 }
 
-/** A stream may not be asked to fetch keys for every segment: the shortest time it holds a data key, milliseconds. */
+/** Duration of the shortest lease, in ms, so that no stream asks for its key at every segment. */
 const shortestLease = 1_000;
-/** How many pairs are kept that KMS has opened once; they are immutable and hold no secret. */
+/** Most pairs kept that KMS has unwrapped once. They are immutable and hold no secret. */
 const keptPairs = 1_000;
 
 export interface DataKeyParts extends Pick<
   KeyPairContext,
   "organizationId" | "records" | "calls" | "trust" | "custody" | "health" | "times"
 > {
-  /** KMS keys under which a recording's own wrapped private half may be opened if the store lacks it. */
+  /** KMS keys that may unwrap a recording's own wrapped private half, where the store lacks the pair. */
   readonly embeddedKeys: TrustAnchor | undefined;
-  /** The pair that encrypts now, whose KMS failures `status()` reports. */
+  /** The active pair, whose KMS failures `status()` reports. */
   readonly active: () => ClaimedKeyPair | undefined;
-  /** The vouched pair that the history begins with; asked for where a pair's own KMS key refuses. */
+  /** The vouched pair that the history begins with. Read where a pair's own KMS key refuses. */
   readonly history: () => Promise<ClaimedKeyPair>;
 }
 
-/** Opens the data keys of recordings: finds the pair, has its private half unwrapped, and hands out leases. */
+/** Opens the data keys of recordings: finds the pair, has its private half unwrapped, and starts leases. */
 export class DataKeys {
   readonly #parts: DataKeyParts;
   readonly #opened = new Map<string, ClaimedKeyPair>();
@@ -52,10 +53,10 @@ export class DataKeys {
   }
 
   /**
-   * A lease on the data key of a recording, by the first of its recipients that opens. It ends with `privateKeyTtl` or
-   * `forgetPrivateKeys()`.
-   * @throws KmsError while KMS is away; `ERR_KEY_PAIR_NOT_FOUND`, `ERR_KEY_PAIR_UNTRUSTED`, `ERR_RECORDING_TAMPERED`. Of
-   * several failures the first that may pass, or else the first
+   * Starts a lease on the data key of a recording, by the first of its recipients that opens. It ends with `privateKeyTtl`
+   * or `forgetPrivateKeys()`.
+   * @throws KmsError while KMS is away; `ERR_KEY_PAIR_NOT_FOUND`, `ERR_KEY_PAIR_UNTRUSTED`, `ERR_RECORDING_TAMPERED`; of
+   * several failures the first that is retryable, or else the first
    */
   async lease(
     recipients: readonly Recipient[],
@@ -103,7 +104,7 @@ export class DataKeys {
     return custody.open(ref, times.privateKeyTtl, unwrap, signal);
   }
 
-  /** Which wrapped private half to open: the store's, and only where it does not have that the recording's own. */
+  /** The wrapped private half to unwrap: the store's or, where that is not there, the recording's own. */
   async #source(recipient: Recipient, signal: AbortSignal | undefined): Promise<PrivateKeySource> {
     const named = { birth: this.#birthOf(recipient), digest: birthRecordDigest(recipient.birthRecord) };
     let failure: RecordingKeyStoreError;
@@ -124,7 +125,7 @@ export class DataKeys {
     throw failure;
   }
 
-  /** The recording's own wrapping serves where KMS disowns what the store has in the pair's place. */
+  /** Falls back to the recording's own wrapping where KMS disowns the store's. */
   #withFallback(source: PrivateKeySource, recipient: Recipient): PrivateKeySource {
     const unwrap = async () => {
       try {
@@ -141,7 +142,7 @@ export class DataKeys {
     return { ...source, unwrap };
   }
 
-  /** The store's pair of a recording, which must be the very one. */
+  /** The store's pair of a recording. @throws `ERR_RECORDING_TAMPERED` where its birth record is another */
   async #stored({ birth, digest }: Named, signal: AbortSignal | undefined): Promise<ClaimedKeyPair | undefined> {
     const pair =
       this.#opened.get(digest.toString("base64url")) ?? (await this.#parts.records.readPair(birth.keyPairId, signal));
@@ -203,7 +204,7 @@ export class DataKeys {
     return this.#parts.active()?.digest.equals(digest) ?? false;
   }
 
-  /** Only what KMS has opened: a damaged record may be repaired, and is read anew until it is. */
+  /** Keeps a pair that KMS has unwrapped. A damaged record is read again, since it may be repaired. */
   #keep(pair: ClaimedKeyPair): void {
     const [first] = this.#opened.keys();
     if (this.#opened.size >= keptPairs && first !== undefined) this.#opened.delete(first);
@@ -211,7 +212,7 @@ export class DataKeys {
   }
 }
 
-/** What somebody has put in the place of a pair that the store has lost must not keep the recording shut. */
+/** Codes of a pair that the store has lost. Garbage in its place must not keep the recording shut. */
 const saysItIsNotThere: ReadonlySet<ErrorCode> = new Set([
   "ERR_STORE_UNAVAILABLE",
   "ERR_STORE_CORRUPT",

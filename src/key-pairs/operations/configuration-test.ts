@@ -2,14 +2,16 @@ import { randomBytes, timingSafeEqual } from "node:crypto";
 import type { Clock } from "../../clock.js";
 import { RecordingKeyStoreError } from "../../errors.js";
 import { dataKeyLength, type UnwrappingKey } from "../../format/data-key-wrapping.js";
+import type { KeyStoreConfiguration } from "../../format/vocabulary.js";
 import { isKmsKeyArn, regionOf, replicaArn } from "../../kms/arn.js";
 import { diagnose, type Diagnosis } from "../../kms/diagnosis.js";
 import { kmsError, KmsError } from "../../kms/kms-error.js";
 import type { KmsKeyDescription } from "../../kms/kms-provider.js";
+import { defined } from "../../util/defined.js";
 import { secretBuffer, wipe } from "../../util/secrets.js";
+import type { KeyPairContext } from "../context.js";
 import type { ClaimedKeyPair } from "../key-pair.js";
 import type { KmsCalls } from "../kms-calls.js";
-import type { KeyStoreConfiguration } from "../../format/vocabulary.js";
 
 export const testStepNames = [
   "make-key-pair",
@@ -22,40 +24,41 @@ export const testStepNames = [
 ] as const;
 export type TestStepName = (typeof testStepNames)[number];
 
+/** One step of a test. */
 export interface TestStep {
   readonly name: TestStepName;
-  /** `unknown`: KMS would not tell, which is no fault; `skipped`: an earlier step failed. */
+  /** `unknown`: KMS did not tell, which is no fault. `skipped`: an earlier step failed. */
   readonly status: "passed" | "failed" | "unknown" | "skipped";
+  /** Duration, in ms. */
   readonly durationMs: number;
+  /** Why it failed, or what is unknown. */
   readonly detail?: string;
 }
 
-/** What `test()` found. Plain data, for a settings page. */
+/** Result of `test()`. Plain data, for a settings page. */
 export interface TestReport {
   readonly ok: boolean;
   readonly kmsKeyAliasArn: string;
-  /** The key to which the alias resolves, once KMS has told. */
+  /** The key to which the alias resolves; missing where KMS has not told. */
   readonly kmsKeyArn?: string;
   readonly steps: readonly TestStep[];
   readonly startedAt: Date;
+  /** Duration, in ms. */
   readonly durationMs: number;
-  /** Why it failed, and what to do. */
+  /** Why it failed; missing where it passed. */
   readonly error?: KmsError;
+  /** What to do about `error`. */
   readonly diagnosis?: Diagnosis;
 }
 
-export interface TestSubject {
-  readonly organizationId: string;
+export type TestSubject = Pick<KeyPairContext, "organizationId" | "contextKeyName" | "calls" | "clock"> & {
   readonly homeRegion: string;
-  readonly contextKeyName: string;
   readonly configuration: KeyStoreConfiguration;
-  readonly calls: KmsCalls;
-  readonly clock: Clock;
-}
+};
 
 /**
- * Makes a test pair under the named KMS key, encrypts, decrypts through KMS and compares. Saves nothing, and resolves
- * with the verdict also when KMS fails; rejects only on abort.
+ * Makes a test pair under the named KMS key, encrypts, decrypts through KMS and compares. Saves nothing. Rejects for an abort
+ * alone: a failure of KMS is in the report.
  */
 export async function runTest(subject: TestSubject, signal?: AbortSignal): Promise<TestReport> {
   const { configuration, contextKeyName, clock, calls, organizationId } = subject;
@@ -113,15 +116,15 @@ export async function runTest(subject: TestSubject, signal?: AbortSignal): Promi
   return {
     ok: error === undefined,
     kmsKeyAliasArn: configuration.kmsKeyAliasArn,
-    ...(kmsKeyArn === undefined ? {} : { kmsKeyArn }),
+    ...defined({ kmsKeyArn }),
     steps: run.steps,
     startedAt,
     durationMs: clock.monotonic() - begin,
-    ...(error ? { error, diagnosis: diagnose(error, { organizationId, contextKeyName }) } : {}),
+    ...defined({ error, diagnosis: error && diagnose(error, { organizationId, contextKeyName }) }),
   };
 }
 
-/** What was wrapped for another key does not open at all. */
+/** Whether a private key unwraps to a data key. What is wrapped for another key does not unwrap at all. */
 function opensTo(privateKey: UnwrappingKey, wrapped: Uint8Array, dataKey: Uint8Array): boolean {
   let opened: Buffer | undefined;
   try {
@@ -134,7 +137,7 @@ function opensTo(privateKey: UnwrappingKey, wrapped: Uint8Array, dataKey: Uint8A
   }
 }
 
-/** KMS must vouch for the public key by its attestation, or (where the policy forbids that) by the private half it has unwrapped. */
+/** Checks that KMS vouches for the public key: by the attestation or, where the policy denies that, by the private half. */
 async function checkAttestation(
   calls: KmsCalls,
   pair: ClaimedKeyPair,
@@ -153,7 +156,7 @@ async function checkAttestation(
   }
 }
 
-/** The key must exist in the home Region. The pair was just unwrapped there if it is a multi-Region key. */
+/** Checks that the key exists in the home Region. Of a multi-Region key, the pair was just unwrapped there. */
 function checkHomeRegion({ homeRegion, configuration }: TestSubject, kmsKeyArn: string): void {
   if (regionOf(kmsKeyArn) === homeRegion || replicaArn(kmsKeyArn, homeRegion) !== undefined) return;
   throw kmsError("key-unsupported", {
@@ -171,7 +174,7 @@ async function describe(
   try {
     return await calls.describeKey(keyId, signal);
   } catch (error) {
-    // It carries no encryption context, so the reference policy always denies it.
+    // The call carries no encryption context, so the reference policy always denies it.
     if (error instanceof KmsError) return undefined;
     throw error;
   }
@@ -197,7 +200,7 @@ class StepRunner {
     this.#clock = clock;
   }
 
-  /** All steps in order; those not reached are `skipped`. */
+  /** All steps in order. Those not reached are `skipped`. */
   get steps(): readonly TestStep[] {
     const rest = testStepNames
       .slice(this.#done.length)
@@ -212,7 +215,7 @@ class StepRunner {
         name,
         status,
         durationMs: this.#clock.monotonic() - begin,
-        ...(detail === undefined ? {} : { detail }),
+        ...defined({ detail }),
       });
     try {
       this.#unknown = undefined;
@@ -230,10 +233,11 @@ class StepRunner {
   }
 }
 
-/** `configure()` was given a configuration that fails its test; nothing has changed. */
+/** `configure()` got a configuration that fails its test. Nothing has changed. */
 export class TestFailedError extends RecordingKeyStoreError {
   static override readonly errorName = "TestFailedError";
   override readonly name = "TestFailedError";
+  /** Each step, and what to do. */
   readonly report: TestReport;
 
   constructor(report: TestReport) {

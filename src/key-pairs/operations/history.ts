@@ -1,34 +1,37 @@
 import { InvalidInputError, type RecordingKeyStoreError } from "../../errors.js";
+import type { KeyPairReason, KeyPairSpec, PeriodicKeyChange } from "../../format/vocabulary.js";
+import { defined } from "../../util/defined.js";
 import type { KeyPairContext } from "../context.js";
 import type { ClaimedKeyPair } from "../key-pair.js";
 import type { Position } from "../records.js";
 import type { VouchedKeyPair } from "../trust.js";
-import type { KeyPairReason, KeyPairSpec, PeriodicKeyChange } from "../../format/vocabulary.js";
 
-/** A key pair as administrators see it. Holds no key. */
+/** A key pair for administrators. Holds no key. */
 export interface KeyPairInfo {
   readonly keyPairId: string;
   /** Position in the history, from 1. */
   readonly sequence: number;
+  /** True for the pair that encrypts. */
   readonly active: boolean;
-  /** Why it was made; absent for pairs of versions that did not say. */
+  /** Why it was made; missing for pairs of versions that did not say. */
   readonly reason?: KeyPairReason;
   readonly spec: KeyPairSpec;
   readonly createdAt: Date;
   readonly kmsKeyAliasArn: string;
-  /** The KMS key to which the alias resolved when the pair was made; its private half is wrapped by this key. */
+  /** The KMS key to which the alias resolved when the pair was made, and which wraps its private half. */
   readonly kmsKeyArn: string;
   readonly periodicKeyChange: PeriodicKeyChange;
   /** SHA-256 of the birth record, base64url. */
   readonly digest: string;
 }
 
+/** A page of the history. */
 export interface KeyPairPage {
   /** Newest first. */
   readonly items: readonly KeyPairInfo[];
-  /** Pass as `cursor` for the next page; absent on the last one. */
+  /** The `cursor` of the next page; missing on the last one. */
   readonly nextCursor?: string;
-  /** Why the pair that the store's head names is another than the active one, if it is. */
+  /** Why the pair that the store's head names is not the active one; missing where it is. */
   readonly storeError?: RecordingKeyStoreError;
 }
 
@@ -38,7 +41,7 @@ export function keyPairInfo(pair: ClaimedKeyPair, active: boolean): KeyPairInfo 
     keyPairId,
     sequence,
     active,
-    ...(reason ? { reason } : {}),
+    ...defined({ reason }),
     spec,
     createdAt: new Date(createdAt),
     kmsKeyAliasArn,
@@ -48,10 +51,10 @@ export function keyPairInfo(pair: ClaimedKeyPair, active: boolean): KeyPairInfo 
   };
 }
 
-/** How many pairs are read at a time on the way to a cursor's place. */
+/** Number of pairs read at a time on the way to the place of a cursor. */
 const batch = 50;
 
-/** The digests of the histories that were walked lately, so that the next page need not be walked to anew. */
+/** Digests met on walks along the history, so that the next page starts at its cursor. */
 export class WalkedHistory {
   static readonly #limit = 10_000;
   readonly #digests = new Set<string>();
@@ -66,26 +69,33 @@ export class WalkedHistory {
   }
 }
 
+/** Which page of the history. */
+export interface HistoryQuery {
+  /** Most pairs in the page. */
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
+
 /**
  * A page of the history that a vouched pair's birth record leads to.
- * @throws InvalidInputError for a cursor that is none, or leads to another history; `ERR_STORE_*`
+ * @throws InvalidInputError for a cursor of no page, or of another history; RecordingKeyStoreError `ERR_STORE_*`
  */
 export async function listHistory(
   { records }: Pick<KeyPairContext, "records">,
   active: VouchedKeyPair,
   walked: WalkedHistory,
-  { limit, cursor }: { limit: number; cursor?: string | undefined },
+  { limit, cursor }: HistoryQuery,
   signal?: AbortSignal,
 ): Promise<KeyPairPage> {
   const from = cursor === undefined ? { digest: active.digest } : decodeCursor(cursor);
-  // A cursor may have been in anybody's hands: it must lie in this history.
+  // A cursor may come from anybody, so it must lie in this history.
   if (cursor !== undefined && !walked.has(from.digest) && !(await leadsTo(records, active, from, signal)))
     throw badCursor(cursor);
   const items: KeyPairInfo[] = [];
   for await (const { pair, next } of records.chain(from, () => limit - items.length, signal)) {
     items.push(keyPairInfo(pair, pair.digest.equals(active.digest)));
     if (next) walked.add(next.digest);
-    if (items.length === limit) return { items, ...(next ? { nextCursor: encodeCursor(next) } : {}) };
+    if (items.length === limit) return { items, ...defined({ nextCursor: next && encodeCursor(next) }) };
   }
   return { items };
 }

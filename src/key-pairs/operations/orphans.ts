@@ -6,11 +6,11 @@ import { readable } from "../vouching.js";
 
 /*
  * A worker that loses a race for the head leaves its pair behind, and so does one that is killed between storing a pair and
- * swinging the head. After a store was restored in part, pairs that recordings need look just the same. So a pair may be
- * removed only on proof that it was never active: the mark that its own maker had KMS seal when it knew that it had lost.
+ * swinging the head. In a store that was restored in part, pairs that recordings need look the same. So a pair is removed only
+ * on proof that it never was active: the mark that its own maker had KMS seal once it knew that it had lost.
  */
 
-/** How many pairs are read from the store at a time. */
+/** Number of pairs read from the store at a time. */
 const batch = 50;
 
 /** A pair that the history does not name. */
@@ -19,27 +19,36 @@ export interface OrphanedKeyPair {
   readonly sequence: number;
 }
 
+/** Result of `removeOrphanedKeyPairs()`. */
 export interface OrphanReport {
-  /** Removed, or with `dryRun` to be removed: their makers knew that they had lost their race and never were active. */
+  /** Pairs removed, or to be removed with `dryRun`: proven never to have been active. */
   readonly removed: readonly OrphanedKeyPair[];
-  /** Left alone for want of that proof: recordings may need them, if the store was ever restored. */
+  /** Pairs kept for want of that proof: recordings may need them, if the store was ever restored. */
   readonly kept: readonly OrphanedKeyPair[];
 }
 
+type Parts = Pick<KeyPairContext, "records" | "calls" | "trust">;
+
+/** Options of an administrator's call that can be tried first. */
+export interface DryRun {
+  /** Changes nothing, and reports what would change. */
+  readonly dryRun: boolean;
+}
+
 /**
- * Removes what lost races have left in the store, and nothing that ever was active. Runs only when it is called.
+ * Removes what lost races have left in the store, and nothing that ever was active.
  *
- * @param active - the vouched pair that the store's head names: the history is what its birth record leads to
+ * @param active - the vouched pair that the store's head names, from which the history is read
  * @throws InvalidInputError for a store that removes nothing; KmsError where KMS can't be asked about a mark;
- * RecordingKeyStoreError for the store's failures: a history that can't be read whole is left as it is
+ * RecordingKeyStoreError `ERR_STORE_*`: a history that can't be read whole is left as it is
  */
 export async function removeOrphans(
-  context: Pick<KeyPairContext, "records" | "calls" | "trust">,
+  parts: Parts,
   active: VouchedKeyPair,
-  { dryRun }: { dryRun: boolean },
+  { dryRun }: DryRun,
   signal?: AbortSignal,
 ): Promise<OrphanReport> {
-  const { records } = context;
+  const { records, trust } = parts;
   if (!records.canRemove && !dryRun)
     throw new InvalidInputError("store", "must have removeKeyPair(), or dryRun must be set");
   const removed: OrphanedKeyPair[] = [];
@@ -49,12 +58,12 @@ export async function removeOrphans(
     history.add(pair.birth.keyPairId);
   for await (const stored of records.list(undefined, () => batch, signal)) {
     const { keyPairId, sequence } = stored;
-    // One ahead of the head may be on its way to become active.
+    // A pair ahead of the head may be about to become active.
     if (sequence > active.birth.sequence || history.has(keyPairId)) continue;
     signal?.throwIfAborted();
-    const claim = readable(() => records.claimOf(stored)); // damaged, or of a newer version: not ours to judge
-    const mayBeOurs = claim !== undefined && !context.trust.knownToBeNone(claim);
-    const proven = mayBeOurs && (await isProvenNeverActive(context, claim, signal));
+    const claim = readable(() => records.claimOf(stored)); // unreadable where damaged, or of a newer version
+    const mayBeOurs = claim !== undefined && !trust.knownToBeNone(claim);
+    const proven = mayBeOurs && (await isProvenNeverActive(parts, claim, signal));
     if (proven && !dryRun) await records.remove(keyPairId, signal);
     (proven ? removed : kept).push({ keyPairId, sequence });
   }

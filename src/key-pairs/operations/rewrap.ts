@@ -3,17 +3,17 @@ import type { KeyPairContext } from "../context.js";
 import type { ClaimedKeyPair } from "../key-pair.js";
 import type { VouchedKeyPair } from "../trust.js";
 import { readable } from "../vouching.js";
-import { byAnyWrapping, furtherWrappings, kmsKeysOf, storedWrapping } from "../wrappings.js";
+import { byAnyWrapping, furtherWrappings, kmsKeysOf, storedWrapping, type WrappingParts } from "../wrappings.js";
 
-/** What {@link rewrapKeyPairs} has done. */
+/** Result of `rewrapKeyPairs()`. */
 export interface RewrapReport {
-  /** Every pair of the history opens under this KMS key. The KMS keys before it are needed no more by what the store has. */
+  /** True when every pair opens under this KMS key, so that the store no longer needs the KMS keys before it. */
   readonly complete: boolean;
-  /** The KMS key of the active pair, under which the private halves of all earlier ones are now wrapped too. */
+  /** The KMS key of the active pair, which now wraps the private halves of the earlier ones too. */
   readonly kmsKeyArn: string;
-  /** How many pairs got a wrapping under it in this call. */
+  /** Number of pairs that got a wrapping under it in this call. */
   readonly rewrapped: number;
-  /** How many had one before, the active pair among them; KMS has opened each just now. */
+  /** Number of pairs that had one before, the active pair among them. KMS has opened each just now. */
   readonly already: number;
   /** Pairs that still need another KMS key, newest first, and why. */
   readonly failed: readonly {
@@ -23,18 +23,18 @@ export interface RewrapReport {
   }[];
 }
 
-/** How many pairs are read from the store at a time. */
+/** Number of pairs read from the store at a time. */
 const batch = 50;
 
 type Parts = Pick<KeyPairContext, "records" | "calls" | "trust">;
 
 /**
- * Wraps the private half of every pair of the history under the KMS key of the active one, beside what it has. One pair
- * that can't be is no reason not to go on. Nothing is stored that KMS has not opened once. Several workers may do it at once.
+ * Wraps the private half of every pair under the KMS key of the active one, beside its own. Goes on behind a pair that fails.
+ * Stores nothing that KMS has not opened once. Several workers may do it at once.
  *
- * @param active - the vouched pair that the store's head names: the history is what its birth record leads to
- * @throws KmsError `ERR_KMS_UNAVAILABLE` in an outage, RecordingKeyStoreError for the store's failures, the signal's reason;
- * what has been added stays, and the next call goes on from there
+ * @param active - the vouched pair that the store's head names, from which the history is read
+ * @throws KmsError `ERR_KMS_UNAVAILABLE` in an outage, RecordingKeyStoreError `ERR_STORE_*`, the signal's reason; added
+ * wrappings stay, and the next call goes on from there
  */
 export async function rewrapKeyPairs(
   parts: Parts,
@@ -60,7 +60,7 @@ export async function rewrapKeyPairs(
   return { complete: failed.length === 0, kmsKeyArn, ...count, failed };
 }
 
-/** The history, and whatever else the store lists: where the head was brought back or turned aside, recordings need that too. */
+/** The history, and all else that the store lists: after a rollback of the head, recordings may need that too. */
 async function* pairsToRewrap(
   { records, trust }: Parts,
   active: VouchedKeyPair,
@@ -78,18 +78,18 @@ async function* pairsToRewrap(
   }
 }
 
-/** KMS has read what the store holds, and it is no pair of the organization's. */
+/** Whether KMS has read a pair and it is none of the organization's. */
 function isForgery({ code }: RecordingKeyStoreError): boolean {
   return code === "ERR_KMS_REJECTED" || code === "ERR_KEY_PAIR_UNTRUSTED";
 }
 
-/** What stands in the way of every pair alike, and passes. */
+/** Whether a failure concerns every pair alike, and passes. */
 function isOutage(error: RecordingKeyStoreError): boolean {
   return error.code === "ERR_KMS_UNAVAILABLE" || error.code === "ERR_STORE_UNAVAILABLE";
 }
 
 async function rewrap(
-  parts: Parameters<typeof byAnyWrapping>[0] & Parts,
+  parts: Parts & WrappingParts,
   pair: ClaimedKeyPair,
   kmsKeyArn: string,
   signal: AbortSignal | undefined,
@@ -105,7 +105,7 @@ async function rewrap(
   }
   const made = await byAnyWrapping(parts, pair, (own) => calls.rewrap(pair, own, kmsKeyArn, signal), signal);
   if ((await records.createWrapping(keyPairId, storedWrapping(pair, made), signal)) === "created") return "rewrapped";
-  // Another worker was first, or somebody who can write to the store has put something in its place.
+  // Another worker was first, or a writer of the store has put something in its place.
   const other = await found();
   if (!other) {
     throw new RecordingKeyStoreError(

@@ -1,110 +1,109 @@
 import { RecordingKeyStoreError } from "../../errors.js";
+import type { Confirmation, KeyStoreConfiguration } from "../../format/vocabulary.js";
 import { diagnose, type Diagnosis } from "../../kms/diagnosis.js";
+import type { KmsError } from "../../kms/kms-error.js";
+import { defined } from "../../util/defined.js";
 import type { ActiveKeyPairs } from "../active/active-key-pair.js";
-import type { KeyPairContext } from "../context.js";
-import { keyPairInfo, type KeyPairInfo } from "./history.js";
-import type { ClaimedKeyPair } from "../key-pair.js";
 import { configurationOf } from "../active/rotation.js";
 import { nextRotation } from "../active/schedule.js";
+import type { KeyPairContext } from "../context.js";
+import type { ClaimedKeyPair } from "../key-pair.js";
 import type { VouchedBy } from "../trust.js";
-import type { Confirmation, KeyStoreConfiguration } from "../../format/vocabulary.js";
-import type { KmsError } from "../../kms/kms-error.js";
+import { keyPairInfo, type KeyPairInfo } from "./history.js";
 
-/** What `status()` tells. Plain data without secrets. */
+/** Result of `status()`. Plain data without secrets. */
 export interface KeyStoreStatus {
   readonly organizationId: string;
-  /** There is a pair that somebody has vouched for, or that the store names. */
+  /** True when there is a vouched pair, or one that the store names. */
   readonly configured: boolean;
-  /** Of the active pair; absent where nobody has vouched for one, as in a process that has not asked KMS yet. */
+  /** Settings of the active pair; missing where there is none, as in a process that has not asked KMS yet. */
   readonly configuration?: KeyStoreConfiguration;
   readonly activeKeyPair?: KeyPairInfo;
-  /** Who vouches for the active pair: KMS to this process, this host's record of it, or the fleet's word. */
+  /** Who vouches for the active pair: KMS to this process, this host's last confirmed record, or the fleet's word. */
   readonly vouchedBy?: VouchedBy;
-  /** What the store's head names, where that is another pair than the active one: whoever can write to the store can say so. */
+  /** The pair that the store's head names, where it is not the active one. Whoever can write to the store can say so. */
   readonly claimed?: { readonly configuration: KeyStoreConfiguration; readonly keyPair: KeyPairInfo };
-  /** When the schedule changes the key next; absent for `never`. */
+  /** Time of the next change of key by the schedule; missing for `never`. */
   readonly nextKeyChange?: Date;
-  /** Absent before anybody has been asked. */
+  /** Whether the active pair is vouched for; missing before anybody was asked. */
   readonly confirmation?: Confirmation;
+  /** When KMS last vouched for the active pair. */
   readonly lastConfirmedAt?: Date;
-  /** Encryption goes on with the last known key, because of `trouble`. */
+  /** True while encryption goes on with the last known key, because of `trouble`. */
   readonly usedLastKnownKey: boolean;
   readonly trouble?: { readonly since: Date; readonly task: string; readonly error: RecordingKeyStoreError };
-  /** The KMS key is known to be disabled, pending deletion or gone: what is encrypted now may never open again. */
+  /** True when the KMS key is disabled, pending deletion or gone: recordings encrypted now may never open again. */
   readonly keyAtRisk: boolean;
+  /** The last failure of KMS, and what to do about it. */
   readonly lastKmsError?: { readonly at: Date; readonly error: KmsError; readonly diagnosis: Diagnosis };
-  /** What some worker last heard from KMS about this pair, by the store's status item. */
+  /** KMS's latest answer about the pair to any worker, by the store's status item. */
   readonly fleet?: {
     readonly at: Date;
     readonly failure?: { readonly kind: string; readonly operation: string; readonly message: string };
-    /** Whether it is authenticated with the fleet's secret; otherwise anybody who can write to the store may have said so. */
+    /** True where the fleet's secret authenticates it. Otherwise whoever can write to the store can have written it. */
     readonly authentic: boolean;
   };
   /** Why the pair that the store names is not used, or why the store could not be read. */
   readonly storeError?: RecordingKeyStoreError;
-  /** What decides which KMS keys count. */
+  /** What decides which KMS keys count: `trustedKmsKeys`, or the alias trusted on first use. */
   readonly trust:
     { readonly kind: "configured" } | { readonly kind: "first-use"; readonly kmsKeyAliasArn: string | undefined };
 }
 
-/** Reads memory and store; never asks KMS, and reports an outage instead of throwing it. */
+export type StatusParts = Pick<
+  KeyPairContext,
+  "organizationId" | "contextKeyName" | "health" | "trust" | "fleet" | "records"
+>;
+
+/** Reads memory and store, never asks KMS, and reports an outage instead of throwing it. */
 export async function readStatus(
-  context: KeyPairContext,
+  parts: StatusParts,
   active: ActiveKeyPairs,
   signal?: AbortSignal,
 ): Promise<KeyStoreStatus> {
-  const { organizationId, contextKeyName, health, trust, fleet } = context;
+  const { organizationId, contextKeyName, health, trust, fleet, records } = parts;
   await active.loadLastConfirmed(signal);
-  const { pair: claim, error } = await headPair(context, signal);
+  const { pair: claim, error } = await headPair(records, signal);
   const { current } = active;
   const pair = current?.pair;
   const told = pair && (await fleet.told(pair));
   const { trouble, lastKmsError } = health;
-  const change = active.vouched && nextRotation(active.vouched.pair.birth);
-  const storeError = active.refusal ?? error;
-  const shown = (of: ClaimedKeyPair, isActive: boolean) => ({
-    configuration: configurationOf(of),
-    keyPair: keyPairInfo(of, isActive),
-  });
+  const { vouched } = active;
+  const rotation = vouched && nextRotation(vouched.pair.birth);
+  const other = pair && claim?.digest.equals(pair.digest) ? undefined : claim;
   return {
     organizationId,
     configured: pair !== undefined || claim !== undefined,
-    ...(pair ? { configuration: configurationOf(pair), activeKeyPair: keyPairInfo(pair, true) } : {}),
-    ...(active.vouched
-      ? { vouchedBy: active.vouched.vouchedBy, lastConfirmedAt: new Date(active.vouched.confirmedAt) }
-      : {}),
-    ...(claim && !pair?.digest.equals(claim.digest) ? { claimed: shown(claim, false) } : {}),
-    ...(change === undefined ? {} : { nextKeyChange: new Date(change) }),
-    ...(current ? { confirmation: current.confirmation } : {}),
+    ...defined({
+      configuration: pair && configurationOf(pair),
+      activeKeyPair: pair && keyPairInfo(pair, true),
+      vouchedBy: vouched?.vouchedBy,
+      lastConfirmedAt: vouched && new Date(vouched.confirmedAt),
+      claimed: other && { configuration: configurationOf(other), keyPair: keyPairInfo(other, false) },
+      nextKeyChange: rotation === undefined ? undefined : new Date(rotation),
+      confirmation: current?.confirmation,
+      trouble: trouble && { since: new Date(trouble.since), task: trouble.task, error: trouble.error },
+      lastKmsError: lastKmsError && {
+        at: new Date(lastKmsError.at),
+        error: lastKmsError.error,
+        diagnosis: diagnose(lastKmsError.error, { organizationId, contextKeyName }),
+      },
+      fleet: told && {
+        at: new Date(told.status.at),
+        ...defined({ failure: told.status.failure }),
+        authentic: told.authentic,
+      },
+      storeError: active.refusal ?? error,
+    }),
     usedLastKnownKey: active.usesLastKnownKey,
-    ...(trouble ? { trouble: { since: new Date(trouble.since), task: trouble.task, error: trouble.error } } : {}),
     keyAtRisk: health.keyAtRisk,
-    ...(lastKmsError
-      ? {
-          lastKmsError: {
-            at: new Date(lastKmsError.at),
-            error: lastKmsError.error,
-            diagnosis: diagnose(lastKmsError.error, { organizationId, contextKeyName }),
-          },
-        }
-      : {}),
-    ...(told
-      ? {
-          fleet: {
-            at: new Date(told.status.at),
-            ...(told.status.failure ? { failure: told.status.failure } : {}),
-            authentic: told.authentic,
-          },
-        }
-      : {}),
-    ...(storeError ? { storeError } : {}),
     trust: trust.basis,
   };
 }
 
 /** The pair that the store's head names now, if it can be read. */
 async function headPair(
-  { records }: KeyPairContext,
+  records: KeyPairContext["records"],
   signal: AbortSignal | undefined,
 ): Promise<{ pair?: ClaimedKeyPair; error?: RecordingKeyStoreError }> {
   try {

@@ -127,18 +127,18 @@ describe("the fleet's word about the pair in use", () => {
   it("is about that pair alone", async () => {
     const { held, pair, next, wordOf, holds } = await fleetOf();
     const word = await wordOf(pair);
-    expect(held.heed(word)).toBe(false);
+    expect(held.applyWord(word)).toBe(false);
     await holds(next);
-    expect(held.heed(word)).toBe(false);
+    expect(held.applyWord(word)).toBe(false);
     await holds(pair);
-    expect(held.heed(word)).toBe(true);
+    expect(held.applyWord(word)).toBe(true);
   });
 
   it("is nothing to a worker that holds the pair on nobody's word", async () => {
     const { held, pair, wordOf, trust } = await fleetOf();
     const word = await wordOf(pair);
     held.holdUnconfirmed(trust.tolerate(pair, { status: "no-verdict", error: failure("unreachable") })!);
-    expect({ heeded: held.heed(word), askedAt: held.askedAt, vouched: held.vouched }).toEqual({
+    expect({ heeded: held.applyWord(word), askedAt: held.askedAt, vouched: held.vouched }).toEqual({
       heeded: false,
       askedAt: undefined,
       vouched: undefined,
@@ -153,7 +153,7 @@ describe("the fleet's word about the pair in use", () => {
     health.failed("unwrap", failure("throttled"));
     const word = await wordOf();
     clock.advance(second);
-    held.heed(word);
+    held.applyWord(word);
     expect(held.vouched).toMatchObject({
       vouchedBy: "kms",
       confirmation: "confirmed",
@@ -169,7 +169,7 @@ describe("the fleet's word about the pair in use", () => {
     const now = clock.now();
     clock.advance(second);
     told();
-    held.heed(await wordOf(pair, now, "key-pending-deletion"));
+    held.applyWord(await wordOf(pair, now, "key-pending-deletion"));
     const keyId = pair.attestation.kmsKeyArn;
     expect(health.lastKmsError?.error).toMatchObject({
       kind: "key-pending-deletion",
@@ -193,10 +193,10 @@ describe("the fleet's word about the pair in use", () => {
       ...(await wordOf()),
       failure: { kind: "of-the-future", operation: "Decrypt", message: "?" },
     } as FleetWord;
-    held.heed(word);
+    held.applyWord(word);
     expect({ trouble: health.trouble, asked: held.askedAt?.wall }).toEqual({ trouble: undefined, asked: clock.now() });
     health.failed("confirm", failure("throttled"));
-    held.heed(word);
+    held.applyWord(word);
     expect(health.trouble?.task).toBe("confirm");
   });
 
@@ -207,9 +207,9 @@ describe("the fleet's word about the pair in use", () => {
     clock.advance(1);
     held.askedAt = { wall: clock.now(), monotonic: clock.monotonic() };
     health.failed("confirm", failure("key-disabled"));
-    expect(held.heed(well)).toBe(true);
+    expect(held.applyWord(well)).toBe(true);
     expect({ asked: held.askedAt.wall, atRisk: health.keyAtRisk }).toEqual({ asked: clock.now(), atRisk: true });
-    held.heed(await wordOf(pair));
+    held.applyWord(await wordOf(pair));
     expect(health.keyAtRisk).toBe(false);
   });
 
@@ -225,7 +225,7 @@ describe("the fleet's word about the pair in use", () => {
     health.failed("confirm", failure("key-disabled"));
     held.askedAt = undefined;
     clock.set(clock.now() + passed);
-    expect(held.heed(word)).toBe(true);
+    expect(held.applyWord(word)).toBe(true);
     expect({ atRisk: health.keyAtRisk, asked: held.askedAt !== undefined }).toEqual({ atRisk: !counts, asked: counts });
   });
 
@@ -233,14 +233,14 @@ describe("the fleet's word about the pair in use", () => {
     const { held, pair, wordOf, holds, clock } = await fleetOf();
     await holds();
     const older = await wordOf(pair, clock.now() - 1);
-    held.heed(older);
+    held.applyWord(older);
     expect(held.vouched?.confirmedAt).toBe(clock.now());
     clock.advance(minute);
     const newer = await wordOf(pair, clock.now());
     clock.advance(60 * minute);
-    held.heed(newer);
+    held.applyWord(newer);
     expect(held.vouched?.confirmedAt).toBe(clock.now() - 60 * minute);
-    held.heed(await wordOf(pair, clock.now() + minute));
+    held.applyWord(await wordOf(pair, clock.now() + minute));
     expect(held.vouched?.confirmedAt).toBe(clock.now());
   });
 });

@@ -33,7 +33,7 @@ describe("a process that holds no pair", () => {
     });
     expect(() => held.checkFloor(headOf(pair))).not.toThrow();
     expect(held.isBehind(1)).toBe(false);
-    held.letGo();
+    held.dropUnconfirmed();
     held.disowned();
     expect(held.current).toBeUndefined();
   });
@@ -102,7 +102,7 @@ describe("holding a pair", () => {
   it("for now leaves no trace: an earlier head may follow, and the host remembers nothing", async () => {
     const { held, vouched, first, told, lastConfirmedPair } = holding();
     const save = vi.spyOn(lastConfirmedPair, "save");
-    held.holdForNow({ ...vouched, vouchedBy: "kms" });
+    held.holdProvisionally({ ...vouched, vouchedBy: "kms" });
     expect(held.vouched).toMatchObject({ pair: vouched.pair, vouchedBy: "kms" });
     expect({ floor: held.hasFloor, told: told() }).toEqual({
       floor: false,
@@ -121,14 +121,14 @@ describe("a pair that nobody has vouched for", () => {
     held.holdUnconfirmed(pair);
     expect(held.current).toEqual({ pair, confirmation: "unconfirmed" });
     expect({ vouched: held.vouched, floor: held.hasFloor }).toEqual({ vouched: undefined, floor: false });
-    held.letGo();
+    held.dropUnconfirmed();
     expect(held.current).toBeUndefined();
   });
 
   it("is not what is let go where somebody has vouched", async () => {
     const { held, vouched } = holding();
     await held.hold({ ...vouched, vouchedBy: "host" });
-    held.letGo();
+    held.dropUnconfirmed();
     expect(held.vouched?.pair).toBe(vouched.pair);
   });
 });

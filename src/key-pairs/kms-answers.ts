@@ -1,0 +1,49 @@
+import { types } from "node:util";
+import type { BirthRecord } from "../format/birth-record.js";
+import { importWrappingKey, type WrappingKey } from "../format/data-key-wrapping.js";
+import { isKmsKeyArn, sameAccountAndRegion } from "../kms/arn.js";
+import { kmsError } from "../kms/kms-error.js";
+
+/*
+ * Checks of what a provider answers. What is not as KMS promises is a failure of kind `unexpected-answer`.
+ */
+
+/** Imports a public key that KMS has made. @throws KmsError */
+export function importMade({ spec, kmsKeyAliasArn }: BirthRecord, publicKey: Buffer): WrappingKey {
+  try {
+    return importWrappingKey(spec, publicKey);
+  } catch {
+    const message = `KMS made a public key that is no ${spec} key`;
+    throw kmsError("unexpected-answer", {
+      operation: "GenerateDataKeyPairWithoutPlaintext",
+      keyId: kmsKeyAliasArn,
+      message,
+    });
+  }
+}
+
+/** Checks that the key that KMS answered with is of the account and Region of the requested alias. @throws KmsError */
+export function checkAnsweredKey(keyArn: string, birth: BirthRecord, operation: string): string {
+  if (isKmsKeyArn(keyArn) && sameAccountAndRegion(keyArn, birth.kmsKeyAliasArn)) return keyArn;
+  throw kmsError("unexpected-answer", {
+    operation,
+    keyId: birth.kmsKeyAliasArn,
+    message: `KMS answered ${operation} for ${birth.kmsKeyAliasArn} with the key ${JSON.stringify(keyArn)}, which is not of the alias's account and Region`,
+  });
+}
+
+/** Checks that KMS answered with bytes. @throws KmsError */
+export function checkBytes(bytes: unknown, operation: string, keyId: string): asserts bytes is Uint8Array {
+  if (types.isUint8Array(bytes)) return;
+  throw kmsError("unexpected-answer", {
+    operation,
+    keyId,
+    message: `the KMS provider answered ${operation} for ${keyId} without bytes`,
+  });
+}
+
+/** A copy of the bytes that KMS answered with. @throws KmsError */
+export function answeredBytes(bytes: unknown, operation: string, keyId: string): Buffer {
+  checkBytes(bytes, operation, keyId);
+  return Buffer.from(bytes);
+}
