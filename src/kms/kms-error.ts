@@ -71,7 +71,7 @@ export function kmsError(kind: KmsFailureKind, facts: KmsErrorFacts): KmsError {
   return new KmsError({ ...facts, kind, code: codeOfGroup[group], retryable: group !== "rejected" });
 }
 
-interface KmsErrorInit extends KmsErrorFacts {
+export interface KmsErrorInit extends KmsErrorFacts {
   readonly code: ErrorCode;
   readonly kind: KmsFailureKind;
   readonly retryable: boolean;

@@ -1,20 +1,24 @@
 import { InvalidInputError } from "../errors.js";
 import type { KeyPairListQuery, StoredKeyPair, StoredWrapping } from "./key-pair-store.js";
 
-/** Longest document that a store takes. */
+/** Length of the longest document, in bytes. */
 export const maxDocumentLength = 64 * 1024;
-/** Longest organization id, in bytes of UTF-8. */
+/** Length of the longest organization id, in bytes of UTF-8. */
 const maxOrganizationIdLength = 512;
 
 const recordId = /^[A-Za-z0-9_-]{1,64}$/;
 const loneSurrogate = /\p{Surrogate}/u;
 
-/** The rules of `KeyPairStore` for what callers pass, for every implementation: each throws `InvalidInputError`. */
+/*
+ * The rules of `KeyPairStore` for what callers pass, for every implementation.
+ */
+
+/** @throws InvalidInputError unless the id is well-formed Unicode of 1 to 512 bytes of UTF-8 */
 export function checkOrganizationId(organizationId: string): void {
   if (typeof organizationId !== "string" || organizationId === "") {
     throw new InvalidInputError("organizationId", "must be a non-empty string", organizationId);
   }
-  // Lone surrogates all become the same bytes in UTF-8: two organizations could share one place.
+  // All lone surrogates become the same bytes in UTF-8, so that two organizations could share one place.
   if (loneSurrogate.test(organizationId)) {
     throw new InvalidInputError("organizationId", "must be well-formed Unicode", organizationId);
   }
@@ -23,12 +27,14 @@ export function checkOrganizationId(organizationId: string): void {
   }
 }
 
+/** @throws InvalidInputError unless the id is 1 to 64 characters of `A-Z`, `a-z`, `0-9`, `_` and `-` */
 export function checkRecordId(field: "keyPairId" | "wrappingId", id: string): void {
   if (typeof id !== "string" || !recordId.test(id)) {
     throw new InvalidInputError(field, "must be 1 to 64 characters of A-Z, a-z, 0-9, '_' and '-'", id);
   }
 }
 
+/** @throws InvalidInputError unless the document is a `Uint8Array` of at most 64 KiB */
 export function checkDocument(document: Uint8Array): void {
   if (!(document instanceof Uint8Array)) throw new InvalidInputError("document", "must be a Uint8Array", document);
   if (document.length > maxDocumentLength) {
@@ -36,6 +42,7 @@ export function checkDocument(document: Uint8Array): void {
   }
 }
 
+/** @throws InvalidInputError for a bad id, sequence or document */
 export function checkKeyPair(pair: StoredKeyPair): void {
   checkOrganizationId(pair.organizationId);
   checkRecordId("keyPairId", pair.keyPairId);
@@ -43,6 +50,7 @@ export function checkKeyPair(pair: StoredKeyPair): void {
   checkDocument(pair.document);
 }
 
+/** @throws InvalidInputError for a bad id or document */
 export function checkWrapping(organizationId: string, keyPairId: string, wrapping: StoredWrapping): void {
   checkOrganizationId(organizationId);
   checkRecordId("keyPairId", keyPairId);
@@ -50,6 +58,7 @@ export function checkWrapping(organizationId: string, keyPairId: string, wrappin
   checkDocument(wrapping.document);
 }
 
+/** @throws InvalidInputError for a limit below 1, or a bad position */
 export function checkListQuery(query: KeyPairListQuery): void {
   if (!Number.isSafeInteger(query.limit) || query.limit < 1) {
     throw new InvalidInputError("limit", "must be a whole number from 1", query.limit);
@@ -59,15 +68,16 @@ export function checkListQuery(query: KeyPairListQuery): void {
   checkRecordId("keyPairId", query.after.keyPairId);
 }
 
-/** Where a pair stands in the history. */
+/** The place of a pair in the order of `listKeyPairs`. */
 export type ListPosition = Pick<StoredKeyPair, "sequence" | "keyPairId">;
 
-/** Order of `listKeyPairs`: highest sequence first, then by id in order of ASCII (not of a locale). */
+/** Compares places by the order of `listKeyPairs`: highest sequence first, then by id in ASCII order. */
 export function compareListPositions(a: ListPosition, b: ListPosition): number {
   if (a.sequence !== b.sequence) return b.sequence - a.sequence;
   return compareIds(a.keyPairId, b.keyPairId);
 }
 
+/** Compares ids in ASCII order, not that of a locale. */
 export function compareIds(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

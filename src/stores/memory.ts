@@ -26,7 +26,7 @@ interface OrganizationRecords {
   readonly wrappings: Map<string, Map<string, Uint8Array>>;
 }
 
-/** Key pairs in the memory of this process, for tests. What it holds is gone with the process: no production store. */
+/** Key pairs in the memory of this process, for tests. They are gone with the process: no store for production. */
 export class MemoryKeyPairStore implements KeyPairStore {
   readonly #organizations = new Map<string, OrganizationRecords>();
 
@@ -151,7 +151,7 @@ export class MemoryKeyPairStore implements KeyPairStore {
   }
 }
 
-/** A host's memory of confirmed keys, for tests: hand the same one to two key stores to play a restart of one host. */
+/** Last confirmed keys of a host, in memory, for tests. Two key stores with the same one play a restart of the host. */
 export class MemoryLastConfirmedStore implements LastConfirmedStore {
   readonly #documents = new Map<string, Uint8Array>();
 
@@ -168,7 +168,7 @@ export class MemoryLastConfirmedStore implements LastConfirmedStore {
   }
 }
 
-/** Not `slice()`: that of a Buffer shares memory. */
+/** Copies without `slice()`, which shares memory on a Buffer. */
 function copy(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes);
 }

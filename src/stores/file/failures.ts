@@ -1,7 +1,7 @@
 import { RecordingKeyStoreError } from "../../errors.js";
 import { describeErrno, errnoOf } from "../../util/file-system.js";
 
-/** A file operation failed for a reason that may pass: a full disk can be emptied, a mount can come back. */
+/** The failure of a file operation that may pass: a full disk can be emptied, a mount can come back. */
 export function unavailable(doing: string, cause: unknown): RecordingKeyStoreError {
   return new RecordingKeyStoreError("ERR_STORE_UNAVAILABLE", `Cannot ${doing}: ${describeErrno(cause)}`, {
     retryable: true,
@@ -9,7 +9,7 @@ export function unavailable(doing: string, cause: unknown): RecordingKeyStoreErr
   });
 }
 
-/** The failures by which file systems say that they have no hard links. */
+/** The failure of a file system without hard links. */
 export function linksUnsupported(folder: string, cause: unknown): RecordingKeyStoreError {
   return new RecordingKeyStoreError(
     "ERR_STORE_UNAVAILABLE",
@@ -19,7 +19,7 @@ export function linksUnsupported(folder: string, cause: unknown): RecordingKeySt
   );
 }
 
-/** A stored file is not what was written there. Nothing is guessed: the operator restores it from a backup. */
+/** The failure of a file that is not what was written. Nothing is guessed: the operator restores it from a backup. */
 export function corrupt(file: string, rule: string): RecordingKeyStoreError {
   return new RecordingKeyStoreError("ERR_STORE_CORRUPT", `${file} ${rule}; restore it from a backup`);
 }

@@ -29,16 +29,17 @@ import { Layout, type Place } from "./layout.js";
 import { headFileOf, idOf, idOfRecordFile, isHashName } from "./names.js";
 import { PrivateFolder } from "./private-folder.js";
 
+/** Options of {@link FileKeyPairStore}. */
 export interface FileKeyPairStoreOptions {
   /**
-   * A folder that only the user of this process can write to; made if it is missing. Several processes may share it.
+   * Folder that only the user of this process can write to; made if it is missing. Several processes may share it.
    * Several hosts may share it over NFS (mounted with `lookupcache=positive`, or a host may see a new head late; races
    * have one winner in any case), but not over network file systems without hard links, such as most SMB mounts.
    */
   readonly directory: string;
   /**
-   * Where {@link FileKeyPairStore.hostLastConfirmed} keeps its records: a private folder of this host and of this store
-   * alone. It must not be `directory` or lie inside it, also by way of links: whoever can write to the store must not
+   * Folder for the records of {@link FileKeyPairStore.hostLastConfirmed}: private, of this host and of this store alone. It
+   * must not be `directory` or lie inside it, also by way of links: whoever can write to the store must not
    * be able to write there. `directory` may lie inside it: writers of the store reach nothing above their folder.
    * Name one where the default does not outlive the process, as in most containers, or is shared between hosts.
    *
@@ -49,7 +50,7 @@ export interface FileKeyPairStoreOptions {
   readonly hostDirectory?: string | undefined;
 }
 
-/** Listing reads so many files at once: enough to keep a disk busy, too few to run out of file handles. */
+/** Most files that a listing reads at once: enough to keep a disk busy, too few to run out of file handles. */
 const readsAtOnce = 16;
 const maxListedOrganizations = 1_000;
 
@@ -72,7 +73,7 @@ export class FileKeyPairStore implements KeyPairStore {
 
   /**
    * Touches no file; the first call does.
-   * @throws InvalidInputError `directory` is no path, or `hostDirectory` lies inside it
+   * @throws InvalidInputError where `directory` is no path, or `hostDirectory` lies inside it
    */
   constructor(options: FileKeyPairStoreOptions) {
     const { directory, hostDirectory } = ownOptions(options);
@@ -131,7 +132,7 @@ export class FileKeyPairStore implements KeyPairStore {
       .filter((position) => after === undefined || compareListPositions(position, after) > 0)
       .sort(compareListPositions);
     const page: StoredKeyPair[] = [];
-    // What is removed meanwhile is made up for: a page that is cut short by it would look like the last one.
+    // Makes up for pairs removed meanwhile: a page cut short by them would look like the last one.
     for (let start = 0; start < behind.length && page.length < limit;) {
       const next = behind.slice(start, start + limit - page.length);
       start += next.length;
@@ -182,7 +183,7 @@ export class FileKeyPairStore implements KeyPairStore {
     checkOrganizationId(organizationId);
     checkRecordId("keyPairId", keyPairId);
     await this.#begin(options);
-    // The pair first: after a crash between the two, wrappings without a pair are found by nobody.
+    // The pair first: nobody finds wrappings without a pair, which a crash between the two leaves.
     const removed = await this.#folder.remove(this.#layout.pair(organizationId, keyPairId).path);
     await this.#folder.removeFolder(this.#layout.wrappingsFolder(organizationId, keyPairId));
     return removed;
@@ -203,7 +204,7 @@ export class FileKeyPairStore implements KeyPairStore {
     await this.#folder.replace(path, bytes, options?.signal);
   }
 
-  /** Ids of the organizations of which anything is stored, in no order: for a scheduler or a backup. */
+  /** Ids of the stored organizations, in no order: for a scheduler or a backup. */
   async *organizations(options?: StoreCallOptions): AsyncGenerator<string, void, undefined> {
     await this.#begin(options);
     for (const name of await this.#folder.list(this.#layout.organizationsFolder)) {
@@ -214,9 +215,9 @@ export class FileKeyPairStore implements KeyPairStore {
   }
 
   /**
-   * Where this host keeps what KMS has confirmed to it, outside the store: see
-   * {@link FileKeyPairStoreOptions.hostDirectory}. Its calls reject with `InvalidInputError` where that place turns out
-   * to lead into the store's folder, and with `ERR_STORE_UNAVAILABLE` where there is none or the disk does not answer.
+   * The place for last confirmed keys on this host, outside the store: see {@link FileKeyPairStoreOptions.hostDirectory}. Its
+   * calls reject with `InvalidInputError` where that place leads into the store's folder, and with `ERR_STORE_UNAVAILABLE`
+   * where there is none or the disk does not answer.
    */
   hostLastConfirmed(): LastConfirmedStore {
     return this.#host;
@@ -246,7 +247,7 @@ export class FileKeyPairStore implements KeyPairStore {
     return { organizationId, keyPairId, sequence, document: found.document };
   }
 
-  /** Ids of the records in a folder. Temporary and foreign files are none. */
+  /** Ids of the records in a folder, without temporary and foreign files. */
   async #idsIn(folder: string): Promise<string[]> {
     return (await this.#folder.list(folder)).map(idOfRecordFile).filter((id) => id !== undefined);
   }
@@ -264,7 +265,7 @@ export class FileKeyPairStore implements KeyPairStore {
     return history;
   }
 
-  /** The first head of an organization says its id where the folder's name cannot. */
+  /** The id of an organization whose folder is named by a hash, as its first head says. */
   async #idOfHashName(name: string): Promise<string | undefined> {
     const path = join(this.#layout.organizationsFolder, name, "heads", headFileOf(1));
     const organizationId = (await this.#read({ path, labels: { kind: "head" } }))?.labels["organizationId"];
@@ -276,7 +277,7 @@ function positionOf(pair: StoredKeyPair | undefined): ListPosition | undefined {
   return pair && { keyPairId: pair.keyPairId, sequence: pair.sequence };
 }
 
-/** Reads a few at a time, in order, and leaves out what is no longer there. */
+/** Reads a few at a time, in order. Leaves out what is no longer there. */
 async function readAll<Item, Found>(
   items: readonly Item[],
   read: (item: Item) => Promise<Found | undefined>,

@@ -8,21 +8,30 @@ import type { Place } from "./layout.js";
 import { recordFile } from "./names.js";
 import { PrivateFolder } from "./private-folder.js";
 
+/** Options of {@link FileLastConfirmedStore}. */
+export interface FileLastConfirmedStoreOptions {
+  /** Folder of the files, on this host's own disk. */
+  readonly directory: string;
+}
+
 /**
- * A host's last confirmed public keys, one small file per organization in a folder that only the user of this process
- * can write to (made if it is missing, refused if others can write to it). Never place it at or below the folder of a
+ * Last confirmed keys of a host, one small file per organization in a folder that only the user of this process can
+ * write to (made if it is missing, refused if others can write to it). Never place it at or below the folder of a
  * file store, or on storage shared with others: whoever can write to it chooses the keys under which this host records.
  * Each key pair store needs a folder of its own here.
  *
- * A file that is damaged, or of a newer version, counts as missing: it is a memory aid for outages, the next
- * confirmation writes it anew, and to fail here would stop recordings that could go on under the stored key. A disk
- * that does not answer rejects with `ERR_STORE_UNAVAILABLE`, because then the file may well be there.
+ * A file that is damaged, or of a newer version, counts as missing: the next confirmation writes it anew, and a failure
+ * would stop recordings that could go on under the stored key. A disk that does not answer rejects with
+ * `ERR_STORE_UNAVAILABLE`, because then the file may well be there.
  */
 export class FileLastConfirmedStore implements LastConfirmedStore {
   readonly #folder: PrivateFolder;
 
-  /** Touches no file; the first call does. */
-  constructor(options: { readonly directory: string }) {
+  /**
+   * Touches no file; the first call does.
+   * @throws InvalidInputError where `directory` is no path
+   */
+  constructor(options: FileLastConfirmedStoreOptions) {
     this.#folder = new PrivateFolder(ownOptions(options).directory);
   }
 

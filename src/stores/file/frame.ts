@@ -3,7 +3,7 @@ import { RecordingKeyStoreError } from "../../errors.js";
 import { maxDocumentLength } from "../input.js";
 import { corrupt } from "./failures.js";
 
-/** What a file says about its content, so that one copied to another place is noticed. */
+/** Labels by which a file tells its place, so that a copy in another place is noticed. */
 export type FrameLabels = Readonly<Record<string, string | number>>;
 
 export interface Frame {
@@ -18,12 +18,12 @@ const magic = "recording-keystore";
 const version = 1;
 const lineEnd = 0x0a;
 const firstLine = /^recording-keystore (\d{1,9}) ([0-9a-f]{64})$/;
-/** No file of the store is longer; a longer one is not read into memory. */
+/** Length of the longest file, in bytes. A longer one is not read into memory. */
 export const maxFrameLength = maxDocumentLength + 8192;
 
 /**
- * The content of a file: `recording-keystore 1 <checksum>`, a line of JSON with the labels, and the document as it is.
- * The checksum covers everything behind the first line, so a file cut short or overwritten anywhere is recognized.
+ * Content of a file: the line `recording-keystore 1 <checksum>`, a line of JSON with the labels, and the document. The
+ * checksum covers everything behind the first line, so that damage anywhere is noticed.
  */
 export function frame(labels: FrameLabels, document: Uint8Array): Buffer {
   const body = Buffer.concat([Buffer.from(`${JSON.stringify(labels)}\n`), document]);
@@ -31,9 +31,9 @@ export function frame(labels: FrameLabels, document: Uint8Array): Buffer {
 }
 
 /**
- * Reads what {@link frame} made.
+ * Reads a file that {@link frame} made.
  *
- * @param expected - labels that the file must carry, as its place says
+ * @param expected - labels that the file must have in its place
  * @throws RecordingKeyStoreError `ERR_STORE_CORRUPT` naming the file, `ERR_FORMAT_TOO_NEW` for a newer version
  */
 export function unframe(bytes: Buffer, expected: FrameLabels, file: string): Frame {
@@ -62,7 +62,7 @@ function parseLabels(json: string, file: string): Record<string, unknown> {
     const labels: unknown = JSON.parse(json);
     if (typeof labels === "object" && labels !== null) return labels as Record<string, unknown>;
   } catch {
-    // Falls through to the one refusal below.
+    // refused below
   }
   throw corrupt(file, "has no labels");
 }

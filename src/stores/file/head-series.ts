@@ -16,13 +16,13 @@ const revisionDigestLength = 16;
  * The head of each organization as a series of immutable files, of which the highest number counts. To swap from n is
  * to create n + 1, which succeeds for one writer only.
  *
- * No file of the series is ever removed: a writer that read n long ago must find n + 1 taken, or it would win a race
- * that was over. They are few, one per rotation or change of the configuration.
+ * No file of the series is ever removed: a writer that read n long ago must find n + 1 taken, or it would win a race that
+ * is over. They are few, one per rotation.
  */
 export class HeadSeries {
   readonly #folder: PrivateFolder;
   readonly #layout: Layout;
-  /** Highest number seen per organization, so that a read looks for the next one instead of listing all. */
+  /** Highest number seen per organization, from which a read goes on instead of listing all. */
   readonly #known = new Map<string, number>();
 
   constructor(folder: PrivateFolder, layout: Layout) {
@@ -34,7 +34,7 @@ export class HeadSeries {
     return (await this.#latest(organizationId))?.head;
   }
 
-  /** Resolves with `undefined` if the latest head is not, or no longer, the expected one. */
+  /** Resolves with `undefined` if the latest head is not the expected one. */
   async append(
     organizationId: string,
     expectedRevision: string | undefined,
@@ -55,7 +55,7 @@ export class HeadSeries {
     const known = this.#known.get(organizationId);
     const found = known === undefined ? undefined : await this.#latestFrom(organizationId, known);
     if (found) return found;
-    // Nothing known yet, or the known head is gone because the operator has put an older state of the store back.
+    // Nothing known yet, or the operator has put back an older state of the store.
     const folder = this.#layout.headsFolder(organizationId);
     const listed = highestHead(await this.#folder.list(folder));
     const latest = await this.#latestFrom(organizationId, listed);
@@ -74,7 +74,7 @@ export class HeadSeries {
   }
 }
 
-/** The revision names the content too: after a restore the same number may stand for another head. */
+/** Makes a head whose revision names the content too: after a restore a number may stand for another head. */
 function headOf(number: number, { checksum, document }: Frame): StoredHead {
   return { revision: `${number}-${checksum.slice(0, revisionDigestLength)}`, document };
 }

@@ -12,7 +12,7 @@ import { stateDirectory } from "./state-directory.js";
 const application = "recording-keystore";
 const folderNameLength = 32;
 
-/** What this host remembers of a file store's organizations, outside the folder that writers of the store change. */
+/** Last confirmed keys of this host for a file store, outside the folder that writers of the store can change. */
 export class HostLastConfirmed implements LastConfirmedStore {
   readonly #storeFolder: string;
   readonly #named: string | undefined;
@@ -20,7 +20,7 @@ export class HostLastConfirmed implements LastConfirmedStore {
 
   /**
    * Touches no file; the first call does.
-   * @throws InvalidInputError `hostDirectory`, as it is written, is the store's folder or lies inside it
+   * @throws InvalidInputError where `hostDirectory`, as it is written, is the store's folder or lies inside it
    */
   constructor(storeFolder: string, hostDirectory: string | undefined) {
     this.#storeFolder = storeFolder;
@@ -46,7 +46,7 @@ export class HostLastConfirmed implements LastConfirmedStore {
   async #withRecords<T>(call: (records: LastConfirmedStore) => Promise<T>): Promise<T> {
     try {
       const folder = this.#named ?? (await this.#defaultFolder());
-      // Before each call, as a link on the way may have been turned since the last one.
+      // Before each call, since a link on the way may have been turned meanwhile.
       if (await leadsInto(folder, this.#storeFolder)) throw this.#insideStore(folder);
       if (this.#records?.folder !== folder) {
         this.#records = { folder, store: new FileLastConfirmedStore({ directory: folder }) };
@@ -63,7 +63,7 @@ export class HostLastConfirmed implements LastConfirmedStore {
       throw new RecordingKeyStoreError("ERR_STORE_UNAVAILABLE", "No state directory of this user is known");
     }
     const ofApplication = join(state, application);
-    // A private folder is no use inside one that others can write to: they could put their own in its place.
+    // Whoever can write to the folder around a private one could put another in its place.
     await new PrivateFolder(ofApplication).check();
     const digest = createHash("sha256")
       .update(await realPathOf(this.#storeFolder))
@@ -89,7 +89,7 @@ export class HostLastConfirmed implements LastConfirmedStore {
   }
 }
 
-/** The system knows none for a user without an entry of its own, as containers often run under. */
+/** The home directory; unknown for a user without an entry in the system, as in many containers. */
 function homeDirectory(): string | undefined {
   try {
     return homedir();

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { FrameLabels } from "./frame.js";
 import { headFileOf, nameOf, recordFile } from "./names.js";
 
-/** Where a record lies, and the labels that its file must carry there. */
+/** The path of a record, and the labels that its file must have there. */
 export interface Place {
   readonly path: string;
   readonly labels: FrameLabels;

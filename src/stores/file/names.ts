@@ -1,19 +1,19 @@
 import { createHash } from "node:crypto";
 
-/** Ends the name of every file that holds a record; whatever is named otherwise is not the store's. */
+/** Suffix of every file that holds a record. Other files are not the store's. */
 const suffix = ".record";
 const headDigits = 10;
 const headFile = /^\d{10}\.record$/;
 const keptCharacters = /^[a-z0-9_-]$/;
-/** Names that Windows takes for devices, with any suffix. */
+/** Names of devices on Windows, which takes them with any suffix. */
 const deviceName = /^(con|prn|aux|nul|com\d|lpt\d)$/;
-/** No encoded id begins like this, as `h` is no hexadecimal digit. */
+/** Prefix of hashes. No encoded id begins like this, since `h` is no hexadecimal digit. */
 const hashMark = "%h";
-/** Leaves room for the suffix within the 255 bytes that file systems allow; ids of pairs and wrappings always fit. */
+/** Length of the longest name, which fits into 255 bytes with the suffix. Ids of pairs and wrappings are shorter. */
 const maxNameLength = 200;
 
 /**
- * An id as the name of a file or folder: lower-case letters, digits, `-` and `_` stay, each other byte becomes `%xx`.
+ * Name of a file or folder for an id: lower-case letters, digits, `-` and `_` stay, each other byte becomes `%xx`.
  * Different ids get different names, also where the file system takes `A` for `a` or normalizes Unicode, and no id
  * reaches another folder. An id whose name would be too long is named by its SHA-256.
  */
@@ -27,7 +27,7 @@ export function nameOf(id: string): string {
   return name.length <= maxNameLength ? name : hashMark + createHash("sha256").update(id).digest("hex");
 }
 
-/** The id that {@link nameOf} gave this name, or `undefined` if it gave none or the name is a hash. */
+/** The id of a name; `undefined` for a hash, and for a name that {@link nameOf} does not give. */
 export function idOf(name: string): string | undefined {
   try {
     const id = decodeURIComponent(name);
@@ -45,7 +45,7 @@ export function recordFile(id: string): string {
   return nameOf(id) + suffix;
 }
 
-/** The id whose record this file holds, or `undefined` if it is a temporary or foreign file. */
+/** The id of a record's file; `undefined` for a temporary or foreign file. */
 export function idOfRecordFile(file: string): string | undefined {
   return file.endsWith(suffix) ? idOf(file.slice(0, -suffix.length)) : undefined;
 }

@@ -11,7 +11,7 @@ const folderMode = 0o700;
 const fileMode = 0o600;
 const writableByOthers = 0o022;
 const temporaryPrefix = ".tmp-";
-/** A writer needs milliseconds: a temporary file this old was left behind by a crash. */
+/** Age at which a temporary file was left behind by a crash, in ms: a writer needs a few. */
 const abandonedAfter = 60 * 60 * 1000;
 const maxPreparedFolders = 10_000;
 
@@ -21,7 +21,7 @@ const maxPreparedFolders = 10_000;
  */
 export class PrivateFolder {
   readonly root: string;
-  /** Folders known to exist durably and to be private; `true` once swept. */
+  /** Folders known to exist durably and to be private: `true` once swept. */
   readonly #prepared = new Map<string, boolean>();
   #rootChecked = false;
 
@@ -30,13 +30,13 @@ export class PrivateFolder {
     this.root = resolve(directory);
   }
 
-  /** Refuses a folder in which other users could put files. One that does not exist yet is fine. */
+  /** @throws InvalidInputError for a folder in which other users could put files, if it exists */
   async check(): Promise<void> {
     if (this.#rootChecked) return;
     this.#rootChecked = await checkPrivate(this.root);
   }
 
-  /** The bytes of a file, or `undefined` if there is none. */
+  /** The bytes of a file; `undefined` if there is none. */
   async read(path: string): Promise<Buffer | undefined> {
     try {
       const handle = await open(path, "r");
@@ -64,7 +64,7 @@ export class PrivateFolder {
     }
   }
 
-  /** Names in a folder; none if it does not exist. */
+  /** The names in a folder; none if it does not exist. */
   async list(folder: string): Promise<string[]> {
     try {
       return await readdir(folder);
@@ -74,12 +74,12 @@ export class PrivateFolder {
     }
   }
 
-  /** Makes a file that must not exist yet: `false` if it does. Of several writers at once exactly one gets `true`. */
+  /** Makes a file; `false` if it exists. Of several writers at once exactly one gets `true`. */
   async create(path: string, bytes: Uint8Array, signal?: AbortSignal): Promise<boolean> {
     return this.#withTemporary(path, bytes, signal, (temporary) => linkDurably(temporary, path));
   }
 
-  /** Puts a file in place of the one of that name, if any. Readers see the old or the new one, whole. */
+  /** Replaces a file, or makes it. Readers see the old or the new one, whole. */
   async replace(path: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
     await this.#withTemporary(path, bytes, signal, async (temporary) => {
       try {
@@ -100,7 +100,7 @@ export class PrivateFolder {
       if (errnoOf(error) !== "ENOENT") throw unavailable(`remove ${path}`, error);
       removed = false;
     }
-    // Also when it was gone: whoever removed it may have crashed before that was durable.
+    // Also for a file that was gone: who removed it may have crashed before that was durable.
     try {
       await syncFolder(dirname(path));
     } catch (error) {
@@ -110,7 +110,7 @@ export class PrivateFolder {
     return removed;
   }
 
-  /** Removes a folder of files. One in which another process is writing stays, with what that one writes. */
+  /** Removes a folder of files. It stays where another process is writing, with what that one writes. */
   async removeFolder(folder: string): Promise<void> {
     for (const name of await this.list(folder))
       if (!name.startsWith(temporaryPrefix)) await this.remove(join(folder, name));
@@ -139,20 +139,20 @@ export class PrivateFolder {
       signal?.throwIfAborted();
       published = await publish(temporary);
     } finally {
-      // What cannot be removed now is swept later; the answer to the caller matters more.
+      // Swept later, if it can't be removed now: the answer to the caller matters more.
       await unlink(temporary).catch(() => undefined);
     }
-    // Also when another writer was first: it may have crashed before it made its file durable.
+    // Also where another writer was first: it may have crashed before its file was durable.
     await syncNames(folder);
     return published;
   }
 
-  /** Resolves with the time of the write by the file system's own clock, which no test and no time server moves. */
+  /** Resolves with the time of the write by the file system's own clock, in ms since the Unix epoch. */
   async #writeDurably(path: string, bytes: Uint8Array): Promise<number> {
     try {
       const handle = await open(path, "wx", fileMode);
       try {
-        // Whatever the umask has taken away.
+        // Gives back what the umask has taken.
         await handle.chmod(fileMode);
         await handle.writeFile(bytes);
         await handle.sync();
@@ -161,13 +161,13 @@ export class PrivateFolder {
         await handle.close();
       }
     } catch (error) {
-      // The folder may have been removed under us; the next write then makes it again.
+      // The folder may have been removed meanwhile: the next write makes it again.
       this.#prepared.delete(dirname(path));
       throw unavailable(`write ${path}`, error);
     }
   }
 
-  /** Makes a folder below the root, and the root itself, durably. */
+  /** Makes a folder below the root, and the root, durably. */
   async #prepare(folder: string): Promise<void> {
     if (this.#prepared.has(folder)) return;
     if (this.#prepared.size >= maxPreparedFolders) this.#prepared.clear();
@@ -177,7 +177,7 @@ export class PrivateFolder {
     this.#rootChecked = true;
   }
 
-  /** Removes what crashed writers left behind. A writer that was merely asleep for so long fails and may try again. */
+  /** Removes what crashed writers left behind. A writer that was only asleep for so long fails, and may try again. */
   async #sweepOnce(folder: string, now: number): Promise<void> {
     if (this.#prepared.get(folder) !== false) return;
     this.#prepared.set(folder, true);
@@ -188,7 +188,7 @@ export class PrivateFolder {
         if (now - (await stat(path)).mtimeMs >= abandonedAfter) await unlink(path);
       }
     } catch {
-      // Tidiness never fails a write; another process may be sweeping too.
+      // Fails no write; another process may be sweeping too.
     }
   }
 }
@@ -199,7 +199,7 @@ export function checkFolderPath(field: "directory" | "hostDirectory", path: stri
   }
 }
 
-/** `false` if there is no such folder. */
+/** Whether there is such a folder. @throws InvalidInputError where other users can write to it */
 async function checkPrivate(folder: string): Promise<boolean> {
   let facts;
   try {
@@ -227,11 +227,18 @@ async function checkPrivate(folder: string): Promise<boolean> {
   return true;
 }
 
-/** Folders above the root are nobody's business but their owner's: made if missing, otherwise taken as they are. */
-async function makeFolder(folder: string, { check, last = false }: { check: boolean; last?: boolean }): Promise<void> {
+interface MakeFolderOptions {
+  /** Checks that an existing folder is private. */
+  readonly check: boolean;
+  /** Does not make the folders above again. */
+  readonly last?: boolean;
+}
+
+/** Makes a folder durably. Folders above the root are made if they are missing, and taken as they are otherwise. */
+async function makeFolder(folder: string, { check, last = false }: MakeFolderOptions): Promise<void> {
   try {
     await mkdir(folder, { mode: folderMode });
-    // Whatever the umask has taken away.
+    // Gives back what the umask has taken.
     await chmod(folder, folderMode);
   } catch (error) {
     const code = errnoOf(error);
@@ -242,7 +249,7 @@ async function makeFolder(folder: string, { check, last = false }: { check: bool
     if (code !== "EEXIST") throw unavailable(`make the folder ${folder}`, error);
     if (check) await checkPrivate(folder);
   }
-  // Also when it was there: the process that made it may not have come so far.
+  // Also for a folder that was there: who made it may have crashed before that was durable.
   await syncNames(dirname(folder));
 }
 

@@ -3,35 +3,35 @@ import { isAbsolute, join, parse, relative, sep } from "node:path";
 import { unavailable } from "./failures.js";
 
 const separators = sep === "\\" ? /[\\/]/ : "/";
-/** As many as Linux follows. */
+/** Most links followed, as on Linux. */
 const maxLinks = 40;
 
 interface TracedPath {
-  /** Every folder in which a name is looked up on the way, and the place itself; symbolic links are followed. */
+  /** Every folder on the way in which a name is looked up, and the place itself. Follows symbolic links. */
   readonly entered: readonly string[];
   readonly realPath: string;
 }
 
-/** True for two absolute paths if the first is the second or lies inside it, by their text alone. */
+/** Whether an absolute path is a folder or lies inside it, by their text alone. */
 export function isWithin(path: string, folder: string): boolean {
   const way = relative(folder, path);
   return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }
 
-/** An absolute path without symbolic links, also of a place that does not exist yet. */
+/** The absolute path without symbolic links, also of a place that does not exist yet. */
 export async function realPathOf(path: string): Promise<string> {
   return (await trace(path)).realPath;
 }
 
 /**
- * True if the way to `path` leads through `folder`: whoever can write to the folder then decides what is found at the
- * path, even where a link leads out of the folder again.
+ * Whether the way to `path` leads through `folder`: then whoever can write to the folder decides what is found at the path,
+ * even where a link leads out of the folder again.
  */
 export async function leadsInto(path: string, folder: string): Promise<boolean> {
   const [{ entered }, { realPath }] = await Promise.all([trace(path), trace(folder)]);
   if (entered.includes(realPath)) return true;
   const identity = await identityOf(realPath);
-  // Text differs for one folder where the file system takes `A` for `a`, and where it is mounted twice.
+  // One folder has two paths where the file system takes `A` for `a`, and where it is mounted twice.
   return identity !== undefined && (await Promise.all(entered.map(identityOf))).includes(identity);
 }
 
@@ -61,13 +61,13 @@ function tooManyLinks(): Error {
   return Object.assign(new Error("too many symbolic links"), { code: "ELOOP" });
 }
 
-/** Counts what is missing or does not answer as no link: a host remembers also while the disk of the store is away. */
+/** The target of a link. A missing name is none, and so is a disk that does not answer: the store's may be away. */
 async function targetOf(path: string): Promise<string | undefined> {
   return readlink(path).catch(() => undefined);
 }
 
 async function identityOf(folder: string): Promise<string | undefined> {
   const facts = await stat(folder, { bigint: true }).catch(() => undefined);
-  // Some network file systems number nothing.
+  // Some network file systems give no numbers.
   return facts && facts.ino !== 0n ? `${facts.dev}:${facts.ino}` : undefined;
 }

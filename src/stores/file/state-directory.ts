@@ -1,16 +1,16 @@
 import { posix, win32 } from "node:path";
 
-/** What a process knows about its host and user. */
+/** Facts about the host and the user of a process. */
 export interface HostFacts {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly platform: NodeJS.Platform;
-  /** The user's home directory, if the system knows one. */
+  /** Home directory of the user, if the system knows one. */
   readonly home: string | undefined;
 }
 
 /**
- * The folder where programs of this user keep their state on this host, or `undefined` if none is known. Candidates
- * that are not absolute paths are passed over: what they name would change with the working directory.
+ * The folder for the state of this user's programs on this host; `undefined` if none is known. Candidates that are not
+ * absolute paths are skipped: they would change with the working directory.
  */
 export function stateDirectory({ env, platform, home }: HostFacts): string | undefined {
   const path = platform === "win32" ? win32 : posix;
