@@ -1,18 +1,18 @@
 /**
- * One object per organization, for as long as anybody uses it. The most recently used are kept, up to a limit; one let go
- * stays the organization's only one while somebody else holds it, and is garbage after that.
+ * One key store per organization. The most recently used are kept, up to a limit. An evicted one stays the organization's
+ * only one while somebody else holds it.
  */
-export class Residents<T extends object> implements Iterable<T> {
+export class IdleKeyStores<T extends object> implements Iterable<T> {
   readonly #limit: number;
-  readonly #mayGo: (resident: T) => boolean;
+  readonly #isEvictable: (keyStore: T) => boolean;
   /** Least recently used first. */
   readonly #kept = new Map<string, T>();
-  readonly #letGo = new Map<string, WeakRef<T>>();
+  readonly #evicted = new Map<string, WeakRef<T>>();
 
-  /** @param mayGo - whether it may be let go now; one that may not is kept beyond the limit */
-  constructor(limit: number, mayGo: (resident: T) => boolean) {
+  /** @param isEvictable - one that is not is kept beyond the limit */
+  constructor(limit: number, isEvictable: (keyStore: T) => boolean) {
     this.#limit = limit;
-    this.#mayGo = mayGo;
+    this.#isEvictable = isEvictable;
   }
 
   get size(): number {
@@ -20,51 +20,51 @@ export class Residents<T extends object> implements Iterable<T> {
   }
 
   get(organizationId: string): T | undefined {
-    return this.#kept.get(organizationId) ?? this.#letGo.get(organizationId)?.deref();
+    return this.#kept.get(organizationId) ?? this.#evicted.get(organizationId)?.deref();
   }
 
-  /** Keeps it, as the most recently used one. */
-  keep(organizationId: string, resident: T): void {
+  /** Keeps a key store, as the most recently used one. */
+  keep(organizationId: string, keyStore: T): void {
     this.#kept.delete(organizationId);
-    this.#letGo.delete(organizationId);
-    this.#kept.set(organizationId, resident);
-    this.#letGoOf(triesPerUse, resident);
+    this.#evicted.delete(organizationId);
+    this.#kept.set(organizationId, keyStore);
+    this.#evict(triesPerUse, keyStore);
   }
 
   delete(organizationId: string): void {
     this.#kept.delete(organizationId);
-    this.#letGo.delete(organizationId);
+    this.#evicted.delete(organizationId);
   }
 
-  /** Lets go of what was busy when its turn came, and forgets what nobody held on to. */
+  /** Evicts what was busy when its turn came, and forgets evicted ones that nobody holds. */
   trim(): void {
-    this.#letGoOf(this.#kept.size);
-    for (const [organizationId, held] of this.#letGo) if (!held.deref()) this.#letGo.delete(organizationId);
+    this.#evict(this.#kept.size);
+    for (const [organizationId, held] of this.#evicted) if (!held.deref()) this.#evicted.delete(organizationId);
   }
 
-  /** Those that are kept. */
+  /** The key stores that are kept. */
   [Symbol.iterator](): Iterator<T> {
     return this.#kept.values();
   }
 
-  /** Also those that were let go and are still in somebody's hands. */
+  /** The key stores that are kept, and the evicted ones that somebody holds. */
   all(): T[] {
     return [
       ...this.#kept.values(),
-      ...[...this.#letGo.values()].map((held) => held.deref()).filter((resident) => resident !== undefined),
+      ...[...this.#evicted.values()].map((held) => held.deref()).filter((keyStore) => keyStore !== undefined),
     ];
   }
 
-  #letGoOf(tries: number, inUse?: T): void {
-    for (const [organizationId, resident] of this.#kept) {
-      if (this.#kept.size <= this.#limit || tries === 0 || resident === inUse) return;
+  #evict(tries: number, inUse?: T): void {
+    for (const [organizationId, keyStore] of this.#kept) {
+      if (this.#kept.size <= this.#limit || tries === 0 || keyStore === inUse) return;
       tries -= 1;
       this.#kept.delete(organizationId);
-      if (this.#mayGo(resident)) this.#letGo.set(organizationId, new WeakRef(resident));
-      else this.#kept.set(organizationId, resident); // to the other end: its turn comes again
+      if (this.#isEvictable(keyStore)) this.#evicted.set(organizationId, new WeakRef(keyStore));
+      else this.#kept.set(organizationId, keyStore); // moved to the other end, its turn comes again
     }
   }
 }
 
-/** A use looks at so many candidates at most: it must not become slow while all organizations are busy. */
+/** Most candidates that one use tries to evict: it must not become slow while all organizations are busy. */
 const triesPerUse = 4;

@@ -1,49 +1,50 @@
-import type { Clock } from "../clock.js";
-import { hasPassed, momentOf, type Moment } from "../clock.js";
+import { hasPassed, momentOf, type Clock, type Moment } from "../clock.js";
 
-/** Something that has work to do from time to time. */
-export interface Upkept {
-  /** In how many milliseconds; `undefined` if somebody else sees to it. */
-  readonly upkeepIn: number | undefined;
-  /** Never rejects. */
-  keepUp(): Promise<void>;
+/** A key store's background work. */
+export interface Maintained {
+  /** Time until it is due, in ms; `undefined` where the key store does it by itself. */
+  readonly dueIn: number | undefined;
+  /** Does what is due. Never rejects. */
+  maintain(): Promise<void>;
 }
 
-/** It is looked at so often at least, whatever it said, milliseconds. */
+/** Longest pause between two rounds, whatever `dueIn` said, in ms. */
 const longestPause = 3_600_000;
-/** A newcomer's first turn comes within so many milliseconds: those of a process that starts do not come at once. */
+/** Shortest pause after a round, even one that changed nothing, in ms. */
+const shortestPause = 15_000;
+/** Longest time to the first round, in ms: drawn at random, so that a process that starts does not call for all at once. */
 const firstWithin = 60_000;
-/** So much is added to each pause at most, by chance. */
+/** Largest share by which a pause is prolonged at random. */
 const jitter = 0.1;
 
-/** When the next turn of one organization is. */
-export class Upkeep {
-  readonly #kept: Upkept;
+/** The schedule of one key store's background work. */
+export class Maintenance {
+  readonly #keyStore: Maintained;
   readonly #clock: Clock;
   #since: Moment;
   #pause = Math.random() * firstWithin;
   #running = false;
 
-  constructor(kept: Upkept, clock: Clock) {
-    this.#kept = kept;
+  constructor(keyStore: Maintained, clock: Clock) {
+    this.#keyStore = keyStore;
     this.#clock = clock;
     this.#since = momentOf(clock);
   }
 
-  /** Cheap while its turn has not come. Something that was seen to meanwhile (a recording was made) gets a new turn. */
+  /** Whether a round is due. Cheap until then; work done meanwhile by a recording postpones it. */
   isDue(): boolean {
     if (this.#running || !hasPassed(this.#since, this.#pause, this.#clock)) return false;
-    const { upkeepIn } = this.#kept;
-    if (upkeepIn !== undefined && upkeepIn <= 0) return true;
-    this.#pauseFor(upkeepIn ?? longestPause);
+    const { dueIn } = this.#keyStore;
+    if (dueIn !== undefined && dueIn <= 0) return true;
+    this.#pauseFor(dueIn ?? longestPause);
     return false;
   }
 
   async run(): Promise<void> {
     this.#running = true;
-    await this.#kept.keepUp();
+    await this.#keyStore.maintain();
     this.#running = false;
-    this.#pauseFor(Math.max(shortestPause, this.#kept.upkeepIn ?? longestPause));
+    this.#pauseFor(Math.max(shortestPause, this.#keyStore.dueIn ?? longestPause));
   }
 
   #pauseFor(milliseconds: number): void {
@@ -51,6 +52,3 @@ export class Upkeep {
     this.#pause = Math.min(milliseconds, longestPause) * (1 + jitter * Math.random());
   }
 }
-
-/** After a turn there is a pause, also if it changed nothing. */
-const shortestPause = 15_000;

@@ -2,15 +2,15 @@ import { setMaxListeners } from "node:events";
 import { RecordingKeyStoreError } from "../errors.js";
 import { linkedSignal } from "../util/abort.js";
 
-/** Something that goes on after the call that began it: a streamed body. */
+/** A result that goes on after its call, such as a streamed body. */
 interface GoesOn {
   readonly done?: Promise<unknown>;
 }
 
-/** Something that stays open between calls: a reader. Idle, it does not hold `close` up. */
+/** A reader, which stays open between calls. An idle one does not hold `close` up. */
 interface StaysOpen {
   readonly closed: Promise<void>;
-  /** Ends what is under way on it with a reason, and closes it. */
+  /** Fails what is under way with the reason, and closes. */
   end(reason: unknown): Promise<void>;
 }
 
@@ -57,7 +57,7 @@ export class OpenWork {
     }
   }
 
-  /** Runs a task of something that is kept. @throws RecordingKeyStoreError `ERR_CLOSED` */
+  /** Runs a task of a kept reader. @throws RecordingKeyStoreError `ERR_CLOSED` */
   readonly runKept = <T>(task: () => Promise<T>): Promise<T> => {
     this.#refuseWhenClosed();
     const running = task();
@@ -65,7 +65,7 @@ export class OpenWork {
     return running;
   };
 
-  /** Keeps something that stays open until it is closed, or `close` has waited for what runs on it and closes it. */
+  /** Keeps a reader until it is closed; `close` waits for what runs on it, and closes it. */
   keep<T extends StaysOpen>(kept: T): T {
     this.#kept.add(kept);
     void kept.closed.then(() => this.#kept.delete(kept));

@@ -16,8 +16,8 @@ import { PrivateKeyCustody } from "../key-pairs/custody/private-key-custody.js";
 import { KmsCallLimit, type KmsCallsUnderWay } from "../kms/call-limit.js";
 import { abortable, boundedCall, DeadlineError } from "../util/abort.js";
 import type { OpenWork } from "./open-work.js";
-import { Residents } from "./idle-key-stores.js";
-import { Upkeep } from "./maintenance.js";
+import { IdleKeyStores } from "./idle-key-stores.js";
+import { Maintenance } from "./maintenance.js";
 import { RecordingKeyStore, type KeyStoreHost } from "./recording-key-store.js";
 import { ProcessLastConfirmed } from "../stores/last-confirmed-store.js";
 import { check } from "./schemas.js";
@@ -45,16 +45,16 @@ interface Parts {
   readonly keys: KeyManager;
   readonly work: OpenWork;
   readonly events: EventHub;
-  readonly upkeep: Upkeep;
+  readonly maintenance: Maintenance;
 }
 
-/** In one look at most one in so many organizations gets its turn, so that thousands that are due do not call at once. */
-const looksPerRound = 60;
+/** Least number of timer rounds in which all organizations get their turn: thousands that are due do not call at once. */
+const fewestRounds = 60;
 
 /**
  * The key stores of many organizations in one process. Owns what they share: a bounded number of unwrapped private keys
- * and of KMS calls under way, the process's memory of what KMS has confirmed, and one unref'd timer that keeps due
- * confirmations and changes of key going also while no recording is made.
+ * and of KMS calls under way, the process's memory of what KMS has confirmed, and one unref'd timer for confirmations and
+ * rotations that fall due while no recording is made.
  */
 export class RecordingKeyStoreRegistry {
   readonly #common: Omit<RecordingKeyStoreRegistryOptions, "resolveOrganization">;
@@ -66,15 +66,15 @@ export class RecordingKeyStoreRegistry {
   readonly #kmsCalls: KmsCallLimit;
   readonly #host: KeyStoreHost;
   readonly #parts = new WeakMap<RecordingKeyStore, Parts>();
-  readonly #residents: Residents<RecordingKeyStore>;
-  /** Kept, so that an organization that was let go does not depend on its look-up again. */
+  readonly #keyStores: IdleKeyStores<RecordingKeyStore>;
+  /** Kept, so that an evicted organization needs no second `resolveOrganization`. */
   readonly #own = new Map<string, OrganizationOptions>();
   readonly #making = new Map<string, Promise<RecordingKeyStore>>();
   readonly #closing = new Set<Promise<void>>();
   readonly #listeners = new Listeners<RecordingKeyStoreRegistryEvents>();
   readonly #end = new AbortController();
   #timer: NodeJS.Timeout | undefined;
-  /** Where the timer's last look ended: the next one goes on there, so that everybody's turn comes. */
+  /** Where the last round of the timer ended, and the next one goes on. */
   #round: Iterator<RecordingKeyStore> | undefined;
 
   /** @throws InvalidInputError naming the option and the rule */
@@ -95,7 +95,7 @@ export class RecordingKeyStoreRegistry {
     this.#clock = this.#common.clock ?? systemClock;
     this.#custody = new PrivateKeyCustody(this.#clock, maxPrivateKeys);
     this.#kmsCalls = new KmsCallLimit(kmsCallsPerRegion);
-    this.#residents = new Residents(maxIdleKeyStores, (keyStore) => this.#mayGo(keyStore));
+    this.#keyStores = new IdleKeyStores(maxIdleKeyStores, (keyStore) => this.#isEvictable(keyStore));
     this.#host = {
       shared: {
         custody: this.#custody,
@@ -104,23 +104,22 @@ export class RecordingKeyStoreRegistry {
       },
       emit: (organizationId) => this.#emitFor(organizationId),
       made: (keyStore, parts) => this.#made(keyStore, parts),
-      used: (keyStore) => this.#residents.keep(this.#partsOf(keyStore).keys.organizationId, keyStore),
+      used: (keyStore) => this.#keyStores.keep(this.#partsOf(keyStore).keys.organizationId, keyStore),
     };
   }
 
   /**
-   * The organization's key store: always the same one for as long as anybody holds it. It may be held for long or asked for
-   * each time; both cost nothing, and what was let go while idle goes on where it was. After its own `close` there is
-   * another.
+   * The organization's key store: the same one for as long as anybody holds it. Ask for it each time or hold it, as you
+   * like: one that was evicted goes on where it was. After its own `close` there is another.
    * @throws InvalidInputError; whatever `resolveOrganization` throws; `ERR_ORGANIZATION_TIMEOUT`; `ERR_CLOSED`; the signal's reason
    */
   async for(organizationId: string, options?: CallOptions): Promise<RecordingKeyStore> {
     const { signal } = check("call", options);
     this.#checkOpen();
     signal?.throwIfAborted();
-    const known = this.#residents.get(organizationId);
+    const known = this.#keyStores.get(organizationId);
     if (known && !this.#partsOf(known).work.isClosed) {
-      this.#residents.keep(organizationId, known);
+      this.#keyStores.keep(organizationId, known);
       return known;
     }
     let making = this.#making.get(organizationId);
@@ -138,8 +137,8 @@ export class RecordingKeyStoreRegistry {
   async release(organizationId: string, options?: CallOptions): Promise<void> {
     const { signal } = check("call", options);
     await this.#making.get(organizationId)?.catch(() => undefined);
-    const keyStore = this.#residents.get(organizationId);
-    this.#residents.delete(organizationId);
+    const keyStore = this.#keyStores.get(organizationId);
+    this.#keyStores.delete(organizationId);
     this.#own.delete(organizationId);
     if (keyStore) await this.#closeOne(keyStore, signal);
   }
@@ -151,7 +150,7 @@ export class RecordingKeyStoreRegistry {
 
   /** How the process fares. Reads memory only. */
   status(): RecordingKeyStoreRegistryStatus {
-    const all = [...this.#residents].map((keyStore) => this.#partsOf(keyStore));
+    const all = [...this.#keyStores].map((keyStore) => this.#partsOf(keyStore));
     return {
       keyStores: all.length,
       withOpenWork: all.filter(({ work }) => !work.isIdle).length,
@@ -168,15 +167,15 @@ export class RecordingKeyStoreRegistry {
   }
 
   /**
-   * Closes every key store: refuses new work, waits for open streams (or aborts them when `signal` aborts), ends upkeep and
-   * wipes keys. Never closes what was injected.
+   * Closes every key store: refuses new work, waits for open streams (or aborts them when `signal` aborts), ends background
+   * work and wipes keys. Never closes what was injected.
    */
   async close(options?: CallOptions): Promise<void> {
     const { signal } = check("call", options);
     this.#end.abort(closed());
     clearInterval(this.#timer);
     await Promise.allSettled(this.#making.values());
-    for (const keyStore of this.#residents.all()) void this.#closeOne(keyStore, signal);
+    for (const keyStore of this.#keyStores.all()) void this.#closeOne(keyStore, signal);
     await Promise.all(this.#closing);
     this.#custody.forgetAll();
   }
@@ -187,7 +186,7 @@ export class RecordingKeyStoreRegistry {
 
   /** Node's `util.inspect` shows how many organizations there are, and nothing else. */
   [Symbol.for("nodejs.util.inspect.custom")](): string {
-    return `RecordingKeyStoreRegistry { keyStores: ${this.#residents.size} }`;
+    return `RecordingKeyStoreRegistry { keyStores: ${this.#keyStores.size} }`;
   }
 
   async #make(organizationId: string): Promise<RecordingKeyStore> {
@@ -196,7 +195,7 @@ export class RecordingKeyStoreRegistry {
     const options = { ...this.#common, ...own, organizationId, clock: this.#clock };
     const keyStore = new RecordingKeyStore(options as RecordingKeyStoreOptions, this.#host); // which checks that nothing is missing
     this.#own.set(organizationId, own);
-    this.#residents.keep(organizationId, keyStore);
+    this.#keyStores.keep(organizationId, keyStore);
     this.#startTimer();
     return keyStore;
   }
@@ -223,25 +222,25 @@ export class RecordingKeyStoreRegistry {
         "must give an object with the organization's own options",
         own,
       );
-    // What is undefined was not given: it must not take the place of common options, trustedKmsKeys least of all.
+    // Undefined must not take the place of a common option, trustedKmsKeys least of all.
     const given = Object.fromEntries(
       Object.entries(own).filter(([, value]) => value !== undefined),
     ) as OrganizationOptions;
-    // Key stores are made of it again later on, and its owner may have wiped it by then.
+    // A copy: its owner may have wiped it by the time an evicted key store is made again.
     const { fleetSecret } = given;
     const copied = (secret: unknown) => (types.isUint8Array(secret) ? copySecret(secret) : secret);
     const secrets = Array.isArray(fleetSecret) ? fleetSecret.map(copied) : copied(fleetSecret);
     return fleetSecret === undefined ? given : ({ ...given, fleetSecret: secrets } as OrganizationOptions);
   }
 
-  #made(keyStore: RecordingKeyStore, { keys, work, events }: Omit<Parts, "upkeep">): void {
-    const upkept = {
-      get upkeepIn() {
+  #made(keyStore: RecordingKeyStore, { keys, work, events }: Omit<Parts, "maintenance">): void {
+    const maintained = {
+      get dueIn() {
         return keys.maintenanceIn;
       },
-      keepUp: () => work.run(undefined, (signal) => keys.maintain(signal), false).catch(() => undefined),
+      maintain: () => work.run(undefined, (signal) => keys.maintain(signal), false).catch(() => undefined),
     };
-    this.#parts.set(keyStore, { keys, work, events, upkeep: new Upkeep(upkept, this.#clock) });
+    this.#parts.set(keyStore, { keys, work, events, maintenance: new Maintenance(maintained, this.#clock) });
   }
 
   #partsOf(keyStore: RecordingKeyStore): Parts {
@@ -250,31 +249,31 @@ export class RecordingKeyStoreRegistry {
     return parts;
   }
 
-  /** What is in trouble stays: since when and why nobody else knows. */
-  #mayGo(keyStore: RecordingKeyStore): boolean {
+  /** A key store in trouble stays: nobody else knows since when, and why. */
+  #isEvictable(keyStore: RecordingKeyStore): boolean {
     const { keys, work, events } = this.#partsOf(keyStore);
     return work.isIdle && keys.isIdle && !events.listeners.hasAny;
   }
 
   #startTimer(): void {
-    this.#timer ??= setInterval(() => this.#look(), this.#maintenanceInterval).unref();
+    this.#timer ??= setInterval(() => this.#maintain(), this.#maintenanceInterval).unref();
   }
 
-  #look(): void {
-    let turns = Math.ceil(this.#residents.size / looksPerRound);
-    for (let looked = 0; looked < this.#residents.size && turns > 0; looked += 1) {
-      this.#round ??= this.#residents[Symbol.iterator]();
+  #maintain(): void {
+    let turns = Math.ceil(this.#keyStores.size / fewestRounds);
+    for (let looked = 0; looked < this.#keyStores.size && turns > 0; looked += 1) {
+      this.#round ??= this.#keyStores[Symbol.iterator]();
       const next = this.#round.next();
       if (next.done) {
         this.#round = undefined;
         continue;
       }
-      const { upkeep } = this.#partsOf(next.value);
-      if (!upkeep.isDue()) continue;
-      void upkeep.run();
+      const { maintenance } = this.#partsOf(next.value);
+      if (!maintenance.isDue()) continue;
+      void maintenance.run();
       turns -= 1;
     }
-    this.#residents.trim();
+    this.#keyStores.trim();
   }
 
   #emitFor(organizationId: string): EventSink {

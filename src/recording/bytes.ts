@@ -19,7 +19,7 @@ import {
 import { transformSegments } from "../format/transform-segments.js";
 import { bytesReader } from "./byte-reader.js";
 
-/** Source bytes of one step: what it makes is still in the core's cache when it is copied. */
+/** Source bytes of one step, few enough that its output is still in the cache when it is copied. */
 export const stepBytes = 262_144;
 
 /** One encryption or decryption in memory. */
@@ -27,12 +27,12 @@ export interface BytesJob {
   readonly layout: SegmentLayout;
   readonly keys: SegmentAccess;
   readonly source: Buffer;
-  /** As long as the layout's target; filled behind what stands before the segments. */
+  /** As long as the layout's target; filled behind the preamble. */
   readonly target: Buffer;
   readonly signal: AbortSignal | undefined;
 }
 
-/** Fills the target of a job. When it settles, nobody writes there any more. */
+/** Fills the target of a job. Nobody writes there any more once it settles. */
 export type FillBytes = (job: BytesJob) => Promise<void>;
 
 /** Encrypts a recording that lies in memory. */
@@ -69,7 +69,7 @@ export async function decryptBytes(
   }
 }
 
-/** One result, filled range by range: collecting first and joining later costs a second copy of everything. */
+/** Fills one result range by range: collecting and joining would cost a second copy of everything. */
 async function filled(
   input: Uint8Array,
   preamble: Buffer | undefined,
@@ -88,7 +88,7 @@ async function filled(
   return target;
 }
 
-/** By the calling thread alone, which has its turns for other things in between. */
+/** The calling thread alone, yielding to the event loop in between. */
 const fillInTurns: FillBytes = async (job) => {
   for (const range of rangesOf(job.layout, stepBytes)) {
     const turn = yieldToEventLoop();
@@ -100,7 +100,7 @@ const fillInTurns: FillBytes = async (job) => {
   }
 };
 
-/** What becomes of a range is copied to its place while it is still in the core's cache. */
+/** Transforms a range, and copies the output to its place while it is still in the cache. */
 export function fillRange({ layout, source, target }: BytesJob, range: SegmentRange, floe: FloeSegments): void {
   const { offset, length } = sourceBytes(layout, range);
   let end = targetOffset(layout, range.first);

@@ -1,15 +1,15 @@
-/** Chunks below this are copied together, bytes: a view, a cipher call and a piece of output for each would cost more. */
+/** Chunks shorter than this are copied together, in bytes: a view, a cipher call and a piece of output each cost more. */
 const smallChunk = 4_096;
 const shortestBlock = 1_024;
 const longestBlock = 16_384;
 
 /**
- * Bytes that wait for their segment to be whole. Large chunks are held as they are; small ones take at most twice the
- * memory of their bytes, be they a few (of ten thousand live recordings) or a million.
+ * Bytes that wait until their segment is whole. Large chunks are held as they are; small ones take at most twice the memory
+ * of their bytes, whether a few (of ten thousand live recordings) or a million.
  */
 export class ChunkQueue {
   #chunks: Buffer[] = [];
-  /** How many bytes of the first chunk are taken already. */
+  /** Number of bytes taken from the first chunk. */
   #start = 0;
   /** Where small chunks are copied to; the last chunk is its used part while `#open`. */
   #block: Buffer = Buffer.alloc(0);
@@ -73,7 +73,7 @@ export class ChunkQueue {
     } else this.takePieces(length);
   }
 
-  /** The short way: bytes in the midst of the first chunk, with nothing to be cleared away. */
+  /** The fast path: bytes in the middle of the first chunk. */
   #takeWithin(length: number): Buffer | undefined {
     const first = this.#chunks[0];
     const end = this.#start + length;
@@ -109,7 +109,7 @@ export class ChunkQueue {
   #copyIntoBlocks(bytes: Buffer): void {
     for (let rest = bytes; rest.length > 0;) {
       if (this.#blockUsed === this.#block.length) {
-        // As much again as is held: little for who holds little, and few blocks for who holds much.
+        // As much again as is held: small blocks for short queues, few blocks for long ones.
         this.#block = Buffer.allocUnsafeSlow(
           Math.min(Math.max(2 ** Math.floor(Math.log2(this.#length)), shortestBlock), longestBlock),
         );

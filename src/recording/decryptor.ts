@@ -19,7 +19,7 @@ export interface DecryptRequest {
   readonly salvage: boolean;
 }
 
-/** How many encrypted bytes one step opens at most (but always one segment); between steps the event loop has its turn. */
+/** Most encrypted bytes opened in one step (always one segment at least), before yielding to the event loop. */
 const maxBatchBytes = 1_048_576;
 
 /** An encrypted recording read up to its first segment, whose header has been authenticated. */
@@ -75,13 +75,13 @@ export class RecordingDecryptor {
     return decryptor;
   }
 
-  /** Plaintext of the next segments, verified, as many as are at hand; `undefined` after the last, when nothing follows. */
+  /** Verified plaintext of the next segments, as many as are at hand; `undefined` after the last. */
   async next(): Promise<Buffer[] | undefined> {
     this.#throwFailure();
     if (this.#released) return undefined;
     await this.#reader.fill(this.header.segmentLength);
     try {
-      // Keys are asked for after the wait, not before it: a live source may take longer than a lease.
+      // Keys are asked for after the wait: a live source may take longer than a lease.
       const { held } = this.#keys;
       const pieces = held
         ? this.#openAtHand(held)
@@ -96,7 +96,7 @@ export class RecordingDecryptor {
     }
   }
 
-  /** Tells at once when the recording can't be read any further because its keys were forgotten, also between two reads. */
+  /** Calls `failed` as soon as keys are forgotten, also between two reads. */
   onFailure(failed: (error: unknown) => void): void {
     this.#failed = failed;
     if (this.#failure) failed(this.#failure.error);
@@ -159,7 +159,7 @@ export class RecordingDecryptor {
     throw error;
   }
 
-  /** Salvage: what came before is all there is. */
+  /** Ends a salvage: what came before is all there is. */
   #endAt(error: RecordingKeyStoreError): void {
     this.#damage ??= error;
     this.destroy();
@@ -175,7 +175,7 @@ export class RecordingDecryptor {
     this.#failed(this.#failure.error);
   }
 
-  /** For those who read the segments by themselves. They end with {@link destroy}. */
+  /** The keys, for code that reads the segments itself. They end with {@link destroy}. */
   get segmentKeys(): SegmentAccess {
     const keys = this.#keys;
     const { signal } = this.#request;
@@ -187,12 +187,12 @@ export class RecordingDecryptor {
     };
   }
 
-  /** Whether everything was there and verified, and nothing behind it. Only salvage ever ends without. */
+  /** Whether everything was there and verified, with nothing behind it. Only salvage ends without. */
   get complete(): boolean {
     return this.#complete;
   }
 
-  /** Why it is not complete: what would have been thrown but for salvage. */
+  /** Why it is not complete: what would have been thrown without salvage. */
   get damage(): RecordingKeyStoreError | undefined {
     return this.#damage;
   }

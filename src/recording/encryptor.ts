@@ -11,13 +11,13 @@ export interface EncryptRequest {
   /** 32 bytes. Wiped as soon as FLOE has derived its keys from it. */
   readonly dataKey: Buffer;
   readonly segmentLength: number;
-  /** What `encodeMetadata` made, whose length the header tells. Wiped as soon as it is sealed. */
+  /** Output of `encodeMetadata`, whose length is in the header. Wiped as soon as it is sealed. */
   readonly metadata?: Buffer | undefined;
 }
 
 /**
- * Turns chunks of plaintext into pieces of an encrypted recording. A synchronous core: chunks are pushed, pieces come
- * back. FLOE must know whether a segment is the last before it starts it, so a full segment leaves with the next byte.
+ * Turns chunks of plaintext into pieces of an encrypted recording, synchronously. FLOE must know whether a segment is the
+ * last one before it starts it, so a full segment leaves with the next byte.
  */
 export class RecordingEncryptor {
   readonly #floe: FloeEncryptor;
@@ -35,12 +35,12 @@ export class RecordingEncryptor {
     this.#start = [header, ...section, this.#floe.header];
   }
 
-  /** For those who lay the segments out by themselves: what stands before the first one. */
+  /** The preamble, for code that lays the segments out itself. */
   takePreamble(): Buffer {
     return Buffer.concat(this.#count(this.#begin()));
   }
 
-  /** For segments at any position, behind the preamble. */
+  /** The keys, for segments at any position behind the preamble. */
   get segmentKeys(): SegmentAccess {
     const { segments } = this.#floe;
     return { held: segments, use: async (work) => work(segments) };
@@ -53,7 +53,7 @@ export class RecordingEncryptor {
     let rest = chunk;
     while (this.#held.length + rest.length > this.#capacity) {
       const room = this.#capacity - this.#held.length;
-      // What leaves in this call need not be copied, whoever owns it.
+      // What leaves in this call needs no copy, whoever owns it.
       const held = this.#held.takePieces(this.#capacity);
       this.#write(room > 0 ? [...held, rest.subarray(0, room)] : held, false, pieces);
       rest = rest.subarray(room);
@@ -93,7 +93,7 @@ export class RecordingEncryptor {
   }
 }
 
-/** Neighbours like a tag and the next segment's beginning leave as one piece: each costs its reader a call. */
+/** Joins neighbours such as a tag and the beginning of the next segment: each piece costs its reader a call. */
 function joinSmall(pieces: readonly Buffer[]): Buffer[] {
   const joined: Buffer[] = [];
   let small: Buffer[] = [];
@@ -112,5 +112,5 @@ function joinSmall(pieces: readonly Buffer[]): Buffer[] {
   return joined;
 }
 
-/** Bytes. */
+/** Pieces shorter than this are joined, in bytes. */
 const smallPiece = 1_024;

@@ -9,7 +9,7 @@ import type { StreamTotals } from "../format/segments.js";
 import { bytesReader } from "./byte-reader.js";
 import { openStream } from "./streams.js";
 
-/** How much of a recording was saved. Sizes are of what was verified, in bytes. */
+/** How much of a recording was saved. Sizes count what was verified, in bytes. */
 export interface SalvageTotals extends StreamTotals {
   /**
    * True only if the whole recording was there: verified to its last segment, and nothing behind it. False claims nothing

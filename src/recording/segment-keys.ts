@@ -1,13 +1,13 @@
 import type { RecordingKeyStoreError } from "../errors.js";
-import { type DataKeyLease } from "../format/data-key-lease.js";
+import type { DataKeyLease } from "../format/data-key-lease.js";
 import { FloeDecryptor, type FloeSegments } from "../format/floe.js";
 import { wipe } from "../util/secrets.js";
 
 /** The keys of a recording's segments, for one range of them at a time. */
 export interface SegmentAccess {
-  /** The keys, while nobody need be asked for them. */
+  /** The keys, while they are valid without asking anybody. */
   readonly held: FloeSegments | undefined;
-  /** Runs `work` without a wait after the keys were had. Rejects when they may no longer be used. */
+  /** Runs `work` as soon as it has the keys, without a wait in between. Rejects when they may no longer be used. */
   use<T>(work: (floe: FloeSegments) => T): Promise<T>;
 }
 
@@ -20,13 +20,13 @@ interface KeyedPreamble {
   readonly floeHeader: Buffer;
 }
 
-/** FLOE's keys for one recording, in memory only while custody lends the data key from which they are derived. */
+/** FLOE's keys for one recording, in memory only while the lease on its data key is valid. */
 export class SegmentKeys {
   readonly #lease: DataKeyLease;
   readonly #preamble: KeyedPreamble;
   #floe: FloeDecryptor | undefined;
   #first: ((dataKey: Buffer) => void) | undefined;
-  #released = false;
+  #rekeys = false;
   #forgotten: RecordingKeyStoreError | undefined;
   #ended: (forgotten?: RecordingKeyStoreError) => void = () => undefined;
 
@@ -36,8 +36,8 @@ export class SegmentKeys {
   }
 
   /**
-   * Takes the lease over, and releases it if this fails. Whatever else stands under the data key is opened by `first`, once
-   * header and FLOE header have been verified.
+   * Takes the lease over, and releases it on failure. Calls `first` with the data key, for whatever else is encrypted under
+   * it, once header and FLOE header have been verified.
    * @throws RecordingKeyStoreError `ERR_RECORDING_TAMPERED` if header, FLOE header and data key do not belong together
    */
   static async open(
@@ -46,39 +46,39 @@ export class SegmentKeys {
     signal?: AbortSignal,
     first?: (dataKey: Buffer) => void,
   ): Promise<SegmentKeys> {
-    const leased = new SegmentKeys(lease, preamble);
-    leased.#first = first;
+    const keys = new SegmentKeys(lease, preamble);
+    keys.#first = first;
     lease.onEnd((error) => {
-      leased.#wipe();
-      leased.#forgotten ??= error;
-      leased.#ended(error);
+      keys.#wipe();
+      keys.#forgotten ??= error;
+      keys.#ended(error);
     });
     try {
-      await leased.use(() => undefined, signal);
-      return leased;
+      await keys.use(() => undefined, signal);
+      return keys;
     } catch (error) {
-      leased.destroy();
+      keys.destroy();
       throw error;
     }
   }
 
   /**
-   * Calls `ended` when a term has run out (what was decrypted for later use goes with the keys), and with an error when
-   * keys were forgotten: the recording can't be read any further.
+   * Calls `ended` when the lease ends, so that plaintext kept for later goes with the keys, and with an error when keys
+   * were forgotten, so that the recording can't be read any further.
    */
   onEnd(ended: (forgotten?: RecordingKeyStoreError) => void): void {
     this.#ended = ended;
     if (this.#forgotten) ended(this.#forgotten);
   }
 
-  /** The keys, while the term runs. */
+  /** The keys, while the lease is valid. */
   get held(): FloeDecryptor | undefined {
     return this.#lease.valid() ? this.#floe : undefined;
   }
 
   /**
-   * Runs `work` with the keys, of a new term if need be. It runs without a wait after they were had, so that they are
-   * used once even if asking for them took longer than the term.
+   * Runs `work` with the keys, renewing the lease if need be. There is no wait in between, so that the keys are used once
+   * even if renewing took longer than the lease lasts.
    */
   async use<T>(work: (floe: FloeDecryptor) => T, signal?: AbortSignal): Promise<T> {
     const held = this.held;
@@ -95,18 +95,18 @@ export class SegmentKeys {
       this.#first?.(dataKey);
       this.#first = undefined;
       const result = work(floe);
-      if (this.#released) this.#wipe();
+      if (this.#rekeys) this.#wipe();
       return result;
     } finally {
       wipe(dataKey);
     }
   }
 
-  /** Wipes the keys and ends the lease. */
+  /** Wipes the keys and releases the lease. */
   destroy(): void {
     this.#wipe();
-    if (!this.#released) this.#lease.release();
-    this.#released = true;
+    if (!this.#rekeys) this.#lease.release();
+    this.#rekeys = true;
   }
 
   #wipe(): void {

@@ -12,9 +12,9 @@ export interface ByteStream {
 
 export type RecordingStream = Readable | ByteStream | AsyncIterable<Uint8Array>;
 
-/** Pulls chunks of bytes out of any kind of stream, and can be cut off at any moment, also while it waits. */
+/** Pulls chunks of bytes out of any kind of stream. Can be cancelled at any moment, also while it waits. */
 export class ByteSource {
-  /** Whether chunks are ours to keep. An async iterable may fill one buffer again and again. */
+  /** Whether chunks may be kept. An async iterable may fill one buffer again and again. */
   readonly ownsChunks: boolean;
   readonly #pull: () => Promise<IteratorResult<unknown, unknown>>;
   readonly #cancel: (reason: unknown) => void;
@@ -26,7 +26,7 @@ export class ByteSource {
     this.#field = field;
     this.ownsChunks = stream instanceof Readable;
     if (stream instanceof Readable) {
-      // What somebody else has read to its end would become an empty recording.
+      // A stream that somebody has read to its end would become an empty recording.
       if (stream.readableEnded)
         throw new InvalidInputError(field, "must be a stream that has not been read to its end");
       this.#pull = pullReadable(stream);

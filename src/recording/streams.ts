@@ -10,17 +10,17 @@ import { ByteSource, type RecordingStream } from "./stream-source.js";
 export type ByteStreamBody = Readable | ReadableStream<Uint8Array>;
 
 interface Worker<T> {
-  /** Asked once, when the reader has everything. */
+  /** Called once, when the reader has everything. */
   totals(): T;
   destroy(): void;
-  /** What ends the body between two reads, at once. */
+  /** Registers what ends the body between two reads. */
   onFailure?(failed: (reason: unknown) => void): void;
 }
 
 /** Pieces of the result, as many as one step makes; `undefined` at the end. */
 type NextPieces = () => Promise<readonly Buffer[] | undefined>;
 
-/** Gives a producer of bytes the shape of its input, and ends both with the signal, a cancellation or an error. */
+/** Wraps a producer of bytes in a stream of the kind of its input. Signal, cancellation and errors end both. */
 function streamed<T>(
   input: RecordingStream,
   source: ByteSource,
@@ -75,7 +75,7 @@ interface FailableBody {
   fail(reason: unknown): void;
 }
 
-/** Without an error: the reader has everything. */
+/** Called without an error once the reader has everything. */
 type Finish = (error?: { readonly reason: unknown }) => void;
 
 function nodeBody(next: NextPieces, finish: Finish): FailableBody {
@@ -145,7 +145,7 @@ export async function openSource(
   }
 }
 
-/** Opens a streamed recording, and gives its plaintext the shape of its input. */
+/** Opens a streamed recording, whose plaintext is a stream of the same kind. */
 export async function openStream<T>(
   input: RecordingStream,
   request: DecryptRequest,
@@ -154,7 +154,7 @@ export async function openStream<T>(
   const { source, decryptor } = await openSource(input, request);
   const next = async () => {
     const pieces = await decryptor.next();
-    // What follows the damage is not read any more. A whole source has ended by itself, and may be half of a socket.
+    // Nothing behind damage is read. A whole source has ended by itself, and may be half of a socket.
     if (!pieces && !decryptor.complete) source.cancel(undefined);
     return pieces;
   };
@@ -166,7 +166,7 @@ export async function openStream<T>(
   return { decryptor, ...streamed(input, source, next, worker, request.signal) };
 }
 
-/** Of one chunk, however long, so much is encrypted in one step, bytes: more is no faster, and takes more memory. */
+/** Most bytes of a chunk encrypted in one step: more is no faster, and takes more memory. */
 const maxStep = 262_144;
 
 export function encryptStream(

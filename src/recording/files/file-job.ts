@@ -1,4 +1,4 @@
-import type { ThreadedJob } from "../threads/worker-lane.js";
+import type { ThreadedJob } from "../threads/thread-worker.js";
 import { fileChanged, fileFailure } from "./failures.js";
 import type { InputFile } from "./input-file.js";
 import type { OutputFile } from "./output-file.js";

@@ -4,15 +4,15 @@ import { fileJob } from "./file-job.js";
 import { InputFile } from "./input-file.js";
 import type { SegmentAccess } from "../segment-keys.js";
 import type { SegmentLayout } from "../../format/segments.js";
-import { LocalLane } from "./local-lane.js";
+import { LocalWorker } from "./local-worker.js";
 import { checkTarget, OutputFile } from "./output-file.js";
 import { Progress, type FileProgress } from "./progress.js";
-import { Pump } from "../threads/pump.js";
+import { Scheduler } from "../threads/scheduler.js";
 import { Threads, threadsWorth } from "../threads/threads.js";
 
 /**
- * Two gain little over the calling one, beside which the file system works on Node's own threads; more than four wait for
- * the memory, not for the cipher.
+ * Two threads gain little over the calling one, beside which the file system works on Node's own threads; more than four
+ * wait for memory, not for the cipher.
  */
 const unasked = { least: 3, most: 4, callerWorks: false };
 
@@ -38,21 +38,21 @@ export interface FilePlan<T> {
   readonly facts: T;
 }
 
-export interface FileTotals {
+export interface FileWorkTotals {
   readonly inputSize: number;
   readonly outputSize: number;
   readonly threads: number;
 }
 
 /**
- * From one file to another: the target gets its name when all of it is there, verified and on disk. Nothing is asked of
- * anybody before both paths have been checked.
+ * Works from one file to another. The target gets its name once all of it is verified and on disk. Both paths are checked
+ * before anything else.
  */
 export async function workOnFile<T>(
   request: FileRequest,
   secret: boolean,
   plan: (input: InputFile) => Promise<FilePlan<T>>,
-): Promise<T & FileTotals> {
+): Promise<T & FileWorkTotals> {
   checkPath("inputPath", request.inputPath);
   checkPath("outputPath", request.outputPath);
   const input = await InputFile.open(resolve(request.inputPath));
@@ -80,17 +80,17 @@ async function fill<T>(
   input: InputFile,
   { layout, preamble, keys, facts }: FilePlan<T>,
   { threads: wanted, onProgress, signal }: FileRequest,
-): Promise<T & FileTotals> {
+): Promise<T & FileWorkTotals> {
   const job = fileJob({ input, output, layout, keys });
   const progress = new Progress(input.size, onProgress);
-  const pump = new Pump(layout, new LocalLane(job), signal, (bytes) => progress.add(bytes));
+  const scheduler = new Scheduler(layout, new LocalWorker(job), signal, (bytes) => progress.add(bytes));
   const threads = new Threads();
   try {
     await output.write([preamble], 0);
-    // The calling thread leaves everything to the others: one alone would be no gain.
+    // The calling thread leaves everything to the others, so that one alone would gain nothing.
     const count = wanted || threadsWorth(input.size, unasked);
-    if (count > 1) threads.start({ count, asked: wanted > 0 }, job, await keys.use((floe) => floe.message), pump);
-    await pump.run();
+    if (count > 1) threads.start({ count, asked: wanted > 0 }, job, await keys.use((floe) => floe.message), scheduler);
+    await scheduler.run();
   } finally {
     await threads.end();
   }

@@ -1,19 +1,19 @@
 import { ReadableStream, type ReadableStreamDefaultController } from "node:stream/web";
 import { abortable } from "../../util/abort.js";
 
-/** What a stream needs of its reader. */
+/** What a stream needs from its reader. */
 interface RangeReader {
-  /** Counts the task as running, under a signal that ends with the reader, the caller and `stop`. */
+  /** Counts the task as running, under a signal that aborts with the reader, the caller and `stop`. */
   run(stop: AbortSignal, task: (ended: AbortSignal) => Promise<void>): Promise<void>;
-  /** The next pieces from a position on, of about `stepBytes` encrypted bytes, at least one byte. */
+  /** The next pieces from a position on, about `stepBytes` encrypted bytes of them, and at least one byte. */
   step(from: number, stepBytes: number, ended: AbortSignal): Promise<Buffer[]>;
   /** Whether what was fetched ahead may still be released. */
   check(ended: AbortSignal): Promise<void>;
-  /** Where a stream leaves word how to drop what it has decrypted ahead. */
+  /** Callbacks that drop what streams have decrypted ahead. */
   readonly drops: Set<() => void>;
 }
 
-/** A stream begins with little, since whoever seeks reads little, and doubles up to the most, encrypted bytes. */
+/** Encrypted bytes of the first step, few since whoever seeks reads little; each step doubles up to the longest. */
 const firstStepBytes = 131_136;
 const maxStepBytes = 1_048_576;
 

@@ -1,13 +1,13 @@
-/** Plaintext kept for the next read, bytes; always at least the last segment that was read. */
+/** Most plaintext kept for the next read, in bytes; always at least the last segment that was read. */
 const cacheBytes = 262_144;
 
-/** The segments that were read last. */
+/** The segments read most recently. */
 export class SegmentCache {
   /** Plaintext by position, the least recently read first. */
   readonly #segments = new Map<number, Buffer>();
   #bytes = 0;
 
-  /** The segment, which is then the last to go. */
+  /** The segment, which is then evicted last. */
   get(position: number): Buffer | undefined {
     const segment = this.#segments.get(position);
     if (segment) {

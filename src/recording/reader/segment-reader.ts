@@ -27,7 +27,7 @@ export interface OpenRequest {
   readonly run?: <T>(task: () => Promise<T>) => Promise<T>;
 }
 
-/** Encrypted bytes fetched and decrypted in one step of a long read or a stream; always at least one segment. */
+/** Most encrypted bytes fetched and decrypted in one step; always at least one segment. */
 const maxStepBytes = 1_048_576;
 
 interface Opened {
@@ -48,7 +48,7 @@ export class SegmentReader implements RecordingReader {
   readonly #cache = new SegmentCache();
   readonly #running = new Set<Promise<unknown>>();
   readonly #end = new AbortController();
-  /** Drop what streams have decrypted ahead. */
+  /** Callbacks that drop what streams have decrypted ahead. */
   readonly #drops = new Set<() => void>();
   readonly #closed: Promise<void>;
   #forgotten: RecordingKeyStoreError | undefined;
@@ -61,7 +61,7 @@ export class SegmentReader implements RecordingReader {
     this.#closed = new Promise((resolve) =>
       this.#end.signal.addEventListener("abort", () => resolve(), { once: true }),
     );
-    opened.keys.onEnd((forgotten) => this.#termEnded(forgotten));
+    opened.keys.onEnd((forgotten) => this.#leaseEnded(forgotten));
   }
 
   /**
@@ -201,7 +201,7 @@ export class SegmentReader implements RecordingReader {
     const first = Math.floor(from / capacity);
     const wanted = Math.floor((to - 1) / capacity);
     signal.throwIfAborted();
-    if (!this.#opened.keys.held) this.#cache.clear(); // a term may have run out without anyone noticing yet
+    if (!this.#opened.keys.held) this.#cache.clear(); // the lease may have ended without anyone noticing yet
     const cached = this.#cache.get(first);
     if (cached) return [{ plaintext: cached.subarray(from - first * capacity, to - first * capacity), cached: true }];
     let last = first;
@@ -219,7 +219,7 @@ export class SegmentReader implements RecordingReader {
     });
   }
 
-  /** Fetches segments in one read and verifies each; up to the first that fails, if that is not the first of all. */
+  /** Fetches segments in one read and verifies each, up to the first that fails unless that is the first of all. */
   async #load(first: number, last: number, signal: AbortSignal | undefined): Promise<Piece[]> {
     const { source, header, start, keys } = this.#opened;
     const begin = start + first * header.segmentLength;
@@ -256,7 +256,7 @@ export class SegmentReader implements RecordingReader {
     return plaintext;
   }
 
-  /** Asks custody again if the term has run out. */
+  /** Renews the lease if it has ended. */
   async #checkKeys(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     if (!this.#opened.keys.held) await this.#opened.keys.use(() => this.#checkOpen(), signal);
@@ -267,8 +267,8 @@ export class SegmentReader implements RecordingReader {
     if (this.#end.signal.aborted) throw closedError();
   }
 
-  /** Plaintext is not kept for longer than the keys that opened it. */
-  #termEnded(forgotten: RecordingKeyStoreError | undefined): void {
+  /** Drops plaintext with the keys that opened it. */
+  #leaseEnded(forgotten: RecordingKeyStoreError | undefined): void {
     this.#cache.clear();
     for (const drop of this.#drops) drop();
     if (!forgotten) return;

@@ -1,21 +1,20 @@
 import { fillRange, stepBytes, type BytesJob, type FillBytes } from "../bytes.js";
 import { nextEventLoopIteration } from "../../util/event-loop.js";
 import type { SegmentRange } from "../../format/segments.js";
-import type { Lane } from "./lane.js";
-import { Pump } from "./pump.js";
+import type { SegmentWorker } from "./segment-worker.js";
+import { Scheduler } from "./scheduler.js";
 import { SharedMemory } from "./shared-memory.js";
 import { Threads, threadsWorth } from "./threads.js";
 
 /**
- * How many threads beside the calling one bytes in memory are worth. The calling one copies what the others make to its
- * place, which costs about what they do: two have nothing more to gain.
+ * Most threads started unasked beside the calling one. That one copies what the others make, which costs about as much as
+ * making it: a second thread gains nothing.
  */
 const mostUnasked = 1;
 
 /**
- * Bytes in memory by several threads, the calling one among them.
- *
- * @param wanted - threads in all; 0 lets the size and the number of cores decide
+ * Works on bytes in memory with several threads, the calling one among them.
+ * @param wanted - threads in all; 0 lets size and number of cores decide
  * @returns `undefined` where the calling thread alone is as good
  */
 export function fillByThreads(bytes: number, wanted: number): FillBytes | undefined {
@@ -23,7 +22,7 @@ export function fillByThreads(bytes: number, wanted: number): FillBytes | undefi
   if (count === 0) return undefined;
   return async (job) => {
     const { layout, keys, signal = new AbortController().signal } = job;
-    const pump = new Pump(layout, new OwnLane(job), signal, () => undefined);
+    const scheduler = new Scheduler(layout, new CallingThread(job), signal, () => undefined);
     const threads = new Threads();
     const memory = new SharedMemory(job);
     try {
@@ -31,9 +30,9 @@ export function fillByThreads(bytes: number, wanted: number): FillBytes | undefi
         { count, asked: wanted > 0 },
         { layout, keys, medium: memory },
         await keys.use((floe) => floe.message),
-        pump,
+        scheduler,
       );
-      await pump.run();
+      await scheduler.run();
     } finally {
       await threads.end();
       memory.wipe();
@@ -41,8 +40,8 @@ export function fillByThreads(bytes: number, wanted: number): FillBytes | undefi
   };
 }
 
-/** The calling thread, which looks after the others between its own ranges. */
-class OwnLane implements Lane {
+/** The calling thread, which attends to the others between its own ranges. */
+class CallingThread implements SegmentWorker {
   readonly rangeBytes = stepBytes;
   readonly depth = 1;
   readonly staysWithOthers = true;

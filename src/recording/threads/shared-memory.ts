@@ -1,14 +1,14 @@
 import { wipe } from "../../util/secrets.js";
 import type { BytesJob } from "../bytes.js";
 import { segmentsIn, sourceBytes, targetOffset, type SegmentRange } from "../../format/segments.js";
-import type { LentRange, Medium } from "./worker-lane.js";
+import type { SharedRange, Medium } from "./thread-worker.js";
 
 interface Slot {
   readonly source: Uint8Array<SharedArrayBuffer>;
   readonly target: Uint8Array<SharedArrayBuffer>;
 }
 
-/** Ranges on their way to other threads and back: the caller's own memory can't be seen by them. */
+/** Memory shared with other threads, through which ranges of the caller's own memory go there and back. */
 export class SharedMemory implements Medium {
   readonly rangeBytes = 1_048_576;
   readonly #job: BytesJob;
@@ -18,7 +18,7 @@ export class SharedMemory implements Medium {
     this.#job = job;
   }
 
-  lend(range: SegmentRange): LentRange {
+  share(range: SegmentRange): SharedRange {
     const { layout, source, target } = this.#job;
     const slot = this.#spare.pop() ?? this.#newSlot();
     const { offset, length } = sourceBytes(layout, range);
@@ -27,7 +27,7 @@ export class SharedMemory implements Medium {
     const end = Math.min(begin + range.count * layout.target.segment, layout.target.end);
     return {
       memory: { source: slot.source.buffer, target: slot.target.buffer },
-      takeHome: () => target.set(slot.target.subarray(0, end - begin), begin),
+      copyBack: () => target.set(slot.target.subarray(0, end - begin), begin),
       release: () => void this.#spare.push(slot),
     };
   }

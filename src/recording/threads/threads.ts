@@ -1,17 +1,16 @@
 import { availableParallelism } from "node:os";
 import type { FloeMessage } from "../../format/floe.js";
-import type { Pump } from "./pump.js";
-import { WorkerLane, type ThreadedJob } from "./worker-lane.js";
+import type { Scheduler } from "./scheduler.js";
+import { ThreadWorker, type ThreadedJob } from "./thread-worker.js";
 
-/** A thread takes some 40 ms of a core to start; what is smaller is done about as soon without, bytes. */
+/** Least size for threads started unasked, in bytes: starting one takes some 40 ms of a core. */
 const worthThreads = 268_435_456;
 
-/** Threads that were started without being asked for, in this process: many jobs at once do not start many times as many. */
+/** Number of threads of this process started unasked: many jobs at once must not start many times as many. */
 let unasked = 0;
 
 /**
- * How many threads a job is worth beside the calling one, if nobody has said so: no more than there are cores for.
- *
+ * The number of threads worth starting unasked: no more than there are free cores.
  * @param least - fewer are not worth their start
  * @param callerWorks - whether the calling thread needs a core of its own
  */
@@ -24,26 +23,31 @@ export function threadsWorth(
   return count < least ? 0 : count;
 }
 
-/** The threads of one job. The calling one begins alone, and goes on alone where no others can be started. */
+/** The threads of one job. The calling thread begins alone, and goes on alone where no others can be started. */
 export class Threads {
-  readonly #started: WorkerLane[] = [];
-  readonly #joined = new Set<WorkerLane>();
+  readonly #started: ThreadWorker[] = [];
+  readonly #joined = new Set<ThreadWorker>();
   #unasked = 0;
 
   /** @param asked - whether the caller has given their number */
-  start({ count, asked }: { count: number; asked: boolean }, job: ThreadedJob, message: FloeMessage, pump: Pump): void {
+  start(
+    { count, asked }: { count: number; asked: boolean },
+    job: ThreadedJob,
+    message: FloeMessage,
+    scheduler: Scheduler,
+  ): void {
     for (let index = 0; index < Math.min(count, job.layout.segments); index += 1) {
-      const lane = WorkerLane.start(job, message, (ready) => {
+      const worker = ThreadWorker.start(job, message, (ready) => {
         this.#joined.add(ready);
-        pump.join(ready);
+        scheduler.join(ready);
       });
-      if (!lane) break;
-      this.#started.push(lane);
+      if (!worker) break;
+      this.#started.push(worker);
     }
     if (!asked) unasked += this.#unasked = this.#started.length;
   }
 
-  /** How many took part beside the calling one. */
+  /** Number of threads that took part beside the calling one. */
   get count(): number {
     return this.#joined.size;
   }
@@ -51,6 +55,6 @@ export class Threads {
   async end(): Promise<void> {
     unasked -= this.#unasked;
     this.#unasked = 0;
-    await Promise.all(this.#started.map((lane) => lane.close()));
+    await Promise.all(this.#started.map((worker) => worker.close()));
   }
 }

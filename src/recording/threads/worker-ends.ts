@@ -3,7 +3,7 @@ import { sourceBytes, targetOffset, type SegmentLayout, type SegmentRange } from
 import type { FileDescriptors, FileTrouble, RangeMemory } from "./worker-job.js";
 import { dropBytes } from "../../util/file-system.js";
 
-/** Where a worker thread takes bytes from and puts them. */
+/** Where a worker thread reads from and writes to. */
 export interface Ends {
   read(part: SegmentRange): Buffer;
   write(pieces: readonly Buffer[], part: SegmentRange): void;
@@ -19,7 +19,7 @@ export class StepFailure extends Error {
 export class FileEnds implements Ends {
   readonly #files: FileDescriptors;
   readonly #layout: SegmentLayout;
-  /** Read into again and again. */
+  /** Reused for every read. */
   readonly #buffer: Buffer;
 
   /** @param most - segments in one part */
@@ -51,7 +51,7 @@ export class FileEnds implements Ends {
   }
 }
 
-/** One range in memory that two threads see. */
+/** One range, in memory that two threads see. */
 export class MemoryEnds implements Ends {
   readonly #source: Buffer;
   readonly #target: Buffer;

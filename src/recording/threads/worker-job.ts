@@ -9,13 +9,13 @@ export interface WorkerJob {
   readonly files?: FileDescriptors | undefined;
 }
 
-/** They belong to the process: no thread opens a path again, which might be another file by then. */
+/** Open files of the process. Threads open no path again, which might be another file by then. */
 export interface FileDescriptors {
   readonly input: number;
   readonly output: number;
 }
 
-/** Memory that two threads see, for one range: its source from the beginning of the one, its target in the other. */
+/** Memory that two threads see, for the source and the target of one range. */
 export interface RangeMemory {
   readonly source: SharedArrayBuffer;
   readonly target: SharedArrayBuffer;
@@ -24,7 +24,7 @@ export interface RangeMemory {
 export interface WorkerOrder {
   readonly id: number;
   readonly range: SegmentRange;
-  /** The message key, in memory that both threads see: wiped by whoever lent it as soon as the answer is there. */
+  /** The message key, in memory that both threads see. The sender wipes it when the answer arrives. */
   readonly messageKey: SharedArrayBuffer;
   readonly memory?: RangeMemory | undefined;
 }

@@ -7,10 +7,10 @@ import type { SegmentAccess } from "../../../src/recording/segment-keys.js";
 import { InputFile } from "../../../src/recording/files/input-file.js";
 import { fileJob, type FileJob } from "../../../src/recording/files/file-job.js";
 import { decryptionLayout, encryptionLayout } from "../../../src/format/segments.js";
-import { LocalLane } from "../../../src/recording/files/local-lane.js";
+import { LocalWorker } from "../../../src/recording/files/local-worker.js";
 import { OutputFile } from "../../../src/recording/files/output-file.js";
-import { Pump } from "../../../src/recording/threads/pump.js";
-import type { WorkerLane } from "../../../src/recording/threads/worker-lane.js";
+import { Scheduler } from "../../../src/recording/threads/scheduler.js";
+import type { ThreadWorker } from "../../../src/recording/threads/thread-worker.js";
 import { RecordingEncryptor } from "../../../src/recording/encryptor.js";
 import { FloeDecryptor, type FloeSegments } from "../../../src/format/floe.js";
 import { headerLengthOf } from "../../../src/format/header.js";
@@ -39,13 +39,13 @@ export interface LaneOptions {
   readonly workers: number;
   readonly segmentLength?: number;
   readonly signal?: AbortSignal;
-  readonly onRange?: (bytes: number, workers: readonly WorkerLane[]) => void;
+  readonly onRange?: (bytes: number, workers: readonly ThreadWorker[]) => void;
   readonly use?: SegmentAccess["use"];
   /** The calling thread takes over from workers that are lost. */
   readonly rescue?: boolean;
 }
 
-/** From file to file below the key store, with exactly the lanes asked for. */
+/** From file to file below the key store, with exactly the workers asked for. */
 export async function throughLanes(
   direction: "encrypt" | "decrypt",
   inputPath: string,
@@ -55,7 +55,7 @@ export async function throughLanes(
   const input = await InputFile.open(inputPath);
   const output = await OutputFile.create(outputPath, { secret: direction === "decrypt", overwrite: true });
   const { segmentLength = 4_096 } = options;
-  const started: WorkerLane[] = [];
+  const started: ThreadWorker[] = [];
   try {
     let floe: FloeSegments;
     let layout: FileJob["layout"];
@@ -83,16 +83,16 @@ export async function throughLanes(
       layout,
       keys: { held: options.use ? undefined : floe, use: options.use ?? (async (work) => work(floe)) },
     });
-    const own = options.workers === 0 || options.rescue ? new LocalLane(job) : idle;
-    const pump = new Pump(layout, own, options.signal ?? new AbortController().signal, (bytes) =>
+    const own = options.workers === 0 || options.rescue ? new LocalWorker(job) : idle;
+    const scheduler = new Scheduler(layout, own, options.signal ?? new AbortController().signal, (bytes) =>
       options.onRange?.(bytes, started),
     );
-    await joinWorkers(options.workers, job, floe.message, pump, started);
-    await pump.run();
+    await joinWorkers(options.workers, job, floe.message, scheduler, started);
+    await scheduler.run();
     await input.checkUnchanged();
     await output.publish();
   } finally {
-    await Promise.all(started.map((lane) => lane.close()));
+    await Promise.all(started.map((worker) => worker.close()));
     await output.discard();
     await input.close();
   }

@@ -110,8 +110,8 @@ describe("files over threads", () => {
         [1, 1],
       ] as const) {
         let killed = 0;
-        const onRange = (_bytes: number, lanes: readonly { close(): Promise<void> }[]) => {
-          for (const lane of lanes.slice(0, lost)) if (killed < lost && (killed += 1)) void lane.close();
+        const onRange = (_bytes: number, workers: readonly { close(): Promise<void> }[]) => {
+          for (const worker of workers.slice(0, lost)) if (killed < lost && (killed += 1)) void worker.close();
         };
         const [from, to] = direction === "encrypt" ? ["plain", "encrypted"] : ["encrypted", "again"];
         await throughLanes(direction, path(from), path(to), { workers, onRange, rescue: true });

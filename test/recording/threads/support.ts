@@ -1,30 +1,30 @@
 import { vi } from "vitest";
 import type { FloeMessage } from "../../../src/format/floe.js";
 import type { FillBytes } from "../../../src/recording/bytes.js";
-import type { Lane } from "../../../src/recording/threads/lane.js";
-import { Pump } from "../../../src/recording/threads/pump.js";
+import type { SegmentWorker } from "../../../src/recording/threads/segment-worker.js";
+import { Scheduler } from "../../../src/recording/threads/scheduler.js";
 import { SharedMemory } from "../../../src/recording/threads/shared-memory.js";
-import { WorkerLane, type ThreadedJob } from "../../../src/recording/threads/worker-lane.js";
+import { ThreadWorker, type ThreadedJob } from "../../../src/recording/threads/thread-worker.js";
 
-/** A lane that never gets anything: all work goes to the others. */
-export const idle: Lane = { rangeBytes: 1, depth: 0, run: () => Promise.reject(new Error("idle")) };
+/** A worker that never gets anything: all work goes to the others. */
+export const idle: SegmentWorker = { rangeBytes: 1, depth: 0, run: () => Promise.reject(new Error("idle")) };
 
 /** Lets so many workers join, which are left in `started`. None begins before all are ready: a test may end one at once. */
 export async function joinWorkers(
   workers: number,
   job: ThreadedJob,
   message: FloeMessage,
-  pump: Pump,
-  started: WorkerLane[],
+  scheduler: Scheduler,
+  started: ThreadWorker[],
 ): Promise<void> {
   const joining = Array.from({ length: workers }, () => {
-    return new Promise<WorkerLane>((ready, failed) => {
-      const lane = WorkerLane.start(job, message, ready);
-      if (lane) started.push(lane);
+    return new Promise<ThreadWorker>((ready, failed) => {
+      const worker = ThreadWorker.start(job, message, ready);
+      if (worker) started.push(worker);
       else failed(new Error("no thread could be started"));
     });
   });
-  for (const lane of await Promise.all(joining)) pump.join(lane);
+  for (const worker of await Promise.all(joining)) scheduler.join(worker);
 }
 
 /** All memory that threads share from now on; until `vi.unstubAllGlobals()`. */
@@ -48,23 +48,23 @@ export function flipped(bytes: Buffer, offset: number): Buffer {
 
 export interface FillOptions {
   readonly workers: number;
-  readonly onRange?: (workers: readonly WorkerLane[]) => void;
+  readonly onRange?: (workers: readonly ThreadWorker[]) => void;
   /** Works too; nobody, unless given. */
-  readonly own?: Lane;
+  readonly own?: SegmentWorker;
 }
 
 /** Bytes in memory, by so many workers and by nobody else. */
 export function fillByWorkers({ workers, onRange, own = idle }: FillOptions): FillBytes {
   return async (job) => {
     const { layout, keys, signal = new AbortController().signal } = job;
-    const started: WorkerLane[] = [];
-    const pump = new Pump(layout, own, signal, () => onRange?.(started));
+    const started: ThreadWorker[] = [];
+    const scheduler = new Scheduler(layout, own, signal, () => onRange?.(started));
     const medium = new SharedMemory(job);
     try {
-      await joinWorkers(workers, { layout, keys, medium }, await keys.use((floe) => floe.message), pump, started);
-      await pump.run();
+      await joinWorkers(workers, { layout, keys, medium }, await keys.use((floe) => floe.message), scheduler, started);
+      await scheduler.run();
     } finally {
-      await Promise.all(started.map((lane) => lane.close()));
+      await Promise.all(started.map((worker) => worker.close()));
       medium.wipe();
     }
   };

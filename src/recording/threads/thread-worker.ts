@@ -4,7 +4,7 @@ import { RecordingKeyStoreError, type ErrorCode } from "../../errors.js";
 import { messageKeyLength, type FloeMessage, type FloeSegments } from "../../format/floe.js";
 import type { SegmentAccess } from "../segment-keys.js";
 import type { SegmentLayout, SegmentRange } from "../../format/segments.js";
-import { LaneLost, type Lane } from "./lane.js";
+import { WorkerLost, type SegmentWorker } from "./segment-worker.js";
 import { workerCode } from "./worker-code.js";
 import type {
   FileDescriptors,
@@ -16,24 +16,24 @@ import type {
   WorkerOrder,
 } from "./worker-job.js";
 
-/** How the bytes of ranges get to a thread and back. */
+/** How the bytes of ranges reach a thread, and come back. */
 export interface Medium {
-  /** Source bytes of one range: some milliseconds of work. So long keys may be used after they were had. */
+  /** Source bytes of one range. Keys may be used for as long as it takes, some milliseconds. */
   readonly rangeBytes: number;
   /** Files that threads read and write by themselves. */
   readonly files?: FileDescriptors;
-  /** What went wrong with them, as the error that this thread would have thrown. */
+  /** The error that the calling thread would have thrown. */
   fileFailure?(trouble: FileTrouble): Error;
-  /** Otherwise: puts a range's source where the thread finds it. */
-  lend?(range: SegmentRange): LentRange;
+  /** Puts a range's source where the thread finds it; absent where it reads files by itself. */
+  share?(range: SegmentRange): SharedRange;
 }
 
 /** A range whose bytes lie in memory that two threads see. */
-export interface LentRange {
+export interface SharedRange {
   readonly memory: RangeMemory;
-  /** Brings its target home. */
-  takeHome(): void;
-  /** The memory may be used for another range. */
+  /** Copies its target to its place. */
+  copyBack(): void;
+  /** Lets the memory be used for another range. */
   release(): void;
 }
 
@@ -49,10 +49,10 @@ interface Pending {
   readonly reject: (error: unknown) => void;
 }
 
-/** Another thread. It ends with the job. */
-export class WorkerLane implements Lane {
+/** Another thread, which ends with the job. */
+export class ThreadWorker implements SegmentWorker {
   readonly rangeBytes: number;
-  /** The thread never waits for this one, as long as this one gets around to answering every few milliseconds. */
+  /** Enough that the thread never waits for this one, if this one answers every few milliseconds. */
   readonly depth = 3;
   readonly #job: ThreadedJob;
   readonly #worker: Worker;
@@ -67,17 +67,21 @@ export class WorkerLane implements Lane {
   }
 
   /**
-   * @param ready - told when the thread can work; never, if it ends before
+   * @param ready - called when the thread can work; never if it ends before
    * @returns `undefined` where threads can't be started
    */
-  static start(job: ThreadedJob, message: FloeMessage, ready: (lane: WorkerLane) => void): WorkerLane | undefined {
+  static start(
+    job: ThreadedJob,
+    message: FloeMessage,
+    ready: (worker: ThreadWorker) => void,
+  ): ThreadWorker | undefined {
     const code = workerCode();
     if (code === undefined) return undefined;
     const workerData: WorkerJob = { files: job.medium.files, layout: job.layout, message: unpooled(message) };
-    let worker: Worker;
+    let thread: Worker;
     try {
-      // Neither the environment nor what the process was told to load first is any business of this thread.
-      worker = new Worker(code, {
+      // The thread gets neither the environment nor the modules that the process preloads.
+      thread = new Worker(code, {
         eval: true,
         workerData,
         env: {},
@@ -88,27 +92,27 @@ export class WorkerLane implements Lane {
     } catch {
       return undefined;
     }
-    const lane = new WorkerLane(job, worker);
-    worker.on("message", ({ id, failure }: WorkerAnswer) => {
-      if (id === 0) ready(lane);
-      else lane.#settle(id, failure);
+    const worker = new ThreadWorker(job, thread);
+    thread.on("message", ({ id, failure }: WorkerAnswer) => {
+      if (id === 0) ready(worker);
+      else worker.#settle(id, failure);
     });
-    worker.on("error", () => undefined); // the exit that follows says enough
-    worker.on("exit", () => lane.#end());
-    return lane;
+    thread.on("error", () => undefined); // the exit that follows says enough
+    thread.on("exit", () => worker.#end());
+    return worker;
   }
 
   async run(range: SegmentRange): Promise<void> {
     const messageKey = new SharedArrayBuffer(messageKeyLength);
-    const lent = this.#job.medium.lend?.(range);
+    const shared = this.#job.medium.share?.(range);
     try {
       await this.#job.keys.use((floe) =>
-        this.#order(floe, { id: (this.#lastId += 1), range, messageKey, memory: lent?.memory }),
+        this.#order(floe, { id: (this.#lastId += 1), range, messageKey, memory: shared?.memory }),
       );
-      lent?.takeHome();
+      shared?.copyBack();
     } finally {
       wipe(new Uint8Array(messageKey));
-      lent?.release();
+      shared?.release();
     }
   }
 
@@ -118,7 +122,7 @@ export class WorkerLane implements Lane {
   }
 
   #order(floe: FloeSegments, order: WorkerOrder): Promise<void> {
-    if (this.#lost) return Promise.reject(new LaneLost());
+    if (this.#lost) return Promise.reject(new WorkerLost());
     floe.copyMessageKey(new Uint8Array(order.messageKey));
     return new Promise((resolve, reject) => {
       this.#pending.set(order.id, { resolve, reject });
@@ -135,7 +139,7 @@ export class WorkerLane implements Lane {
 
   #end(): void {
     this.#lost = true;
-    for (const { reject } of this.#pending.values()) reject(new LaneLost());
+    for (const { reject } of this.#pending.values()) reject(new WorkerLost());
     this.#pending.clear();
   }
 
@@ -152,7 +156,7 @@ export class WorkerLane implements Lane {
   }
 }
 
-/** A view of Node's buffer pool would take all of the pool along to the other thread. */
+/** Copies, since a view of Node's buffer pool would take the whole pool to the other thread. */
 function unpooled({ aad, header, parameters }: FloeMessage): FloeMessage {
   return { aad: new Uint8Array(aad), header: new Uint8Array(header), parameters };
 }

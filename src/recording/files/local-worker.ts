@@ -1,4 +1,4 @@
-import type { Lane } from "../threads/lane.js";
+import type { SegmentWorker } from "../threads/segment-worker.js";
 import type { FileJob } from "./file-job.js";
 import { freeBuffers } from "../../util/free-buffers.js";
 import { sourceBytes, targetOffset, type SegmentRange } from "../../format/segments.js";
@@ -6,12 +6,12 @@ import { transformSegments } from "../../format/transform-segments.js";
 
 const mebibyte = 1_048_576;
 
-/** The calling thread: it transforms one range while the file system reads the next ones and writes the last ones. */
-export class LocalLane implements Lane {
+/** The calling thread, which transforms one range while the file system reads the next ones and writes the last ones. */
+export class LocalWorker implements SegmentWorker {
   readonly rangeBytes = mebibyte;
   readonly depth: number;
   readonly #job: FileJob;
-  /** Read into again and again: new memory has to be had from the kernel. */
+  /** Reused for reads, since new memory comes from the kernel. */
   readonly #spare: Buffer[] = [];
 
   constructor(job: FileJob) {

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import type { Lane } from "../../../src/recording/threads/lane.js";
+import type { SegmentWorker } from "../../../src/recording/threads/segment-worker.js";
 import { encryptionLayout } from "../../../src/format/segments.js";
-import { Pump } from "../../../src/recording/threads/pump.js";
+import { Scheduler } from "../../../src/recording/threads/scheduler.js";
 
 const layout = encryptionLayout(10 * 4_064, { preambleLength: 100, segmentLength: 4_096 });
 const noSignal = new AbortController().signal;
 
-describe("the pump", () => {
+describe("the scheduler", () => {
   it.each([
     [
       [30, 20, 1, 10],
@@ -22,7 +22,7 @@ describe("the pump", () => {
     async (durations, order) => {
       const begun: number[] = [];
       const ended: number[] = [];
-      const lane: Lane = {
+      const worker: SegmentWorker = {
         rangeBytes: 1,
         depth: 4,
         async run({ first }) {
@@ -32,15 +32,15 @@ describe("the pump", () => {
           if (first > 0) throw new Error(`range ${first}`);
         },
       };
-      await expect(new Pump(layout, lane, noSignal, () => undefined).run()).rejects.toThrow("range 1");
+      await expect(new Scheduler(layout, worker, noSignal, () => undefined).run()).rejects.toThrow("range 1");
       expect(begun).toEqual([0, 1, 2, 3]);
       expect(ended).toEqual(order);
     },
   );
 
-  it("hands out every segment once, also when lanes join on the way", async () => {
+  it("hands out every segment once, also when workers join on the way", async () => {
     const done: number[] = [];
-    const laneOf = (depth: number, rangeBytes: number): Lane => ({
+    const laneOf = (depth: number, rangeBytes: number): SegmentWorker => ({
       rangeBytes,
       depth,
       async run({ first, count }) {
@@ -49,11 +49,11 @@ describe("the pump", () => {
       },
     });
     let bytes = 0;
-    const pump = new Pump(layout, laneOf(2, 1), noSignal, (more) => (bytes += more));
-    const running = pump.run();
-    pump.join(laneOf(1, 12_192));
+    const scheduler = new Scheduler(layout, laneOf(2, 1), noSignal, (more) => (bytes += more));
+    const running = scheduler.run();
+    scheduler.join(laneOf(1, 12_192));
     await running;
-    pump.join(laneOf(1, 1)); // too late: there is nothing left
+    scheduler.join(laneOf(1, 1)); // too late: there is nothing left
     await sleep(5);
     expect(done.sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     expect(bytes).toBe(10 * 4_064);
