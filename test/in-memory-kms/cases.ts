@@ -56,7 +56,7 @@ const encryption: Case[] = [
     output: (o, w) => expect(o).toMatchObject({ KeyId: w.key }),
   },
   {
-    name: "Decrypt gives back what Encrypt took",
+    name: "Decrypt returns what Encrypt encrypted",
     call: async (w, send) => [
       "Decrypt",
       { CiphertextBlob: await encrypted(send, w.key, context), EncryptionContext: context },
@@ -80,7 +80,7 @@ const encryption: Case[] = [
     error: ["InvalidCiphertextException"],
   },
   {
-    name: "contexts do not run together",
+    name: "contexts with the same characters differ",
     call: async (w, send) => [
       "Decrypt",
       { CiphertextBlob: await encrypted(send, w.key, { a: "b", c: "d" }), EncryptionContext: { a: "bc", d: "" } },
@@ -565,7 +565,7 @@ const rotation: Case[] = [
     ],
   },
   {
-    name: "a key that is disabled over its rotation date rotates once when it is enabled, and goes on from there",
+    name: "a key disabled over its rotation date rotates once when it is enabled",
     call: async (w, send) => {
       await send("EnableKeyRotation", { KeyId: w.key, RotationPeriodInDays: 90 });
       await send("DisableKey", { KeyId: w.key });
@@ -593,7 +593,7 @@ const rotation: Case[] = [
     output: (o, w) => expect(o).toMatchObject({ NextRotationDate: new Date(w.clock.now() + 40 * day) }),
   },
   {
-    name: "a key that is pending deletion does not rotate, and says that it doesn't",
+    name: "a key pending deletion does not rotate, and reports that it doesn't",
     call: async (w, send) => {
       await send("EnableKeyRotation", { KeyId: w.key, RotationPeriodInDays: 90 });
       w.clock.advance(80 * day);
@@ -610,7 +610,7 @@ const rotation: Case[] = [
     output: (o) => expect(o["Rotations"]).toEqual([]),
   },
   {
-    name: "EnableKeyRotation without a period means 365 days, also where another was set",
+    name: "EnableKeyRotation without a period sets 365 days, even over another",
     call: async (w, send) => {
       await send("EnableKeyRotation", { KeyId: w.key, RotationPeriodInDays: 90 });
       await send("EnableKeyRotation", { KeyId: w.key });
@@ -843,7 +843,7 @@ const multiRegion: Case[] = [
       expect(o).toMatchObject({ KeyMetadata: { KeyState: "PendingReplicaDeletion", PendingDeletionWindowInDays: 7 } }),
   },
   {
-    name: "a primary's waiting begins when its last replica is gone",
+    name: "a primary's waiting period begins when its last replica is gone",
     call: async (w, send) => {
       const primary = w.kms.createKey({ ...w.inAccount, multiRegion: true });
       const replica = w.kms.replicateKey(primary, "eu-west-1");
@@ -952,7 +952,7 @@ const metadata: Case[] = [
     output: (o) => expect(o).toMatchObject({ Truncated: false, Keys: [{}, {}] }),
   },
   {
-    name: "a marker from nowhere",
+    name: "a marker that no page returned",
     call: () => ["ListKeys", { Marker: "?" }],
     error: ["InvalidMarkerException", "Could not deserialize marker"],
   },
@@ -962,7 +962,7 @@ const metadata: Case[] = [
     output: (o) => expect(o).toEqual({ PolicyNames: ["default"], Truncated: false }),
   },
   {
-    name: "GetKeyPolicy gives the policy as it was put",
+    name: "GetKeyPolicy returns the policy as it was put",
     call: async (w, send) => {
       const { Policy } = await send("GetKeyPolicy", { KeyId: w.key });
       await send("PutKeyPolicy", { KeyId: w.key, Policy: `${Policy as string}  ` });
@@ -972,7 +972,7 @@ const metadata: Case[] = [
       expect(o).toEqual({ PolicyName: "default", Policy: expect.stringMatching(/^\{.*\} {2}$/s) as string }),
   },
   {
-    name: "a policy that is none",
+    name: "a policy that is malformed",
     call: (w) => ["PutKeyPolicy", { KeyId: w.key, Policy: "{" }],
     error: ["MalformedPolicyDocumentException"],
   },
@@ -1002,7 +1002,7 @@ const metadata: Case[] = [
   },
 ];
 
-/** One table, run through every door. */
+/** One table for every transport. */
 export const cases: readonly Case[] = [
   ...encryption,
   ...naming,

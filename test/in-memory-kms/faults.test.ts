@@ -1,12 +1,13 @@
 import { EncryptCommand, KMSClient } from "@aws-sdk/client-kms";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { FaultKind, FaultOptions } from "../../src/testing/index.js";
-import { doors, type OpenDoor } from "./doors.js";
+import { transports, type OpenTransport } from "./transports.js";
 import { customer, home, makeWorld, type World } from "./world.js";
 
 const Plaintext = Buffer.from("x");
 const caller = (world: World, region = home) => ({ region, accessKeyId: world.callers.alice });
-const openDoor = (name: string, world: World) => (doors[name] as NonNullable<(typeof doors)[string]>)(world.kms);
+const openTransport = (name: string, world: World) =>
+  (transports[name] as NonNullable<(typeof transports)[string]>)(world.kms);
 
 /** How each kind shows to the SDK without a socket. Hanging and holding up have tests of their own. */
 const shown: Record<Exclude<FaultKind, "hang" | "latency" | "clock-skew">, object> = {
@@ -32,18 +33,18 @@ const shown: Record<Exclude<FaultKind, "hang" | "latency" | "clock-skew">, objec
 
 describe("faults", () => {
   let world: World;
-  let door: OpenDoor;
+  let transport: OpenTransport;
   beforeEach(async () => {
     world = makeWorld();
-    door = await openDoor("request handler of a KMSClient", world);
+    transport = await openTransport("request handler of a KMSClient", world);
   });
-  afterEach(() => door.close());
+  afterEach(() => transport.close());
 
   const encrypt = (region = home, KeyId = world.key) =>
-    door.send("Encrypt", { KeyId, Plaintext }, caller(world, region));
-  const random = () => door.send("GenerateRandom", { NumberOfBytes: 1 }, caller(world));
+    transport.send("Encrypt", { KeyId, Plaintext }, caller(world, region));
+  const random = () => transport.send("GenerateRandom", { NumberOfBytes: 1 }, caller(world));
 
-  test.each(Object.entries(shown))("%s shows as such, and heals", async (kind, error) => {
+  it.each(Object.entries(shown))("%s shows as its own error, and heals", async (kind, error) => {
     const fault = world.kms.faults.inject(kind as FaultKind);
     expect(await encrypt()).toMatchObject({ ok: false, ...error });
     expect(fault.hits).toBe(1);
@@ -63,7 +64,7 @@ describe("faults", () => {
     [{ keyId: "alias/other" }, true, true],
     [({ callers }) => ({ accessKeyId: callers.bob }), true, true],
   ];
-  test.each(scopes)("scope %o", async (scope, encrypts, randoms) => {
+  it.each(scopes)("hits only calls in its scope: %o", async (scope, encrypts, randoms) => {
     world.kms.faults.outage(typeof scope === "function" ? scope(world) : scope);
     expect((await encrypt()).ok).toBe(encrypts);
     expect((await random()).ok).toBe(randoms);
@@ -74,12 +75,12 @@ describe("faults", () => {
     ["one in three", { oneIn: 3 }, [false, true, true, false, true]],
     ["above two in a second", { abovePerSecond: 2 }, [true, true, false, false]],
   ];
-  test.each(patterns)("%s", async (_name, options, outcomes) => {
+  it.each(patterns)("throttles as told: %s", async (_name, options, outcomes) => {
     world.kms.faults.throttling(options);
     for (const ok of outcomes) expect((await encrypt()).ok).toBe(ok);
   });
 
-  test.each(Object.keys(shown))("%s, twice", async (kind) => {
+  it.each(Object.keys(shown))("%s ends after two hits", async (kind) => {
     world.kms.faults.inject(kind as FaultKind, { times: 2 });
     for (const ok of [false, false, true]) expect((await encrypt()).ok).toBe(ok);
   });
@@ -99,12 +100,12 @@ describe("faults", () => {
     [/abovePerSecond must be/, "hang", { abovePerSecond: "10" }],
     [/latency needs ms/, "latency", {}],
   ];
-  test.each(mistakes)("refuses a fault that would not do what its author thinks: %s", (said, kind, options) => {
+  it.each(mistakes)("refuses a mistaken fault: %s", (said, kind, options) => {
     expect(() => world.kms.faults.inject(kind as FaultKind, options)).toThrow(said);
     expect(world.kms.faults.active()).toEqual([]);
   });
 
-  test("takes every option", async () => {
+  it("takes every option", async () => {
     const every: FaultOptions = {
       operation: ["Encrypt", "Sign"],
       keyId: world.keyId,
@@ -120,7 +121,7 @@ describe("faults", () => {
     expect([(await encrypt()).ok, (await encrypt()).ok, fault.hits]).toEqual([false, true, 1]);
   });
 
-  test("a rate allows again in the next second", async () => {
+  it("a rate limit allows calls again in the next second", async () => {
     world.kms.faults.throttling({ abovePerSecond: 1 });
     const outcomes: boolean[] = [];
     for (const wait of [0, 0, 1000, 0]) {
@@ -130,7 +131,7 @@ describe("faults", () => {
     expect(outcomes).toEqual([true, false, true, false]);
   });
 
-  test("for a while, by the clock of the KMS", async () => {
+  it("a fault with forMs ends by the clock of the KMS", async () => {
     world.kms.faults.outage({ forMs: 60_000 });
     expect((await encrypt()).ok).toBe(false);
     world.clock.advance(60_000);
@@ -138,14 +139,14 @@ describe("faults", () => {
     expect(world.kms.faults.active()).toEqual([]);
   });
 
-  test("a removed fault leaves the others", async () => {
+  it("removing a fault leaves the others active", async () => {
     const denied = world.kms.faults.accessDenied({ operation: "Encrypt" });
     world.kms.faults.outage({ operation: "GenerateRandom" });
     denied.remove();
     expect([(await encrypt()).ok, (await random()).ok]).toEqual([true, false]);
   });
 
-  test("latency holds up, and what comes after decides", async () => {
+  it("latency delays a call, and the next fault decides it", async () => {
     world.kms.faults.latency(60);
     world.kms.faults.throttling({ times: 1 });
     const start = performance.now();
@@ -154,13 +155,13 @@ describe("faults", () => {
     expect(performance.now() - start).toBeGreaterThan(110);
   });
 
-  test("an answer is lost after the call was carried out", async () => {
+  it("answer-lost executes the call before its answer is lost", async () => {
     world.kms.faults.inject("answer-lost", { operation: "DisableKey" });
-    await door.send("DisableKey", { KeyId: world.key }, caller(world));
+    await transport.send("DisableKey", { KeyId: world.key }, caller(world));
     expect(await encrypt()).toMatchObject({ name: "DisabledException" });
   });
 
-  test("a hanging call ends by abort and by timeout", async () => {
+  it("a hanging call ends by abort or timeout", async () => {
     world.kms.faults.hang();
     const client = new KMSClient({ ...world.kms.clientConfig(home), maxAttempts: 1 });
     const call = new EncryptCommand({ KeyId: world.key, Plaintext });
@@ -172,7 +173,7 @@ describe("faults", () => {
     expect(world.kms.journal.calls({ outcome: "hang" })).toHaveLength(2);
   });
 
-  test("a skewed clock is refused, and the SDK corrects itself by the service's Date", async () => {
+  it("a skewed clock is refused, and the SDK corrects itself by the service's Date", async () => {
     world.kms.faults.inject("clock-skew", { ms: 3_600_000 });
     const client = new KMSClient({
       ...world.kms.clientConfig(home, { accessKeyId: world.callers.alice }),
@@ -182,7 +183,7 @@ describe("faults", () => {
     expect(world.kms.journal.calls().map(({ outcome }) => outcome)).toEqual(["InvalidSignatureException", "ok"]);
   });
 
-  test("the SDK retries what it retries of AWS", async () => {
+  it("the SDK retries the same errors as of AWS", async () => {
     const client = new KMSClient({
       ...world.kms.clientConfig(home, { accessKeyId: world.callers.alice }),
       maxAttempts: 3,
@@ -204,13 +205,13 @@ describe("faults", () => {
 });
 
 describe("faults over HTTP", () => {
-  test.each(["KMSClient over HTTP", "raw signed requests"])(
+  it.each(["KMSClient over HTTP", "raw signed requests"])(
     "%s: network faults drop the connection, answers stay answers",
     async (name) => {
       const world = makeWorld();
-      const door = await openDoor(name, world);
+      const transport = await openTransport(name, world);
       const call = () =>
-        door
+        transport
           .send("Encrypt", { KeyId: world.key, Plaintext }, caller(world))
           .catch(() => ({ ok: false as const, name: "fetch failed" }));
       const outage = world.kms.faults.outage();
@@ -223,25 +224,25 @@ describe("faults over HTTP", () => {
       world.kms.faults.hang();
       const hanging = call();
       await new Promise((resolve) => setTimeout(resolve, 50));
-      await door.close();
+      await transport.close();
       expect((await hanging).ok).toBe(false);
     },
   );
 });
 
 describe("the journal", () => {
-  test("tells every call, and no secret", async () => {
+  it("records every call, and no secret", async () => {
     const world = makeWorld();
-    const door = await openDoor("request handler of a KMSClient", world);
+    const transport = await openTransport("request handler of a KMSClient", world);
     const secret = Buffer.from("a secret that nobody may see");
     const EncryptionContext = { organization: "1" };
-    const encrypted = await door.send(
+    const encrypted = await transport.send(
       "Encrypt",
       { KeyId: "alias/recordings", Plaintext: secret, EncryptionContext },
       caller(world),
     );
     if (!encrypted.ok) throw new Error(encrypted.message);
-    await door.send(
+    await transport.send(
       "Decrypt",
       { CiphertextBlob: encrypted.output["CiphertextBlob"], EncryptionContext },
       caller(world),

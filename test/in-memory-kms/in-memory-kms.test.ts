@@ -10,7 +10,7 @@ import { mockClient } from "aws-sdk-client-mock";
 import fc from "fast-check";
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
 import { inspect } from "node:util";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { InMemoryKms, installInMemoryKms, TestClock } from "../../src/testing/index.js";
 import { canonicalContext } from "../../src/in-memory-kms/ciphertext.js";
 import { day, home, makeWorld } from "./world.js";
@@ -20,7 +20,7 @@ const Plaintext = Buffer.from("x");
 describe("ciphertexts", () => {
   const contexts = fc.dictionary(fc.string({ maxLength: 5 }), fc.string({ maxLength: 5 }), { maxKeys: 4 });
 
-  test("no two contexts share an encoding, and order does not matter", () => {
+  it("no two contexts share an encoding, and order does not matter", () => {
     const sorted = (context: Record<string, string>) =>
       JSON.stringify(Object.entries(context).sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b))));
     fc.assert(
@@ -31,7 +31,7 @@ describe("ciphertexts", () => {
     );
   });
 
-  test("every plaintext comes back under its context, and no changed byte is accepted", async () => {
+  it("every plaintext comes back under its context, and no changed byte is accepted", async () => {
     const { kms, key, callers } = makeWorld();
     const client = new KMSClient({ ...kms.clientConfig(home, { accessKeyId: callers.alice }), maxAttempts: 1 });
     await fc.assert(
@@ -56,7 +56,7 @@ describe("ciphertexts", () => {
     );
   });
 
-  test("another in-memory KMS knows nothing of them", async () => {
+  it("another in-memory KMS can't decrypt them", async () => {
     const [one, other] = [new InMemoryKms(), new InMemoryKms()];
     const { CiphertextBlob } = await new KMSClient(one.clientConfig(home)).send(
       new EncryptCommand({ KeyId: one.createKey(), Plaintext }),
@@ -91,7 +91,7 @@ const pairs: [spec: string, type: string | undefined, details: object, region?: 
     : []),
 ];
 
-test.each(nodeMakesMlKem ? [] : mlKemSpecs)(
+it.each(nodeMakesMlKem ? [] : mlKemSpecs)(
   "data key pairs of %s are refused where Node cannot make them",
   async (KeyPairSpec) => {
     const kms = new InMemoryKms();
@@ -103,7 +103,7 @@ test.each(nodeMakesMlKem ? [] : mlKemSpecs)(
   },
 );
 
-test.each(pairs)(
+it.each(pairs)(
   "data key pairs of %s are real, and their private half decrypts to itself",
   async (KeyPairSpec, type, details, region = home) => {
     const kms = new InMemoryKms();
@@ -130,7 +130,7 @@ test.each(pairs)(
 );
 
 describe("snapshots", () => {
-  test("bring keys, aliases, states, material and replicas back, again and again", async () => {
+  it("restore keys, aliases, states, material and replicas, as often as wanted", async () => {
     const { clock, kms, key, aliasArn, inAccount, callers } = makeWorld();
     const primary = kms.createKey({ ...inAccount, multiRegion: true });
     kms.replicateKey(primary, "eu-west-1");
@@ -157,7 +157,7 @@ describe("snapshots", () => {
 });
 
 describe("time", () => {
-  test("deletion goes by the clock, Date by real time", async () => {
+  it("deletion follows the clock, and Date real time", async () => {
     const clock = new TestClock(Date.UTC(2030, 0, 1));
     const kms = new InMemoryKms({ clock });
     const { response } = await kms.requestHandler.handle({ method: "POST", headers: {} });
@@ -165,7 +165,7 @@ describe("time", () => {
     expect(Math.abs(Date.parse(response.headers["date"] ?? "") - Date.now())).toBeLessThan(5_000);
   });
 
-  test("a test clock moves only when told", () => {
+  it("a test clock moves only when a test moves it", () => {
     const clock = new TestClock(1_000);
     clock.advance(500);
     expect([clock.now(), clock.monotonic()]).toEqual([1_500, 500]);
@@ -177,7 +177,7 @@ describe("time", () => {
 });
 
 describe("aws-sdk-client-mock", () => {
-  test("clients without Region or credentials, behaviour of the test's own, and callbacks", async () => {
+  it("serves clients without Region or credentials, own behaviour, and callbacks", async () => {
     const mock = mockClient(KMSClient);
     try {
       const kms = new InMemoryKms();
@@ -206,14 +206,14 @@ describe("aws-sdk-client-mock", () => {
 describe("production", () => {
   afterEach(() => vi.unstubAllEnvs());
 
-  test("is refused unless it is allowed", () => {
+  it("is refused unless it is allowed", () => {
     vi.stubEnv("NODE_ENV", "production");
     expect(() => new InMemoryKms()).toThrow(/allowInProduction/);
     expect(new InMemoryKms({ allowInProduction: true }).createKey()).toMatch(/^arn:/);
   });
 });
 
-test("an endpoint can be closed twice, and its Regions are those given", async () => {
+it("an endpoint can be closed twice, and has the Regions that were given", async () => {
   const kms = new InMemoryKms({ regions: ["eu-west-1"] });
   const endpoint = await kms.listen();
   const list = async (region: string) => {
@@ -230,7 +230,7 @@ test("an endpoint can be closed twice, and its Regions are those given", async (
   await endpoint.close();
 });
 
-test("a test's own mistakes show where they are made", () => {
+it("mistakes of a test throw where they are made", () => {
   const kms = new InMemoryKms();
   const mistakes: [() => unknown, string][] = [
     [() => kms.createKey({ accountId: "123" }), 'accountId must be 12 digits, and is "123"'],
@@ -246,7 +246,7 @@ test("a test's own mistakes show where they are made", () => {
   expect(kms.createKey({ region: "us-gov-west-1" })).toMatch(/^arn:aws-us-gov:/);
 });
 
-test("nothing that is inspected or serialized shows key material", () => {
+it("nothing that is inspected or serialized shows key material", () => {
   const { kms } = makeWorld();
   const shown =
     inspect([kms, kms.snapshot(), kms.requestHandler, kms.faults], { depth: 9, showHidden: true }) +

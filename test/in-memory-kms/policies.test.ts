@@ -1,5 +1,5 @@
-import { expect, test, describe } from "vitest";
-import { doors, type Result } from "./doors.js";
+import { describe, expect, it } from "vitest";
+import { transports, type Result } from "./transports.js";
 import { context, customer, home, makeWorld, service, type CallerName, type World } from "./world.js";
 
 interface Rule {
@@ -56,42 +56,47 @@ const createGrant = (world: World): [string, Record<string, unknown>] => [
 ];
 
 const rules: Rule[] = [
-  { name: "nobody is let in who is not named", statements: [], as: "service", allowed: false },
+  { name: "a caller whom no statement names", statements: [], as: "service", allowed: false },
   {
-    name: "another account is let in by its root, if its IAM agrees",
+    name: "another account by its root, if its IAM agrees",
     statements: [allow(serviceAccount)],
     as: "service",
     allowed: true,
   },
   {
-    name: "another account is let in by its number",
+    name: "another account by its number",
     statements: [allow({ AWS: service })],
     as: "service",
     allowed: true,
   },
-  { name: "a stranger is not", statements: [allow(serviceAccount)], as: "stranger", allowed: false },
   {
-    name: "a user of one's own account, named directly, needs no IAM",
+    name: "a stranger, where another account is named",
+    statements: [allow(serviceAccount)],
+    as: "stranger",
+    allowed: false,
+  },
+  {
+    name: "a user of the key's account, named directly, without IAM",
     statements: [allow(bob)],
     as: "bob",
     allowed: true,
   },
-  { name: "a user of one's own account, not named, needs IAM", statements: [], as: "bob", allowed: false },
+  { name: "a user of the key's account, not named, without IAM", statements: [], as: "bob", allowed: false },
   {
-    name: "a session is its role",
+    name: "a session of the named role",
     statements: [allow({ AWS: `arn:aws:iam::${customer}:role/recorder` })],
     as: "session",
     allowed: true,
   },
   {
-    name: "a session is not another role",
+    name: "a session of another role",
     statements: [allow({ AWS: `arn:aws:iam::${customer}:role/recorder2` })],
     as: "session",
     allowed: false,
   },
   { name: "everyone", statements: [allow(everyone)], as: "stranger", allowed: true },
   {
-    name: "a service principal is nobody here",
+    name: "a caller, where a service principal is named",
     statements: [allow({ Service: "s3.amazonaws.com" })],
     as: "bob",
     allowed: false,
@@ -133,20 +138,20 @@ const rules: Rule[] = [
     allowed: false,
   },
   {
-    name: "a statement without Resource is taken, and has no effect",
+    name: "a call under a statement without Resource",
     statements: [{ ...allow(serviceAccount), Resource: undefined }],
     as: "service",
     allowed: false,
   },
   {
-    name: "a Deny without Action neither",
+    name: "a call under a Deny without Action",
     statements: [allow(serviceAccount), { ...deny(everyone), Action: undefined }],
     as: "service",
     allowed: true,
   },
-  { name: "Deny wins", statements: [allow(serviceAccount), deny(everyone)], as: "service", allowed: false },
+  { name: "Deny beside Allow", statements: [allow(serviceAccount), deny(everyone)], as: "service", allowed: false },
   {
-    name: "Deny wins over the administrator's IAM",
+    name: "Deny beside the administrator's IAM",
     statements: [deny({ AWS: `arn:aws:iam::${customer}:user/alice` })],
     as: "alice",
     allowed: false,
@@ -203,7 +208,7 @@ const rules: Rule[] = [
     allowed: false,
   },
   {
-    name: "StringEquals minds letter case",
+    name: "StringEquals in other letter case",
     statements: [allow(serviceAccount, organization("StringEquals", "ORG-1"))],
     as: "service",
     allowed: false,
@@ -256,21 +261,21 @@ const rules: Rule[] = [
     allowed: false,
   },
   {
-    name: "StringNotEquals holds without the key",
+    name: "StringNotEquals without the key",
     statements: [allow(serviceAccount, organization("StringNotEquals", "org-1"))],
     as: "service",
     call: encryptWith(),
     allowed: true,
   },
   {
-    name: "…IfExists holds without the key",
+    name: "…IfExists without the key",
     statements: [allow(serviceAccount, organization("StringEqualsIfExists", "org-1"))],
     as: "service",
     call: encryptWith(),
     allowed: true,
   },
   {
-    name: "Null asks for the key",
+    name: "Null, which tests for the key",
     statements: [allow(serviceAccount, { Null: { "kms:EncryptionContext:purpose": "false" } })],
     as: "service",
     allowed: true,
@@ -294,7 +299,7 @@ const rules: Rule[] = [
     allowed: false,
   },
   {
-    name: "ForAllValues holds without any",
+    name: "ForAllValues without any value",
     statements: [allow(serviceAccount, { "ForAllValues:StringEquals": { "kms:EncryptionContextKeys": ["purpose"] } })],
     as: "service",
     call: encryptWith(),
@@ -307,7 +312,7 @@ const rules: Rule[] = [
     allowed: true,
   },
   {
-    name: "ForAnyValue holds not without any",
+    name: "ForAnyValue without any value",
     statements: [allow(serviceAccount, { "ForAnyValue:StringEquals": { "kms:EncryptionContextKeys": ["purpose"] } })],
     as: "service",
     call: encryptWith(),
@@ -369,7 +374,7 @@ const rules: Rule[] = [
     allowed: false,
   },
   {
-    name: "kms:KeySpec, kms:KeyUsage, kms:KeyOrigin, kms:MultiRegion and kms:EncryptionAlgorithm",
+    name: "the condition keys of the key, and kms:EncryptionAlgorithm",
     statements: [
       allow(serviceAccount, {
         StringEquals: {
@@ -420,7 +425,7 @@ const rules: Rule[] = [
     allowed: false,
   },
   {
-    name: "a grant's constraint is its context to conditions",
+    name: "a grant's constraint, which conditions see as its context",
     statements: [allow(serviceAccount, organization("StringEquals", "org-1"), "kms:CreateGrant")],
     as: "service",
     call: createGrant,
@@ -466,7 +471,7 @@ const rules: Rule[] = [
     allowed: false,
   },
   {
-    name: "two operators must both hold",
+    name: "two operators of which one fails",
     statements: [
       allow(serviceAccount, { ...organization("StringEquals", "org-1"), StringLike: { "kms:CallerAccount": "9*" } }),
     ],
@@ -480,12 +485,15 @@ async function asked(
   as: CallerName,
   [operation, input]: [string, Record<string, unknown>],
 ): Promise<Result> {
-  const door = await (doors["request handler of a KMSClient"] as NonNullable<(typeof doors)[string]>)(world.kms);
-  return door.send(operation, input, { region: home, accessKeyId: world.callers[as] });
+  const transport = await (transports["request handler of a KMSClient"] as NonNullable<(typeof transports)[string]>)(
+    world.kms,
+  );
+  return transport.send(operation, input, { region: home, accessKeyId: world.callers[as] });
 }
 
-describe("key policies", () => {
-  test.each(rules)("$name", async ({ statements, as = "alice", call = encryptWith(context), allowed }) => {
+describe("a key policy", () => {
+  const verdicts = rules.map((rule) => ({ ...rule, verdict: rule.allowed ? "allows" : "denies" }));
+  it.each(verdicts)("$verdict: $name", async ({ statements, as = "alice", call = encryptWith(context), allowed }) => {
     const world = makeWorld();
     const administration = allow({ AWS: `arn:aws:iam::${customer}:root` }, undefined, "kms:*");
     world.kms.putKeyPolicy(world.key, { Version: "2012-10-17", Statement: [administration, ...statements] });
@@ -494,7 +502,7 @@ describe("key policies", () => {
   });
 });
 
-describe("identity policies", () => {
+describe("an identity policy", () => {
   const policy = (...Statement: object[]) => ({ Version: "2012-10-17", Statement });
   const table: [name: string, policy: object, allowed: boolean, text?: string][] = [
     [
@@ -521,7 +529,7 @@ describe("identity policies", () => {
       true,
     ],
   ];
-  test.each(table)("%s", async (_name, identityPolicy, allowed, text) => {
+  it.each(table)("decides when it %s", async (_name, identityPolicy, allowed, text) => {
     const world = makeWorld();
     const { accessKeyId } = world.kms.addPrincipal({ arn: `arn:aws:iam::${customer}:user/carol`, identityPolicy });
     world.callers.bob = accessKeyId;
@@ -533,7 +541,7 @@ describe("identity policies", () => {
       });
   });
 
-  test.each([
+  it.each([
     ["10.1.2.3", "10.0.0.0/8", true],
     ["11.1.2.3", "10.0.0.0/8", false],
     ["2001:db8::1", "2001:db8::/32", true],
@@ -559,7 +567,7 @@ describe("identity policies", () => {
     }
   });
 
-  test.each([
+  it.each([
     ["true", true],
     ["false", false],
   ])("kms:ReEncryptOnSameKey %s", async (value, sameKey) => {
@@ -587,7 +595,7 @@ describe("identity policies", () => {
     }
   });
 
-  test("condition keys that a caller brings along count", async () => {
+  it("sees the condition keys that a caller brings along", async () => {
     const world = makeWorld();
     world.kms.putKeyPolicy(world.key, {
       Version: "2012-10-17",
@@ -601,7 +609,7 @@ describe("identity policies", () => {
     expect(await asked(world, "bob", encryptWith()(world))).toMatchObject({ ok: true });
   });
 
-  test("a policy that cannot be read is refused where it is given", () => {
+  it("is refused where it is given if it is malformed", () => {
     const { kms } = makeWorld();
     expect(() =>
       kms.addPrincipal({
@@ -613,7 +621,7 @@ describe("identity policies", () => {
   });
 });
 
-describe("grants", () => {
+describe("a grant", () => {
   const granted = async (world: World, extra: object = {}, operations = ["Encrypt", "Decrypt"]) => {
     const result = await asked(world, "alice", [
       "CreateGrant",
@@ -629,26 +637,26 @@ describe("grants", () => {
   };
   const constraint = (kind: string, pairs: Record<string, string>) => ({ Constraints: { [kind]: pairs } });
   const table: [name: string, extra: object, context: Record<string, string> | undefined, allowed: boolean][] = [
-    ["without constraints", {}, undefined, true],
+    ["none", {}, undefined, true],
     ["subset, met", constraint("EncryptionContextSubset", { purpose: "test" }), context, true],
     ["subset, not met", constraint("EncryptionContextSubset", { purpose: "other" }), context, false],
     ["equals, met", constraint("EncryptionContextEquals", context), context, true],
     ["equals, with a pair too many", constraint("EncryptionContextEquals", { purpose: "test" }), context, false],
   ];
-  test.each(table)("%s", async (_name, extra, pairs, allowed) => {
+  it.each(table)("decides by its constraints: %s", async (_name, extra, pairs, allowed) => {
     const world = makeWorld();
     await granted(world, extra);
     expect((await asked(world, "service", encryptWith(pairs)(world))).ok).toBe(allowed);
     expect((await asked(world, "stranger", encryptWith(pairs)(world))).ok).toBe(false);
   });
 
-  test("only for the operations that it names", async () => {
+  it("allows only the operations that it names", async () => {
     const world = makeWorld();
     await granted(world, {}, ["Decrypt"]);
     expect(await asked(world, "service", encryptWith()(world))).toMatchObject({ name: "AccessDeniedException" });
   });
 
-  test("end when they are revoked, or retired by their token", async () => {
+  it("ends when it is revoked, or retired by its token", async () => {
     const world = makeWorld();
     const { GrantId } = await granted(world);
     const second = await granted(world, { RetiringPrincipal: `arn:aws:iam::${customer}:user/bob` });
@@ -663,7 +671,7 @@ describe("grants", () => {
     expect(await asked(world, "service", encryptWith()(world))).toMatchObject({ name: "AccessDeniedException" });
   });
 
-  test("a grant made by the power of a grant allows no more than that", async () => {
+  it("allows no more than the grant under which it was created", async () => {
     const world = makeWorld();
     await granted(world, constraint("EncryptionContextSubset", { purpose: "test" }), ["Encrypt", "CreateGrant"]);
     const create = (Operations: string[], extra: object) =>
@@ -676,7 +684,7 @@ describe("grants", () => {
     expect((await create(["Encrypt"], {})).ok).toBe(false);
   });
 
-  test("the same named grant is made once", async () => {
+  it("with a name is created once", async () => {
     const world = makeWorld();
     const first = await granted(world, { Name: "recorders" });
     const again = await granted(world, { Name: "recorders" });
@@ -693,7 +701,7 @@ describe("grants", () => {
       "DryRunOperationException",
     ],
   ];
-  test.each(refusals)("%o is refused", async (input, name) => {
+  it.each(refusals)("is refused with %o", async (input, name) => {
     const world = makeWorld();
     expect(await asked(world, "alice", ["CreateGrant", { KeyId: world.key, ...input }])).toMatchObject({
       ok: false,

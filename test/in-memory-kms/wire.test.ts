@@ -1,7 +1,7 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, it } from "vitest";
 import { InMemoryKms, TestClock, type KmsHttpRequest } from "../../src/testing/index.js";
-import { signedHeaders } from "./doors.js";
+import { signedHeaders } from "./transports.js";
 import { day, home, makeWorld } from "./world.js";
 
 const caller = { region: home, accessKeyId: "AKIAANYONE" };
@@ -19,7 +19,7 @@ async function ask(kms: InMemoryKms, request: Partial<KmsHttpRequest>) {
   };
 }
 
-describe("requests that are none", () => {
+describe("a malformed request", () => {
   const good = signed("ListKeys", "{}");
   const { authorization = "" } = good;
   const refusals: [name: string, request: Partial<KmsHttpRequest>, error: string, message?: string][] = [
@@ -72,7 +72,7 @@ describe("requests that are none", () => {
       "2 validation errors detected: Value '0' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1; Value '' at 'marker' failed to satisfy constraint: Member must have length greater than or equal to 1",
     ],
   ];
-  test.each(refusals)("%s", async (_name, request, error, message) => {
+  it.each(refusals)("is refused: %s", async (_name, request, error, message) => {
     const { status, json } = await ask(new InMemoryKms(), request);
     expect([status, json]).toEqual([
       400,
@@ -87,7 +87,7 @@ describe("requests that are none", () => {
     ]);
   });
 
-  test("header names in any letter case, null members, unknown members", async () => {
+  it("may have header names in any case, null members and unknown members", async () => {
     const headers = Object.fromEntries(Object.entries(good).map(([name, value]) => [name.toUpperCase(), [value]]));
     expect(await ask(new InMemoryKms(), { headers, body: '{"Limit":null,"New":true}' })).toMatchObject({
       status: 200,
@@ -95,7 +95,7 @@ describe("requests that are none", () => {
     });
   });
 
-  test("whatever the bytes, there is an answer", async () => {
+  it("gets an answer, whatever its bytes", async () => {
     const kms = new InMemoryKms();
     const operations = fc.constantFrom(
       "Encrypt",
@@ -129,7 +129,7 @@ describe("requests that are none", () => {
   });
 });
 
-test("an answer carries its id, its type and its length; an operation without output an empty body", async () => {
+it("an answer has an id, type and length, and an empty body without output", async () => {
   const { kms, key, callers } = makeWorld();
   const body = JSON.stringify({ KeyId: key });
   const { status, headers, json } = await ask(kms, {
@@ -140,7 +140,7 @@ test("an answer carries its id, its type and its length; an operation without ou
   expect(headers).toMatchObject({ "content-type": "application/x-amz-json-1.1", "content-length": "0" });
 });
 
-test("missing credentials over HTTP", async () => {
+it("missing credentials are a missing token over HTTP", async () => {
   const kms = new InMemoryKms();
   kms.faults.missingCredentials();
   const answer = await kms.handle({ method: "POST", headers: signed("ListKeys", "{}"), body: "{}" });
@@ -157,7 +157,7 @@ describe("key states", () => {
     gone: { wait: "gone" },
   };
 
-  test("any sequence of changes ends where AWS's table says", async () => {
+  it("end where AWS's table says after any sequence of changes", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.constantFrom(...moves), { maxLength: 12 }), async (sequence) => {
         const clock = new TestClock();

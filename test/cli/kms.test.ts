@@ -3,10 +3,10 @@ import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { main } from "../../src/cli/main.js";
-import { signedHeaders } from "./doors.js";
-import { home } from "./world.js";
+import { signedHeaders } from "../in-memory-kms/transports.js";
+import { home } from "../in-memory-kms/world.js";
 
 const bin = path.resolve("src/cli/bin.ts");
 const started: ChildProcess[] = [];
@@ -65,7 +65,7 @@ async function isGone(url: string): Promise<boolean> {
 }
 
 describe("recording-keystore kms", () => {
-  test("serves every Region to anyone, and ends cleanly on SIGTERM", async () => {
+  it("serves every Region to anyone, and ends cleanly on SIGTERM", async () => {
     const child = start([]);
     const url = await firstLine(child);
     expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
@@ -80,7 +80,7 @@ describe("recording-keystore kms", () => {
     expect(await once(child, "exit")).toEqual([0, null]);
   });
 
-  test("takes principals, Regions and a port", async () => {
+  it("takes principals, Regions and a port", async () => {
     const principals = path.join(folder, "principals.json");
     const nothing = { Version: "2012-10-17", Statement: [] };
     await writeFile(
@@ -101,7 +101,7 @@ describe("recording-keystore kms", () => {
   });
 
   const command = [process.execPath, "--import", "tsx", bin, "kms"];
-  test.each([
+  it.each([
     ["its parent is gone", command, {}],
     [
       "npm is gone, and left a shell behind",
@@ -128,17 +128,17 @@ describe("recording-keystore kms", () => {
     [["kms", "extra"], /extra/],
     [["kns"], /Unknown command: kns/],
   ];
-  test.each(mistakes)("%o is a mistake", async (args, said) => {
+  it.each(mistakes)("refuses the mistaken arguments %o", async (args, said) => {
     const errors: string[] = [];
     const code = await main(args, { print: () => {}, printError: (line) => errors.push(line) });
     expect(code).toBe(2);
     expect(errors.join("\n")).toMatch(said);
   });
 
-  test.each([
+  it.each([
     [["--help"], /kms/],
     [["kms", "--help"], /--principals FILE/],
-  ] as const)("%o helps", async (args, said) => {
+  ] as const)("shows help for %o", async (args, said) => {
     const lines: string[] = [];
     expect(await main(args, { print: (line) => lines.push(line), printError: () => {} })).toBe(0);
     expect(lines.join("\n")).toMatch(said);

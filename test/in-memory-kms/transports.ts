@@ -8,12 +8,12 @@ export interface Caller {
   accessKeyId: string;
 }
 
-/** What came of a call, told the same way whichever door it went through. */
+/** Outcome of a call, in the same form for every transport. */
 export type Result =
   | { ok: true; output: Record<string, unknown> }
   | { ok: false; name: string; message: string | undefined; status: number | undefined; code: string | undefined };
 
-export interface OpenDoor {
+export interface OpenTransport {
   send(operation: string, input: Record<string, unknown>, caller: Caller): Promise<Result>;
   close(): Promise<void>;
 }
@@ -21,8 +21,8 @@ export interface OpenDoor {
 type AnyCommand = Parameters<sdk.KMSClient["send"]>[0];
 const secretAccessKey = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
-/** Every way in. */
-export const doors: Record<string, (kms: InMemoryKms) => Promise<OpenDoor>> = {
+/** Every way to reach an in-memory KMS. */
+export const transports: Record<string, (kms: InMemoryKms) => Promise<OpenTransport>> = {
   "request handler of a KMSClient": async (kms) => ({
     send: (operation, input, { region, accessKeyId }) =>
       viaClient(new sdk.KMSClient({ ...kms.clientConfig(region, { accessKeyId }), maxAttempts: 1 }), operation, input),
