@@ -48,11 +48,11 @@ describe("a Range header on 1,000 bytes", () => {
     ["bytes=0-0,-1", "whole"],
     ["bytes=-10,990-", part(990, 1_000)],
   ];
-  it.each(cases)("%j", (header, decision) => {
+  it.each(cases)("is decided by RFC 9110: %j", (header, decision) => {
     expect(decideRange(header, 1_000)).toEqual(decision);
   });
 
-  it("means nothing where there are no bytes, or can't be met", () => {
+  it("is ignored for an empty recording, or can't be satisfied", () => {
     expect(decideRange("bytes=0-", 0)).toBe("unsatisfiable");
     expect(decideRange("bytes=-5", 0)).toBe("whole");
   });

@@ -14,20 +14,20 @@ interface Answer {
   readonly body: Buffer;
 }
 
-/** One way to be asked for a recording. */
-export interface Door {
+/** A kind of server that sends recordings. */
+export interface ServerKind {
   readonly name: string;
-  open(recording: SeekableRecording, options: RecordingAnswerOptions): Promise<OpenDoor>;
+  open(recording: SeekableRecording, options: RecordingAnswerOptions): Promise<RunningServer>;
 }
 
-interface OpenDoor extends AsyncDisposable {
+interface RunningServer extends AsyncDisposable {
   /** Rejects if the answer breaks off. */
   ask(method: string, headers?: Record<string, string>): Promise<Answer>;
   /** Reads the beginning of the whole recording, then leaves. */
   leave(): Promise<void>;
 }
 
-const http1: Door = {
+const http1Server: ServerKind = {
   name: "node:http",
   async open(recording, options) {
     const server = createServer((request, response) => void sendRecording(recording, request, response, options));
@@ -60,7 +60,7 @@ const http1: Door = {
   },
 };
 
-const http2Door: Door = {
+const http2Server: ServerKind = {
   name: "node:http2",
   async open(recording, options) {
     const server = http2.createServer((request, response) => void sendRecording(recording, request, response, options));
@@ -92,7 +92,7 @@ const http2Door: Door = {
   },
 };
 
-const web: Door = {
+const webServer: ServerKind = {
   name: "Request and Response",
   async open(recording, options) {
     return {
@@ -132,4 +132,4 @@ const plain = (headers: IncomingHttpHeaders) =>
       .map(([name, value]) => [name, String(value)]),
   );
 
-export const doors: readonly Door[] = [http1, http2Door, web];
+export const serverKinds: readonly ServerKind[] = [http1Server, http2Server, webServer];

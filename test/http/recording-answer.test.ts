@@ -10,14 +10,14 @@ import { RecordingKeyStoreError, type RecordingReader } from "../../src/index.js
 import { bytesSource } from "../../src/recording/random-access-source.js";
 import { openReader } from "../recording/open-reader.js";
 import { encrypt } from "../recording/support.js";
-import { doors } from "./doors.js";
+import { serverKinds } from "./servers.js";
 
 const plaintext = randomBytes(300_000);
 const encrypted = await encrypt(plaintext);
 const opened = () => openReader(bytesSource(encrypted));
 const options = { contentType: "audio/wav", etag: '"call-1"' };
 
-describe.each(doors)("a recording over $name", (door) => {
+describe.each(serverKinds)("a recording over $name", (kind) => {
   const always = { "cache-control": "no-store", "x-content-type-options": "nosniff" };
   const whole = {
     "content-type": "audio/wav",
@@ -79,7 +79,7 @@ describe.each(doors)("a recording over $name", (door) => {
 
   it("answers as RFC 9110 says", async () => {
     await using reader = await opened();
-    await using server = await door.open(reader, options);
+    await using server = await kind.open(reader, options);
     for (const [method, asked, status, headers, body] of cases) {
       const answer = await server.ask(method, asked);
       const what = JSON.stringify([method, asked]);
@@ -93,9 +93,9 @@ describe.each(doors)("a recording over $name", (door) => {
     }
   });
 
-  it("offers no version that it wasn't given, and says what else it was told", async () => {
+  it("offers no ETag that it wasn't given, and sends the other headers it was given", async () => {
     await using reader = await opened();
-    await using server = await door.open(reader, {
+    await using server = await kind.open(reader, {
       contentType: "audio/ogg; codecs=opus",
       cacheControl: "private, max-age=60",
       headers: { "Content-Disposition": "inline" },
@@ -115,15 +115,15 @@ describe.each(doors)("a recording over $name", (door) => {
       [{ range, "if-none-match": "*" }, 304],
     ] as const)
       expect((await server.ask("GET", asked)).status).toBe(status);
-    await using weak = await door.open(reader, { ...options, etag: 'W/"call-1"' });
+    await using weak = await kind.open(reader, { ...options, etag: 'W/"call-1"' });
     expect((await weak.ask("GET", { range, "if-range": 'W/"call-1"' })).status).toBe(200);
     expect((await weak.ask("GET", { range, "if-match": 'W/"call-1"' })).status).toBe(412);
     expect((await weak.ask("GET", { range, "if-none-match": '"call-1"' })).status).toBe(304);
   });
 
-  it("has nothing to send of an empty recording", async () => {
+  it("has an empty body for an empty recording", async () => {
     await using reader = await openReader(bytesSource(await encrypt(Buffer.alloc(0))));
-    await using server = await door.open(reader, options);
+    await using server = await kind.open(reader, options);
     const answers = [
       await server.ask("GET"),
       await server.ask("GET", { range: "bytes=-5" }),
@@ -145,7 +145,7 @@ describe.each(doors)("a recording over $name", (door) => {
 
   it("serves several players at once from one open recording", async () => {
     await using reader = await opened();
-    await using server = await door.open(reader, options);
+    await using server = await kind.open(reader, options);
     const range = fc
       .tuple(fc.nat(plaintext.length - 1), fc.nat(plaintext.length - 1))
       .map(([a, b]) => [Math.min(a, b), Math.max(a, b)] as const);
@@ -161,17 +161,17 @@ describe.each(doors)("a recording over $name", (door) => {
     );
   });
 
-  it("stops reading when its client leaves, and calls that no error", async () => {
+  it("stops reading when its client leaves, and reports no error", async () => {
     const endless = watchedRecording(10_000 * 65_536);
     const onError = vi.fn();
-    await using server = await door.open(endless.recording, { ...options, onError });
+    await using server = await kind.open(endless.recording, { ...options, onError });
     await server.leave();
     await vi.waitFor(() => expect(endless.ended).toHaveBeenCalledOnce());
     expect(endless.sent()).toBeLessThan(5_000 * 65_536);
     expect(onError).not.toHaveBeenCalled();
   });
 
-  it("answers 503 or 500 for what fails before its first byte, with no word of why", async () => {
+  it("answers failures before its first byte with 503 or 500, without the reason", async () => {
     const away = new RecordingKeyStoreError("ERR_KMS_UNAVAILABLE", "secret reason", { retryable: true });
     for (const [error, status] of [
       [away, 503],
@@ -179,7 +179,7 @@ describe.each(doors)("a recording over $name", (door) => {
       [new Error("secret reason"), 500],
     ] as const) {
       const onError = vi.fn();
-      await using server = await door.open(failingRecording(0, error), {
+      await using server = await kind.open(failingRecording(0, error), {
         ...options,
         onError,
         headers: { "access-control-allow-origin": "*" },
@@ -198,7 +198,7 @@ describe.each(doors)("a recording over $name", (door) => {
     }
   });
 
-  it("breaks off where the recording does, so that nothing passes for whole", async () => {
+  it("breaks off where the recording does, so that no client takes it for whole", async () => {
     const tampered = Buffer.from(encrypted);
     tampered[tampered.length - 100_000]! ^= 1;
     const reader = await openReader(bytesSource(tampered));
@@ -210,7 +210,7 @@ describe.each(doors)("a recording over $name", (door) => {
     ];
     for (const [recording, error] of recordings) {
       const onError = vi.fn();
-      await using server = await door.open(recording, { ...options, onError });
+      await using server = await kind.open(recording, { ...options, onError });
       await expect(server.ask("GET")).rejects.toThrow();
       expect(onError.mock.calls).toEqual([[expect.objectContaining(error)]]);
     }
@@ -256,7 +256,7 @@ describe("a client that is gone", () => {
       expect(sent()).toBe(0);
     });
 
-    it(`while the server itself destroys the response of ${name}, ends in peace`, async () => {
+    it(`because the server destroys the response of ${name}, is no error`, async () => {
       let ended = false;
       const { done } = await answering(async (request, response) => {
         const recording: SeekableRecording = {
@@ -283,7 +283,7 @@ describe("a client that is gone", () => {
     });
   }
 
-  it("from a Response that is cancelled is not read for", async () => {
+  it("because its Response was cancelled stops the reading", async () => {
     const { recording, ended } = watchedRecording(100 * chunk.length);
     const response = await recordingResponse(recording, new Request("http://recordings/"), options);
     await response.body!.cancel();
@@ -292,7 +292,7 @@ describe("a client that is gone", () => {
 });
 
 describe("bad input", () => {
-  it("is refused by field, and no header can be smuggled in", async () => {
+  it("is refused by field, and can smuggle in no header", async () => {
     const recording = await opened();
     const request = new Request("http://recordings/");
     const cases: [string, unknown, object][] = [
@@ -316,7 +316,7 @@ describe("bad input", () => {
     }
   });
 
-  it("is thrown by sendRecording, and so is a response that somebody has begun", async () => {
+  it("is thrown by sendRecording, as for a response that has begun", async () => {
     const { recording } = watchedRecording(10);
     const request = new IncomingMessage(new Socket());
     request.method = "GET";
@@ -329,7 +329,7 @@ describe("bad input", () => {
     await expect(sendRecording(recording, request, begun, options)).rejects.toMatchObject({ field: "response" });
   });
 
-  it("of a request whose client has already left is not answered", async () => {
+  it("is not answered to a client that has already left", async () => {
     const { recording } = watchedRecording(10);
     const reason = new Error("left");
     await expect(
