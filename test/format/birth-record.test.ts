@@ -95,7 +95,7 @@ describe("a birth record", () => {
   it("begins with its name and version", () =>
     expect(encoded.subarray(0, magicLength).toString("latin1")).toBe("RKSKEY\0\x01"));
 
-  it("is read from wherever it lies in memory, and is not kept there", () => {
+  it("is decoded from any place in memory, into copies", () => {
     const around = Buffer.concat([Buffer.alloc(5, 0xff), encoded, Buffer.alloc(5, 0xff)]);
     const read = decodeBirthRecord(around.subarray(5, 5 + encoded.length));
     around.fill(0);
@@ -176,7 +176,7 @@ describe("the reason of a birth record", () => {
   );
 });
 
-describe("what is no birth record", () => {
+describe("a malformed birth record", () => {
   const [organization, ...rest] = fieldsOf(encoded) as [Field, ...Field[]];
   const reason = rest.at(-1)!;
   it.each<[what: string, bytes: Buffer, message: string]>([
@@ -218,7 +218,7 @@ describe("what is no birth record", () => {
       `field at byte ${encoded.length - magicLength} is cut short`,
     ],
     ["a field twice", Buffer.concat([encoded, encodeFields([reason])]), "field 12 is duplicated or out of order"],
-  ])("%s", (_, bytes, message) => {
+  ])("is refused: %s", (_, bytes, message) => {
     expect(() => decodeBirthRecord(bytes)).toThrow(refused("ERR_FORMAT_INVALID", message));
   });
 

@@ -33,7 +33,7 @@ describe("RSA_2048", () => {
       expect(() => unwrapping.unwrap(wrapping.wrap(randomBytes(length)))).toThrow(tampered);
   });
 
-  it("answers alike to whatever was not wrapped for it", () => {
+  it("fails alike for whatever was not wrapped for it", () => {
     const wrapped = wrapping.wrap(randomBytes(32));
     const changed = Buffer.from(wrapped);
     changed[100]! ^= 1;
@@ -42,7 +42,7 @@ describe("RSA_2048", () => {
   });
 });
 
-describe("keys that are not what the spec says are refused", () => {
+describe("keys that are not what the spec says", () => {
   const small = generateKeyPairSync("rsa", { modulusLength: 1_024 });
   const exponent = generateKeyPairSync("rsa", { modulusLength: 2_048, publicExponent: 3 });
   const pss = generateKeyPairSync("rsa-pss", { modulusLength: 2_048 });
@@ -55,13 +55,13 @@ describe("keys that are not what the spec says are refused", () => {
     ["exponent 3", exponent, "RSA_2048"],
     ["RSA-PSS", pss, "RSA_2048"],
     ["P-256", curve, "RSA_2048"],
-  ] as const)("%s", (_, pair, spec) => {
+  ] as const)("are refused: %s", (_, pair, spec) => {
     const refused = expect.objectContaining({ name: "TypeError", message: `key is not ${spec} with exponent 65537` });
     expect(() => importWrappingKey(spec, spki(pair.publicKey))).toThrow(refused);
     expect(() => importUnwrappingKey(spec, pkcs8(pair.privateKey))).toThrow(refused);
   });
 
-  it("X25519 of another length", () => {
+  it("are refused: X25519 of another length", () => {
     for (const length of [0, 31, 33]) {
       expect(() => importX25519PublicKey(Buffer.alloc(length, 9))).toThrow(
         new TypeError(`X25519 public key has ${length} bytes, not 32`),
@@ -74,7 +74,7 @@ describe("keys that are not what the spec says are refused", () => {
   });
 });
 
-describe("a private key stays where its owner can wipe it", () => {
+describe("a private key", () => {
   it("is read in place, wherever it lies, and left to its owner", () => {
     const around = randomBytes(96);
     const within = around.subarray(40, 72);
@@ -89,7 +89,7 @@ describe("a private key stays where its owner can wipe it", () => {
     expect(copy.subarray(7, 7 + der.length)).toEqual(der);
   });
 
-  it("everything secret that sealing and opening make on the way is wiped, but what is handed over", () => {
+  it("sealing and opening wipe every secret but the one that they return", () => {
     const made: Buffer[] = [];
     const original = secrets.secretBuffer;
     const spy = vi.spyOn(secrets, "secretBuffer").mockImplementation((length) => {
@@ -118,6 +118,6 @@ describe("a sealed box", () => {
     expect(openSealed(box, privateKey, raw)).toEqual(Buffer.alloc(0));
   });
 
-  it("of a low-order ephemeral key is none", () =>
+  it("with a low-order ephemeral key does not open", () =>
     expect(openSealed(Buffer.alloc(80), privateKey, raw)).toBeUndefined());
 });

@@ -129,7 +129,7 @@ describe("segments of FLOE", () => {
     expect(decryptor.segment(end, 1, true)).toEqual([Buffer.alloc(capacity - 1)]);
   });
 
-  it("come in as many pieces as their ciphertext, and are wiped where they do not verify", () => {
+  it("decrypt into as many pieces as their ciphertext, wiped if they do not verify", () => {
     const { encryptor, decryptor } = pair();
     const parts = segmentParts(Buffer.concat(encryptor.segment([Buffer.alloc(capacity, 7)], true)));
     const [ciphertext] = parts.ciphertext;
@@ -172,7 +172,7 @@ describe("keys of FLOE", () => {
     expect(Buffer.concat(decryptor.segment(segmentParts(segment), 7, true)).toString()).toBe("hello");
   });
 
-  it("are gone after the last segment, and once they are destroyed", () => {
+  it("are wiped after the last segment, and when they are destroyed", () => {
     const gone = new RangeError("FLOE: no keys any more");
     const ended = pair();
     const parts = segmentParts(Buffer.concat(ended.encryptor.segment([], true)));

@@ -106,7 +106,7 @@ describe("encrypted metadata", () => {
     expect("metadata" in opened || "metadataLength" in opened).toBe(false);
   });
 
-  it("may be 65,536 bytes of JSON and no more; its length shows in steps of 256 bytes", async () => {
+  it("has at most 65,536 bytes of JSON, and shows its length in steps of 256 bytes", async () => {
     const of = (bytes: number) => ({ a: "x".repeat(bytes - 8) });
     for (const [bytes, padded] of [
       [8, 256],
@@ -168,7 +168,7 @@ describe("encrypted metadata", () => {
     });
   });
 
-  it("says that it was changed, wherever that was", async () => {
+  it("reports a change, wherever it is", async () => {
     const { headerBytes, section } = await encryptWithMetadata(randomBytes(10), { a: 1 });
     for (const at of [0, 9, 10, 42, 73, 74, 78, 90, section.length - 1]) {
       const changed = Buffer.from(section);
@@ -182,7 +182,7 @@ describe("encrypted metadata", () => {
     }
   });
 
-  it("is wiped wherever it lay in between", async () => {
+  it("is wiped from every buffer in between", async () => {
     const { headerBytes, section } = await encryptWithMetadata(randomBytes(10), { from: "+49 30 1234567" });
     const made: Buffer[] = [];
     const spies = [vi.spyOn(Buffer, "concat"), vi.spyOn(FloeDecryptor.prototype, "segment"), vi.spyOn(Buffer, "from")];
@@ -194,7 +194,7 @@ describe("encrypted metadata", () => {
     expect(made.filter((buffer) => Buffer.isBuffer(buffer) && buffer.includes("1234567"))).toEqual([]);
   });
 
-  it("leaves no keys behind, also where it is refused", async () => {
+  it("leaves no keys behind, even where it is refused", async () => {
     const { headerBytes, section } = await encryptWithMetadata(randomBytes(10), { a: 1 });
     const destroyed = vi.spyOn(FloeDecryptor.prototype, "destroy");
     openMetadata(section, headerBytes, dataKey);
@@ -214,7 +214,7 @@ describe("encrypted metadata", () => {
     },
   );
 
-  it("is never taken for a payload, nor a payload for it, though the key is the same", async () => {
+  it("is never mistaken for a payload, nor a payload for it, under the same key", async () => {
     const { encrypted, headerBytes, section } = await encryptWithMetadata(randomBytes(256), { a: 1 });
     expect(() => openMetadata(encrypted.subarray(headerBytes.length + section.length), headerBytes, dataKey)).toThrow(
       expect.objectContaining(tampered),
@@ -252,7 +252,7 @@ describe("readMetadata", () => {
     expect(reads).toEqual([4_096]);
   });
 
-  it("takes for a source what has a size and can be read, but for what is also a stream", async () => {
+  it("takes an object with size and read for a source, unless it is a stream", async () => {
     const { encrypted } = await encryptWithMetadata(randomBytes(20 * capacity), { a: 1 });
     const stream = Object.assign(Readable.from(chunks(encrypted, 500)), { size: 7 });
     expect((await readMetadata(stream, request)).metadata).toEqual({ a: 1 });
@@ -261,7 +261,7 @@ describe("readMetadata", () => {
       await expect(readMetadata(input as never, request)).rejects.toMatchObject({ field: "encrypted", rule });
   });
 
-  it("says what a recording without metadata has, by every way of opening, and gives keys back", async () => {
+  it("reads recordings without metadata by every way of opening, and releases keys", async () => {
     const encrypted = await encrypt(
       randomBytes(10),
       header({ publicMetadata: { codec: "opus" }, confirmation: "unconfirmed" }),
@@ -300,7 +300,7 @@ describe("readMetadata", () => {
     }
   });
 
-  it("reads what lies beyond the first 4 KiB once, and nothing before the names are checked", async () => {
+  it("reads beyond the first 4 KiB once, and only after the names are checked", async () => {
     const { encrypted, start } = await encryptWithMetadata(randomBytes(20 * capacity), { a: "x".repeat(60_000) });
     const reads: number[] = [];
     const source: RandomAccessSource = {
@@ -316,7 +316,7 @@ describe("readMetadata", () => {
     expect(reads).toEqual([4_096, start, 4_096]);
   });
 
-  it("fails where it was changed, cut short or taken from another recording, by every way of opening", async () => {
+  it("fails by every way of opening for changed, cut or foreign metadata", async () => {
     const { encrypted, headerBytes, section, payload, start } = await encryptWithMetadata(randomBytes(100), { a: 1 });
     const other = await encryptWithMetadata(randomBytes(100), { a: 1 });
     const changed = Buffer.from(encrypted);

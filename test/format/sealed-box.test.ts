@@ -16,7 +16,7 @@ beforeAll(() => sodium.ready);
 const key = fc.uint8Array({ minLength: 32, maxLength: 32 });
 const message = fc.uint8Array({ maxLength: 300 });
 
-describe("sealed box, against libsodium itself", () => {
+describe("a sealed box, against libsodium itself", () => {
   it("libsodium opens what we seal", () => {
     fc.assert(
       fc.property(key, message, (secret, text) => {

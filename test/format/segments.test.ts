@@ -59,7 +59,7 @@ describe("plaintextSizeOf", () => {
     );
   });
 
-  it("knows the form with an empty last segment", () =>
+  it("accepts the form with an empty last segment", () =>
     expect(plaintextSizeOf(withPayload(2 * 4_096 + 32), shape)).toBe(2 * 4_064));
 
   it.each([-574, -1, 0, 1, 31, 4_096 + 1, 4_096 + 31, 2 * 4_096 + 5])(
@@ -110,7 +110,7 @@ describe("a layout of segments", () => {
     },
   );
 
-  it("is gone through in ranges that leave nothing out, in the source and in the target", () => {
+  it("is covered by ranges without a gap, in the source and in the target", () => {
     fc.assert(
       fc.property(fc.nat(2_000), fc.integer({ min: 1, max: 1_000 }), fc.boolean(), (size, step, encrypt) => {
         const layout = encrypt

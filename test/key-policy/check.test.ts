@@ -1,9 +1,16 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, it } from "vitest";
 import { contextOf } from "../../src/key-policy/calls.js";
 import { wildcard } from "../../src/key-policy/language/wildcard.js";
 import { InMemoryKms } from "../../src/testing/index.js";
-import { checkKeyPolicy, keyPolicyFindingCodes, recordingKeyPolicy, recordingKeyStatements, type KeyPolicyCheckOptions, type KeyPolicyFindingCode } from "../../src/key-policy/index.js";
+import {
+  checkKeyPolicy,
+  keyPolicyFindingCodes,
+  recordingKeyPolicy,
+  recordingKeyStatements,
+  type KeyPolicyCheckOptions,
+  type KeyPolicyFindingCode,
+} from "../../src/key-policy/index.js";
 
 const owner = "111122223333";
 const service = "444455556666";
@@ -531,7 +538,7 @@ const cases: Case[] = [
   },
 ];
 
-test.each(cases)("$name", ({ policy, with: more = {}, findings: expected }) => {
+it.each(cases)("reports the expected findings: $name", ({ policy, with: more = {}, findings: expected }) => {
   const { ok, findings } = checkKeyPolicy(policy, { ...options, ...more });
   expect(findings.map(({ code, statement }) => [code, statement?.number])).toEqual(
     expected.map(([code, statement]) => [code, statement]),
@@ -545,27 +552,27 @@ test.each(cases)("$name", ({ policy, with: more = {}, findings: expected }) => {
   }
 });
 
-test("every finding there is stands in the table", () => {
+it("the table has every finding", () => {
   const met = new Set(cases.flatMap(({ findings }) => findings.map(([code]) => code)));
   expect([...met].sort()).toEqual([...keyPolicyFindingCodes].sort());
 });
 
-test("a report is plain data", () => {
+it("a report is plain data", () => {
   const report = checkKeyPolicy(pasted({}), options);
   expect(JSON.parse(JSON.stringify(report))).toEqual(report);
 });
 
-test.each([
+it.each([
   [undefined, "policy"],
   [7, "policy"],
   [Object.assign({}, { n: 1n }), "policy"],
-])("%o is no policy", (policy, field) => {
+])("refuses %o, which is no policy", (policy, field) => {
   expect(() => checkKeyPolicy(policy as never, options)).toThrow(
     expect.objectContaining({ code: "ERR_INVALID_INPUT", field }),
   );
 });
 
-test("options about different keys are refused", () => {
+it("refuses options about different keys", () => {
   expect(() =>
     checkKeyPolicy("{}", { ...options, kmsKeyArn: `arn:aws:kms:eu-west-1:${owner}:key/2`, accountId: service }),
   ).toThrow(expect.objectContaining({ field: "accountId" }));
@@ -574,7 +581,7 @@ test("options about different keys are refused", () => {
   );
 });
 
-test("a hostile policy takes no time", () => {
+it("checks a hostile policy quickly", () => {
   const stars = `${"*A".repeat(8_000)}B`;
   const started = performance.now();
   checkKeyPolicy(under({ StringLike: { "kms:EncryptionContext:recording-keystore:birth-record": stars } }), options);
@@ -590,7 +597,7 @@ test("a hostile policy takes no time", () => {
   expect(performance.now() - started).toBeLessThan(5_000);
 });
 
-test("wildcards match as the regular expression does that they stand for", () => {
+it("wildcards match as their regular expressions do", () => {
   const text = fc.string({ unit: fc.constantFrom("a", "b", "😀"), maxLength: 12 });
   const pattern = fc.string({ unit: fc.constantFrom("a", "b", "😀", "*", "?"), maxLength: 8 });
   fc.assert(
@@ -786,7 +793,7 @@ describe("against the in-memory KMS", () => {
     .tuple(fc.subarray([recordings, describeKey]), fc.array(statement, { maxLength: 3 }))
     .map(([right, more]) => policyOf(account, ...right, ...more));
 
-  test("a report without errors means that KMS lets the service's calls through, and one with errors that it does not", async () => {
+  it("reports no error exactly when KMS allows the service's calls", async () => {
     const ciphertexts: Record<string, unknown> = {};
     for (const [purpose, EncryptionContext] of Object.entries(contexts)) {
       ciphertexts[purpose] = (

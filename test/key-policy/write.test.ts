@@ -1,12 +1,15 @@
 import { KMSClient, PutKeyPolicyCommand } from "@aws-sdk/client-kms";
-import { describe, expect, test } from "vitest";
-import {
-  RecordingKeyStore,
-  type RecordingKeyStoreOptions,
-  type TestReport,
-} from "../../src/index.js";
+import { describe, expect, it } from "vitest";
+import { RecordingKeyStore, type RecordingKeyStoreOptions, type TestReport } from "../../src/index.js";
 import { InMemoryKms, InMemoryKmsProvider, MemoryKeyPairStore, TestClock } from "../../src/testing/index.js";
-import { checkKeyPolicy, recordingKeyPolicy, recordingKeyStatements, recordingRolePolicy, type RecordingKeyGrant, type RecordingKeyPolicyOptions } from "../../src/key-policy/index.js";
+import {
+  checkKeyPolicy,
+  recordingKeyPolicy,
+  recordingKeyStatements,
+  recordingRolePolicy,
+  type RecordingKeyGrant,
+  type RecordingKeyPolicyOptions,
+} from "../../src/key-policy/index.js";
 
 const owner = "111122223333";
 const service = "444455556666";
@@ -50,7 +53,7 @@ function world(policy: object) {
 const statusOf = (report: TestReport | undefined) =>
   Object.fromEntries(report!.steps.map(({ name, status }) => [name, status]));
 
-test("two statements: the cryptographic actions under the condition, DescribeKey without", () => {
+it("writes the cryptographic actions under the condition, and DescribeKey without", () => {
   expect(recordingKeyStatements(grant)).toEqual([
     {
       Sid: "Recordings",
@@ -70,7 +73,7 @@ test("two statements: the cryptographic actions under the condition, DescribeKey
   ]);
 });
 
-test("several principals and ids, a context key of one's own, another partition", () => {
+it("takes several principals and ids, another context key and partition", () => {
   const servicePrincipalArns = [recorderRole, playerRole].map((arn) => arn.replace("arn:aws:", "arn:aws-cn:"));
   const [statement] = recordingKeyStatements({
     servicePrincipalArns,
@@ -89,7 +92,7 @@ test("several principals and ids, a context key of one's own, another partition"
   ).toEqual([`arn:aws-cn:iam::${owner}:root`, `arn:aws-cn:iam::${service}:root`, `arn:aws-cn:iam::${service}:root`]);
 });
 
-test("a whole policy leaves the owner in charge, has distinct Sids, and is taken by KMS with its lockout check", async () => {
+it("a whole policy leaves the owner in charge, and passes the lockout check of KMS", async () => {
   const policy = recordingKeyPolicy({ accountId: owner, grants: [grant, { ...grant, organizationIds: ["org-2"] }] });
   expect(policy.Statement.map(({ Sid }) => Sid)).toEqual([
     "EnableIAMUserPermissions",
@@ -107,7 +110,7 @@ test("a whole policy leaves the owner in charge, has distinct Sids, and is taken
 });
 
 describe.each(["X25519", "RSA_2048"] as const)("under the policy that the library writes, %s", (keyPairSpec) => {
-  test("an organization is served, every step of the test included", async () => {
+  it("an organization is served in every step of the test", async () => {
     const { worker, kmsKeyAliasArn } = world(recordingKeyPolicy({ accountId: owner, grants: [grant] }));
     const keyStore = worker();
     const { report } = await keyStore.configure({ kmsKeyAliasArn, keyPairSpec });
@@ -117,7 +120,7 @@ describe.each(["X25519", "RSA_2048"] as const)("under the policy that the librar
     expect((await worker().decryptRecording(body, { recordingId })).body).toEqual(audio);
   });
 
-  test("another organization and another account are denied", async () => {
+  it("another organization and another account are denied", async () => {
     const { worker, kmsKeyAliasArn } = world(recordingKeyPolicy({ accountId: owner, grants: [grant] }));
     for (const keyStore of [
       worker(undefined, { organizationId: "org-2" }),
@@ -136,7 +139,7 @@ describe.each(["X25519", "RSA_2048"] as const)("under the policy that the librar
   });
 });
 
-test("an organization that pasted the reference policy, DescribeKey under the condition, is served; its key's type is unknown", async () => {
+it("an organization with the reference policy is served, though its key's type is unknown", async () => {
   const [statement] = recordingKeyStatements(grant);
   const Action = ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "kms:DescribeKey"];
   const [account] = recordingKeyPolicy({ accountId: owner, grants: [grant] }).Statement;
@@ -155,7 +158,7 @@ test("an organization that pasted the reference policy, DescribeKey under the co
   expect(checkKeyPolicy(policy, grant)).toMatchObject({ ok: true, findings: [{ code: "DESCRIBE_KEY_DENIED" }] });
 });
 
-describe("a recorder that may have attestations decrypted, and nothing else", () => {
+describe("a recorder that may only have attestations decrypted", () => {
   const ways: [name: string, policy: object, identityPolicy: object | undefined][] = [
     [
       "by the organization's key policy",
@@ -174,7 +177,7 @@ describe("a recorder that may have attestations decrypted, and nothing else", ()
       recordingRolePolicy({ access: "attestations" }),
     ],
   ];
-  test.each(ways)("%s", async (_, policy, identityPolicy) => {
+  it.each(ways)("%s", async (_, policy, identityPolicy) => {
     const { worker, kmsKeyAliasArn } = world(policy);
     const player = worker(playerRole, {}, recordingRolePolicy());
     await player.configure({ kmsKeyAliasArn });
@@ -191,7 +194,7 @@ describe("a recorder that may have attestations decrypted, and nothing else", ()
     expect((await player.decryptRecording(recorded.body, { recordingId })).body).toEqual(audio);
   });
 
-  test("the policy of a role that opens recordings lets no other key be used", async () => {
+  it("the policy of a role that opens recordings allows no other key", async () => {
     const { worker, kmsKeyAliasArn, keyArn } = world(recordingKeyPolicy({ accountId: owner, grants: [grant] }));
     expect(
       await worker(playerRole, {}, recordingRolePolicy({ kmsKeyArns: [keyArn] })).test({ kmsKeyAliasArn }),
@@ -230,7 +233,7 @@ describe("bad input", () => {
     [{ partition: "azure" }, "partition"],
     [{ surprise: 1 } as object, "surprise"],
   ];
-  test.each(grants)("%o names %s", (change, field) => {
+  it.each(grants)("is refused: %o names %s", (change, field) => {
     const given = { ...grant, ...change } as RecordingKeyGrant;
     for (const call of [
       () => recordingKeyStatements(given),
@@ -241,7 +244,7 @@ describe("bad input", () => {
     }
   });
 
-  test.each([
+  it.each([
     [{ accountId: "1" }, "accountId"],
     [{ accountId: owner, grants: [] }, "grants"],
     [{ accountId: owner, grants: [null] }, "grants.0"],
@@ -257,13 +260,13 @@ describe("bad input", () => {
       },
       "grants",
     ],
-  ])("a policy of %o names %s", (options, field) => {
+  ])("is refused in a policy: %o names %s", (options, field) => {
     expect(() => recordingKeyPolicy({ grants: [grant], ...options } as RecordingKeyPolicyOptions)).toThrow(
       expect.objectContaining({ code: "ERR_INVALID_INPUT", field }),
     );
   });
 
-  test("IAM knows no aliases", () => {
+  it("is refused for a role policy by alias, since IAM knows no aliases", () => {
     expect(() => recordingRolePolicy({ kmsKeyArns: [`arn:aws:kms:${region}:${owner}:alias/recordings`] })).toThrow(
       expect.objectContaining({ field: "kmsKeyArns.0" }),
     );

@@ -22,7 +22,7 @@ beforeEach(async () => {
 afterEach(() => folder.remove());
 
 describe("a file as a source", () => {
-  it("gives any range, also many at once", async () => {
+  it("reads any range, many at once too", async () => {
     await using source = await fileSource(file);
     expect(source.size).toBe(content.length);
     const range = fc
@@ -38,7 +38,7 @@ describe("a file as a source", () => {
     );
   });
 
-  it("takes paths, file: URLs and links, and an empty file", async () => {
+  it("opens paths, file: URLs and links, and an empty file", async () => {
     await symlink(file, join(folder.folder, "link"));
     await writeFile(join(folder.folder, "empty"), "");
     for (const path of [file, pathToFileURL(file), join(folder.folder, "link")]) {
@@ -83,7 +83,7 @@ describe("a file as a source", () => {
     "moved away": () => rename(file, `${file}.old`),
   };
   for (const [name, change] of Object.entries(changes)) {
-    it(`tells that it was ${name}`, async () => {
+    it(`reports that it was ${name}`, async () => {
       await utimes(file, longAgo, longAgo);
       await using source = await fileSource(file);
       await source.read(0, 10);
@@ -92,7 +92,7 @@ describe("a file as a source", () => {
     });
   }
 
-  it("goes on where the system gives less than it was asked for", async () => {
+  it("reads on after a short read", async () => {
     const handle = await open(file);
     await handle.close();
     const prototype = Object.getPrototypeOf(handle) as { read: (...args: unknown[]) => Promise<unknown> };

@@ -25,7 +25,7 @@ function later(handler: Handler): Handler {
 }
 
 describe("an HTTP server as a source", () => {
-  it("gives any range, also many at once, with one request each and one to open", async () => {
+  it("reads any range with one request, many at once too, and opens with one", async () => {
     await using server = await serve(good);
     const source = await httpSource(new URL(server.url), twice);
     expect(source.size).toBe(content.length);
@@ -61,7 +61,7 @@ describe("an HTTP server as a source", () => {
     }
   });
 
-  it("is read by a recording's reader: one request to open, one for the last segment, one per read", async () => {
+  it("is read by a recording's reader with one request per read and two to open", async () => {
     const plaintext = randomBytes(50_000);
     const encrypted = await encrypt(plaintext);
     await using server = await serve((request, response) => send(response, rangeAnswer(request, encrypted)));
@@ -71,7 +71,7 @@ describe("an HTTP server as a source", () => {
     expect(server.requests.length).toBe(3);
   });
 
-  it("asks its functions for URL and headers before each attempt", async () => {
+  it("calls its functions for URL and headers before each attempt", async () => {
     await using server = await serve(good);
     let asked = 0;
     const source = await httpSource(() => `${server.origin}/?n=${(asked += 1)}`, {
@@ -190,7 +190,7 @@ describe("a server that misbehaves", () => {
       expect(everythingShown(error) + inspect(error)).not.toContain(hidden);
   });
 
-  it("is not listened to any further once it ignores Range", async () => {
+  it("is cut off once it ignores Range", async () => {
     const whole = 200 * 1_048_576;
     let sent = 0;
     let hungUp = 0;
@@ -248,7 +248,7 @@ describe("a server that misbehaves", () => {
     expect(server.requests.length).toBe(2);
   });
 
-  it("never has two versions mixed, for lack of a strong ETag by what it tells", async () => {
+  it("never has two versions mixed, even without a strong ETag", async () => {
     for (const version of [{ etag: 'W/"1"' }, { "last-modified": "Tue, 24 Nov 2026 10:00:00 GMT" }, {}] as Record<
       string,
       string
@@ -291,7 +291,7 @@ describe("a server that misbehaves", () => {
     expect(performance.now() - start).toBeLessThan(3_000);
   });
 
-  it("is left at once when the caller aborts: in a request, in a pause, in a body", async () => {
+  it("is left at once when the caller aborts a request, a pause or a body", async () => {
     const handlers: Handler[] = [
       () => undefined,
       status(503, { "retry-after": "5" }),
@@ -316,7 +316,7 @@ describe("a server that misbehaves", () => {
 });
 
 describe("redirects", () => {
-  it("are followed within the scheme; another origin is shown no header of ours", async () => {
+  it("are followed within the scheme, without our headers on another origin", async () => {
     await using storage = await serve(good);
     await using server = await serve(({ url = "" }, response) =>
       redirect(url.startsWith("/again") ? `${storage.origin}/x?signature=${secret}` : "/again")({} as never, response),
@@ -339,7 +339,7 @@ describe("redirects", () => {
 });
 
 describe("secrets", () => {
-  it("of URL and headers do not come back in an injected fetch's errors", async () => {
+  it("of URL and headers are removed from an injected fetch's errors", async () => {
     const url = `https://storage.example/a/b?X-Sig=${secret}&e=%2Bab%2Fcd`;
     const message = `request to ${url} (also ${secret}, +ab/cd, /a/b?X-Sig) with ${token} and key-of-the-service failed`;
     const fetch = () =>

@@ -62,7 +62,7 @@ function later(handler: Handler): Handler {
 }
 
 describe("an object in S3 as a source, under the real S3Client", () => {
-  it("gives any range, also many at once, with one GetObject each and one to open", async () => {
+  it("reads any range with one GetObject, many at once too, and opens with one", async () => {
     await using server = await serve(good);
     const source = await s3Source(optionsFor(server));
     expect(source.size).toBe(content.length);
@@ -78,7 +78,7 @@ describe("an object in S3 as a source, under the real S3Client", () => {
     expect(server.requests.slice(1).every(({ headers }) => headers["if-match"] === etagOf(content))).toBe(true);
   });
 
-  it("is read by a recording's reader: one request to open, one for the last segment, one per read", async () => {
+  it("is read by a recording's reader with one request per read and two to open", async () => {
     const plaintext = randomBytes(50_000);
     await using server = await serve(bucket(await encrypt(plaintext)));
     await using reader = await openReader(await s3Source(optionsFor(server)));
@@ -98,7 +98,7 @@ describe("an object in S3 as a source, under the real S3Client", () => {
     expect((await s3Source(optionsFor(empty))).size).toBe(0);
   });
 
-  it("says what S3 refuses, once, and shows no secret", async () => {
+  it("reports what S3 refuses without a retry, and shows no secret", async () => {
     const cases: [Handler, Partial<S3SourceOptions>, string, RegExp][] = [
       [good, { key: "missing" }, "ERR_SOURCE_NOT_FOUND", /s3:\/\/recordings\/missing.*NoSuchKey, 404/],
       [good, { bucket: "missing" }, "ERR_SOURCE_NOT_FOUND", /NoSuchBucket, 404/],
@@ -191,7 +191,7 @@ describe("an object in S3 as a source, under the real S3Client", () => {
     }
   });
 
-  it("leaves no body open, also of a client that ignores aborts", async () => {
+  it("leaves no body open, even with a client that ignores aborts", async () => {
     const body = new Readable({ read: () => undefined });
     const client = { send: async () => ({ Body: body, ContentRange: "bytes 0-4095/200000", ETag: '"1"' }) };
     await expect(s3Source({ client, bucket: "b", key: "k", attempts: 1, attemptTimeout: 50 })).rejects.toMatchObject({
