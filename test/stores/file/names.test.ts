@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { idOf, idOfRecordFile, isHashName, nameOf, recordFile } from "../../src/stores/file/names.js";
+import { idOf, idOfRecordFile, isHashName, nameOf, recordFile } from "../../../src/stores/file/names.js";
 
 const anyId = fc.oneof(
   fc.string({ unit: "binary", minLength: 1, maxLength: 120 }),

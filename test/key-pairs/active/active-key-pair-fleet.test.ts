@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { StatusDocument } from "../../../src/key-pairs/documents.js";
 import { encodeStatus, FleetSecret } from "../../../src/key-pairs/active/fleet-word.js";
 import { effort } from "../../support/effort.js";
-import { fleetSecret, minute, organizationId, second, world, type WorkerOptions } from "../world.js";
+import { fleetSecret, minute, organizationId, second, turns, world, type WorkerOptions } from "../world.js";
 import { statusOf } from "../../../src/key-pairs/active/fleet-status.js";
 
 const secret = { fleetSecret: fleetSecret() };
@@ -246,5 +246,28 @@ describe("a secret that is changed, pod by pod", () => {
     for (const each of workers) expect(await use(each)).toMatchObject({ vouchedBy: "fleet" });
     await pass(workers, 120 * minute, 30 * second);
     expect(questions()).toBeLessThanOrEqual(9);
+  });
+});
+
+describe("a worker that is due to ask about a pair that the fleet has left", () => {
+  it("takes up the fleet's newer pair instead of asking KMS about the old one", async () => {
+    const { clock, kms, worker, configured } = world();
+    const maker = await configured({ fleetSecret: fleetSecret() });
+    const lagging = worker({ fleetSecret: fleetSecret() });
+    await lagging.active.acquire(true);
+    vi.spyOn(Math, "random").mockReturnValue(0); // due as early as may be, after 13.5 minutes
+    clock.advance(13 * minute);
+    await lagging.active.acquire(true); // reads the head, for a minute
+    await lagging.active.settled();
+    clock.advance(50_000);
+    const newer = await maker.rotation.rotate({});
+    const before = kms.journal.count();
+    await lagging.active.acquire(true);
+    await lagging.active.settled();
+    await turns();
+    expect({ calls: kms.journal.count() - before, holds: lagging.active.current?.pair.birth.keyPairId }).toEqual({
+      calls: 0,
+      holds: newer.birth.keyPairId,
+    });
   });
 });

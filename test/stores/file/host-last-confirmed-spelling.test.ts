@@ -1,9 +1,9 @@
 import type * as FileSystem from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { FileKeyPairStore } from "../../src/stores/file.js";
-import { bytes } from "./records.js";
-import { temporaryFolder } from "./temporary-folder.js";
+import { FileKeyPairStore } from "../../../src/stores/file.js";
+import { bytes } from "../records.js";
+import { temporaryFolder } from "../temporary-folder.js";
 
 const disk = vi.hoisted(() => ({ numbersFiles: true }));
 

@@ -1,10 +1,10 @@
 import { copyFile, cp, mkdir, readFile, rm, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { FileKeyPairStore, FileLastConfirmedStore } from "../../src/stores/file.js";
-import { recordFile } from "../../src/stores/file/names.js";
-import { bytes, fillOrganization, textLike, textWith } from "./records.js";
-import { temporaryFolder } from "./temporary-folder.js";
+import { FileKeyPairStore, FileLastConfirmedStore } from "../../../src/stores/file.js";
+import { recordFile } from "../../../src/stores/file/names.js";
+import { bytes, fillOrganization, textLike, textWith } from "../records.js";
+import { temporaryFolder } from "../temporary-folder.js";
 
 describe("damaged files", () => {
   let folder: string;

@@ -2,10 +2,10 @@ import type * as FileSystem from "node:fs/promises";
 import { readdir, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { RecordingKeyStoreError } from "../../src/errors.js";
-import { FileKeyPairStore } from "../../src/stores/file.js";
-import { bytes, fillOrganization, textLike, textWith } from "./records.js";
-import { temporaryFolder } from "./temporary-folder.js";
+import { RecordingKeyStoreError } from "../../../src/errors.js";
+import { FileKeyPairStore } from "../../../src/stores/file.js";
+import { bytes, fillOrganization, textLike, textWith } from "../records.js";
+import { temporaryFolder } from "../temporary-folder.js";
 
 type Operation = "open" | "write" | "sync" | "link" | "rename" | "mkdir" | "readdir" | "read" | "unlink" | "access";
 

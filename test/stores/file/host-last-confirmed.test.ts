@@ -3,9 +3,9 @@ import { chmod, cp, mkdir, readdir, readFile, realpath, rm, stat, symlink, write
 import { hostname } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { FileKeyPairStore, FileLastConfirmedStore } from "../../src/stores/file.js";
-import { bytes, fillOrganization, textLike, textWith } from "./records.js";
-import { temporaryFolder } from "./temporary-folder.js";
+import { FileKeyPairStore, FileLastConfirmedStore } from "../../../src/stores/file.js";
+import { bytes, fillOrganization, textLike, textWith } from "../records.js";
+import { temporaryFolder } from "../temporary-folder.js";
 
 let folder: string;
 let remove: () => Promise<void>;

@@ -2,11 +2,11 @@ import { writeSync } from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import os from "node:os";
 import { createInterface } from "node:readline";
-import { FileKeyPairStore } from "../../src/stores/file.js";
-import { contentOf, labelOf } from "./content.js";
+import { FileKeyPairStore } from "../../../src/stores/file.js";
+import { contentOf, labelOf } from "../content.js";
 
 /**
- * What the processes of `file-processes.test.ts` do. Acknowledgements go out by a synchronous write: once a line has been
+ * What the processes of `file-key-pair-store-processes.test.ts` do. Acknowledgements go out by a synchronous write: once a line has been
  * read by the parent, its record was acknowledged before the kill, and never the other way round.
  */
 const [role, directory = "", organizationId = "", name = ""] = process.argv.slice(2);

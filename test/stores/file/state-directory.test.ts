@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { stateDirectory } from "../../src/stores/file/state-directory.js";
+import { stateDirectory } from "../../../src/stores/file/state-directory.js";
 
 const home = "/home/rec";
 const windows = { platform: "win32", home: "C:\\Users\\rec" } as const;
