@@ -72,7 +72,7 @@ describe("the key to encrypt with", () => {
     await expect(keys.rotateIfDue(signal)).rejects.toMatchObject({ code: "ERR_KEY_UNCONFIRMED" });
   });
 
-  it("is changed when due by who asks for it, in the background alone", async () => {
+  it("is rotated when due by who asks for it, in the background alone", async () => {
     const { keys, manager, clock, kms } = await configured();
     const explicit = manager({ background: false });
     await explicit.encryptionKey(signal);
@@ -178,7 +178,7 @@ describe("a change that may be due", () => {
     expect(await keys.rotateIfDue(signal)).toMatchObject({ rotated: false, keyPair: made.keyPair });
   });
 
-  it("that another worker makes at the same moment is told of as a change too", async () => {
+  it("that another worker makes at the same moment is reported as one too", async () => {
     const { keys, manager, clock, store } = await configured({ background: false });
     clock.advance(2 * day);
     await keys.encryptionKey(signal);
@@ -239,7 +239,7 @@ describe("trust", () => {
 });
 
 describe("what a host remembers", () => {
-  it("is kept where the options say, else where the store offers a place, else for the key store's life", async () => {
+  it("is saved where the options say, else where the store offers a place, else nowhere", async () => {
     const { manager, store, kms } = await configured();
     const [given, offered] = [new MemoryLastConfirmedStore(), new MemoryLastConfirmedStore()];
     const offering = overridden(store, {
@@ -266,7 +266,7 @@ describe("what a host remembers", () => {
     expect(await manager({ store: odd }).encryptionKey(signal)).toMatchObject({ confirmation: "unconfirmed" });
   });
 
-  it("is shared with the organization's next key store in a process, and with the host behind it", async () => {
+  it("is shared with the next key store in a process, and with the host behind it", async () => {
     const { manager, clock, kms } = await configured();
     const shared: SharedByOrganizations = {
       custody: new PrivateKeyCustody(clock),

@@ -186,7 +186,7 @@ describe("making a pair", () => {
 });
 
 describe("what KMS attests", () => {
-  it("is the digest of birth record and public key, asked under the attestation's own key and context", async () => {
+  it("is the digest of the other parts, asked under the attestation's own key and context", async () => {
     const { pair, calls, kms, keyArn } = await made();
     expect(await calls().attests(pair)).toBe(true);
     const encryptionContext = encryptionContextOf(pair, "attestation");

@@ -7,7 +7,7 @@ import { failure } from "./verdicts.js";
 import { minute } from "./world.js";
 
 describe("a claim that KMS has disowned", () => {
-  it("is not asked about again, also by others of the process, and no memory makes up for it", async () => {
+  it("is not asked about again, also by others of the process, and neither host nor fleet helps", async () => {
     const { trust, attests, disowned } = trusting();
     const other = trusting(disowned);
     const claim = invented();
@@ -56,7 +56,7 @@ describe("a claim that KMS has disowned", () => {
     expect(spy).toHaveBeenCalledTimes(1);
   });
 
-  it("is remembered although a thousand others were confirmed: what those are is forgotten then", async () => {
+  it("is remembered although a thousand others were confirmed, which are forgotten then", async () => {
     const { trust, attests, disowned } = trusting();
     const add = vi.spyOn(disowned, "add");
     const [first, last] = [invented(), invented()];

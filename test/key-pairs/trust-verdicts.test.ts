@@ -30,7 +30,7 @@ describe("KMS's verdict on a claim", () => {
   });
 
   it.each(kmsFailureKinds.filter((kind) => kind !== "access-denied").map(verdictOf))(
-    "after %s is %s, without a look at the private half",
+    "after %s is %s, without asking for the private half",
     async (kind, status) => {
       const { trust, attests, unwrapHalf } = trusting();
       const claim = invented();

@@ -98,12 +98,16 @@ describe("what contradicts the service's own settings", () => {
     expect({ attests: attests.mock.calls, unwrapHalf: unwrapHalf.mock.calls }).toEqual({ attests: [], unwrapHalf: [] });
   });
 
-  it.each(contradictions)("%s is not vouched for by a memory or for a new pair either", async (_, given, message) => {
-    const { trust, unwrapHalf } = covering();
-    expect(() => trust.vouchByHost(given)).toThrow(says(message));
-    for (const named of [true, false]) await expect(trust.vouchForNew(given, { named })).rejects.toEqual(says(message));
-    expect(unwrapHalf).not.toHaveBeenCalled();
-  });
+  it.each(contradictions)(
+    "%s is not vouched for by host, by fleet or for a new pair either",
+    async (_, given, message) => {
+      const { trust, unwrapHalf } = covering();
+      expect(() => trust.vouchByHost(given)).toThrow(says(message));
+      for (const named of [true, false])
+        await expect(trust.vouchForNew(given, { named })).rejects.toEqual(says(message));
+      expect(unwrapHalf).not.toHaveBeenCalled();
+    },
+  );
 
   it.each(contradictions)("%s is not tolerated while KMS is away", (_, given) => {
     const { trust } = covering();
@@ -224,7 +228,7 @@ describe("on first use", () => {
     expect(known).toEqual(trusted ? undefined : says(notCovered(of)));
   });
 
-  it("trusts the alias of the first pair that KMS or a memory vouches for, and no later one's", async () => {
+  it("trusts the alias of the first pair that is vouched for, and no later one's", async () => {
     const other = pair({ of: otherAlias, wrapping: otherKey });
     const byKms = trustOf();
     await byKms.trust.ask(pair());

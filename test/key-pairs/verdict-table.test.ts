@@ -111,7 +111,7 @@ describe("KMS's verdict on the pair that the head names", () => {
     ["no-verdict", 2],
     ["disowned", 1],
   ] as const)(
-    "that was %s is asked for once more at the next look: %s questions in two looks",
+    "that was %s is asked about again at the next read: %s questions in two reads",
     async (status, questions) => {
       const { active, calls, next, clock } = await moved("kms", true);
       const asked = decided(calls, next, status);

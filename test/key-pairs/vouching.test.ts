@@ -116,7 +116,7 @@ describe("asking again about an active pair", () => {
     else expect(verdict).toEqual({ status, error: expect.any(Error) as unknown });
   });
 
-  it("needs no look at the store", async () => {
+  it("needs no call to the store", async () => {
     const { context, pair, store } = await asked();
     vi.spyOn(store, "listWrappings").mockImplementation(away);
     expect(await askAgain(context, pair)).toMatchObject({ status: "confirmed" });

@@ -158,7 +158,7 @@ describe("opening a pair", () => {
     },
   );
 
-  it("takes a further one where the anchor covers the pair's own key no more, which is not asked then", async () => {
+  it("takes a further one where the anchor no longer covers the pair's own key", async () => {
     const { opening, tried } = await wrapped(["1", "2"], { trustedKmsKeys: [arnOf("1")] });
     expect(await opening({ own: "opens", 1: "opens", 2: "opens" })).toBe("1");
     expect(tried).toEqual(["1"]);
@@ -173,7 +173,7 @@ describe("opening a pair", () => {
     expect(tried).toEqual([]);
   });
 
-  it("is refused where the pair's own key can't be its alias's, whatever further wrappings there are", async () => {
+  it("is refused where the pair's own key can't be its alias's, whatever else there is", async () => {
     const { context, pair, tried } = await wrapped(["1"]);
     const odd = { ...pair, wrapping: noise(arnOf("1", { region: "eu-central-1" })) };
     const attempt = async ({ kmsKeyArn }: KmsCiphertext) => tried.push(kmsKeyArn);

@@ -57,7 +57,7 @@ it.each<KmsFailureKind>(["access-denied", "key-disabled", "key-pending-deletion"
 );
 
 describe("access denied", () => {
-  it("names the action, the condition, the two accounts, and the limits of what KMS tells strangers", () => {
+  it("names the action, the condition, the two accounts, and what KMS does not tell strangers", () => {
     const { summary, whatToDo } = diagnose(errorOf("access-denied", "Decrypt"), context);
     expect(summary).toContain("kms:Decrypt");
     expect(whatToDo[0]).toMatch(
@@ -87,7 +87,7 @@ describe("access denied", () => {
     expect(diagnose(fromAws({ name: "AccessDeniedException", message })).whatToDo[0]).toMatch(expected);
   });
 
-  it("names the account and the principal that KMS itself names, unless the context knows better", async () => {
+  it("names the account and the principal that KMS names, unless the context knows better", async () => {
     const { kms, keyArn: key } = inMemory();
     const arn = `arn:aws:sts::${serviceAccount}:assumed-role/recording/session-1`;
     const { accessKeyId } = kms.addPrincipal({ arn });

@@ -54,7 +54,7 @@ describe("concurrency", () => {
     expect(held.calls).toHaveLength(2);
   });
 
-  it("who aborts under way is gone at once, keeps the slot until the call ends, and the late secret is wiped", async () => {
+  it("who aborts under way leaves at once; the permit is kept, and the late secret wiped", async () => {
     const { held, decrypt } = guarded(1);
     const wiped = vi.spyOn(Buffer.prototype, "fill");
     const controller = new AbortController();
@@ -250,7 +250,7 @@ describe("while KMS does not answer", () => {
     await Promise.all(both);
   });
 
-  it("whatever happens, in whatever order: limits hold, calls end, and the circuit works afterwards", async () => {
+  it("in whatever order things happen, limits hold, calls end, and the circuit goes on working", async () => {
     const step = fc.oneof(
       { weight: 4, arbitrary: fc.constant({ do: "call" } as const) },
       {

@@ -80,7 +80,7 @@ describe("one worker's question to KMS", () => {
     expect(questions()).toBe(0);
   });
 
-  it("about a head that has moved serves the others, who take up the pair at their next look", async () => {
+  it("about a head that has moved serves the others, who take up the pair at their next read", async () => {
     const { worker, use, questions, kms, clock, maker } = await fleetOf();
     const workers = several(3, () => worker(secret));
     for (const each of workers) await use(each);
@@ -235,7 +235,7 @@ describe("an old word of the fleet's, put back into the store again and again", 
   });
 });
 
-describe("a secret that is changed, pod by pod", () => {
+describe("a secret that is rotated, pod by pod", () => {
   it.each([
     ["each accepts both, and signs with the old one", [fleetSecret(1), fleetSecret(2)], fleetSecret(1)],
     ["each signs with the new one", [fleetSecret(2), fleetSecret(1)], [fleetSecret(1), fleetSecret(2)]],

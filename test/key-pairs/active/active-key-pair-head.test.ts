@@ -174,7 +174,7 @@ describe("a slow KMS", () => {
     return { ...parts, before, next, release, asked };
   }
 
-  it("does not hold up who has a vouched pair; the head's is taken up when the late answer comes", async () => {
+  it("holds up nobody with a vouched pair; the head's is taken up when the late answer comes", async () => {
     const { active, before, next, release, health, told, clock } = await slow();
     expect(await active.acquire(false)).toBe(before);
     const error = { code: "ERR_KMS_UNAVAILABLE", message: "KMS did not answer within 30 ms", retryable: true };
@@ -208,7 +208,7 @@ describe("a slow KMS", () => {
   });
 
   it.each(["moved on", "away"])(
-    "is not heard late of a head that is %s by then, which is left to the next look",
+    "is not heard late of a head that is %s by then, which is left to the next read",
     async (how) => {
       const { active, before, release, store, first, told } = await slow();
       await active.acquire(false);
@@ -224,7 +224,7 @@ describe("a slow KMS", () => {
     },
   );
 
-  it("is asked one question at a time about a pair, however often one looks", async () => {
+  it("is asked one question at a time about a pair, however often the head is read", async () => {
     const { active, clock, asked, release, next } = await slow();
     for (let look = 0; look < 3; look += 1) {
       await active.acquire(false);
@@ -252,7 +252,7 @@ describe("a slow KMS", () => {
     });
   });
 
-  it("does not bring back a pair that a change has passed by meanwhile", async () => {
+  it("does not bring back a pair that a rotation has overtaken", async () => {
     const { active, release, rotation, first } = await slow();
     await active.acquire(false);
     await first.rotation.rotate({});

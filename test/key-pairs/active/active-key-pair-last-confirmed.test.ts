@@ -156,7 +156,7 @@ describe("what host and fleet had confirmed last", () => {
     expect(read).not.toHaveBeenCalled();
   });
 
-  it("bars a change that would build upon a head from before it", async () => {
+  it("bars a rotation that would build upon a head from before it", async () => {
     const { first, worker, store, clock } = await fresh();
     const old = await store.readHead(organizationId);
     const next = await first.rotation.rotate({});

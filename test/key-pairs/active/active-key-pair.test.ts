@@ -176,7 +176,7 @@ describe("a pair that nobody has vouched for", () => {
     await expect(active.rotationBase()).rejects.toMatchObject({ kind: "unreachable" });
   });
 
-  it("is none where a mark stands beside it, be it a forged one, or where nothing unconfirmed is wanted", async () => {
+  it("is none where it has a mark, be it a forged one, or nothing unconfirmed is wanted", async () => {
     const marked = await fresh();
     const { digest, birth, attestation } = marked.first.pair;
     const document = encodeDocument("fate", { digest, mark: attestation });
@@ -216,7 +216,7 @@ describe("a pair that nobody has vouched for", () => {
   });
 });
 
-describe("what a change of key builds upon", () => {
+describe("the base of a rotation", () => {
   it("is nothing before the first pair", async () => {
     expect(await world().worker().active.rotationBase()).toEqual({ revision: undefined, pair: undefined });
   });
@@ -251,7 +251,7 @@ describe("what a change of key builds upon", () => {
 });
 
 describe("a vouched pair", () => {
-  it("is had after a look at the store", async () => {
+  it("is given after the head was read", async () => {
     const { active, first } = await fresh();
     expect(await active.acquireVouched()).toMatchObject({ vouchedBy: "kms", pair: { digest: first.pair.digest } });
     const next = await first.rotation.rotate({});
@@ -286,7 +286,7 @@ describe("making a pair the active one", () => {
     expect(active.current?.pair).toBe(next);
   });
 
-  it("ends what was wrong with the store, and the next look is a while away", async () => {
+  it("ends the trouble with the store, and the head is not read again for a while", async () => {
     const { first, active, clock, store, health } = await fresh();
     await active.acquire(false);
     const read = vi.spyOn(store, "readHead").mockResolvedValueOnce(undefined).mockImplementationOnce(away);
@@ -314,7 +314,7 @@ describe("making a pair the active one", () => {
     expect((await fleet.word())?.sequence).toBe(1);
   });
 
-  it("leaves a change that is due a trouble", async () => {
+  it("leaves a due rotation a trouble", async () => {
     const { active, health, clock } = await fresh();
     await active.acquire(false);
     clock.advance(2 * day);

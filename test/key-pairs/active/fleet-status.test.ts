@@ -94,7 +94,7 @@ describe("what stands in the store about a pair", () => {
 });
 
 describe("telling the others", () => {
-  it("says when KMS confirmed the pair and that it was asked now, signed where there is a secret", async () => {
+  it("says when KMS confirmed the pair and was asked, signed where there is a secret", async () => {
     const { join, pair, written, clock } = fleetOf();
     await join({}).tell(pair, well);
     await join({}).tell(pair, ill);

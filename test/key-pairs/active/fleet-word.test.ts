@@ -135,7 +135,7 @@ describe("the fleet's authentication", () => {
   });
 });
 
-describe("a secret that is being changed", () => {
+describe("a secret that is being rotated", () => {
   const changing = new FleetSecret([fleetSecret(2), fleetSecret(1), fleetSecret(3)]);
 
   it("is accepted in any place of the list, and its first one signs", () => {

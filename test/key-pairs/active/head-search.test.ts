@@ -5,7 +5,7 @@ import { fresh, minute, organizationId, pointAsWriter } from "../world.js";
 const away = () => Promise.reject(new Error("no route to store"));
 afterEach(() => void vi.restoreAllMocks());
 
-describe("a head that can't be right, where nobody remembers better", () => {
+describe("a head that can't be right, where nobody has a last confirmed pair", () => {
   it.each(["made up", "torn", "of a later version", "of a pair that is not there"])(
     "leaves the newest pair that KMS vouches for in use: %s",
     async (kind) => {

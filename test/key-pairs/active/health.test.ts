@@ -27,7 +27,7 @@ function healthOf() {
 }
 
 describe("trouble", () => {
-  it("begins with the first failure of a task, shows the last, and is over when the task succeeds", () => {
+  it("begins with the first failure of a task, shows the last, and ends with a success", () => {
     const { clock, health, told } = healthOf();
     expect(health.trouble).toBeUndefined();
     const [first, last] = [failure("unreachable"), failure("throttled")];
@@ -71,7 +71,7 @@ describe("trouble", () => {
     expect(told()).toEqual([]);
   });
 
-  it("is over for all that concerns KMS once KMS answers about the pair, but for a change that is still due", () => {
+  it("ends for all that concerns KMS once KMS answers about the pair, but for a due rotation", () => {
     const { clock, health } = healthOf();
     const due = nextRotation(birth)!;
     const outstanding = () => {

@@ -75,7 +75,7 @@ describe("taking up what the fleet holds", () => {
     expect(held.vouched?.pair).toBe(twin);
   });
 
-  it("heeds the word where the pair is held already, and does not hold it anew", async () => {
+  it("applies the word where the pair is held already, and does not hold it anew", async () => {
     const { held, pair, wordOf, clock, holds, store, told } = await fleetOf();
     await holds();
     told();

@@ -40,7 +40,7 @@ describe("a process that holds no pair", () => {
 });
 
 describe("holding a pair", () => {
-  it("on KMS's word counts from now, says so, is remembered, and ends the trouble with KMS", async () => {
+  it("on KMS's word counts from now, says so, is saved, and ends the trouble with KMS", async () => {
     const { held, vouched, pair, clock, events, health, lastConfirmed } = holding();
     health.failed("confirm", failure("throttled"));
     events.splice(0);
@@ -75,7 +75,7 @@ describe("holding a pair", () => {
     expect(held.askedAt).toEqual({ wall: clock.now() + minute, monotonic: clock.monotonic() });
   });
 
-  it("once more says that it was confirmed, and of another pair that the key has changed", async () => {
+  it("again tells that it was confirmed, and holding another that the key has changed", async () => {
     const { held, vouched, next, told } = holding();
     await held.hold({ ...vouched, vouchedBy: "fleet" });
     told();
@@ -99,7 +99,7 @@ describe("holding a pair", () => {
     });
   });
 
-  it("for now leaves no trace: an earlier head may follow, and the host remembers nothing", async () => {
+  it("provisionally leaves no trace: an earlier head may follow, and nothing is saved", async () => {
     const { held, vouched, first, told, lastConfirmedPair } = holding();
     const save = vi.spyOn(lastConfirmedPair, "save");
     held.holdProvisionally({ ...vouched, vouchedBy: "kms" });
@@ -114,7 +114,7 @@ describe("holding a pair", () => {
 });
 
 describe("a pair that nobody has vouched for", () => {
-  it("is held without a floor, and let go", () => {
+  it("is held without a floor, and dropped", () => {
     const parts = holding();
     const { held } = parts;
     const pair = tolerated(parts);
@@ -125,7 +125,7 @@ describe("a pair that nobody has vouched for", () => {
     expect(held.current).toBeUndefined();
   });
 
-  it("is not what is let go where somebody has vouched", async () => {
+  it("is not what is dropped where somebody has vouched", async () => {
     const { held, vouched } = holding();
     await held.hold({ ...vouched, vouchedBy: "host" });
     held.dropUnconfirmed();

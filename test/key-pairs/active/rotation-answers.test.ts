@@ -89,7 +89,7 @@ describe("an answer of the store that got lost", () => {
 });
 
 describe("trust on first use", () => {
-  it("moves to the alias that a configuration names once the head has moved, and to none by a change", async () => {
+  it("moves to the alias of a configuration once the head has moved, and to none by a rotation", async () => {
     const parts = world();
     const { worker, store } = parts;
     const { rotation, trust, records } = worker({ trustedKmsKeys: "first-use" });

@@ -69,7 +69,7 @@ describe.each(forgeries)("a head that %s", (_, forge) => {
   }
   const made = ({ kms }: Pick<World, "kms">) => kms.journal.count("Encrypt");
 
-  it.each([true, false])("is built upon by no change, on demand or configured (warm: %s)", async (warm) => {
+  it.each([true, false])("is the base of no rotation, on demand or configured (warm: %s)", async (warm) => {
     const parts = await attacked({ warm });
     for (const request of [{}, { scheduled }, { configuration }]) {
       await expect(parts.rotation.rotate(request)).rejects.toMatchObject({
@@ -103,7 +103,7 @@ describe.each(forgeries)("a head that %s", (_, forge) => {
     expect((await rotation.rotate({})).birth).toMatchObject({ sequence: 3, previousDigest: renewed.digest });
   });
 
-  it("is left behind by an operator's word, upon what the store has where the process holds nothing", async () => {
+  it("is left behind by an operator's word, for the store's pair where none is held", async () => {
     const { rotation, pair, records } = await attacked({ warm: false });
     const renewed = await rotation.rotate({ newHistory: true });
     const upon = { sequence: 2, previousDigest: pair.digest, reason: "on-demand" };
@@ -123,7 +123,7 @@ describe.each(forgeries)("a head that %s", (_, forge) => {
 });
 
 describe("a head that names the genuine pair under another sequence", () => {
-  it("is put right by the next change of a worker that holds the pair", async () => {
+  it("is put right by the next rotation of a worker that holds the pair", async () => {
     const { configured, store, worker } = world();
     const { rotation, pair } = await configured();
     await pointAsWriter(store, { ...pair, birth: { ...pair.birth, sequence: latest } });
@@ -150,7 +150,7 @@ describe("a due change", () => {
     });
   });
 
-  it("fails loudly upon a forged head, and goes on once the operator has put the genuine pair there", async () => {
+  it("fails loudly upon a forged head, and goes on once the operator has replaced that", async () => {
     const { configured, clock, plant, store, kms } = world();
     const { rotation, pair, health, events } = await configured();
     await plant(aheadOf(pair, { birth: { periodicKeyChange: "never" } }));

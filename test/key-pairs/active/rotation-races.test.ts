@@ -34,7 +34,7 @@ function race(store: KeyPairStore, before: () => Promise<unknown>, times = 1) {
 }
 
 describe("losing against another worker", () => {
-  it("a change on demand takes the winner's pair if it is under the key of the alias now", async () => {
+  it("a rotation on demand takes the winner's pair if it is under the key of the alias now", async () => {
     const { store, configured, worker } = world();
     await configured();
     const other = worker();
@@ -45,7 +45,7 @@ describe("losing against another worker", () => {
     expect(loser.active.vouched).toMatchObject({ pair: taken, vouchedBy: "kms" });
   });
 
-  it("a change on demand makes its own behind the winner's if that is under another key", async () => {
+  it("a rotation on demand makes its own behind the winner's if that is under another key", async () => {
     const { store, configured, worker, kms, keyArn } = world();
     await configured();
     const other = worker();
@@ -63,7 +63,7 @@ describe("losing against another worker", () => {
     expect(made.wrapping.kmsKeyArn).toBe(newKey);
   });
 
-  it("a scheduled change takes any winner's", async () => {
+  it("a scheduled rotation takes any winner's", async () => {
     const { store, configured, worker, kms, clock } = world();
     await configured();
     const other = worker();
@@ -208,7 +208,7 @@ describe("the loser's mark", () => {
     expect(loser.active.vouched?.pair.digest).toEqual(pair.digest);
   });
 
-  it("does not end a change that it could not be made for", async () => {
+  it("does not end a rotation where it can't be made", async () => {
     const { store, configured, worker } = world();
     await configured();
     const other = worker();

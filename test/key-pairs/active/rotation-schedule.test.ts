@@ -56,7 +56,7 @@ describe("a due change", () => {
     expect(await store.listKeyPairs(organizationId, { limit: 9 })).toHaveLength(2);
   });
 
-  it("that fails is tried again after pauses that grow from a minute to an hour; a success ends them", async () => {
+  it("that fails is tried again after pauses from a minute to an hour; a success ends them", async () => {
     const { clock, configured, kms } = world();
     const { rotation, events } = await configured();
     clock.advance(2 * day);
@@ -85,7 +85,7 @@ describe("a due change", () => {
     expect(rotation.rotationIn).toBe(minute);
   });
 
-  it("is not put off by a failure before a change that has succeeded", async () => {
+  it("is not put off by a failure before a rotation that has succeeded", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0);
     const { clock, configured, kms } = world();
     const names = Array.from({ length: 1_000 }, (_, index) => `org-${index}`);
@@ -147,7 +147,7 @@ describe("a due change", () => {
   });
 });
 
-describe("a change in the background", () => {
+describe("a rotation in the background", () => {
   it("that fails at the store leaves nothing running", async () => {
     const { clock, configured, store } = world();
     const { rotation } = await configured();

@@ -40,7 +40,7 @@ describe("the birth record of a new pair", () => {
   it.each([
     ["on-demand", {}],
     ["schedule", { scheduled }],
-  ] as const)("of a change keeps settings and schedule, and says why it was made: %s", async (reason, request) => {
+  ] as const)("of a rotation keeps settings and schedule, and says why it was made: %s", async (reason, request) => {
     const { clock, configured } = world();
     const { rotation, pair: first } = await configured({}, { periodicKeyChange: "weekly" });
     clock.advance(hour);

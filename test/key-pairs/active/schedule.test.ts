@@ -36,12 +36,12 @@ describe("the next change", () => {
 
   it("is never for never", () => expect(nextRotation(pair(0, 0, "never"))).toBeUndefined());
 
-  it("keeps the anchor after a change on demand", () => {
+  it("keeps the anchor after a rotation on demand", () => {
     const anchor = at("2026-01-10T00:00");
     expect(nextRotation(pair(at("2026-01-25T07:00"), anchor, "monthly"))).toBe(at("2026-02-10T00:00") + offset);
   });
 
-  it("makes one change of many missed slots", () => {
+  it("makes one rotation of many missed slots", () => {
     const anchor = at("2026-01-01T00:00");
     expect(nextRotation(pair(at("2026-07-15T00:00"), anchor, "daily"))).toBe(at("2026-07-16T00:00") + offset);
   });

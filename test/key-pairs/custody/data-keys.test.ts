@@ -20,7 +20,7 @@ describe("a new data key", () => {
 });
 
 describe("a recording's data key", () => {
-  it("is opened by the pair that the store has, with one call to KMS and to the store for all of them", async () => {
+  it("is opened by the store's pair, with one call to KMS and to the store for all of them", async () => {
     const { dataKeys, pair, kms, store } = await opening();
     const read = vi.spyOn(store, "readKeyPair");
     const leases = [await dataKeys.lease([recipientOf(pair)]), await dataKeys.lease([recipientOf(pair)])];
@@ -32,7 +32,7 @@ describe("a recording's data key", () => {
     expect(kms.journal.calls()[0]).toMatchObject({ operation: "Decrypt", keyId: pair.wrapping.kmsKeyArn });
   });
 
-  it("is read of the store once for each pair that KMS has opened, also after keys were forgotten", async () => {
+  it("is read once for each pair that KMS has unwrapped, also after keys were forgotten", async () => {
     const { dataKeys, pair, custody, store } = await opening();
     const read = vi.spyOn(store, "readKeyPair");
     await opened(await dataKeys.lease([recipientOf(pair)]));
@@ -203,7 +203,7 @@ describe("a pair whose own KMS key refuses", () => {
     return parts;
   }
 
-  it("is opened under the active pair's key, by the second call to KMS, past 500 planted wrappings", async () => {
+  it("is opened under the active pair's key by the second KMS call, past 500 planted wrappings", async () => {
     const { dataKeys, pair, kms, active } = await refusing(500, true);
     expect(await opened(await dataKeys.lease([recipientOf(pair)]))).toBe(true);
     const { kmsKeyArn } = active.current!.pair.wrapping;
@@ -218,7 +218,7 @@ describe("a pair whose own KMS key refuses", () => {
     expect(kms.journal.calls().map(purposeOf)).toEqual(["private-key", "attestation", "private-key"]);
   });
 
-  it("is tried under a few keys where the history can't be told, and under none where that is a bug", async () => {
+  it("is tried under a few keys where the history can't be read, and under none for a bug", async () => {
     const { worker, pair, kms } = await refusing(500, false);
     await expect(dataKeysOf(worker().context).lease([recipientOf(pair)])).rejects.toMatchObject({
       kind: "key-disabled",
@@ -236,7 +236,7 @@ describe("a pair whose own KMS key refuses", () => {
     expect(kms.journal.count("Decrypt")).toBe(9);
   });
 
-  it("that the anchor covers no more opens by a further wrapping alone, also where its key is in memory", async () => {
+  it("that the anchor covers no more opens by a further wrapping alone, also with its key kept", async () => {
     const parts = await opening();
     const { kms, pair, changing, worker, custody, store } = parts;
     kms.pointAlias(kmsKeyAliasArn, kms.createKey({ region: homeRegion }));

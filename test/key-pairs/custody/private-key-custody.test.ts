@@ -56,7 +56,7 @@ describe("time since a moment", () => {
 });
 
 describe("an unwrapped private key", () => {
-  it("serves until its time is over, counted from when it was asked for, and does not live longer for being used", async () => {
+  it("serves until its time is over, counted from the request, and no longer for being used", async () => {
     const clock = new TestClock();
     const { custody, open, unwrap } = custodyOn(clock);
     const since = momentOf(clock);
@@ -174,28 +174,25 @@ describe("unwrapping", () => {
   it.each([
     ["its organization's keys", (custody: PrivateKeyCustody) => custody.forget("org-1")],
     ["all keys", (custody: PrivateKeyCustody) => custody.forgetAll()],
-  ])(
-    "that was under way when %s were forgotten gives no key, keeps none, and stands in nobody's way",
-    async (_, forget) => {
-      const { custody, open, unwrap } = custodyOn(new TestClock());
-      const [before, after] = [pending(), pending()];
-      unwrap.mockImplementationOnce(() => before.answer).mockImplementationOnce(() => after.answer);
-      const first = open();
-      forget(custody);
-      const second = open();
-      before.finish();
-      await expect(first).rejects.toMatchObject({
-        code: "ERR_KEYS_FORGOTTEN",
-        retryable: true,
-        message: "private keys were forgotten while one was being unwrapped",
-      });
-      expect(custody.size).toBe(0);
-      const third = open(); // shares what the second has begun, although the first has ended meanwhile
-      after.finish();
-      expect(await second).toBe(await third);
-      expect([unwrap.mock.calls.length, custody.size]).toEqual([2, 1]);
-    },
-  );
+  ])("that was under way when %s were forgotten gives and keeps no key, and bars nobody", async (_, forget) => {
+    const { custody, open, unwrap } = custodyOn(new TestClock());
+    const [before, after] = [pending(), pending()];
+    unwrap.mockImplementationOnce(() => before.answer).mockImplementationOnce(() => after.answer);
+    const first = open();
+    forget(custody);
+    const second = open();
+    before.finish();
+    await expect(first).rejects.toMatchObject({
+      code: "ERR_KEYS_FORGOTTEN",
+      retryable: true,
+      message: "private keys were forgotten while one was being unwrapped",
+    });
+    expect(custody.size).toBe(0);
+    const third = open(); // shares what the second has begun, although the first has ended meanwhile
+    after.finish();
+    expect(await second).toBe(await third);
+    expect([unwrap.mock.calls.length, custody.size]).toEqual([2, 1]);
+  });
 
   it("goes on when another organization's keys are forgotten", async () => {
     const { custody, open, unwrap } = custodyOn(new TestClock());

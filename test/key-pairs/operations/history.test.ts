@@ -157,7 +157,7 @@ describe("the history", () => {
 });
 
 describe("a cursor", () => {
-  it("from another process is taken after a walk to its place, and costs no other one for the next page", async () => {
+  it("from another process is taken after a walk to its place; the next page costs none", async () => {
     const { list, store } = await history(4);
     const { nextCursor } = await list(1);
     const elsewhere = { memory: new WalkedHistory() };
@@ -239,7 +239,7 @@ describe("a cursor", () => {
   );
 });
 
-describe("the memory of walked histories", () => {
+describe("walked histories", () => {
   it("knows what was added, by its content", () => {
     const walked = new WalkedHistory();
     walked.add(Buffer.alloc(32, 1));

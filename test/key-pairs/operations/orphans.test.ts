@@ -77,7 +77,7 @@ describe("removing orphans", () => {
     expect((await removeOrphans(context, behind, { dryRun })).removed).toEqual([named(lost)]);
   });
 
-  it("looks at every pair of a store, page by page", async () => {
+  it("reads every pair of a store, page by page", async () => {
     const { remove, store } = await orphaned({ active: 2, orphan: 2 });
     for (let index = 0; index < 120; index += 1) {
       await store.createKeyPair({ organizationId, keyPairId: `pair-${index}`, sequence: 1, document: randomBytes(20) });

@@ -10,7 +10,7 @@ import { lying, moved } from "./rewrap-worlds.js";
 import { accountId, homeRegion, kmsKeyAliasArn, organizationId, pointAsWriter, putAsWriter } from "../world.js";
 
 describe("rewrapping", () => {
-  it("costs a Decrypt, an Encrypt and a Decrypt for each pair, later one Decrypt, and wipes what it saw", async () => {
+  it("costs each pair a Decrypt, an Encrypt and a Decrypt, later one Decrypt, and wipes", async () => {
     const { provider, kms, worker, active, stored, operations } = await moved();
     const { kms: watched, allWiped } = lying(provider);
     const { context } = worker({ kms: watched });
@@ -57,7 +57,7 @@ describe("rewrapping", () => {
     expect(await stored()).toHaveLength(2);
   });
 
-  it("goes by an earlier wrapping where the pair's own KMS key is gone, past what a store writer planted", async () => {
+  it("goes by an earlier wrapping where the pair's own KMS key is gone, past planted ones", async () => {
     const { context, active, moveAlias, earlier, kms, put, stored } = await moved();
     await rewrapKeyPairs(context, active);
     const next = await moveAlias();

@@ -101,7 +101,7 @@ describe("the status of a pair in use", () => {
     expect(lastKmsError?.diagnosis.whatToDo.join(" ")).toMatch(both);
   });
 
-  it("names no next change of what never changes", async () => {
+  it("names no next change where the schedule is never", async () => {
     const { keys } = await configured();
     await keys.rotate({ configuration: { ...configuration, periodicKeyChange: "never" }, signal });
     expect(await keys.status(signal)).not.toHaveProperty("nextKeyChange");
@@ -154,7 +154,7 @@ describe("the status of a process that has just started", () => {
     expect(status).not.toHaveProperty("claimed");
   });
 
-  it("shows what its host remembers", async () => {
+  it("shows the last confirmed pair of its host", async () => {
     const lastConfirmed = new MemoryLastConfirmedStore();
     const { manager, pair, clock, kms } = await configured({ lastConfirmed });
     clock.advance(minute);

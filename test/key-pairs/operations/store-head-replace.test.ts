@@ -234,7 +234,7 @@ describe("a head that KMS vouches for", () => {
 });
 
 describe("replacing the head", () => {
-  it("fails for a store that is away, at whichever look", async () => {
+  it("fails for a store that is away, at whichever read", async () => {
     for (const name of ["readHead", "readKeyPair", "listKeyPairs", "createKeyPair", "swapHead"] as const) {
       const parts = await fresh();
       await parts.plant(invented({ birth: { sequence: 2 }, kmsKeyArn: parts.keyArn }));

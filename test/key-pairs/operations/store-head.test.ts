@@ -142,7 +142,7 @@ describe("accepting a restored store", () => {
     });
   });
 
-  it("that can't be read changes nothing: neither the pair in use nor how far back a head may be", async () => {
+  it("that can't be read changes neither the pair in use nor how far back a head may be", async () => {
     const { active, accept, store, clock } = await restored();
     const before = active.current;
     const read = vi.spyOn(store, "readHead").mockImplementation(away);

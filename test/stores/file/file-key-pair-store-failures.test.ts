@@ -176,7 +176,7 @@ describe("a file system that fails", () => {
   });
 
   it.each(["pair.record", "wrapping.record"])(
-    "in the middle of a removal, at %s, leaves nothing that reads as damaged, and ends when repeated",
+    "in a removal, at %s, leaves nothing that reads as damaged, and ends when repeated",
     async (at) => {
       await fillOrganization(store, "org");
       failOn("unlink", "EIO", at);

@@ -75,7 +75,7 @@ describe("file store under several processes", () => {
   });
 
   it(
-    "loses nothing acknowledged over 300 kill -9 in the middle of writes, and shows readers nothing torn",
+    "loses nothing acknowledged over 300 kill -9 during writes, and shows nothing torn",
     { timeout: 240_000 },
     async () => {
       const lanes = 4;

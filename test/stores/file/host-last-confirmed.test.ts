@@ -47,8 +47,8 @@ async function fillStore(): Promise<void> {
   await rm(written, { recursive: true });
 }
 
-describe("what a host remembers of a file store", () => {
-  it("lies in the host's state directory under a digest of the store's path, and not in the store", async () => {
+describe("the last confirmed key of a host with a file store", () => {
+  it("lies in the host's state directory under a digest of the store's path", async () => {
     await fillOrganization(new FileKeyPairStore({ directory }), "org");
     const before = await filesBelow(directory);
     await hostOf(directory).save("org", bytes("key"));
@@ -260,7 +260,7 @@ describe("a host without a place outside the store", () => {
     expect(await named.load("org")).toEqual(bytes("key"));
   });
 
-  it("says that one may be named where the state directory cannot be written, and remembers once it can", async () => {
+  it("asks for one where the state directory cannot be written, and saves once it can", async () => {
     // Also root can't make a folder inside a file.
     await writeFile(state, "");
     const unavailable = { code: "ERR_STORE_UNAVAILABLE", retryable: true, cause: { code: "ENOTDIR" } };
@@ -276,7 +276,7 @@ describe("a host without a place outside the store", () => {
     expect(await host.load("org")).toEqual(bytes("key"));
   });
 
-  it("remembers while the store's own folder cannot be used", async () => {
+  it("saves while the store's own folder cannot be used", async () => {
     await hostOf(directory).save("org", bytes("key"));
     await writeFile(directory, "no folder");
     expect(await hostOf(directory).load("org")).toEqual(bytes("key"));
