@@ -51,7 +51,7 @@ async function ask(
   return (await response.json()) as Record<string, unknown>;
 }
 
-/** True once nobody listens any more. */
+/** Resolves to true once the port is closed. */
 async function isGone(url: string): Promise<boolean> {
   for (let attempt = 0; attempt < 100; attempt += 1) {
     const alive = await fetch(url, { method: "POST" }).then(

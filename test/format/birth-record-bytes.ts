@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import { encodeFields, type Field } from "../../src/format/fields.js";
 import { encodeBirthRecord, type BirthRecord } from "../../src/format/birth-record.js";
 
-/** One with every field. */
+/** A birth record with every field. */
 export const record: BirthRecord = {
   organizationId: "org-1",
   keyPairId: "pair-1",
@@ -45,7 +45,7 @@ export const number = (value: bigint | number) => {
   return bytes;
 };
 
-/** A value in few characters, for titles. */
+/** A short form of a value, for titles. */
 export const shown = (value: unknown) => (JSON.stringify(value) ?? "nothing").slice(0, 40);
 
 export const refused = (code: string, message: string): unknown =>

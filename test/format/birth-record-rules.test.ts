@@ -27,7 +27,7 @@ const arn = (resource: string, where = "arn:aws:kms:eu-west-1:111122223333") => 
 type Broken = [field: keyof BirthRecord, value: unknown, rule: string];
 const titled = (rows: readonly Broken[]) =>
   rows.map(([field, value, rule]) => ({ field, value, rule, title: `${field} ${shown(value)}` }));
-/** Records that break one rule each, as a writer might ask for them and as their bytes would be. */
+/** Records that break one rule each, for encoding and as bytes. */
 const broken: readonly Broken[] = [
   ...["", "-org", "org 1", "org*", "${aws:x}", "org/1", "\ufefforg-1", "örg", "org\n", "o".repeat(129)].map(
     (id): Broken => ["organizationId", id, organizationRule],
@@ -91,13 +91,13 @@ const tagOf: Readonly<Record<keyof BirthRecord, number>> = {
   reason: 12,
 };
 
-/** The bytes that a maker without rules would write. */
+/** Bytes of a record, encoded without any check. */
 function bytesWith(field: keyof BirthRecord, value: unknown): Buffer {
   if (value === undefined) return without(tagOf[field]);
   return withValue(tagOf[field], typeof value === "number" ? number(value) : (value as Uint8Array | string));
 }
 
-/** The record itself with one member changed, or left out. */
+/** The record with one member changed or left out. */
 function recordWith(field: keyof BirthRecord, value: unknown): BirthRecord {
   return Object.fromEntries(
     Object.entries({ ...record, [field]: value }).filter(([, kept]) => kept !== undefined),

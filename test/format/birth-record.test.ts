@@ -145,7 +145,7 @@ describe("a birth record", () => {
   });
 });
 
-/** Whether decoding leaves something out: a field that may be skipped, or a reason of a later version. */
+/** Whether decoding skips something: a field that is not critical, or a reason of a later version. */
 function hasUnknown(bytes: Buffer): boolean {
   return fieldsOf(bytes).some(
     ({ tag, value }) =>

@@ -1,5 +1,5 @@
 /*
- * FLOE as its specification (c2sp.org/FLOE) writes it down, function by function, plain and slow. An oracle for tests.
+ * FLOE, transcribed from its specification (c2sp.org/FLOE) function by function, plain and slow. An oracle for tests.
  */
 import { createCipheriv, createDecipheriv, createHmac } from "node:crypto";
 
@@ -111,7 +111,7 @@ function decryptSegment(
   return Buffer.concat([decipher.update(segment.subarray(16, -AEAD_TAG_LEN)), decipher.final()]);
 }
 
-/** The whole message. An empty last segment is written for an empty message, or where `emptyLast` asks for one. */
+/** Encrypts a whole message. Writes an empty last segment for an empty message, or if `emptyLast` is set. */
 export function encryptAll(
   parameters: Parameters,
   key: Bytes,

@@ -30,7 +30,7 @@ const headers: fc.Arbitrary<RecordingHeader> = fc
   })
   .map(({ publicMetadata, ...rest }) => ({ ...rest, ...(publicMetadata ? { publicMetadata } : {}) }));
 
-/** A header of fields as given, right or wrong: by default, one that decodes. */
+/** A header of the given fields, valid or not. Default: one that decodes. */
 function raw(
   change: Record<number, { critical?: boolean; value: Uint8Array } | undefined> = {},
   prefix: { magic?: string; version?: number } = {},
@@ -103,7 +103,7 @@ describe("recording headers", () => {
           for (const [at, value] of changes) encoded[at % encoded.length] = value;
           try {
             const again = encodeHeader(decodeHeader(encoded));
-            return again.equals(encoded) || tagsOf(encoded).length > tagsOf(again).length; // what is not known and not critical does not come back
+            return again.equals(encoded) || tagsOf(encoded).length > tagsOf(again).length; // unknown fields that are not critical are skipped
           } catch (error) {
             return /^ERR_FORMAT_(INVALID|TOO_NEW)$/.test((error as RecordingKeyStoreError).code);
           }
@@ -370,14 +370,14 @@ it("refuses a whole block of padding where none is needed", () => {
   );
 });
 
-/** A header whose last field, the padding, was taken away. */
+/** A header without its last field, the padding. */
 function withoutPadding(): Buffer {
   const header = raw();
   const body = header.subarray(12, header.lastIndexOf(Buffer.from([0, 10])));
   return Buffer.concat([header.subarray(0, 8), u32(body.length), body]);
 }
 
-/** Numbers of a header's fields, also those of fields within recipients, by walking them. */
+/** Tags of a header's fields, and of the fields inside recipients. */
 function tagsOf(header: Buffer): number[] {
   const tags: number[] = [];
   const walk = (bytes: Buffer) => {

@@ -14,7 +14,7 @@ import {
 } from "../../src/format/segments.js";
 
 const shape = { headerLength: 500, segmentLength: 4_096 };
-/** Header, FLOE header and as many payload bytes. */
+/** Size of header, FLOE header and `bytes` bytes of payload. */
 const withPayload = (bytes: number) => 500 + 74 + bytes;
 
 it("segments hold 64 KiB unless another length is chosen, and at most 16 MiB", () => {

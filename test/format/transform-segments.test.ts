@@ -22,7 +22,7 @@ describe("segments of a range", () => {
   const decryptor = new FloeDecryptor(key, Buffer.alloc(0), encryptor.header, parameters);
   const plaintext = randomBytes(5 * capacity + 9);
   const toEncrypt = encryptionLayout(plaintext.length, measures);
-  /** What becomes of the bytes of a layout's source, range by range. */
+  /** Transforms the bytes of a layout's source, range by range. */
   const transformed = (layout: SegmentLayout, bytes: Buffer, step: number) =>
     Buffer.concat(
       [...rangesOf(layout, step)].flatMap((range) => {

@@ -14,7 +14,7 @@ const cut = (bytes: Buffer, from: number, length: number): Buffer =>
 const insert = (bytes: Buffer, at: number, more: Buffer): Buffer =>
   Buffer.concat([bytes.subarray(0, at), more, bytes.subarray(at)]);
 
-/** A number as a length or a tag is written, at any place: a remarkable one, or one close to what stands there. */
+/** Writes a number like a length or tag at any place: a remarkable one, or one close to the number there. */
 function writeNumber(bytes: Buffer, random: Random): Buffer {
   const width = Math.min(random.pick([1, 2, 4]), bytes.length);
   if (width === 0) return bytes;
@@ -49,7 +49,7 @@ const mutations: readonly Mutation[] = [
   writeNumber,
 ];
 
-/** One to four small changes anywhere. */
+/** Makes one to four small changes anywhere. */
 export function mutateBytes(bytes: Buffer, random: Random): Buffer {
   let mutated = bytes;
   for (let rounds = 1 + random.size(4); rounds > 0; rounds -= 1) mutated = random.pick(mutations)(mutated, random);

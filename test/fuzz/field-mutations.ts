@@ -1,7 +1,7 @@
 import { mutateBytes } from "./byte-mutations.js";
 import type { Random } from "./random.js";
 
-/** A field of `src/format/fields.ts` with whatever stands in it; `claimed` may differ from the value's length. */
+/** A field of `src/format/fields.ts`, valid or not. `claimed` may differ from the value's length. */
 export interface RawField {
   tag: number;
   claimed: number;
@@ -10,7 +10,7 @@ export interface RawField {
 
 const criticalBit = 0x8000;
 
-/** Reads fields without judging them; what is no field any more ends the list. */
+/** Reads fields without checks, up to the first bytes that can't be one. */
 export function rawFields(bytes: Buffer): RawField[] {
   const fields: RawField[] = [];
   for (let offset = 0; offset + 4 <= bytes.length;) {
@@ -42,7 +42,7 @@ const field = (tag: number, value: Buffer): RawField => ({
   value: value.subarray(0, 0xffff),
 });
 
-/** Changes the structure inside a value, where it knows one. */
+/** Changes the structure inside a value, if it has a known one. */
 export type InnerMutation = (tag: number, value: Buffer, random: Random) => Buffer | undefined;
 
 type Change = (fields: RawField[], at: number, old: RawField, random: Random) => unknown;
@@ -69,7 +69,7 @@ const changes: readonly Change[] = [
     (fields[at] = field(old.tag, random.pick([Buffer.alloc(0), Buffer.alloc(1), Buffer.alloc(0xffff, 0x20)]))),
 ];
 
-/** One to three changes of a sequence of fields, as a sequence of fields. */
+/** Makes one to three changes to a sequence of fields. */
 export function mutateFields(bytes: Buffer, random: Random, inner: InnerMutation = () => undefined): Buffer {
   const fields = rawFields(bytes);
   for (let rounds = 1 + random.size(3); rounds > 0 && fields.length > 0; rounds -= 1) {

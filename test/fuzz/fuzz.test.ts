@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { fuzz } from "./fuzzer.js";
 import { targets } from "./targets.js";
 
-/** `npm run fuzz` goes on for as long as one likes. */
+/** `npm run fuzz` runs for as long as wanted. */
 const rounds = 250;
 
 it(

@@ -1,12 +1,12 @@
 import { RecordingKeyStoreError, type ErrorCode } from "../../src/errors.js";
 import { Random } from "./random.js";
 
-/** A parser or several, fed with one kind of input. */
+/** One or more parsers, and a kind of input for them. */
 export interface FuzzTarget {
   readonly name: string;
   /** The next input, decided by `random` alone. */
   input(random: Random): Buffer;
-  /** Feeds it to the parsers; tells whether it was taken. Throws when a promise is broken. */
+  /** Feeds an input to the parsers. Returns whether they accept it. @throws Error if a promise is broken */
   run(input: Buffer, random: Random): Promise<boolean> | boolean;
 }
 
@@ -14,7 +14,7 @@ export interface FuzzSummary {
   readonly target: string;
   inputs: number;
   taken: number;
-  /** Milliseconds. */
+  /** In ms. */
   slowest: number;
   failure?: FuzzFailure;
 }
@@ -25,7 +25,7 @@ interface FuzzFailure {
   readonly reason: string;
 }
 
-/** For one input, milliseconds and bytes: far above what any takes, far below what hurts. */
+/** Limits for one input, in ms and bytes: far above what any needs, far below what hurts. */
 const deadline = 5_000;
 const mostMemory = 64 * 1_048_576;
 
@@ -50,7 +50,7 @@ export async function refusable<T>(codes: readonly ErrorCode[], task: () => T | 
   }
 }
 
-/** Feeds one input; a failure is recorded in the summary. */
+/** Feeds an input, and records a failure in the summary. */
 export async function feed(target: FuzzTarget, seed: number, index: number, summary: FuzzSummary): Promise<void> {
   const input = target.input(new Random(seed, target.name, index));
   const before = process.memoryUsage();
@@ -83,8 +83,8 @@ export async function feed(target: FuzzTarget, seed: number, index: number, summ
 }
 
 /**
- * Feeds all targets in turn until `enough` says so; a target that has failed is fed no more.
- * @param about - told before each input, so that a hang can be told by someone else
+ * Feeds all targets in turn until `enough` returns true. Skips targets that have failed.
+ * @param about - called before each input, so that another process can report a hang
  */
 export async function fuzz(
   targets: readonly FuzzTarget[],

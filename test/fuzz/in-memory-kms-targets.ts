@@ -29,7 +29,7 @@ const policy = JSON.stringify({
 });
 const KeyId = "alias/fuzz";
 const EncryptionContext = { "organization-id": "org-1", purpose: "test" };
-/** Stands for a ciphertext that the KMS made, which is another in every run. */
+/** Placeholder for a ciphertext of the KMS, which differs in every run. */
 const ciphertextMark = "Q0lQSEVSVEVYVA==";
 
 const calls: readonly (readonly [operation: string, body: object])[] = [
@@ -91,7 +91,7 @@ const calls: readonly (readonly [operation: string, body: object])[] = [
 
 const authorization = `AWS4-HMAC-SHA256 Credential=AKIAFUZZ/20260101/us-east-1/kms/aws4_request, SignedHeaders=host;x-amz-date;x-amz-target, Signature=${"0".repeat(64)}`;
 
-/** Operation, authorization and body, one behind the other: what a request is made of. */
+/** A request as text: operation, authorization and body. */
 function mutateRequest(random: Random): Buffer {
   const [operation, body] = random.pick(calls);
   const json = random.chance(0.9)
@@ -99,7 +99,7 @@ function mutateRequest(random: Random): Buffer {
     : mutateBytes(Buffer.from(JSON.stringify(body)), random);
   const odd = (text: string) =>
     random.chance(0.03) ? mutateBytes(Buffer.from(text), random).toString("latin1").replaceAll("\0", "") : text;
-  // Once in a while a policy is changed inside its text.
+  // Sometimes changes a policy inside its text.
   const text = random.chance(0.3)
     ? json
         .toString("utf8")

@@ -1,7 +1,7 @@
 import { mutateBytes } from "./byte-mutations.js";
 import type { Random } from "./random.js";
 
-/** JSON texts of values over which parsers stumble; some of them no JavaScript value can hold. */
+/** JSON texts of values that parsers stumble over. JavaScript can't represent all of them. */
 const oddValues = [
   ...[
     "null",
@@ -27,7 +27,7 @@ const oddValues = [
   '{"a":['.repeat(40) + "]}".repeat(40),
   `"${"A".repeat(20_000)}"`,
 ];
-/** Stands for an odd value until the text is made. */
+/** Placeholder for an odd value in the tree. */
 const oddMark = (index: number) => `odd value ${index}`;
 
 interface Place {
@@ -56,7 +56,7 @@ const changes: readonly ((place: Place, value: unknown, random: Random, other: P
   ({ container, key }, _value, random) => (container[key] = oddMark(random.below(oddValues.length))),
 ];
 
-/** A JSON text changed as a tree: members dropped, doubled, renamed, replaced; sometimes as bytes after that. */
+/** Changes a JSON text as a tree: drops, doubles, renames or replaces members. Sometimes changes its bytes after that. */
 export function mutateJson(json: string, random: Random): Buffer {
   const tree: unknown = JSON.parse(json);
   for (let rounds = 1 + random.size(3); rounds > 0; rounds -= 1) {

@@ -6,7 +6,7 @@ import { checkKeyPolicy, keyPolicyFindingCodes, recordingKeyPolicy } from "../..
 const accountId = "111122223333";
 const serviceAccountId = "765628985471";
 const grant = { serviceAccountId, organizationIds: ["org-1", "org-2"] };
-/** The only role that policies name: those that serve one role alone serve this one. */
+/** The only role that policies name. */
 const recorderArn = `arn:aws:iam::${serviceAccountId}:role/recorder`;
 const recorder = {
   servicePrincipalArns: [recorderArn],
@@ -41,7 +41,7 @@ const pasted = {
   ],
 };
 
-/** Does what the recording service does, with a key of this policy. @throws as KMS refuses it */
+/** Does what the recording service does, with a key under this policy. @throws what KMS refuses */
 async function use(kms: InMemoryKms, keyId: string): Promise<void> {
   const provider = new InMemoryKmsProvider(kms, kms.addPrincipal({ arn: recorderArn }));
   for (const organizationId of grant.organizationIds) {

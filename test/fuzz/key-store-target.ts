@@ -21,7 +21,7 @@ interface Vector {
   readonly recording: string;
 }
 
-/** The test vectors: whole recordings with the private halves that open them, the same in every run. */
+/** The test vectors: whole recordings with their private halves, the same in every run. */
 const { recordings } = JSON.parse(readFileSync(new URL("../vectors/recordings.json", import.meta.url), "utf8")) as {
   recordings: Vector[];
 };
@@ -77,7 +77,7 @@ const codes: readonly ErrorCode[] = [
 
 const headerOf = (whole: Buffer) => whole.subarray(0, 12 + whole.readUInt32BE(8));
 
-/** The header's fields changed where the class looks at them: names, recipients, birth records, wrapped keys. */
+/** Changes the header's fields that the key store reads: names, recipients, birth records, wrapped keys. */
 function mutate(random: Random): Buffer {
   const whole = random.pick(wholes);
   if (random.chance(0.1)) return whole;
@@ -109,7 +109,7 @@ function keyStoreOn(store: MemoryKeyPairStore, vector: Vector): RecordingKeyStor
   });
 }
 
-/** Each vector's pair in a store of its own, and the stores lost. */
+/** Each vector's pair in a store of its own, and without a store. */
 async function keyStores(): Promise<RecordingKeyStore[]> {
   const withTheirPairs = await Promise.all(vectors.map(async (vector) => keyStoreOn(await storeOf(vector), vector)));
   return [...withTheirPairs, ...vectors.map((vector) => keyStoreOn(new MemoryKeyPairStore(), vector))];

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-/** Numbers decided by a seed: the same seed gives the same input on every machine. (sfc32, seeded by SHA-256.) */
+/** Pseudo-random numbers (sfc32, seeded by SHA-256). The same seed makes the same input on every machine. */
 export class Random {
   #a: number;
   #b: number;

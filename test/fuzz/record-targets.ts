@@ -53,7 +53,7 @@ const documents: Readonly<Record<DocumentKind, Buffer>> = {
   status: encodeDocument("status", status),
 };
 
-/** Whether a pair's record gets through its parser. */
+/** Whether the parser accepts a pair's record. */
 async function isUsablePair(input: Buffer): Promise<boolean> {
   const parts = decodeDocument("keyPair", input, "a key pair");
   const codes = [...formatCodes, "ERR_KEY_PAIR_UNTRUSTED"] as const;
@@ -62,7 +62,7 @@ async function isUsablePair(input: Buffer): Promise<boolean> {
   return pair !== undefined;
 }
 
-/** What the fleet's secret takes is what it has signed, to the last member. */
+/** Whatever passes the fleet's secret is exactly what the fleet has signed. */
 function isSameWord(input: Buffer): boolean {
   const word = fleetSecret.verify("org-1", decodeDocument("status", input, "status"));
   return word === undefined || isDeepStrictEqual(word, status);
@@ -98,7 +98,7 @@ const document = (kind: DocumentKind): FuzzTarget => ({
 
 const labels = { kind: "head", organizationId: "org-1", number: 3 };
 
-/** Of the file store: with the checksum that fits, most of the time, or nothing behind it would be reached. */
+/** Documents of the file store. Most have a valid checksum, or nothing after its check would be reached. */
 function mutateFrame(random: Random): Buffer {
   const whole = frame(labels, documents.head);
   if (random.chance(0.4)) return mutateBytes(whole, random);

@@ -4,7 +4,7 @@ import { decryptBody } from "../../src/recording/bodies.js";
 import { decodeHeader, encodeHeader } from "../../src/format/header.js";
 import { bytesSource } from "../../src/recording/random-access-source.js";
 import { SegmentReader } from "../../src/recording/reader/segment-reader.js";
-import { salvageBody, type SalvageTotals } from "../../src/recording/salvage.js";
+import { salvageBody } from "../../src/recording/salvage.js";
 import { decryptAll } from "../format/floe-oracle.js";
 import { lease } from "../recording/support.js";
 import { promise, refusable, type FuzzTarget } from "./fuzzer.js";
@@ -26,7 +26,7 @@ const open = async () => ({ ...lease(), dataKey: async () => Buffer.from(dataKey
 
 const noRandom = () => Buffer.alloc(0);
 
-/** What the transcription of the specification makes of it; `undefined` if it refuses, or the header is none. */
+/** Result of the oracle. `undefined` if it refuses, or the header is malformed. */
 async function expectedOf(recording: Buffer): Promise<Buffer | undefined> {
   const parts = takeApart(recording);
   const header = parts && (await refusable(formatCodes, () => decodeHeader(parts.header)));
@@ -61,7 +61,7 @@ function chunksOf(bytes: Buffer, random: Random): Readable | AsyncIterable<Uint8
   })();
 }
 
-/** Checks a streamed body: a beginning of the sound at any time, whole segments before a failure, everything without one. */
+/** Checks that a streamed body is a beginning of the sound: whole segments before a failure, all of it without one. */
 async function checkStream(bytes: Buffer, expected: Buffer | undefined, random: Random): Promise<void> {
   const capacity = (takeApart(bytes)?.segmentLength ?? 0) - 32;
   let size = 0;
@@ -113,7 +113,7 @@ async function checkSalvage(bytes: Buffer, expected: Buffer | undefined, random:
       pieces.push(Buffer.from(piece));
     return {
       body: Buffer.concat(pieces),
-      ...("done" in result ? await (result.done as Promise<SalvageTotals>) : result),
+      ...("done" in result ? await result.done : result),
     };
   });
   promise(salvaged !== undefined || !expected, "salvage refuses a whole recording");

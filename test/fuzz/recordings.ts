@@ -6,7 +6,7 @@ import { mutateBytes } from "./byte-mutations.js";
 import { joinFields, mutateFields, rawFields, type RawField } from "./field-mutations.js";
 import { Random } from "./random.js";
 
-/** All recordings of the fuzzer are beginnings of this one, under this one key: what is released must be one, too. */
+/** The fuzzer's recordings are beginnings of this one, under one key. Whatever is released must be a beginning too. */
 export const sound = createCipheriv("aes-256-ctr", Buffer.alloc(32, 1), Buffer.alloc(16)).update(Buffer.alloc(40_000));
 export const dataKey = Buffer.alloc(32, 7);
 
@@ -75,7 +75,7 @@ function numberIn(fields: readonly RawField[], tag: number): number | undefined 
   return value?.length === 4 ? value.readUInt32BE(0) : undefined;
 }
 
-/** Finds the parts of a recording without the code under test; `undefined` where they are not. */
+/** Finds the parts of a recording without the code under test. `undefined` if they are not there. */
 export function takeApart(recording: Buffer): TakenApart | undefined {
   if (recording.length < prefixLength) return undefined;
   const length = prefixLength + recording.readUInt32BE(8);
@@ -87,7 +87,7 @@ export function takeApart(recording: Buffer): TakenApart | undefined {
   return { header, segmentLength, metadata: recording.subarray(length, start), payload: recording.subarray(start) };
 }
 
-/** How metadata is encrypted: one segment, whatever those of the payload are. */
+/** Parameters of encrypted metadata: one segment, whatever the payload's length of segments. */
 export const metadataParameters = { ENC_SEG_LEN: 65_568, AEAD_ROTATION_MASK: 20 };
 export const metadataAad = (header: Buffer) => Buffer.concat([header, Buffer.from("recording-keystore metadata v1")]);
 /** FLOE header, length, IV and tag. */
@@ -124,7 +124,7 @@ const seeds = headers.flatMap((header, which) =>
   plaintextSizes.map((size) => seal(header, size, new Random("seed", which, size))),
 );
 
-/** A header of these fields with a length and a padding that fit: what stands between is not judged by them. */
+/** A header of these fields with a valid length and padding, so that only the fields decide. */
 function headerOf(fieldBytes: Buffer): Buffer {
   const fields = rawFields(fieldBytes).filter(({ tag }) => tag !== paddingTag);
   const length =
@@ -138,7 +138,7 @@ function headerOf(fieldBytes: Buffer): Buffer {
   return Buffer.concat([prefix, body]);
 }
 
-/** Whether it holds fields, not critical, that decoding leaves out. */
+/** Whether a header has fields that decoding skips. */
 export function hasUnknownFields(header: Buffer): boolean {
   return rawFields(header.subarray(prefixLength)).some(({ tag, value }) => {
     if (tag !== 0x8004) return (tag & 0x7fff) > 8 && tag !== paddingTag;
@@ -153,7 +153,7 @@ function recipientsIn(value: Buffer): Buffer[] {
   return recipients;
 }
 
-/** Knows recipients (field 4) and the birth records in them. */
+/** Mutates inside recipients (field 4) and their birth records. */
 function mutateInner(tag: number, value: Buffer, random: Random): Buffer | undefined {
   if (tag !== 4) return undefined;
   const recipients = recipientsIn(value);
@@ -178,7 +178,7 @@ export function mutateHeader(random: Random): Buffer {
   return headerOf(mutateFields(header.subarray(prefixLength), random, mutateInner));
 }
 
-/** Segments dropped, doubled, swapped, cut, of another recording, or with another length field. */
+/** Drops, doubles, swaps or cuts segments, takes them from another recording, or changes a length field. */
 function mutateSegments(recording: Buffer, random: Random): Buffer {
   const { header, segmentLength, metadata, payload } = takeApart(recording) as TakenApart;
   const segments: Buffer[] = [];
@@ -228,7 +228,7 @@ function mutateSegments(recording: Buffer, random: Random): Buffer {
   ]);
 }
 
-/** A recording, changed as bytes, as fields or as segments; or whole again around a changed header, by one who has the key. */
+/** A recording changed in bytes, fields or segments, or encrypted again around a changed header by an owner of the key. */
 export function mutateRecording(random: Random): Buffer {
   const seed = random.pick(seeds);
   switch (random.below(7)) {

@@ -5,7 +5,7 @@ import { keyStoreTarget } from "./key-store-target.js";
 import { recordTargets } from "./record-targets.js";
 import { recordingTargets } from "./recording-targets.js";
 
-/** Every parser of this library that reads what others may have written. */
+/** Every parser of input that others may have written. */
 export const targets: readonly FuzzTarget[] = [
   ...recordingTargets,
   keyStoreTarget,

@@ -223,7 +223,7 @@ describe("a client that is gone", () => {
     "node:http2": () => http2.createServer(),
   };
   for (const [name, make] of Object.entries(servers)) {
-    /** Has the handler answer one request over a connection that the test may destroy. */
+    /** Answers one request over a connection that the test may destroy. */
     const answering = async (handler: (request: IncomingMessage, response: ServerResponse) => Promise<void>) => {
       const server = make();
       const done = new Promise<void>((resolve, reject) =>
@@ -341,7 +341,7 @@ describe("bad input", () => {
 
 const chunk = Buffer.alloc(65_536);
 
-/** A recording of zeros that tells how much of it was read, and whether its reading was ended. */
+/** A recording of zeros that counts what is read, and records whether reading was stopped. */
 function watchedRecording(size: number) {
   let sent = 0;
   const ended = vi.fn();

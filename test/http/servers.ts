@@ -33,7 +33,7 @@ const http1Server: ServerKind = {
     const server = createServer((request, response) => void sendRecording(recording, request, response, options));
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const { port } = server.address() as AddressInfo;
-    // As browsers do: an answer that ends too early would have the next one taken for its rest.
+    // Connections are kept alive, as in browsers, so that the next answer would pass for the rest of a short one.
     const agent = new Agent({ keepAlive: true });
     const start = (method: string, headers: Record<string, string>) =>
       new Promise<IncomingMessage>((resolve, reject) =>

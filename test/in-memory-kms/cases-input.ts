@@ -273,7 +273,7 @@ const limits: Case[] = [
   },
 ];
 
-/** Beside "*" and the forms that the other tests use. */
+/** Besides "*" and the forms in other tests. */
 const principals: Case[] = [
   ...[
     "bob",

@@ -10,13 +10,13 @@ export type Send = (
 
 export interface Case {
   name: string;
-  /** Sets the scene; what it gives is handed on. */
+  /** Prepares the world. */
   given?: (world: World) => void;
   as?: CallerName;
   region?: string;
-  /** The call; it may make others first. */
+  /** The call. May make others before. */
   call: (world: World, send: Send) => [string, Record<string, unknown>] | Promise<[string, Record<string, unknown>]>;
-  /** A message of `undefined` is the absence of any. */
+  /** `undefined` for an error without a message. */
   error?: [name: string, message?: string | ((world: World) => string), status?: number];
   output?: (output: Record<string, unknown>, world: World) => void;
 }

@@ -9,7 +9,7 @@ const caller = (world: World, region = home) => ({ region, accessKeyId: world.ca
 const openTransport = (name: string, world: World) =>
   (transports[name] as NonNullable<(typeof transports)[string]>)(world.kms);
 
-/** How each kind shows to the SDK without a socket. Hanging and holding up have tests of their own. */
+/** Error of each kind in an SDK without a socket. `hang`, `latency` and `clock-skew` have tests of their own. */
 const shown: Record<Exclude<FaultKind, "hang" | "latency" | "clock-skew">, object> = {
   "connection-refused": { code: "ECONNREFUSED" },
   "name-not-found": { code: "ENOTFOUND" },

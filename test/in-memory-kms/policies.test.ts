@@ -4,10 +4,10 @@ import { context, customer, home, makeWorld, service, type CallerName, type Worl
 
 interface Rule {
   name: string;
-  /** Statements of the key policy; administrators stay in charge besides. */
+  /** Statements of the key policy, besides that of the administrators. */
   statements: object[];
   as?: CallerName;
-  /** Instead of Encrypt with the context. */
+  /** Default: Encrypt with the context. */
   call?: (world: World) => [string, Record<string, unknown>];
   allowed: boolean;
 }

@@ -89,7 +89,7 @@ async function viaClient(client: sdk.KMSClient, operation: string, input: Record
   }
 }
 
-/** As an SDK of another language would do it: JSON by hand, Signature Version 4 by hand. */
+/** Sends a request as an SDK of another language does: JSON and Signature Version 4 by hand. */
 async function viaFetch(
   url: string,
   operation: string,
@@ -148,7 +148,7 @@ const hmac = (key: string | Buffer, text: string) => createHmac("sha256", key).u
 
 const blobs = ["CiphertextBlob", "Plaintext", "PrivateKeyPlaintext", "PrivateKeyCiphertextBlob", "PublicKey"];
 
-/** Gives blobs and times the types that the SDK gives them. */
+/** Converts blobs and times to the SDK's types. */
 function fromWire(value: unknown, name = ""): Record<string, unknown> {
   return convert(value, name) as Record<string, unknown>;
 }

@@ -26,7 +26,7 @@ const account = {
 };
 const [recordings, describeKey] = recordingKeyStatements(options);
 const policyOf = (...Statement: unknown[]) => ({ Version: "2012-10-17", Statement });
-/** What the library writes, but for one statement. */
+/** The library's policy with one statement changed. */
 const but = (change: object) => policyOf(account, { ...recordings, ...change }, describeKey);
 const under = (Condition: object) => but({ Condition });
 const pasted = (Condition: object = { StringEquals: { [organizationKey]: "org-1" } }) =>
@@ -838,7 +838,7 @@ describe("against the in-memory KMS", () => {
         });
         const codes = report.findings.map(({ code }) => code);
         const open = codes.includes("CANNOT_TELL") || codes.includes("ONE_PRINCIPAL_ONLY");
-        // With nothing but the account known, a statement about this very role is beyond what the checker sees.
+        // A checker that knows the account only can't judge a statement about this role.
         const aboutRole = !byArn && JSON.stringify(policy).includes(`role/`);
         seen.open += open ? 1 : 0;
         if (!report.ok) expect(served).toBe(false);
@@ -852,7 +852,7 @@ describe("against the in-memory KMS", () => {
       }),
       { numRuns: 1_500 },
     );
-    // The property says something only if it meets all of these often.
+    // The property means something only if it meets all of these often.
     expect(Math.min(seen.served, seen.refused, seen.described)).toBeGreaterThan(200);
     expect(seen.open).toBeLessThan(500);
   }, 60_000);

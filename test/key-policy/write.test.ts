@@ -20,7 +20,7 @@ const grant: RecordingKeyGrant = { serviceAccountId: service, organizationIds: [
 const audio = Buffer.from("a call");
 const recordingId = "call-1";
 
-/** An organization's key under a policy, and workers of a recording service in another account that share a store. */
+/** An organization's key under a policy, and workers of the recording service in another account with one store. */
 function world(policy: object) {
   const clock = new TestClock();
   const kms = new InMemoryKms({ clock });
@@ -49,7 +49,7 @@ function world(policy: object) {
   return { kms, keyArn, kmsKeyAliasArn, worker, administrator };
 }
 
-/** How each step of a test ended. */
+/** Outcome of each step of a test. */
 const statusOf = (report: TestReport | undefined) =>
   Object.fromEntries(report!.steps.map(({ name, status }) => [name, status]));
 

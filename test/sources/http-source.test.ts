@@ -18,7 +18,7 @@ const twice = {
   headers: { authorization: token, "x-api-key": "key-of-the-service" },
 } satisfies HttpSourceOptions;
 
-/** Good for the first request, the one that opens; then as told. */
+/** Answers the first request, which opens, as a good server, and all others with `handler`. */
 function later(handler: Handler): Handler {
   let count = 0;
   return (request, response) => ((count += 1) === 1 ? good : handler)(request, response);

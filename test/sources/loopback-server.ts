@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** A real HTTP server on loopback that writes down what it was asked, and hangs up on everybody when it is closed. */
+/** A real HTTP server on loopback that records requests, and drops every connection when it is closed. */
 export async function serve(handler: Handler) {
   const requests: IncomingMessage[] = [];
   const server: Server = createServer((request, response) => {
@@ -30,7 +30,7 @@ export const secret = "c2VjcmV0LXNpZ25hdHVyZQ";
 
 export const etagOf = (bytes: Uint8Array) => `"${createHash("sha256").update(bytes).digest("hex").slice(0, 20)}"`;
 
-/** What a good file server answers: one range, `ETag`, `If-Match`. Headers and body can be spoilt. */
+/** Answer of a good file server: one range, `ETag`, `If-Match`. Tests may change headers and body. */
 export function rangeAnswer(request: IncomingMessage, content: Uint8Array, etag: string | undefined = etagOf(content)) {
   const [, first = "0", last = ""] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [];
   const end = Math.min(last === "" ? content.length : Number(last) + 1, content.length);

@@ -13,7 +13,7 @@ import { etagOf, everythingShown, rangeAnswer, secret, send, serve, type Handler
 const content = randomBytes(200_000);
 const other = randomBytes(200_000);
 
-/** S3's errors: a status, and XML that names them. */
+/** An error of S3: a status, and XML that names it. */
 const refuse =
   (status: number, name: string): Handler =>
   (_, response) => {
@@ -21,7 +21,7 @@ const refuse =
     response.writeHead(status, { "content-type": "application/xml", "x-amz-request-id": "4442587FB7D0A2F9" }).end(body);
   };
 
-/** A bucket with one object: what is signed and rightly addressed is answered as S3 answers GetObject. */
+/** A bucket with one object, which answers a signed and correctly addressed GetObject as S3 does. */
 const bucket =
   (bytes: Uint8Array): Handler =>
   (request, response) => {
@@ -55,7 +55,7 @@ const optionsFor = (server: { origin: string }): S3SourceOptions => ({
   attempts: 2,
 });
 
-/** Good for the first request, the one that opens; then as told. */
+/** Answers the first request, which opens, as a good server, and all others with `handler`. */
 function later(handler: Handler): Handler {
   let count = 0;
   return (request, response) => ((count += 1) === 1 ? good : handler)(request, response);

@@ -1,8 +1,8 @@
 /**
- * Whether the tests run once for each of thousands of changes to the code (mutation/vitest.config.ts), where a second
- * more for each is an hour. What is tried over and over is then tried less often; `npm test` tries it all.
+ * Whether the tests run once for each of thousands of mutants (mutation/vitest.config.ts), where a second more for each
+ * is an hour. Repetitions are then fewer than under `npm test`.
  */
 export const mutating = process.env["RECORDING_KEYSTORE_MUTATION"] !== undefined;
 
-/** How much of something: all of it, or what is enough to notice a change to the code. */
+/** Number of repetitions: all, or enough to notice a mutant. */
 export const effort = <T>(all: T, enough: T): T => (mutating ? enough : all);

@@ -11,16 +11,16 @@ import { importUnwrappingKey } from "../../src/format/data-key-wrapping.js";
 import { organizationId, overridden } from "./setup.js";
 import type { StoredKeyPair } from "../../src/stores/index.js";
 
-/** What somebody makes of a pair's record, who may write to the store and has no right in KMS. */
+/** A pair's record, forged by somebody who may write to the store and has no right in KMS. */
 export type Forgery = (genuine: KeyPairDocument) => Partial<KeyPairDocument>;
 
-/** A public key whose private half is somebody else's. */
+/** A public key whose private half an attacker holds. */
 export const foreignPublicKey = importUnwrappingKey("X25519", randomBytes(32)).publicKey;
 
 export const documentOf = ({ document }: Pick<StoredKeyPair, "document">) =>
   decodeDocument("keyPair", document, "pair");
 
-/** The same birth record but for some fields. */
+/** The birth record with some fields replaced. */
 export const bornWith = ({ birthRecord }: Pick<KeyPairDocument, "birthRecord">, change: Partial<BirthRecord>) =>
   encodeBirthRecord({ ...decodeBirthRecord(birthRecord), ...change });
 
@@ -29,7 +29,7 @@ function forgedPair(pair: StoredKeyPair, forgery: Forgery): StoredKeyPair {
   return { ...pair, document: encodeDocument("keyPair", { ...genuine, ...forgery(genuine) }) };
 }
 
-/** A store that gives forged pairs to those who ask for one by its name, and to those who list them only if told so. */
+/** A store that reads forged pairs by their names, and lists them only on request. */
 export function forging(store: KeyPairStore, forgery: Forgery, { listed = false } = {}): KeyPairStore {
   const readKeyPair = store.readKeyPair.bind(store);
   const listKeyPairs = store.listKeyPairs.bind(store);
@@ -45,7 +45,7 @@ export function forging(store: KeyPairStore, forgery: Forgery, { listed = false 
   });
 }
 
-/** Points the store's head at what is said to be a pair. */
+/** Points the store's head at a claimed pair. */
 export async function swingHead(store: KeyPairStore, birthRecord: Buffer): Promise<void> {
   const { keyPairId, sequence } = decodeBirthRecord(birthRecord);
   const revision = (await store.readHead(organizationId))?.revision;
@@ -58,7 +58,7 @@ export async function swingHead(store: KeyPairStore, birthRecord: Buffer): Promi
   await store.swapHead(organizationId, revision, document);
 }
 
-/** Puts a forged pair into the store, ahead of the active one, and the head upon it. */
+/** Puts a forged pair into the store, ahead of the active one, and points the head at it. */
 export async function plantForgedHead(
   store: KeyPairStore,
   change: Partial<BirthRecord> = {},

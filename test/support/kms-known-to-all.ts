@@ -3,8 +3,8 @@ import { kmsError } from "../../src/kms/kms-error.js";
 import type { EncryptionContext, KmsProvider } from "../../src/kms/kms-provider.js";
 
 /*
- * For tests in several processes: all share one KMS key, which stands here as a key known to all. Their subject is what
- * happens to key pairs and recordings when processes race and die.
+ * KMS for tests in several processes, which share a KMS key that is part of the code. Their subject is what happens to key
+ * pairs and recordings when processes race and die.
  */
 export const accountId = "111122223333";
 const keyArn = `arn:aws:kms:eu-west-1:${accountId}:key/1`;

@@ -8,7 +8,7 @@ export const homeRegion = "eu-west-1";
 export const organizationId = "org-1";
 export const kmsKeyAliasArn = `arn:aws:kms:${homeRegion}:${accountId}:alias/recordings`;
 
-/** Everything of one test: an organization's KMS key behind an alias, and a way to make key stores on the same parts. */
+/** Parts of a test: an organization's KMS key behind an alias, and a factory of key stores on the same parts. */
 export function setup(options: Partial<RecordingKeyStoreOptions> = {}) {
   const clock = new TestClock();
   const kms = new InMemoryKms({ clock });
@@ -44,7 +44,7 @@ export async function configured(options: Partial<RecordingKeyStoreOptions> = {}
   return parts;
 }
 
-/** The same store with some methods of a test's own. */
+/** The store with some methods replaced. */
 export function overridden(
   store: KeyPairStore,
   methods: { [K in keyof KeyPairStore]?: KeyPairStore[K] | undefined },

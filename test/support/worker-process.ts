@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "tsup";
 import { compileWorkerCode } from "../../scripts/worker-code.js";
 
-/** Compiles the worker once into one file: starting it then costs no more than starting Node. */
+/** Compiles the worker into one file, so that starting it takes no longer than starting Node. */
 export async function compileWorker(entry: URL, outDir: string): Promise<string> {
   await build({
     config: false,
@@ -38,7 +38,7 @@ export class WorkerProcess {
       this.lines.push(line);
       this.#arrived();
     });
-    // The pipe is read to its end, also after a kill, before all lines are known.
+    // All lines are known once the pipe has ended, after a kill too.
     this.#closed = Promise.all([once(this.#process, "close"), once(lines, "close")]);
     this.#closed.then(
       () => this.#arrived(),
@@ -50,7 +50,7 @@ export class WorkerProcess {
     this.#process.stdin?.write(`${line}\n`);
   }
 
-  /** The line of this index, as soon as it is there. */
+  /** The line with this index, once it is there. */
   async line(index: number): Promise<string> {
     while (this.lines.length <= index) {
       if (this.#process.exitCode !== null) throw new Error(`worker ended: ${this.#complaints}`);
