@@ -1,14 +1,14 @@
 import type { KmsCallLimit } from "../kms/call-limit.js";
 import type { KmsProvider } from "../kms/kms-provider.js";
 import type { KeyPairStore } from "../stores/key-pair-store.js";
-import type { LastConfirmedStore, ProcessLastConfirmed } from "../stores/last-confirmed-store.js";
+import type { LastConfirmedStore, ProcessLastConfirmedStore } from "../stores/last-confirmed-store.js";
 import type { KeyPairTimes } from "./context.js";
 import type { PrivateKeyCustody } from "./custody/private-key-custody.js";
 
 /** What the organizations of one process share in a registry. */
 export interface SharedByOrganizations {
   readonly custody: PrivateKeyCustody;
-  readonly lastConfirmed: ProcessLastConfirmed;
+  readonly lastConfirmed: ProcessLastConfirmedStore;
   readonly kmsCalls: KmsCallLimit;
 }
 

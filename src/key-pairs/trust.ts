@@ -47,6 +47,12 @@ export interface TrustParts {
   readonly clock: Clock;
 }
 
+/** How a new pair was asked for. */
+interface NewPairOptions {
+  /** The caller of `configure` has named the alias, which trust on first use need not know. */
+  readonly named: boolean;
+}
+
 /** Most claims remembered as confirmed, and as refused. */
 const remembered = { confirmed: 1_000, refused: 10_000 };
 
@@ -125,14 +131,9 @@ export class Trust {
   /**
    * Vouches for a pair that this process has just made, once KMS has unwrapped it: a policy may allow Encrypt and forbid
    * Decrypt.
-   * @param named - the caller of `configure` has named the pair's alias, which trust on first use need not know
    * @throws KmsError, `ERR_KEY_PAIR_UNTRUSTED`
    */
-  async vouchForNew(
-    pair: ClaimedKeyPair,
-    { named }: { named: boolean },
-    signal?: AbortSignal,
-  ): Promise<VouchedKeyPair> {
+  async vouchForNew(pair: ClaimedKeyPair, { named }: NewPairOptions, signal?: AbortSignal): Promise<VouchedKeyPair> {
     const contradiction = this.#contradictionOf(pair, named && !this.#parts.anchor);
     if (contradiction) throw contradiction;
     await this.#parts.calls.unwrapHalf(pair, pair.wrapping, signal);

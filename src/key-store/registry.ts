@@ -19,7 +19,7 @@ import type { OpenWork } from "./open-work.js";
 import { IdleKeyStores } from "./idle-key-stores.js";
 import { Maintenance } from "./maintenance.js";
 import { RecordingKeyStore, type KeyStoreHost } from "./recording-key-store.js";
-import { ProcessLastConfirmed } from "../stores/last-confirmed-store.js";
+import { ProcessLastConfirmedStore } from "../stores/last-confirmed-store.js";
 import { check } from "./schemas.js";
 
 /** The events of all organizations, each with the organization it is about. */
@@ -99,7 +99,7 @@ export class RecordingKeyStoreRegistry {
     this.#host = {
       shared: {
         custody: this.#custody,
-        lastConfirmed: new ProcessLastConfirmed(this.#clock),
+        lastConfirmed: new ProcessLastConfirmedStore(this.#clock),
         kmsCalls: this.#kmsCalls,
       },
       emit: (organizationId) => this.#emitFor(organizationId),

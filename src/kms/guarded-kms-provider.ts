@@ -49,7 +49,7 @@ export class GuardedKmsProvider implements KmsProvider {
 
   async #guard<T>(
     operation: string,
-    { keyId }: { keyId: string },
+    { keyId }: Pick<Call, "keyId">,
     options: KmsCallOptions | undefined,
     run: () => Promise<T>,
     discard?: Discard<T>,

@@ -82,9 +82,13 @@ export class KmsError extends RecordingKeyStoreError {
   static override readonly errorName = "KmsError";
   override readonly name = "KmsError";
   readonly kind: KmsFailureKind;
+  /** Name of the KMS operation: `Decrypt`. */
   readonly operation: string;
+  /** ARN of the key or alias, if the failure is about one. */
   readonly keyId: string | undefined;
+  /** KMS's own name for the error, where KMS answered. */
   readonly awsErrorName: string | undefined;
+  /** Request id for AWS Support, where KMS answered. */
   readonly requestId: string | undefined;
 
   constructor(init: KmsErrorInit) {

@@ -23,7 +23,7 @@ export interface KmsKeyDescription {
   origin?: string;
   /** Who manages the key: `CUSTOMER` or `AWS`. */
   keyManager?: string;
-  /** Regions of the primary and of all replicas; absent for a single-Region key. */
+  /** Regions of the primary and of all replicas; missing for a single-Region key. */
   multiRegion?: { primaryRegion: string; replicaRegions: readonly string[] };
   deletionDate?: Date;
 }

@@ -1,8 +1,8 @@
 import { momentOf, type Clock, type Moment } from "../clock.js";
 
 /**
- * Where one host remembers, for each organization, the last public key that KMS vouched for, so that recordings go on
- * being encrypted when the process restarts in the middle of a KMS or store outage.
+ * A host's place for the last public key of each organization that KMS vouched for, so that recordings go on being
+ * encrypted when the process restarts in the middle of a KMS or store outage.
  *
  * Keep it on the host, readable and writable by the recording service alone, and outside everything that writers of
  * the key pair store can write to, such as its folder or its database: it is what lets a host notice that somebody
@@ -25,7 +25,7 @@ export interface LastConfirmedStore {
  * The last confirmed pairs of all organizations of a process, a kilobyte each. Outlives their key stores, and a host whose
  * disk has failed.
  */
-export class ProcessLastConfirmed implements LastConfirmedStore {
+export class ProcessLastConfirmedStore implements LastConfirmedStore {
   readonly #clock: Clock;
   readonly #saved = new Map<string, { readonly document: Uint8Array; readonly at: Moment }>();
 

@@ -18,7 +18,7 @@ import {
   pointAsWriter,
   turns,
 } from "./world.js";
-import { ProcessLastConfirmed } from "../../src/stores/last-confirmed-store.js";
+import { ProcessLastConfirmedStore } from "../../src/stores/last-confirmed-store.js";
 
 afterEach(() => void vi.restoreAllMocks());
 
@@ -270,7 +270,7 @@ describe("what a host remembers", () => {
     const { manager, clock, kms } = await configured();
     const shared: SharedByOrganizations = {
       custody: new PrivateKeyCustody(clock),
-      lastConfirmed: new ProcessLastConfirmed(clock),
+      lastConfirmed: new ProcessLastConfirmedStore(clock),
       kmsCalls: new KmsCallLimit(10),
     };
     const host = new MemoryLastConfirmedStore();

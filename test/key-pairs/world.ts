@@ -23,7 +23,7 @@ import {
   TestClock,
 } from "../../src/testing/index.js";
 import type { KeyStoreConfiguration } from "../../src/format/vocabulary.js";
-import type { LastConfirmedStore, ProcessLastConfirmed } from "../../src/stores/last-confirmed-store.js";
+import type { LastConfirmedStore, ProcessLastConfirmedStore } from "../../src/stores/last-confirmed-store.js";
 
 export const organizationId = "org-1";
 export const homeRegion = "eu-west-1";
@@ -59,7 +59,7 @@ export interface WorkerOptions {
   readonly store?: KeyPairStore;
   readonly lastConfirmed?: LastConfirmedStore;
   /** Shared by the key stores of one process, if given. */
-  readonly processLastConfirmed?: ProcessLastConfirmed;
+  readonly processLastConfirmed?: ProcessLastConfirmedStore;
   /** Of the fleet: none unless given. The first of a list signs. */
   readonly fleetSecret?: Uint8Array | readonly Uint8Array[];
   /** The account unless given; `first-use` for a service that has said nothing. */

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { ProcessLastConfirmed } from "../../src/stores/last-confirmed-store.js";
+import { ProcessLastConfirmedStore } from "../../src/stores/last-confirmed-store.js";
 import { TestClock } from "../../src/testing/index.js";
 
-describe("ProcessLastConfirmed", () => {
+describe("ProcessLastConfirmedStore", () => {
   it("gives a copy of a copy of what was saved last, and tells when that was", async () => {
     const clock = new TestClock();
-    const store = new ProcessLastConfirmed(clock);
+    const store = new ProcessLastConfirmedStore(clock);
     clock.advance(5);
     const given = Buffer.from("document");
     await store.save("org-1", given);
@@ -19,7 +19,7 @@ describe("ProcessLastConfirmed", () => {
   });
 
   it("knows nothing of other organizations", async () => {
-    const store = new ProcessLastConfirmed(new TestClock());
+    const store = new ProcessLastConfirmedStore(new TestClock());
     await store.save("org-1", Buffer.from("document"));
     expect(await store.load("org-2")).toBeUndefined();
     expect(store.confirmedAt("org-2")).toBeUndefined();

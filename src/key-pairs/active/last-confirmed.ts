@@ -1,5 +1,5 @@
 import type { Moment } from "../../clock.js";
-import type { LastConfirmedStore, ProcessLastConfirmed } from "../../stores/last-confirmed-store.js";
+import type { LastConfirmedStore, ProcessLastConfirmedStore } from "../../stores/last-confirmed-store.js";
 import { boundedCall } from "../../util/abort.js";
 import { decodeDocument, encodeDocument } from "../documents.js";
 import { claimedKeyPair } from "../key-pair.js";
@@ -8,7 +8,7 @@ import type { Trust, VouchedKeyPair } from "../trust.js";
 
 /** Where the last confirmed pair is kept: for the life of the process, on the host, or both. */
 export interface LastConfirmedPlaces {
-  readonly inProcess?: ProcessLastConfirmed | undefined;
+  readonly inProcess?: ProcessLastConfirmedStore | undefined;
   readonly onHost?: LastConfirmedStore | undefined;
 }
 
@@ -35,8 +35,8 @@ export class LastConfirmedKeyPair {
   }
 
   /**
-   * The pair that was confirmed before this key store began: once, and `undefined` afterwards. Where it is missing or
-   * damaged the process warns, and goes on without.
+   * The pair that was confirmed before this key store began: once, and `undefined` afterwards. Where it is damaged or can't be
+   * read, the process warns and goes on without.
    */
   async load(): Promise<{ pair: VouchedKeyPair; confirmedAt: number } | undefined> {
     if (this.#loaded) return undefined;
@@ -79,7 +79,7 @@ export class LastConfirmedKeyPair {
     }
   }
 
-  /** A disk may hang as a network does. */
+  /** Bounds a call: a disk may hang as a network does. */
   #call<T>(call: () => Promise<T>): Promise<T> {
     return boundedCall(call, { deadline: this.#timeout });
   }

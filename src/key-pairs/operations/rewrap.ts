@@ -7,7 +7,7 @@ import { byAnyWrapping, furtherWrappings, kmsKeysOf, storedWrapping, type Wrappi
 
 /** Result of `rewrapKeyPairs()`. */
 export interface RewrapReport {
-  /** True when every pair opens under this KMS key, so that the store no longer needs the KMS keys before it. */
+  /** True when every pair of the history opens under this KMS key: the store no longer needs those before it. */
   readonly complete: boolean;
   /** The KMS key of the active pair, which now wraps the private halves of the earlier ones too. */
   readonly kmsKeyArn: string;

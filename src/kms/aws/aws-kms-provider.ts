@@ -17,7 +17,7 @@ import { limitAttempts, type CommandWithMiddleware } from "./attempt-timeout.js"
 import { answeredBytes, answeredDescription, answeredKey, discardAnswer, type AwsCall } from "./answers.js";
 import { kmsErrorFromAws } from "./failures.js";
 import { kmsError, KmsError } from "../kms-error.js";
-import type { KmsCallOptions, KmsKeyDescription, KmsProvider } from "../kms-provider.js";
+import type { KmsCallOptions, KmsProvider } from "../kms-provider.js";
 import { boundedCall } from "../../util/abort.js";
 
 /** A `KMSClient` by its shape, so that one of another copy or version of the SDK, or a mock, will do. */
@@ -81,7 +81,9 @@ export class AwsKmsProvider implements KmsProvider {
     this.#keyPairDeadline = keyPairDeadline;
   }
 
-  async describeKey({ keyId }: { keyId: string }, options?: KmsCallOptions): Promise<KmsKeyDescription> {
+  async describeKey(
+    ...[{ keyId }, options]: Parameters<KmsProvider["describeKey"]>
+  ): ReturnType<KmsProvider["describeKey"]> {
     const call = { operation: "DescribeKey", keyId };
     const command = new DescribeKeyCommand({ KeyId: keyId });
     return answeredDescription(call, await this.#send<DescribeKeyCommandOutput>(call, command, options));

@@ -24,7 +24,7 @@ import { errnoOf } from "../../util/file-system.js";
 import { corrupt } from "./failures.js";
 import { frame, unframe, type Frame } from "./frame.js";
 import { HeadSeries } from "./head-series.js";
-import { HostLastConfirmed } from "./host-last-confirmed.js";
+import { HostLastConfirmedStore } from "./host-last-confirmed-store.js";
 import { Layout, type Place } from "./layout.js";
 import { headFileOf, idOf, idOfRecordFile, isHashName } from "./names.js";
 import { PrivateFolder } from "./private-folder.js";
@@ -67,7 +67,7 @@ export class FileKeyPairStore implements KeyPairStore {
   readonly #folder: PrivateFolder;
   readonly #layout: Layout;
   readonly #heads: HeadSeries;
-  readonly #host: HostLastConfirmed;
+  readonly #host: HostLastConfirmedStore;
   /** Places in the history by organization and file: records never change, so each is read for it only once. */
   readonly #listed = new Map<string, Map<string, ListPosition>>();
 
@@ -80,7 +80,7 @@ export class FileKeyPairStore implements KeyPairStore {
     this.#folder = new PrivateFolder(directory);
     this.#layout = new Layout(this.#folder.root);
     this.#heads = new HeadSeries(this.#folder, this.#layout);
-    this.#host = new HostLastConfirmed(this.#folder.root, hostDirectory);
+    this.#host = new HostLastConfirmedStore(this.#folder.root, hostDirectory);
   }
 
   async readHead(organizationId: string, options?: StoreCallOptions): Promise<StoredHead | undefined> {

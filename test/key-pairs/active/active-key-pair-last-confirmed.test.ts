@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { MemoryLastConfirmedStore } from "../../../src/testing/index.js";
 import { held as gate } from "../verdicts.js";
 import { fleetSecret, fresh, minute, organizationId, world } from "../world.js";
-import { ProcessLastConfirmed } from "../../../src/stores/last-confirmed-store.js";
+import { ProcessLastConfirmedStore } from "../../../src/stores/last-confirmed-store.js";
 
 const away = () => Promise.reject(new Error("no route to store"));
 /** Of workers that don't wait long for a KMS or store that hangs. */
@@ -35,7 +35,7 @@ describe("a restart of this host", () => {
 
   it("asks nobody when this very process had the pair confirmed", async () => {
     const { clock, worker, configured, kms } = world();
-    const processLastConfirmed = new ProcessLastConfirmed(clock);
+    const processLastConfirmed = new ProcessLastConfirmedStore(clock);
     await configured({ processLastConfirmed });
     clock.advance(5 * minute);
     kms.journal.clear();

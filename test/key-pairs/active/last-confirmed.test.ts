@@ -6,7 +6,7 @@ import { keyPairDocument } from "../../../src/key-pairs/records.js";
 import { spoilt } from "../inventions.js";
 import { held as gate } from "../verdicts.js";
 import { kmsKeyAliasArn, organizationId, turns, world, type WorkerOptions } from "../world.js";
-import { ProcessLastConfirmed } from "../../../src/stores/last-confirmed-store.js";
+import { ProcessLastConfirmedStore } from "../../../src/stores/last-confirmed-store.js";
 
 const away = () => Promise.reject(new Error("disk full"));
 afterEach(() => void vi.restoreAllMocks());
@@ -150,7 +150,7 @@ describe("the last confirmed pair of a host", () => {
   it("was confirmed by this very process only where that has it on record", async () => {
     const { later, pair, clock } = await host();
     expect(later().lastConfirmedPair.confirmedAt).toBeUndefined();
-    const { lastConfirmedPair } = later({ processLastConfirmed: new ProcessLastConfirmed(clock) });
+    const { lastConfirmedPair } = later({ processLastConfirmed: new ProcessLastConfirmedStore(clock) });
     await lastConfirmedPair.save(pair, clock.now());
     expect(lastConfirmedPair.confirmedAt).toEqual({ wall: clock.now(), monotonic: clock.monotonic() });
   });
@@ -159,7 +159,7 @@ describe("the last confirmed pair of a host", () => {
 describe("the last confirmed pair of a process", () => {
   it("goes before the host's, and both get what is saved", async () => {
     const { later, pair, clock, lastConfirmed } = await host();
-    const processLastConfirmed = new ProcessLastConfirmed(clock);
+    const processLastConfirmed = new ProcessLastConfirmedStore(clock);
     const inProcess = () => later({ processLastConfirmed }).lastConfirmedPair;
     await later().lastConfirmedPair.save(pair, 1);
     expect(await inProcess().load()).toMatchObject({ confirmedAt: 1 });
@@ -171,7 +171,7 @@ describe("the last confirmed pair of a process", () => {
 
   it("outlives a host whose disk has failed, or that has none", async () => {
     const { later, pair, clock, trust, said } = await host();
-    const inProcess = new ProcessLastConfirmed(clock);
+    const inProcess = new ProcessLastConfirmedStore(clock);
     const options = { processLastConfirmed: inProcess, lastConfirmed: { load: away, save: away } };
     await later(options).lastConfirmedPair.save(pair, 1);
     expect(said()).toEqual([`${prefix} could not be saved (disk full)`]);

@@ -13,7 +13,7 @@ const application = "recording-keystore";
 const folderNameLength = 32;
 
 /** Last confirmed keys of this host for a file store, outside the folder that writers of the store can change. */
-export class HostLastConfirmed implements LastConfirmedStore {
+export class HostLastConfirmedStore implements LastConfirmedStore {
   readonly #storeFolder: string;
   readonly #named: string | undefined;
   #records: { readonly folder: string; readonly store: LastConfirmedStore } | undefined;
