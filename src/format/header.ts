@@ -104,7 +104,7 @@ export function encodeHeader(header: RecordingHeader): Buffer {
 /** Alignment of every segment's ciphertext in the recording, in bytes. Without it AES-GCM loses a seventh of its speed. */
 const alignment = 32;
 
-/** Number of bytes between the first `length` and the FLOE header that align the first ciphertext, and so all others. */
+/** Length of the padding after `length` bytes that aligns the first ciphertext, and so all others, in bytes. */
 function paddingAfter(length: number): number {
   return (alignment - ((length + floeHeaderLength + segmentPrefixLength) % alignment)) % alignment;
 }

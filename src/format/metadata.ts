@@ -12,7 +12,7 @@ import { tampered } from "./damage.js";
 
 /** Longest metadata as JSON text in UTF-8, in bytes. */
 const maxMetadata = 65_536;
-/** The text is padded with spaces to a multiple of this, so that its length says little. In bytes. */
+/** Multiple to which spaces pad the text, so that its length says little. In bytes. */
 const block = 256;
 const space = 0x20;
 const sectionOverhead = floeHeaderLength + segmentOverhead;

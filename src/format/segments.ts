@@ -55,7 +55,7 @@ function measuresOf({ headerLength, segmentLength }: RecordingShape): RecordingM
   return { preambleLength: headerLength + floeHeaderLength, segmentLength };
 }
 
-/** What decides where segments lie, in bytes. */
+/** What the places of segments depend on besides the size, in bytes. */
 export interface RecordingMeasures {
   /** Length of everything before segment 0: header, encrypted metadata and FLOE header. */
   readonly preambleLength: number;
@@ -97,7 +97,7 @@ export function encryptionLayout(plaintextSize: number, measures: RecordingMeasu
   };
 }
 
-/** Takes any size. Decryption shows whether the last segment is whole, and the last. */
+/** Layout for any size. Whether it is a recording's shows when its last segment is decrypted. */
 export function decryptionLayout(encryptedSize: number, measures: RecordingMeasures): SegmentLayout {
   const { preambleLength, segmentLength } = measures;
   const segments = Math.max(1, Math.ceil((encryptedSize - preambleLength) / segmentLength));

@@ -63,7 +63,7 @@ export class KmsCall {
     return this.caller.accountId;
   }
 
-  /** Finds the key that a request names, and checks that the caller may use it so. */
+  /** Finds the key that a request names, and checks that the caller may use it in this way. */
   key(keyId: string, use: KeyUse = {}): KmsKey {
     const reference = readKeyId(keyId, this);
     if (!use.aliases) refuseAlias(reference);
@@ -91,7 +91,7 @@ export class KmsCall {
     }
   }
 
-  /** Checks that the caller may use a key so. */
+  /** Checks that the caller may use a key in this way. */
   use(key: KmsKey, use: KeyUse = {}, requestAlias?: string): void {
     this.keyArn ??= key.arn;
     const refusal = this.#refuse(key, key.policy, use, requestAlias);

@@ -35,7 +35,7 @@ export function page<T>(
   };
 }
 
-/** Position of the first item after a marker, which works without the marker's own item too. */
+/** Position of the first item after a marker, even if the marker's own item is gone. */
 function positionAfter<T>(items: readonly T[], marker: string, id: (item: T) => string): number {
   const after = Buffer.from(marker, "base64url").toString();
   if (after === "" || Buffer.from(after).toString("base64url") !== marker)

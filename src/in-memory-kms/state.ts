@@ -86,7 +86,7 @@ export class KmsState {
     return key && this.#upToDate(key);
   }
 
-  /** Keys by id, as the service lists them. */
+  /** Keys, sorted by id as the service lists them. */
   keys(filter: Filter = {}): KmsKey[] {
     return [...this.#keys.values()]
       .filter((key) => matches(key, filter) && this.#upToDate(key))
@@ -144,7 +144,7 @@ export class KmsState {
     return alias && this.key(keyArn(alias.region, alias.accountId, alias.keyId));
   }
 
-  /** Aliases by name, as the service lists them. */
+  /** Aliases, sorted by name as the service lists them. */
   aliases(filter: Filter = {}): Alias[] {
     return [...this.#aliases.values()]
       .filter((alias) => matches(alias, filter))

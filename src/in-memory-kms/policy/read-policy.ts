@@ -1,6 +1,6 @@
 import { parsePolicy, type PolicyDocument, type PolicyKind } from "../../key-policy/language/document.js";
 
-/** A cache per kind, so that a policy's text is its key. */
+/** A cache per kind, keyed by the text of the policy. */
 const caches: Record<PolicyKind, Map<string, PolicyDocument>> = { key: new Map(), identity: new Map() };
 const maxCached = 1000;
 
