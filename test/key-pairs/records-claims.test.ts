@@ -155,7 +155,7 @@ describe("a stored pair", () => {
 });
 
 describe("the listing", () => {
-  /** So many pairs in the store, all of one sequence but the last. */
+  /** Pairs in the store, all of one sequence but the last. */
   async function listed(length: number) {
     const parts = await recorded();
     for (let index = 1; index < length; index += 1) await putAsWriter(parts.store, invented());

@@ -46,7 +46,7 @@ export const times: KeyPairTimes = {
   headTtl: minute,
 };
 
-/** A deadline of KMS calls, milliseconds, for RSA pairs: making one takes as long as it takes. */
+/** Deadline of KMS calls for RSA pairs, which take long to make, in ms. */
 export const forRsa = { deadline: 30_000 };
 
 /** A secret of a fleet; every number gives another. */
@@ -79,7 +79,7 @@ export interface WorkerOptions {
 type EventName = keyof RecordingKeyStoreEvents;
 type Told = { [N in EventName]: [name: N, event: RecordingKeyStoreEvents[N]] }[EventName];
 
-/** One organization on an in-memory KMS and a store in memory, and workers of it that have all parts in the open. */
+/** One organization on an in-memory KMS and a store in memory, and workers of it with all their parts. */
 export function world({ deadline = 200 } = {}) {
   const clock = new TestClock();
   const kms = new InMemoryKms({ clock });

@@ -19,7 +19,7 @@ import {
 const scheduled = true;
 afterEach(() => void vi.restoreAllMocks());
 
-/** A store in which somebody else is quicker: `before` runs so many times before a swap. */
+/** A store in which somebody else is quicker: `before` runs before a number of swaps. */
 function race(store: KeyPairStore, before: () => Promise<unknown>, times = 1) {
   let left = times;
   return overridden(store, {

@@ -138,7 +138,7 @@ describe("a recording's data key", () => {
 });
 
 describe("a pair that KMS has opened once", () => {
-  /** Pairs that a KMS of the test's opens, so many that not all can be kept in mind. */
+  /** Pairs that a KMS of the test opens, more than can be kept. */
   async function many(length: number) {
     const parts = await opening();
     const { calls, records } = parts;
@@ -185,7 +185,7 @@ describe("a pair that KMS has opened once", () => {
 });
 
 describe("a pair whose own KMS key refuses", () => {
-  /** The pair's key is disabled, and so many wrappings are planted beside it. */
+  /** A pair whose key is disabled, with a number of planted wrappings. */
   async function refusing(planted: number, rewraps: boolean) {
     const parts = await opening();
     const { kms, pair, changing, store, active } = parts;

@@ -34,7 +34,7 @@ const describing =
     describeKey: async (...args) => ({ ...(await provider.describeKey(...args)), ...change }),
   });
 
-/** Has a test look at, or change, what a method gives. */
+/** Lets a test read or alter what a method gives. */
 function through<N extends "make" | "unwrap">(
   calls: KmsCalls,
   name: N,

@@ -7,7 +7,7 @@ import { kmsKeyAliasArn, organizationId, putAsWriter, world } from "../world.js"
 
 afterEach(() => void vi.restoreAllMocks());
 
-/** So many pairs, the newest first, and pages of their history. */
+/** A number of pairs, the newest first, and pages of their history. */
 async function history(length: number) {
   const parts = world();
   const { context, rotation, pair } = await parts.configured();

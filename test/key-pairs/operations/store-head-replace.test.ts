@@ -18,7 +18,7 @@ type Fresh = Awaited<ReturnType<typeof fresh>>;
 const replace = ({ context, active }: Pick<Worker, "context" | "active">, dryRun = false, signal?: AbortSignal) =>
   replaceUntrustedHead(context, active, { dryRun }, signal);
 
-/** A worker that remembers the first pair on this word. */
+/** A worker that holds the first pair on this word. */
 async function workerOf(parts: Fresh, before: (typeof befores)[number]): Promise<Worker> {
   const { first, worker, clock } = parts;
   if (before === "fleet") await worker(secret).fleet.tell(first.pair, { confirmedAt: clock.now() });

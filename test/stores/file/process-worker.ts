@@ -45,7 +45,7 @@ async function write(): Promise<void> {
   }
 }
 
-/** Says what was remembered, then remembers another key, on a host of this name: as after a restart in a container. */
+/** Tells the last confirmed key, then saves another, on a host of this name: as after a restart in a container. */
 async function remember(): Promise<void> {
   os.hostname = () => name;
   syncBuiltinESMExports();
