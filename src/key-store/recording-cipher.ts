@@ -1,4 +1,3 @@
-import { Readable } from "node:stream";
 import { types } from "node:util";
 import { wipe } from "../util/secrets.js";
 import { RecordingKeyStoreError } from "../errors.js";
@@ -16,7 +15,6 @@ import {
   encryptBody,
   type DecryptedRecording,
   type EncryptedRecording,
-  type RecordingInput,
   type Streamed,
 } from "../recording/bodies.js";
 import type { OpenHeader } from "../recording/decryptor.js";
@@ -24,6 +22,7 @@ import type { FillBytes } from "../recording/bytes.js";
 import type { EncryptRequest } from "../recording/encryptor.js";
 import { encodeHeader, type OpenedHeader, type RecordingHeader } from "../format/header.js";
 import { encodeMetadata, metadataSectionLength } from "../format/metadata.js";
+import type { TakenInput } from "../recording/stream-source.js";
 import type { RandomAccessSource } from "../recording/random-access-source.js";
 import { yieldToEventLoop } from "../util/event-loop.js";
 import { readMetadata } from "../recording/read-metadata.js";
@@ -54,12 +53,10 @@ export class RecordingCipher {
   }
 
   async encrypt(
-    recording: RecordingInput,
+    recording: TakenInput,
     options: CheckedEncrypt,
     signal: AbortSignal,
   ): Promise<EncryptedRecording & Partial<Streamed>> {
-    // A source may fail while the key is fetched; the engine reports that later, but Node wants a listener now.
-    if (recording instanceof Readable) recording.on("error", () => undefined);
     await yieldToEventLoop();
     const { seal, facts } = await this.#seal(options, signal);
     return { ...(await encryptBody(recording, { ...seal, signal, ...byThreads(recording, options) })), ...facts };
@@ -93,7 +90,7 @@ export class RecordingCipher {
   }
 
   async decrypt(
-    encrypted: RecordingInput,
+    encrypted: TakenInput,
     options: CheckedDecryptRecording,
     signal: AbortSignal,
   ): Promise<DecryptedRecording & Partial<Streamed>> {
@@ -108,7 +105,7 @@ export class RecordingCipher {
   }
 
   async salvage(
-    encrypted: RecordingInput,
+    encrypted: TakenInput,
     options: CheckedDecrypt,
     signal: AbortSignal,
   ): Promise<DecryptedRecording & (SalvageTotals | Streamed<SalvageTotals>)> {
@@ -118,7 +115,7 @@ export class RecordingCipher {
   }
 
   async readMetadata(
-    encrypted: RecordingInput | RandomAccessSource,
+    encrypted: TakenInput | RandomAccessSource,
     options: CheckedDecrypt,
     signal: AbortSignal,
   ): Promise<RecordingMetadata> {
@@ -214,7 +211,7 @@ export class RecordingCipher {
 }
 
 /** Bytes may be worth more than the calling thread. */
-function byThreads(recording: RecordingInput, { threads }: { threads: number }): { fill?: FillBytes } {
+function byThreads(recording: TakenInput, { threads }: { threads: number }): { fill?: FillBytes } {
   const fill = types.isUint8Array(recording) ? fillByThreads(recording.length, threads) : undefined;
   return fill ? { fill } : {};
 }

@@ -44,6 +44,8 @@ import type {
 } from "../recording/bodies.js";
 import type { RandomAccessSource } from "../recording/random-access-source.js";
 import type { RecordingReader } from "../recording/reader/recording-reader.js";
+import { isSource } from "../recording/read-metadata.js";
+import { ByteSource, takeInput, type TakenInput } from "../recording/stream-source.js";
 import type { SalvagedRecording, SalvagedStream } from "../recording/salvage.js";
 import { RecordingCipher, type RecordingMetadata } from "./recording-cipher.js";
 import { check, checkConfiguration } from "./schemas.js";
@@ -139,7 +141,9 @@ export class RecordingKeyStore implements AdministrationMethods {
     options: EncryptOptions,
   ): Promise<EncryptedStream<ReadableStream<Uint8Array>>>;
   encryptRecording(recording: RecordingInput, options: EncryptOptions): Promise<EncryptedRecording> {
-    return this.#call(options, (signal) => this.#cipher.encrypt(recording, check("encrypt", options), signal), true);
+    return this.#onInput(recording, "recording", options, (taken, signal) =>
+      this.#cipher.encrypt(taken, check("encrypt", options), signal),
+    );
   }
 
   /**
@@ -155,10 +159,8 @@ export class RecordingKeyStore implements AdministrationMethods {
     options: DecryptRecordingOptions,
   ): Promise<DecryptedStream<ReadableStream<Uint8Array>>>;
   decryptRecording(encrypted: RecordingInput, options: DecryptRecordingOptions): Promise<DecryptedRecording> {
-    return this.#call(
-      options,
-      (signal) => this.#cipher.decrypt(encrypted, check("decryptRecording", options), signal),
-      true,
+    return this.#onInput(encrypted, "encrypted", options, (taken, signal) =>
+      this.#cipher.decrypt(taken, check("decryptRecording", options), signal),
     );
   }
 
@@ -221,7 +223,9 @@ export class RecordingKeyStore implements AdministrationMethods {
     options: DecryptOptions,
   ): Promise<SalvagedStream<ReadableStream<Uint8Array>>>;
   salvageRecording(encrypted: RecordingInput, options: DecryptOptions): Promise<DecryptedRecording> {
-    return this.#call(options, (signal) => this.#cipher.salvage(encrypted, check("decrypt", options), signal), true);
+    return this.#onInput(encrypted, "encrypted", options, (taken, signal) =>
+      this.#cipher.salvage(taken, check("decrypt", options), signal),
+    );
   }
 
   /**
@@ -230,7 +234,10 @@ export class RecordingKeyStore implements AdministrationMethods {
    * @throws as {@link decryptRecording}, but for damage behind the metadata
    */
   readMetadata(encrypted: RecordingInput | RandomAccessSource, options: DecryptOptions): Promise<RecordingMetadata> {
-    return this.#call(options, (signal) => this.#cipher.readMetadata(encrypted, check("decrypt", options), signal));
+    const read = (input: TakenInput | RandomAccessSource, signal: AbortSignal) =>
+      this.#cipher.readMetadata(input, check("decrypt", options), signal);
+    if (isSource(encrypted)) return this.#call(options, (signal) => read(encrypted, signal));
+    return this.#onInput(encrypted, "encrypted", options, read);
   }
 
   /** Size in bytes that a recording will have once encrypted with the active pair and these options. */
@@ -335,6 +342,22 @@ export class RecordingKeyStore implements AdministrationMethods {
   /** Node's `util.inspect` shows which organization this is, and nothing else. */
   [Symbol.for("nodejs.util.inspect.custom")](): string {
     return `RecordingKeyStore { organizationId: ${JSON.stringify(this.#keys.organizationId)} }`;
+  }
+
+  /** Takes a stream over before anything is waited for, and ends it if the call is refused or fails. */
+  async #onInput<T>(
+    input: RecordingInput,
+    field: string,
+    options: CallOptions,
+    task: (input: TakenInput, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const taken = takeInput(input, field);
+    try {
+      return await this.#call(options, (signal) => task(taken, signal), true);
+    } catch (error) {
+      if (taken instanceof ByteSource) taken.cancel(error);
+      throw error;
+    }
   }
 
   /** One way in for every method: refuses after close, ends with the caller's signal, and counts as open work. */

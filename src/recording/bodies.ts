@@ -7,7 +7,7 @@ import { wipe } from "../util/secrets.js";
 import { decryptBytes, encryptBytes, type FillBytes } from "./bytes.js";
 import type { OpenHeader } from "./decryptor.js";
 import type { EncryptRequest } from "./encryptor.js";
-import { isStream, type ByteStream } from "./stream-source.js";
+import { ByteSource, takeInput, type ByteStream, type TakenInput } from "./stream-source.js";
 import { encryptStream, openStream } from "./streams.js";
 
 /** A recording, encrypted or not: bytes, or a stream of them. */
@@ -71,12 +71,13 @@ export function encryptBody(
   input: OtherStream,
   request: EncryptBodyRequest,
 ): Promise<BodyOf<ReadableStream<Uint8Array>> & Streamed>;
-export function encryptBody(input: RecordingInput, request: EncryptBodyRequest): Promise<AnyBody>;
-export async function encryptBody(input: RecordingInput, request: EncryptBodyRequest): Promise<AnyBody> {
+export function encryptBody(input: RecordingInput | TakenInput, request: EncryptBodyRequest): Promise<AnyBody>;
+export async function encryptBody(input: RecordingInput | TakenInput, request: EncryptBodyRequest): Promise<AnyBody> {
   try {
     request.signal?.throwIfAborted();
-    if (!isStream(input, "recording")) return { body: await encryptBytes(input, request) };
-    return encryptStream(input, request);
+    const source = takeInput(input, "recording");
+    if (!(source instanceof ByteSource)) return { body: await encryptBytes(source, request) };
+    return encryptStream(source, request);
   } finally {
     wipe(request.dataKey, request.metadata); // FLOE has derived its own keys from it
   }
@@ -101,10 +102,14 @@ export function decryptBody(
   input: OtherStream,
   request: DecryptBodyRequest,
 ): Promise<BodyOf<ReadableStream<Uint8Array>> & Streamed & Opened>;
-export function decryptBody(input: RecordingInput, request: DecryptBodyRequest): Promise<AnyBody & Opened>;
-export async function decryptBody(input: RecordingInput, request: DecryptBodyRequest): Promise<AnyBody & Opened> {
+export function decryptBody(input: RecordingInput | TakenInput, request: DecryptBodyRequest): Promise<AnyBody & Opened>;
+export async function decryptBody(
+  input: RecordingInput | TakenInput,
+  request: DecryptBodyRequest,
+): Promise<AnyBody & Opened> {
   const { open, signal, fill } = request;
-  if (!isStream(input, "encrypted")) return decryptBytes(input, { open, signal, fill });
-  const { decryptor, ...body } = await openStream(input, { open, signal, salvage: false }, (whole) => whole.totals());
+  const source = takeInput(input, "encrypted");
+  if (!(source instanceof ByteSource)) return decryptBytes(source, { open, signal, fill });
+  const { decryptor, ...body } = await openStream(source, { open, signal, salvage: false }, (whole) => whole.totals());
   return { ...body, header: decryptor.header };
 }

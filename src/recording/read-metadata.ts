@@ -1,5 +1,5 @@
 import type { RecordingInput } from "./bodies.js";
-import { isStream } from "./stream-source.js";
+import { ByteSource, takeInput, type TakenInput } from "./stream-source.js";
 import { RecordingDecryptor, type OpenHeader } from "./decryptor.js";
 import { openPreamble, preambleOfSource } from "./preamble.js";
 import type { OpenedHeader, RecordingHeader } from "../format/header.js";
@@ -21,7 +21,7 @@ export interface MetadataRequest {
  * far as needed and then cancelled.
  */
 export async function readMetadata(
-  input: RecordingInput | RandomAccessSource,
+  input: RecordingInput | TakenInput | RandomAccessSource,
   { checkNames, open, signal }: MetadataRequest,
 ): Promise<OpenedHeader> {
   if (isSource(input)) {
@@ -39,9 +39,10 @@ export async function readMetadata(
     signal,
     salvage: false,
   };
-  if (!isStream(input, "encrypted")) return headerOf(await RecordingDecryptor.open(bytesReader(input), request));
-  const { source, decryptor } = await openSource(input, request);
-  source.cancel(undefined);
+  const taken = takeInput(input, "encrypted");
+  if (!(taken instanceof ByteSource)) return headerOf(await RecordingDecryptor.open(bytesReader(taken), request));
+  const decryptor = await openSource(taken, request);
+  taken.cancel(undefined);
   return headerOf(decryptor);
 }
 
@@ -51,7 +52,7 @@ function headerOf(decryptor: RecordingDecryptor): OpenedHeader {
 }
 
 /** By its shape; whatever can be iterated is a stream. */
-function isSource(input: RecordingInput | RandomAccessSource): input is RandomAccessSource {
+export function isSource(input: RecordingInput | TakenInput | RandomAccessSource): input is RandomAccessSource {
   return (
     typeof input === "object" &&
     input !== null &&

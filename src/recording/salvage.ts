@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import type { ReadableStream } from "node:stream/web";
 import type { RecordingKeyStoreError } from "../errors.js";
 import type { DecryptedRecording, RecordingBody, RecordingInput, Streamed } from "./bodies.js";
-import { isStream } from "./stream-source.js";
+import { ByteSource, takeInput, type TakenInput } from "./stream-source.js";
 import { RecordingDecryptor, type OpenHeader } from "./decryptor.js";
 import type { OpenedHeader } from "../format/header.js";
 import type { StreamTotals } from "../format/segments.js";
@@ -40,13 +40,17 @@ export type AnySalvaged = { readonly body: RecordingBody; readonly header: Opene
  * @throws RecordingKeyStoreError where the header or what else comes before the first segment is not whole, and whatever
  * `open` throws; failures of the source and of the keys are failures here too
  */
-export async function salvageBody(input: RecordingInput, { open, signal }: SalvageRequest): Promise<AnySalvaged> {
+export async function salvageBody(
+  input: RecordingInput | TakenInput,
+  { open, signal }: SalvageRequest,
+): Promise<AnySalvaged> {
   const request = { open, signal, salvage: true };
-  if (isStream(input, "encrypted")) {
-    const { decryptor, ...body } = await openStream(input, request, totalsOf);
+  const source = takeInput(input, "encrypted");
+  if (source instanceof ByteSource) {
+    const { decryptor, ...body } = await openStream(source, request, totalsOf);
     return { header: decryptor.header, ...body };
   }
-  const decryptor = await RecordingDecryptor.open(bytesReader(input), request);
+  const decryptor = await RecordingDecryptor.open(bytesReader(source), request);
   const segments: Buffer[] = [];
   try {
     for (let batch = await decryptor.next(); batch; batch = await decryptor.next()) segments.push(...batch);

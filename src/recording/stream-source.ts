@@ -14,8 +14,8 @@ export type RecordingStream = Readable | ByteStream | AsyncIterable<Uint8Array>;
 
 /** Pulls chunks of bytes out of any kind of stream. Can be cancelled at any moment, also while it waits. */
 export class ByteSource {
-  /** Whether chunks may be kept. An async iterable may fill one buffer again and again. */
-  readonly ownsChunks: boolean;
+  /** Whether it reads a Node `Readable`. Its chunks may be kept; an async iterable may fill one buffer again and again. */
+  readonly isReadable: boolean;
   readonly #pull: () => Promise<IteratorResult<unknown, unknown>>;
   readonly #cancel: (reason: unknown) => void;
   readonly #field: string;
@@ -24,11 +24,9 @@ export class ByteSource {
 
   constructor(stream: RecordingStream, field: string) {
     this.#field = field;
-    this.ownsChunks = stream instanceof Readable;
+    this.isReadable = stream instanceof Readable;
     if (stream instanceof Readable) {
-      // A stream that somebody has read to its end would become an empty recording.
-      if (stream.readableEnded)
-        throw new InvalidInputError(field, "must be a stream that has not been read to its end");
+      checkUnread(stream, field);
       this.#pull = pullReadable(stream);
       this.#cancel = () => void stream.destroy();
     } else if ("getReader" in stream) {
@@ -54,8 +52,7 @@ export class ByteSource {
         this.#pull().then(resolve, reject);
       });
       if (done === true) return undefined;
-      if (!types.isUint8Array(value))
-        throw new InvalidInputError(this.#field, "must be a stream of Uint8Array chunks", value);
+      if (!types.isUint8Array(value)) throw notBytes(this.#field, value);
       if (value.length > 0) return value;
     }
   }
@@ -69,6 +66,21 @@ export class ByteSource {
   }
 }
 
+/** A stream that somebody else reads would become a recording without its beginning, or an empty one. */
+function checkUnread(stream: Readable, field: string): void {
+  if (stream.readableEnded) throw new InvalidInputError(field, "must be a stream that has not been read to its end");
+  if (stream.readableDidRead && stream.readableFlowing)
+    throw new InvalidInputError(field, "must be a stream that has not begun to flow to somebody else");
+  if (stream.listenerCount("readable") > 0)
+    throw new InvalidInputError(field, "must be a stream that nobody reads by its readable event");
+}
+
+/** Names the kind of a chunk alone: its content belongs into no message. */
+function notBytes(field: string, chunk: unknown): InvalidInputError {
+  const kind = typeof chunk === "object" ? "objects" : `${typeof chunk}s`;
+  return new InvalidInputError(field, `must be a stream of Uint8Array chunks, not of ${kind}`);
+}
+
 function lockedReader(stream: ByteStream, field: string): ReturnType<ByteStream["getReader"]> {
   try {
     return stream.getReader();
@@ -77,11 +89,18 @@ function lockedReader(stream: ByteStream, field: string): ReturnType<ByteStream[
   }
 }
 
-/** Tells streams from bytes, and both from anything else. @throws InvalidInputError */
-export function isStream(input: unknown, field: string): input is RecordingStream {
-  if (types.isUint8Array(input)) return false;
+/** What a recording is read from: bytes, or a stream that was taken over. */
+export type TakenInput = Uint8Array | ByteSource;
+
+/**
+ * Takes a stream over, at once: from this turn of the event loop on nothing of a live one is lost, and whoever has it ends it.
+ * @throws InvalidInputError for neither bytes nor a stream that can be read from its beginning
+ */
+export function takeInput(input: unknown, field: string): TakenInput {
+  if (types.isUint8Array(input) || input instanceof ByteSource) return input;
   if (typeof input === "object" && input !== null) {
-    if (input instanceof Readable || "getReader" in input || Symbol.asyncIterator in input) return true;
+    if (input instanceof Readable || "getReader" in input || Symbol.asyncIterator in input)
+      return new ByteSource(input as RecordingStream, field);
   }
   throw new InvalidInputError(
     field,
@@ -130,7 +149,7 @@ export function pullReadable(stream: Readable): () => Promise<IteratorResult<unk
     settle();
   });
   stream.once("end", () => finish({}));
-  stream.once("error", (error) => finish({ error }));
+  stream.on("error", (error) => finish({ error })); // for good: a second one without a listener would end the process
   stream.once("close", () => finish({ error: prematureClose() }));
 
   return () =>

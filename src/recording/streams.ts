@@ -5,7 +5,7 @@ import { yieldToEventLoop } from "../util/event-loop.js";
 import { ByteReader } from "./byte-reader.js";
 import { RecordingDecryptor, type DecryptRequest } from "./decryptor.js";
 import { RecordingEncryptor, type EncryptRequest } from "./encryptor.js";
-import { ByteSource, type RecordingStream } from "./stream-source.js";
+import type { ByteSource } from "./stream-source.js";
 
 export type ByteStreamBody = Readable | ReadableStream<Uint8Array>;
 
@@ -22,7 +22,6 @@ type NextPieces = () => Promise<readonly Buffer[] | undefined>;
 
 /** Wraps a producer of bytes in a stream of the kind of its input. Signal, cancellation and errors end both. */
 function streamed<T>(
-  input: RecordingStream,
   source: ByteSource,
   produce: NextPieces,
   worker: Worker<T>,
@@ -56,7 +55,7 @@ function streamed<T>(
       throw reason;
     }
   };
-  const body = input instanceof Readable ? nodeBody(next, finish) : webBody(next, finish);
+  const body = source.isReadable ? nodeBody(next, finish) : webBody(next, finish);
   const fail = (reason: unknown) => {
     finish({ reason });
     body.fail(reason);
@@ -125,18 +124,13 @@ function asError(reason: unknown): Error {
 }
 
 /** Opens a streamed recording up to its first segment. */
-export async function openSource(
-  input: RecordingStream,
-  request: DecryptRequest,
-): Promise<{ source: ByteSource; decryptor: RecordingDecryptor }> {
+export async function openSource(source: ByteSource, request: DecryptRequest): Promise<RecordingDecryptor> {
   const { signal } = request;
-  const source = new ByteSource(input, "encrypted");
   const onAbort = () => source.cancel(signal?.reason);
   if (signal?.aborted) onAbort();
   signal?.addEventListener("abort", onAbort, { once: true });
   try {
-    const decryptor = await RecordingDecryptor.open(new ByteReader(() => source.next(), source.ownsChunks), request);
-    return { source, decryptor };
+    return await RecordingDecryptor.open(new ByteReader(() => source.next(), source.isReadable), request);
   } catch (error) {
     source.cancel(error);
     throw error;
@@ -147,11 +141,11 @@ export async function openSource(
 
 /** Opens a streamed recording, whose plaintext is a stream of the same kind. */
 export async function openStream<T>(
-  input: RecordingStream,
+  source: ByteSource,
   request: DecryptRequest,
   totalsOf: (decryptor: RecordingDecryptor) => T,
 ): Promise<{ decryptor: RecordingDecryptor; body: ByteStreamBody; done: Promise<T> }> {
-  const { source, decryptor } = await openSource(input, request);
+  const decryptor = await openSource(source, request);
   const next = async () => {
     const pieces = await decryptor.next();
     // Nothing behind damage is read. A whole source has ended by itself, and may be half of a socket.
@@ -163,17 +157,16 @@ export async function openStream<T>(
     destroy: () => decryptor.destroy(),
     onFailure: (failed: (error: unknown) => void) => decryptor.onFailure(failed),
   };
-  return { decryptor, ...streamed(input, source, next, worker, request.signal) };
+  return { decryptor, ...streamed(source, next, worker, request.signal) };
 }
 
 /** Most bytes of a chunk encrypted in one step: more is no faster, and takes more memory. */
 const maxStep = 262_144;
 
 export function encryptStream(
-  input: RecordingStream,
+  source: ByteSource,
   request: EncryptRequest & { signal?: AbortSignal },
 ): { body: ByteStreamBody; done: Promise<StreamTotals> } {
-  const source = new ByteSource(input, "recording");
   const encryptor = new RecordingEncryptor(request);
   let rest: Uint8Array = new Uint8Array(0);
   let ended = false;
@@ -182,10 +175,10 @@ export function encryptStream(
     const chunk = rest.length > 0 ? rest : await source.next();
     if (chunk) {
       rest = chunk.subarray(maxStep);
-      return encryptor.push(chunk.subarray(0, maxStep), source.ownsChunks);
+      return encryptor.push(chunk.subarray(0, maxStep), source.isReadable);
     }
     ended = true;
     return encryptor.end();
   };
-  return streamed(input, source, next, encryptor, request.signal);
+  return streamed(source, next, encryptor, request.signal);
 }

@@ -1,7 +1,7 @@
 import { Duplex, Readable } from "node:stream";
 import { ReadableStream } from "node:stream/web";
 import { describe, expect, it } from "vitest";
-import { ByteSource, isStream, type RecordingStream } from "../../src/recording/stream-source.js";
+import { ByteSource, takeInput, type RecordingStream } from "../../src/recording/stream-source.js";
 import { collect } from "./support.js";
 import { ByteReader } from "../../src/recording/byte-reader.js";
 
@@ -34,7 +34,7 @@ describe("a source of bytes", () => {
     ["async iterable", () => watched(given).iterable, false],
   ])("gives what is not empty, then the end: %s", async (_what, make, owned) => {
     const source = new ByteSource(make(), "recording");
-    expect(source.ownsChunks).toBe(owned);
+    expect(source.isReadable).toBe(owned);
     expect([await source.next(), await source.next(), await source.next(), await source.next()]).toEqual([
       bytes(1, 2),
       bytes(3),
@@ -102,7 +102,7 @@ describe("a source of bytes", () => {
     expect(refusal(locked)).toMatchObject({ field: "recording", rule: "must not be locked by another reader" });
     await expect(new ByteSource(watched(["text"]).iterable, "recording").next()).rejects.toMatchObject({
       field: "recording",
-      rule: "must be a stream of Uint8Array chunks",
+      rule: "must be a stream of Uint8Array chunks, not of strings",
     });
   });
 });
@@ -115,7 +115,7 @@ it.each([
   [ReadableStream.from([]), true],
   [{ getReader: () => undefined }, true],
   [watched([]).iterable, true],
-])("bytes are told from streams: %#", (input, stream) => expect(isStream(input, "recording")).toBe(stream));
+])("bytes are told from streams: %#", (input, stream) => expect(takeInput(input, "recording") instanceof ByteSource).toBe(stream));
 
 it.each([
   [null],
@@ -128,7 +128,7 @@ it.each([
   [new Uint16Array(1)],
   [() => undefined],
 ])("what is neither bytes nor a stream is refused: %#", (input) => {
-  expect(() => isStream(input, "recording")).toThrow(
+  expect(() => takeInput(input, "recording")).toThrow(
     expect.objectContaining({
       field: "recording",
       rule: "must be a Uint8Array, a Readable, a ReadableStream or an async iterable of bytes",
