@@ -55,9 +55,11 @@ export function openMetadata(section: Buffer, header: Buffer, dataKey: Uint8Arra
   try {
     const plaintext = floe.segment(segmentParts(section.subarray(floeHeaderLength)), 0, true);
     const text = Buffer.concat(plaintext);
-    const metadata = decodeText(text);
-    wipe(text, ...plaintext);
-    return metadata;
+    try {
+      return decodeText(text);
+    } finally {
+      wipe(text, ...plaintext);
+    }
   } catch (error) {
     throw isTampered(error) ? changed() : error;
   } finally {

@@ -58,6 +58,6 @@ export class KmsJournal {
   add(record: KmsCallRecord): void {
     this.#calls.push(record);
     // Dropping calls one by one would move the whole list each time.
-    if (this.#calls.length > this.#limit * 1.1) this.#calls = this.#calls.slice(-this.#limit);
+    if (this.#calls.length > this.#limit * 1.1) this.#calls = this.#calls.slice(this.#calls.length - this.#limit);
   }
 }

@@ -50,7 +50,8 @@ async function byFleet(
     const confirmedAt = Math.min(word.confirmedAt, clock.now());
     return { status: "confirmed", pair: trust.vouchByFleet(claim, word), vouchedBy: "fleet", confirmedAt };
   } catch (error) {
-    return { status: "disowned", error: error as RecordingKeyStoreError };
+    if (!(error instanceof RecordingKeyStoreError)) throw error; // a bug is no verdict
+    return { status: "disowned", error };
   }
 }
 

@@ -97,10 +97,10 @@ function cleanText(text: string): string {
   return cleaned.length > maxTextLength ? `${cleaned.slice(0, maxTextLength)}…` : cleaned;
 }
 
-/** Whether a long word is an ARN, host name or request id. Anything else of that length may be key material. */
+/** Whether a long word is an ARN or a host name. Anything else of that length may be key material or a token. */
 function isHarmless(word: string): boolean {
-  return (
-    /^(?:arn:[a-z-]+:[a-z0-9-]+:|https?:\/\/[a-z0-9.-]+(?::\d+)?\/?$|[a-z0-9-]+(?:\.[a-z0-9-]+)+\.?$)/i.test(word) &&
-    !/[?&=]/.test(word)
-  );
+  if (/[?&=]/.test(word)) return false;
+  if (/^arn:[a-z-]+:[a-z0-9-]+:/i.test(word)) return true;
+  // Lower case, in labels of at most 63 characters (RFC 1035): a JSON Web Token has dots too.
+  return /^(?:https?:\/\/)?[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})+(?::\d+)?[/.]?$/.test(word);
 }

@@ -28,6 +28,7 @@ export class Semaphore {
 
   /** @throws `signal.reason` when the caller aborts while it waits */
   acquire(signal: AbortSignal | undefined): Promise<void> {
+    if (signal?.aborted) return Promise.reject(signal.reason);
     if (this.tryAcquire()) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const enter = () => {

@@ -34,7 +34,8 @@ export function limitAttempts(
           onTimeout();
           reject(new DeadlineError(milliseconds)); // named TimeoutError, which the SDK takes for transient
         }, milliseconds);
-        next(args)
+        Promise.resolve()
+          .then(() => next(args)) // which may throw at once
           .then(
             (answer) => (givenUp ? discard((answer as { output?: unknown }).output) : resolve(answer)),
             (error: unknown) => reject(error),

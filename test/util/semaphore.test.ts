@@ -1,0 +1,15 @@
+import { expect, it } from "vitest";
+import { Semaphore } from "../../src/util/semaphore.js";
+
+it("a semaphore refuses whoever has left before, and gives nothing to who leaves while waiting", async () => {
+  const semaphore = new Semaphore(1);
+  await expect(semaphore.acquire(AbortSignal.abort(new Error("left")))).rejects.toThrow("left");
+  await semaphore.acquire(undefined);
+  await expect(semaphore.acquire(AbortSignal.abort(new Error("left")))).rejects.toThrow("left");
+  const leaving = new AbortController();
+  const waiting = semaphore.acquire(leaving.signal);
+  leaving.abort(new Error("gave up"));
+  await expect(waiting).rejects.toThrow("gave up");
+  semaphore.release();
+  expect(semaphore.acquired).toBe(0);
+});
