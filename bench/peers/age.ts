@@ -1,5 +1,5 @@
-import { Decrypter, Encrypter, generateIdentity, identityToRecipient } from "age-encryption";
 import { ReadableStream } from "node:stream/web";
+import { Decrypter, Encrypter, generateIdentity, identityToRecipient } from "age-encryption";
 import { bytesStream, collected, plaintextSource } from "../shared/streams.js";
 import type { Peer } from "./peer.js";
 

@@ -1,3 +1,5 @@
+import { generateKeyPairSync } from "node:crypto";
+import { pipeline } from "node:stream/promises";
 import {
   AlgorithmSuiteIdentifier,
   buildClient,
@@ -6,8 +8,6 @@ import {
   NodeCachingMaterialsManager,
   RawRsaKeyringNode,
 } from "@aws-crypto/client-node";
-import { generateKeyPairSync } from "node:crypto";
-import { pipeline } from "node:stream/promises";
 import { MiB } from "../shared/measure.js";
 import { bytesStream, collected, discard, plaintextSource } from "../shared/streams.js";
 import type { Peer } from "./peer.js";

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { decodeFields, encodeFields, type Field } from "./fields.js";
 import { RecordingKeyStoreError, type ErrorCode } from "../errors.js";
-import { defined } from "../util/defined.js";
 import { kmsAliasArnProblem } from "../kms/arn.js";
 import { contextKeyNameRule, organizationIdRule } from "../kms/context-keys.js";
+import { defined } from "../util/defined.js";
+import { decodeFields, encodeFields, type Field } from "./fields.js";
 import {
   keyPairReasons,
   keyPairSpecs,

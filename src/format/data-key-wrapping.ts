@@ -6,8 +6,8 @@ import {
   publicEncrypt,
   type KeyObject,
 } from "node:crypto";
-import { copySecret, wipe } from "../util/secrets.js";
 import { RecordingKeyStoreError } from "../errors.js";
+import { copySecret, wipe } from "../util/secrets.js";
 import {
   importX25519PrivateKey,
   importX25519PublicKey,

@@ -1,9 +1,9 @@
-import { decodeFields, encodeFields, fieldPrefixLength, type Field } from "./fields.js";
 import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
+import { defined } from "../util/defined.js";
+import { decodeJsonObject, encodeJsonObject, type Metadata } from "./canonical-json.js";
+import { decodeFields, encodeFields, fieldPrefixLength, type Field } from "./fields.js";
 import { segmentPrefixLength } from "./floe.js";
 import { isMetadataSectionLength } from "./metadata.js";
-import { decodeJsonObject, encodeJsonObject, type Metadata } from "./canonical-json.js";
-import { defined } from "../util/defined.js";
 import { floeHeaderLength, maxSegmentLength, minSegmentLength } from "./segments.js";
 
 /** A wrapped data key, and what it takes to find or unwrap the private half that opens it. */

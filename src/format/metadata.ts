@@ -1,9 +1,9 @@
-import { wipe } from "../util/secrets.js";
 import { RecordingKeyStoreError } from "../errors.js";
-import { FloeDecryptor, FloeEncryptor, segmentParts } from "./floe.js";
+import { wipe } from "../util/secrets.js";
 import { decodeJsonObject, encodeJsonObject, type Metadata } from "./canonical-json.js";
-import { defaultSegmentLength, floeHeaderLength, segmentOverhead } from "./segments.js";
 import { tampered } from "./damage.js";
+import { FloeDecryptor, FloeEncryptor, segmentParts } from "./floe.js";
+import { defaultSegmentLength, floeHeaderLength, segmentOverhead } from "./segments.js";
 
 /*
  * Encrypted metadata: a FLOE message of one segment between header and payload, under the recording's data key

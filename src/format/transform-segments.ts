@@ -1,6 +1,6 @@
+import { truncated, tampered } from "./damage.js";
 import { isInnerSegment, segmentParts, type FloeSegments } from "./floe.js";
 import { segmentOverhead, type SegmentLayout, type SegmentRange } from "./segments.js";
-import { truncated, tampered } from "./damage.js";
 
 /** Encrypts or decrypts the bytes of a range. Returns plaintext of verified segments only. */
 export function transformSegments(

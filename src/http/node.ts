@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
-import { ownOptions } from "../util/check-input.js";
 import { InvalidInputError } from "../errors.js";
+import { ownOptions } from "../util/check-input.js";
 import type { RecordingAnswerOptions } from "./answer-head.js";
 import { answerRecordingRequest, type AnswerBody, type SeekableRecording } from "./recording-answer.js";
 

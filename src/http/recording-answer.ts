@@ -1,8 +1,8 @@
-import { ownOptions } from "../util/check-input.js";
-import { InvalidInputError } from "../errors.js";
 import type { Readable } from "node:stream";
+import { InvalidInputError } from "../errors.js";
 import type { OtherStream } from "../recording/bodies.js";
 import { ByteSource } from "../recording/stream-source.js";
+import { ownOptions } from "../util/check-input.js";
 import {
   answerHead,
   failureHead,

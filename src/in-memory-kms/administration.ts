@@ -1,8 +1,8 @@
 import { parseKmsArn, requireRegion } from "./arn.js";
 import { KmsCall } from "./call.js";
+import type { KeySpec, KeyUsage } from "./key-specs.js";
 import { operations } from "./operations/index.js";
 import { administratorOf, defaultAccountId } from "./principals.js";
-import type { KeySpec, KeyUsage } from "./key-specs.js";
 import type { KmsState } from "./state.js";
 import { newRequestId } from "./wire.js";
 

@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { errorResponse, newRequestId, type KmsHttpRequest, type KmsHttpResponse } from "./wire.js";
-import type { KmsAnswer } from "./service.js";
 import { AwsError } from "./aws-error.js";
+import type { KmsAnswer } from "./service.js";
+import { errorResponse, newRequestId, type KmsHttpRequest, type KmsHttpResponse } from "./wire.js";
 
 /** An in-memory KMS that listens on loopback, for SDKs of any language as their `endpoint`. */
 export interface KmsEndpoint {

@@ -3,8 +3,8 @@ import { answeredBytes, answeredDescription, answeredKey, type AwsCall } from ".
 import { kmsErrorFromAws } from "../kms/aws/failures.js";
 import { kmsError, KmsError } from "../kms/kms-error.js";
 import type { KmsCallOptions, KmsProvider } from "../kms/kms-provider.js";
-import { defined } from "../util/defined.js";
 import { boundedCall } from "../util/abort.js";
+import { defined } from "../util/defined.js";
 import type { InMemoryKms } from "./in-memory-kms.js";
 
 /** In ms. */

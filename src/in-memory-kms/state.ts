@@ -1,8 +1,8 @@
 import type { Clock } from "../clock.js";
 import { keyArn } from "./arn.js";
 import type { Grant } from "./grant.js";
-import type { KmsKey } from "./key.js";
 import type { KeyMaterial, KeyMaterialHistory, RotationType } from "./key-material.js";
+import type { KmsKey } from "./key.js";
 
 export interface Alias {
   readonly arn: string;

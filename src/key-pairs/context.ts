@@ -3,8 +3,8 @@ import type { EventSink } from "../events.js";
 import type { FleetStatus } from "./active/fleet-status.js";
 import type { KeyHealth } from "./active/health.js";
 import type { LastConfirmedKeyPair } from "./active/last-confirmed.js";
-import type { KmsCalls } from "./kms-calls.js";
 import type { PrivateKeyCustody } from "./custody/private-key-custody.js";
+import type { KmsCalls } from "./kms-calls.js";
 import type { KeyPairRecords } from "./records.js";
 import type { Trust } from "./trust.js";
 

@@ -1,6 +1,5 @@
 import { types } from "node:util";
 import { RecordingKeyStoreError } from "../errors.js";
-import { boundedCall, DeadlineError } from "../util/abort.js";
 import type {
   KeyPairStore,
   StoreCallOptions,
@@ -8,6 +7,7 @@ import type {
   StoredKeyPair,
   StoredWrapping,
 } from "../stores/key-pair-store.js";
+import { boundedCall, DeadlineError } from "../util/abort.js";
 import { decodeDocument, encodeDocument, type HeadDocument } from "./documents.js";
 import { untrusted } from "./failures.js";
 import { claimedKeyPair, type ClaimedKeyPair, type KmsCiphertext } from "./key-pair.js";

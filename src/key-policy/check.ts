@@ -1,14 +1,14 @@
 import * as z from "zod";
-import { checkInput } from "../util/check-input.js";
 import { InvalidInputError } from "../errors.js";
 import { isKmsKeyArn, parseKmsArn } from "../kms/arn.js";
 import { purposeContextKey } from "../kms/context-keys.js";
 import type { KmsDataKeyPairSpec } from "../kms/kms-provider.js";
-import { parsePolicy, PolicyProblem, type PolicyDocument } from "./language/document.js";
+import { checkInput } from "../util/check-input.js";
 import { dataKeyPairCall, describeCall, requiredCalls, type ServiceCall } from "./calls.js";
 import { askPolicy, type Caller, type KeyFacts, type Verdict } from "./evaluate.js";
 import { findingsOf, listed, type KeyPolicyFinding, type Notice } from "./findings.js";
 import { accountIdSchema, checkGrantee, grantShape, type CheckedGrant, type RecordingKeyGrant } from "./grant.js";
+import { parsePolicy, PolicyProblem, type PolicyDocument } from "./language/document.js";
 import { reasonsOfDenial, reasonsOfDoubt, shown } from "./reasons.js";
 import { callersNamed, lockedOut, tooWide } from "./width.js";
 import { maxKeyPolicyBytes, principalsOf } from "./write.js";

@@ -1,7 +1,7 @@
+import type { ServiceCall } from "./calls.js";
 import type { Condition, ConditionContext } from "./language/conditions.js";
 import type { PolicyDocument, PolicyStatement } from "./language/document.js";
 import { matchPrincipal, principalArnOf, type PolicyCaller, type PrincipalMatch } from "./language/principal-match.js";
-import type { ServiceCall } from "./calls.js";
 
 /** `unknown` for what only a real request shows: the caller's network, its organization, tags, the time. */
 export type Answer = "yes" | "no" | "unknown";

@@ -1,7 +1,7 @@
 import * as z from "zod";
-import { checkInput } from "../util/check-input.js";
 import { InvalidInputError } from "../errors.js";
 import { contextKeyNameRule, defaultContextKeyName, organizationIdRule } from "../kms/context-keys.js";
+import { checkInput } from "../util/check-input.js";
 
 /**
  * What a grantee may do with an organization's KMS key.

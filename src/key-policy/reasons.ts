@@ -1,11 +1,11 @@
-import { defined } from "../util/defined.js";
 import { purposeContextKey } from "../kms/context-keys.js";
-import type { Condition } from "./language/conditions.js";
-import { wildcard } from "./language/wildcard.js";
+import { defined } from "../util/defined.js";
 import type { ServiceCall } from "./calls.js";
 import { applying, type StatementView, type Verdict } from "./evaluate.js";
 import { listed, type KeyPolicyStatementPlace, type Notice } from "./findings.js";
 import type { CheckedGrant } from "./grant.js";
+import type { Condition } from "./language/conditions.js";
+import { wildcard } from "./language/wildcard.js";
 
 const contextPrefix = "kms:encryptioncontext:";
 const stringOperators = /^(?:ForA(?:ll|ny)Values:)?String(?:Equals|EqualsIgnoreCase|Like)(?:IfExists)?$/;

@@ -1,9 +1,9 @@
 import { defined } from "../util/defined.js";
-import type { PolicyDocument } from "./language/document.js";
 import { contextOf, type ServiceCall } from "./calls.js";
 import { applying, askPolicy, type Caller, type KeyFacts, type StatementView } from "./evaluate.js";
 import { listed, type Notice } from "./findings.js";
 import type { CheckedGrant } from "./grant.js";
+import type { PolicyDocument } from "./language/document.js";
 import { placeOf } from "./reasons.js";
 
 /** Actions that the service has no use for. */

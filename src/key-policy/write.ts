@@ -1,7 +1,7 @@
 import * as z from "zod";
-import { checkInput } from "../util/check-input.js";
 import { InvalidInputError } from "../errors.js";
 import { purposeContextKey, type CiphertextPurpose } from "../kms/context-keys.js";
+import { checkInput } from "../util/check-input.js";
 import {
   accessSchema,
   accountIdSchema,

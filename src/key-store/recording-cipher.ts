@@ -1,13 +1,8 @@
 import { types } from "node:util";
-import { wipe } from "../util/secrets.js";
 import { RecordingKeyStoreError } from "../errors.js";
-import type { FileRequest } from "../recording/files/file-work.js";
-import {
-  decryptFile,
-  encryptFile,
-  type DecryptedFile,
-  type EncryptedFile,
-} from "../recording/files/recording-files.js";
+import { encodeHeader, type OpenedHeader, type RecordingHeader } from "../format/header.js";
+import { encodeMetadata, metadataSectionLength } from "../format/metadata.js";
+import { encryptedSize, segmentOverhead } from "../format/segments.js";
 import { newDataKey } from "../key-pairs/custody/data-keys.js";
 import type { EncryptionKey, KeyManager } from "../key-pairs/key-manager.js";
 import {
@@ -17,19 +12,24 @@ import {
   type EncryptedRecording,
   type Streamed,
 } from "../recording/bodies.js";
-import type { OpenHeader } from "../recording/decryptor.js";
 import type { FillBytes } from "../recording/bytes.js";
+import type { OpenHeader } from "../recording/decryptor.js";
 import type { EncryptRequest } from "../recording/encryptor.js";
-import { encodeHeader, type OpenedHeader, type RecordingHeader } from "../format/header.js";
-import { encodeMetadata, metadataSectionLength } from "../format/metadata.js";
-import type { TakenInput } from "../recording/stream-source.js";
+import type { FileRequest } from "../recording/files/file-work.js";
+import {
+  decryptFile,
+  encryptFile,
+  type DecryptedFile,
+  type EncryptedFile,
+} from "../recording/files/recording-files.js";
 import type { RandomAccessSource } from "../recording/random-access-source.js";
-import { yieldToEventLoop } from "../util/event-loop.js";
 import { readMetadata } from "../recording/read-metadata.js";
 import { SegmentReader, type OpenRequest } from "../recording/reader/segment-reader.js";
 import { salvageBody, type SalvageTotals } from "../recording/salvage.js";
+import type { TakenInput } from "../recording/stream-source.js";
 import { fillByThreads } from "../recording/threads/fill-bytes.js";
-import { encryptedSize, segmentOverhead } from "../format/segments.js";
+import { yieldToEventLoop } from "../util/event-loop.js";
+import { wipe } from "../util/secrets.js";
 import type { check } from "./schemas.js";
 
 type CheckedEncrypt = ReturnType<typeof check<"encrypt">>;

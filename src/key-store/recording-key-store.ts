@@ -1,13 +1,38 @@
 import type { Readable } from "node:stream";
 import type { ReadableStream } from "node:stream/web";
+import { systemClock } from "../clock.js";
+import { EventHub, type EventListener, type EventName, type EventSink } from "../events.js";
+import type { SharedByOrganizations } from "../key-pairs/key-manager-options.js";
+import { KeyManager } from "../key-pairs/key-manager.js";
+import { TestFailedError, type TestReport } from "../key-pairs/operations/configuration-test.js";
+import { keyPairInfo, type KeyPairInfo, type KeyPairPage } from "../key-pairs/operations/history.js";
+import type { OrphanReport } from "../key-pairs/operations/orphans.js";
+import type { RewrapReport } from "../key-pairs/operations/rewrap.js";
+import type { KeyStoreStatus } from "../key-pairs/operations/status.js";
+import type { StoreHeadReport } from "../key-pairs/operations/store-head.js";
+import type {
+  DecryptedRecording,
+  DecryptedStream,
+  EncryptedRecording,
+  EncryptedStream,
+  OtherStream,
+  RecordingInput,
+} from "../recording/bodies.js";
+import type { FileRequest } from "../recording/files/file-work.js";
+import type { DecryptedFile, EncryptedFile } from "../recording/files/recording-files.js";
+import type { RandomAccessSource } from "../recording/random-access-source.js";
+import { isSource } from "../recording/read-metadata.js";
+import type { RecordingReader } from "../recording/reader/recording-reader.js";
+import type { SalvagedRecording, SalvagedStream } from "../recording/salvage.js";
+import { ByteSource, takeInput, type TakenInput } from "../recording/stream-source.js";
+import { ownOptions } from "../util/check-input.js";
 import {
   administrationOf,
   type AdministrationMethods,
   type ConfigureResult,
   type KeyStoreAdministration,
 } from "./administration.js";
-import { ownOptions } from "../util/check-input.js";
-import { systemClock } from "../clock.js";
+import { OpenWork } from "./open-work.js";
 import {
   type CallOptions,
   type ConfigurationInput,
@@ -22,31 +47,6 @@ import {
   type PageOptions,
   type RecordingKeyStoreOptions,
 } from "./options.js";
-import { EventHub, type EventListener, type EventName, type EventSink } from "../events.js";
-import type { FileRequest } from "../recording/files/file-work.js";
-import type { DecryptedFile, EncryptedFile } from "../recording/files/recording-files.js";
-import type { SharedByOrganizations } from "../key-pairs/key-manager-options.js";
-import { KeyManager } from "../key-pairs/key-manager.js";
-import { keyPairInfo, type KeyPairInfo, type KeyPairPage } from "../key-pairs/operations/history.js";
-import type { OrphanReport } from "../key-pairs/operations/orphans.js";
-import type { RewrapReport } from "../key-pairs/operations/rewrap.js";
-import type { KeyStoreStatus } from "../key-pairs/operations/status.js";
-import type { StoreHeadReport } from "../key-pairs/operations/store-head.js";
-import { TestFailedError, type TestReport } from "../key-pairs/operations/configuration-test.js";
-import { OpenWork } from "./open-work.js";
-import type {
-  DecryptedRecording,
-  DecryptedStream,
-  EncryptedRecording,
-  EncryptedStream,
-  OtherStream,
-  RecordingInput,
-} from "../recording/bodies.js";
-import type { RandomAccessSource } from "../recording/random-access-source.js";
-import type { RecordingReader } from "../recording/reader/recording-reader.js";
-import { isSource } from "../recording/read-metadata.js";
-import { ByteSource, takeInput, type TakenInput } from "../recording/stream-source.js";
-import type { SalvagedRecording, SalvagedStream } from "../recording/salvage.js";
 import { RecordingCipher, type RecordingMetadata } from "./recording-cipher.js";
 import { check, checkConfiguration } from "./schemas.js";
 

@@ -1,6 +1,17 @@
 import { types } from "node:util";
-import { ownOptions } from "../util/check-input.js";
 import { systemClock, type Clock } from "../clock.js";
+import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
+import { Listeners, type EventHub, type EventName, type EventSink, type RecordingKeyStoreEvents } from "../events.js";
+import { PrivateKeyCustody } from "../key-pairs/custody/private-key-custody.js";
+import type { KeyManager } from "../key-pairs/key-manager.js";
+import { KmsCallLimit, type KmsCallsUnderWay } from "../kms/call-limit.js";
+import { ProcessLastConfirmedStore } from "../stores/last-confirmed-store.js";
+import { abortable, boundedCall, DeadlineError } from "../util/abort.js";
+import { ownOptions } from "../util/check-input.js";
+import { copySecret } from "../util/secrets.js";
+import { IdleKeyStores } from "./idle-key-stores.js";
+import { Maintenance } from "./maintenance.js";
+import type { OpenWork } from "./open-work.js";
 import {
   type CallOptions,
   type OrganizationResolver,
@@ -8,18 +19,7 @@ import {
   type RecordingKeyStoreOptions,
   type RecordingKeyStoreRegistryOptions,
 } from "./options.js";
-import { copySecret } from "../util/secrets.js";
-import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
-import { Listeners, type EventHub, type EventName, type EventSink, type RecordingKeyStoreEvents } from "../events.js";
-import type { KeyManager } from "../key-pairs/key-manager.js";
-import { PrivateKeyCustody } from "../key-pairs/custody/private-key-custody.js";
-import { KmsCallLimit, type KmsCallsUnderWay } from "../kms/call-limit.js";
-import { abortable, boundedCall, DeadlineError } from "../util/abort.js";
-import type { OpenWork } from "./open-work.js";
-import { IdleKeyStores } from "./idle-key-stores.js";
-import { Maintenance } from "./maintenance.js";
 import { RecordingKeyStore, type KeyStoreHost } from "./recording-key-store.js";
-import { ProcessLastConfirmedStore } from "../stores/last-confirmed-store.js";
 import { check } from "./schemas.js";
 
 /** The events of all organizations, each with the organization it is about. */

@@ -1,12 +1,12 @@
-import { defined } from "../util/defined.js";
-import { wipe } from "../util/secrets.js";
 import { RecordingKeyStoreError } from "../errors.js";
+import type { Discard } from "../util/abort.js";
+import { defined } from "../util/defined.js";
+import { sanitizeCause } from "../util/safe-cause.js";
+import { wipe } from "../util/secrets.js";
 import { regionOf } from "./arn.js";
+import { RegionCircuit } from "./circuit.js";
 import { kmsError, kmsFailureKinds, KmsError } from "./kms-error.js";
 import type { KmsCallOptions, KmsProvider } from "./kms-provider.js";
-import { RegionCircuit } from "./circuit.js";
-import { sanitizeCause } from "../util/safe-cause.js";
-import type { Discard } from "../util/abort.js";
 
 /** Most calls of one organization under way per Region: all share the quota of the calling account. */
 const defaultConcurrency = 16;

@@ -1,10 +1,5 @@
-import { RecordingDecryptor, type OpenHeader } from "./decryptor.js";
-import { RecordingEncryptor, type EncryptRequest } from "./encryptor.js";
 import type { FloeSegments } from "../format/floe.js";
-import { freeBuffers } from "../util/free-buffers.js";
 import type { OpenedHeader } from "../format/header.js";
-import type { SegmentAccess } from "./segment-keys.js";
-import { yieldToEventLoop } from "../util/event-loop.js";
 import {
   decryptionLayout,
   encryptionLayout,
@@ -17,7 +12,12 @@ import {
   plaintextSizeOf,
 } from "../format/segments.js";
 import { transformSegments } from "../format/transform-segments.js";
+import { yieldToEventLoop } from "../util/event-loop.js";
+import { freeBuffers } from "../util/free-buffers.js";
 import { bytesReader } from "./byte-reader.js";
+import { RecordingDecryptor, type OpenHeader } from "./decryptor.js";
+import { RecordingEncryptor, type EncryptRequest } from "./encryptor.js";
+import type { SegmentAccess } from "./segment-keys.js";
 
 /** Source bytes of one step, few enough that its output is still in the cache when it is copied. */
 export const stepBytes = 262_144;

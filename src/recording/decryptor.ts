@@ -1,5 +1,6 @@
 import { type RecordingKeyStoreError } from "../errors.js";
 import { isDamage, truncated, tampered } from "../format/damage.js";
+import type { DataKeyLease } from "../format/data-key-lease.js";
 import { aeadIvLength, isInnerSegment, tagLength, type FloeDecryptor } from "../format/floe.js";
 import type { OpenedHeader, RecordingHeader } from "../format/header.js";
 import { segmentOverhead, type StreamTotals } from "../format/segments.js";
@@ -7,7 +8,6 @@ import { wipe } from "../util/secrets.js";
 import type { ByteReader } from "./byte-reader.js";
 import { openPreamble, preambleOfStream } from "./preamble.js";
 import type { SegmentAccess, SegmentKeys } from "./segment-keys.js";
-import type { DataKeyLease } from "../format/data-key-lease.js";
 
 /** Finds the data key for a header, after checking that it is the recording the caller expects. */
 export type OpenHeader = (header: RecordingHeader) => Promise<DataKeyLease>;

@@ -1,9 +1,9 @@
-import { wipe } from "../util/secrets.js";
-import { ChunkQueue } from "./chunk-queue.js";
 import { FloeEncryptor } from "../format/floe.js";
-import type { SegmentAccess } from "./segment-keys.js";
 import { sealMetadata } from "../format/metadata.js";
 import { segmentOverhead, type StreamTotals } from "../format/segments.js";
+import { wipe } from "../util/secrets.js";
+import { ChunkQueue } from "./chunk-queue.js";
+import type { SegmentAccess } from "./segment-keys.js";
 
 export interface EncryptRequest {
   /** The encoded header; FLOE's associated data. */

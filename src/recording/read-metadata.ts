@@ -1,10 +1,10 @@
+import type { OpenedHeader, RecordingHeader } from "../format/header.js";
 import type { RecordingInput } from "./bodies.js";
-import { ByteSource, takeInput, type TakenInput } from "./stream-source.js";
+import { bytesReader } from "./byte-reader.js";
 import { RecordingDecryptor, type OpenHeader } from "./decryptor.js";
 import { openPreamble, preambleOfSource } from "./preamble.js";
-import type { OpenedHeader, RecordingHeader } from "../format/header.js";
 import type { RandomAccessSource } from "./random-access-source.js";
-import { bytesReader } from "./byte-reader.js";
+import { ByteSource, takeInput, type TakenInput } from "./stream-source.js";
 import { openSource } from "./streams.js";
 
 /** How a recording's metadata is read. */

@@ -1,12 +1,12 @@
 import type { Readable } from "node:stream";
 import type { ReadableStream } from "node:stream/web";
 import type { RecordingKeyStoreError } from "../errors.js";
-import type { DecryptedRecording, RecordingBody, RecordingInput, Streamed } from "./bodies.js";
-import { ByteSource, takeInput, type TakenInput } from "./stream-source.js";
-import { RecordingDecryptor, type OpenHeader } from "./decryptor.js";
 import type { OpenedHeader } from "../format/header.js";
 import type { StreamTotals } from "../format/segments.js";
+import type { DecryptedRecording, RecordingBody, RecordingInput, Streamed } from "./bodies.js";
 import { bytesReader } from "./byte-reader.js";
+import { RecordingDecryptor, type OpenHeader } from "./decryptor.js";
+import { ByteSource, takeInput, type TakenInput } from "./stream-source.js";
 import { openStream } from "./streams.js";
 
 /** How much of a recording was saved. Sizes count what was verified, in bytes. */

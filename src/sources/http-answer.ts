@@ -1,7 +1,7 @@
 import { Retryable } from "./attempts.js";
 import type { FetchedAnswer } from "./http-request.js";
-import { sourceError } from "./source-errors.js";
 import { parseUnsatisfiedRange, changed, checkPart, type Range, type Version } from "./remote-source.js";
+import { sourceError } from "./source-errors.js";
 
 /**
  * Headers that make the server refuse (412) once it has another version. `If-Match` needs a strong ETag (RFC 9110, section

@@ -1,6 +1,6 @@
-import { ownOptions } from "../util/check-input.js";
 import { InvalidInputError } from "../errors.js";
 import type { RandomAccessSource } from "../recording/random-access-source.js";
+import { ownOptions } from "../util/check-input.js";
 import { Retryable, checkPatience, type PatienceOptions } from "./attempts.js";
 import { discardBody, readExactBody } from "./exact-body.js";
 import { checkAnswer, versionCondition } from "./http-answer.js";

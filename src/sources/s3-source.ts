@@ -1,9 +1,9 @@
 import { GetObjectCommand, type GetObjectCommandOutput } from "@aws-sdk/client-s3";
-import { ownOptions } from "../util/check-input.js";
 import { InvalidInputError } from "../errors.js";
-import { errorName, readMetadata } from "../util/safe-cause.js";
-import type { RecordingStream } from "../recording/stream-source.js";
 import type { RandomAccessSource } from "../recording/random-access-source.js";
+import type { RecordingStream } from "../recording/stream-source.js";
+import { ownOptions } from "../util/check-input.js";
+import { errorName, readMetadata } from "../util/safe-cause.js";
 import { Retryable, checkPatience, type PatienceOptions } from "./attempts.js";
 import { discardBody, readExactBody } from "./exact-body.js";
 import { openRemote, checkPart, type FetchedPart, type Range, type Version } from "./remote-source.js";

@@ -1,11 +1,11 @@
-import type { ConfigurationInput, RecordingKeyStoreOptions } from "../key-store/options.js";
+import { InMemoryKms } from "../in-memory-kms/in-memory-kms.js";
+import { InMemoryKmsProvider } from "../in-memory-kms/provider.js";
 import { recordingKeyPolicy } from "../key-policy/write.js";
+import type { ConfigurationInput, RecordingKeyStoreOptions } from "../key-store/options.js";
 import { RecordingKeyStore } from "../key-store/recording-key-store.js";
 import type { KeyPairStore } from "../stores/key-pair-store.js";
 import { MemoryKeyPairStore } from "../stores/memory.js";
-import { InMemoryKmsProvider } from "../in-memory-kms/provider.js";
 import { defined } from "../util/defined.js";
-import { InMemoryKms } from "../in-memory-kms/in-memory-kms.js";
 import { TestClock } from "./test-clock.js";
 
 /** Options of {@link createTestKeyStore}: any of the key store's, with defaults for the rest. */

@@ -3,8 +3,8 @@ import { validation } from "../aws-error.js";
 import { cryptographicUse, type KmsCall } from "../call.js";
 import { sealCiphertext, type EncryptionContext } from "../ciphertext.js";
 import { keyPairSpecs, makeDataKeyPair } from "../data-key-pairs.js";
-import type { KmsKey } from "../key.js";
 import type { KeyMaterial } from "../key-material.js";
+import type { KmsKey } from "../key.js";
 import { contextRule, dryRunRule, grantTokensRule, keyIdRule, notModelled, operation } from "../operation.js";
 
 const dataKeyRules = {

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { isPrincipal } from "../../key-policy/language/principal-match.js";
 import { defined } from "../../util/defined.js";
 import { AwsError, invalidArn, validation } from "../aws-error.js";
 import type { KmsCall } from "../call.js";
@@ -15,7 +16,6 @@ import {
   optionalKeyIdRule,
 } from "../operation.js";
 import { page, type PageRequest } from "../paging.js";
-import { isPrincipal } from "../../key-policy/language/principal-match.js";
 import { WireTime } from "../wire.js";
 import { constraintType, contextConditionKeys, readConstraints } from "./grant-constraints.js";
 

@@ -1,8 +1,8 @@
 import { defined } from "../../util/defined.js";
 import { AwsError, invalidState, unsupported, validation } from "../aws-error.js";
-import { KmsKey } from "../key.js";
 import { keyMetadata } from "../key-metadata.js";
 import { keySpecs, keyUsages, usagesOf, type KeySpec, type KeyUsage } from "../key-specs.js";
+import { KmsKey } from "../key.js";
 import {
   descriptionRule,
   grantTokensRule,

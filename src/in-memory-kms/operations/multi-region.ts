@@ -1,9 +1,9 @@
 import { defined } from "../../util/defined.js";
+import { partitionOf } from "../arn.js";
 import { AwsError, unsupported, validation } from "../aws-error.js";
 import type { KmsCall } from "../call.js";
-import { KmsKey } from "../key.js";
 import { keyMetadata } from "../key-metadata.js";
-import { partitionOf } from "../arn.js";
+import { KmsKey } from "../key.js";
 import { descriptionRule, keyIdRule, operation, policyRule } from "../operation.js";
 import { checkKeyPolicy, defaultKeyPolicy } from "../policy/key-policy.js";
 import { requestTagKeys, tagEntries } from "../tags.js";

@@ -1,8 +1,8 @@
 import { defined } from "../../util/defined.js";
 import { AwsError, unsupported } from "../aws-error.js";
 import type { KmsCall } from "../call.js";
-import type { KmsKey } from "../key.js";
 import { maxOnDemandRotations, type KeyMaterialHistory } from "../key-material.js";
+import type { KmsKey } from "../key.js";
 import { keyIdRule, limitRule, markerRule, operation } from "../operation.js";
 import { page } from "../paging.js";
 import { WireTime } from "../wire.js";

@@ -1,12 +1,12 @@
+import type { ConditionContext } from "../../key-policy/language/conditions.js";
+import type { PolicyDocument, PolicyStatement } from "../../key-policy/language/document.js";
+import { matchPrincipal, type PrincipalMatch } from "../../key-policy/language/principal-match.js";
 import type { AwsError } from "../aws-error.js";
 import type { KmsKey } from "../key.js";
 import type { KmsPrincipal } from "../principals.js";
-import type { ConditionContext } from "../../key-policy/language/conditions.js";
-import type { PolicyDocument, PolicyStatement } from "../../key-policy/language/document.js";
 import { allowedByGrant, type GrantQuestion } from "./grants.js";
 import { notAuthorized } from "./not-authorized.js";
 import { readPolicy } from "./read-policy.js";
-import { matchPrincipal, type PrincipalMatch } from "../../key-policy/language/principal-match.js";
 
 interface Question {
   caller: KmsPrincipal;

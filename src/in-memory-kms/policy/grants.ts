@@ -1,7 +1,7 @@
+import { isPrincipal } from "../../key-policy/language/principal-match.js";
 import type { EncryptionContext } from "../ciphertext.js";
 import type { Grant } from "../grant.js";
 import type { KmsPrincipal } from "../principals.js";
-import { isPrincipal } from "../../key-policy/language/principal-match.js";
 
 export interface GrantQuestion {
   caller: KmsPrincipal;

@@ -1,9 +1,9 @@
+import { deletedPrincipal, PolicyProblem, type PolicyDocument } from "../../key-policy/language/document.js";
 import { partitionOf } from "../arn.js";
 import { AwsError } from "../aws-error.js";
 import type { KmsCall } from "../call.js";
 import type { KmsKey } from "../key.js";
 import { readPolicy } from "./read-policy.js";
-import { deletedPrincipal, PolicyProblem, type PolicyDocument } from "../../key-policy/language/document.js";
 
 const maxPolicyBytes = 32_768;
 

@@ -1,8 +1,8 @@
+import type { ConditionContext } from "../../key-policy/language/conditions.js";
 import { principalArnOf } from "../../key-policy/language/principal-match.js";
 import type { EncryptionContext } from "../ciphertext.js";
 import type { KmsKey } from "../key.js";
 import type { KmsPrincipal } from "../principals.js";
-import type { ConditionContext } from "../../key-policy/language/conditions.js";
 
 /** What conditions can test of a use of a key. */
 export interface RequestFacts {

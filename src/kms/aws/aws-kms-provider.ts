@@ -9,16 +9,16 @@ import {
   type EncryptCommandOutput,
   type GenerateDataKeyPairWithoutPlaintextCommandOutput,
 } from "@aws-sdk/client-kms";
+import { InvalidInputError } from "../../errors.js";
+import { boundedCall } from "../../util/abort.js";
 import { ownOptions } from "../../util/check-input.js";
 import { copySecret } from "../../util/secrets.js";
-import { InvalidInputError } from "../../errors.js";
 import { parseKmsArn } from "../arn.js";
-import { limitAttempts, type CommandWithMiddleware } from "./attempt-timeout.js";
-import { answeredBytes, answeredDescription, answeredKey, discardAnswer, type AwsCall } from "./answers.js";
-import { kmsErrorFromAws } from "./failures.js";
 import { kmsError, KmsError } from "../kms-error.js";
 import type { KmsCallOptions, KmsProvider } from "../kms-provider.js";
-import { boundedCall } from "../../util/abort.js";
+import { answeredBytes, answeredDescription, answeredKey, discardAnswer, type AwsCall } from "./answers.js";
+import { limitAttempts, type CommandWithMiddleware } from "./attempt-timeout.js";
+import { kmsErrorFromAws } from "./failures.js";
 
 /** A `KMSClient` by its shape, so that one of another copy or version of the SDK, or a mock, will do. */
 export interface KmsClientLike {

@@ -1,5 +1,5 @@
-import { kmsError, type KmsFailureKind, type KmsError } from "../kms-error.js";
 import { children, errorName, errorText, readMetadata, sanitizeCause } from "../../util/safe-cause.js";
+import { kmsError, type KmsFailureKind, type KmsError } from "../kms-error.js";
 
 const kindsByName: Readonly<Record<string, KmsFailureKind>> = {
   ...all(

@@ -1,14 +1,14 @@
 import { resolve } from "node:path";
 import { InvalidInputError } from "../../errors.js";
+import type { SegmentLayout } from "../../format/segments.js";
+import type { SegmentAccess } from "../segment-keys.js";
+import { Scheduler } from "../threads/scheduler.js";
+import { Threads, threadsWorth } from "../threads/threads.js";
 import { fileJob } from "./file-job.js";
 import { InputFile } from "./input-file.js";
-import type { SegmentAccess } from "../segment-keys.js";
-import type { SegmentLayout } from "../../format/segments.js";
 import { LocalWorker } from "./local-worker.js";
 import { checkTarget, OutputFile } from "./output-file.js";
 import { Progress, type FileProgress } from "./progress.js";
-import { Scheduler } from "../threads/scheduler.js";
-import { Threads, threadsWorth } from "../threads/threads.js";
 
 /**
  * Two threads gain little over the calling one, beside which the file system works on Node's own threads; more than four

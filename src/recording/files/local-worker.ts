@@ -1,8 +1,8 @@
-import type { SegmentWorker } from "../threads/segment-worker.js";
-import type { FileJob } from "./file-job.js";
-import { freeBuffers } from "../../util/free-buffers.js";
 import { sourceBytes, targetOffset, type SegmentRange } from "../../format/segments.js";
 import { transformSegments } from "../../format/transform-segments.js";
+import { freeBuffers } from "../../util/free-buffers.js";
+import type { SegmentWorker } from "../threads/segment-worker.js";
+import type { FileJob } from "./file-job.js";
 
 const mebibyte = 1_048_576;
 

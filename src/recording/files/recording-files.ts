@@ -1,11 +1,11 @@
+import type { RecordingHeader } from "../../format/header.js";
+import { decryptionLayout, encryptionLayout, type StreamTotals } from "../../format/segments.js";
 import type { DecryptedRecording, EncryptedRecording } from "../bodies.js";
+import { ByteReader } from "../byte-reader.js";
 import { RecordingDecryptor, type OpenHeader } from "../decryptor.js";
 import { RecordingEncryptor, type EncryptRequest } from "../encryptor.js";
-import type { RecordingHeader } from "../../format/header.js";
 import { workOnFile, type FileRequest } from "./file-work.js";
 import type { InputFile } from "./input-file.js";
-import { decryptionLayout, encryptionLayout, type StreamTotals } from "../../format/segments.js";
-import { ByteReader } from "../byte-reader.js";
 
 /** Sizes of both files, and who worked on them. */
 export interface FileTotals extends StreamTotals {

@@ -2,20 +2,20 @@ import { constants } from "node:buffer";
 import { setMaxListeners } from "node:events";
 import type { ReadableStream } from "node:stream/web";
 import { InvalidInputError, RecordingKeyStoreError } from "../../errors.js";
+import type { Metadata } from "../../format/canonical-json.js";
+import { truncated } from "../../format/damage.js";
+import type { DataKeyLease } from "../../format/data-key-lease.js";
 import { isInnerSegment, segmentParts, type FloeDecryptor } from "../../format/floe.js";
-import { openPreamble, preambleOfSource } from "../preamble.js";
 import type { RecordingHeader } from "../../format/header.js";
-import type { SegmentKeys } from "../segment-keys.js";
+import { floeHeaderLength, plaintextSizeOf, segmentOverhead } from "../../format/segments.js";
+import { linkedSignal } from "../../util/abort.js";
 import { yieldToEventLoop } from "../../util/event-loop.js";
+import { openPreamble, preambleOfSource } from "../preamble.js";
 import { readExactly, type RandomAccessSource } from "../random-access-source.js";
+import type { SegmentKeys } from "../segment-keys.js";
 import { rangeStream } from "./range-stream.js";
 import type { RangeOptions, ReadOptions, RecordingReader } from "./recording-reader.js";
 import { SegmentCache } from "./segment-cache.js";
-import type { Metadata } from "../../format/canonical-json.js";
-import { floeHeaderLength, plaintextSizeOf, segmentOverhead } from "../../format/segments.js";
-import { linkedSignal } from "../../util/abort.js";
-import { truncated } from "../../format/damage.js";
-import type { DataKeyLease } from "../../format/data-key-lease.js";
 
 /** How a recording is opened for reading. */
 export interface OpenRequest {

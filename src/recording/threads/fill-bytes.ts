@@ -1,8 +1,8 @@
-import { fillRange, stepBytes, type BytesJob, type FillBytes } from "../bytes.js";
-import { nextEventLoopIteration } from "../../util/event-loop.js";
 import type { SegmentRange } from "../../format/segments.js";
-import type { SegmentWorker } from "./segment-worker.js";
+import { nextEventLoopIteration } from "../../util/event-loop.js";
+import { fillRange, stepBytes, type BytesJob, type FillBytes } from "../bytes.js";
 import { Scheduler } from "./scheduler.js";
+import type { SegmentWorker } from "./segment-worker.js";
 import { SharedMemory } from "./shared-memory.js";
 import { Threads, threadsWorth } from "./threads.js";
 

@@ -1,5 +1,5 @@
-import { WorkerLost, type SegmentWorker } from "./segment-worker.js";
 import { segmentsIn, sourceBytes, type SegmentLayout, type SegmentRange } from "../../format/segments.js";
+import { WorkerLost, type SegmentWorker } from "./segment-worker.js";
 
 /**
  * Hands the segments of a recording to workers, range by range. Workers may join on the way. After the first failure nothing

@@ -1,6 +1,6 @@
+import { segmentsIn, sourceBytes, targetOffset, type SegmentRange } from "../../format/segments.js";
 import { wipe } from "../../util/secrets.js";
 import type { BytesJob } from "../bytes.js";
-import { segmentsIn, sourceBytes, targetOffset, type SegmentRange } from "../../format/segments.js";
 import type { SharedRange, Medium } from "./thread-worker.js";
 
 interface Slot {

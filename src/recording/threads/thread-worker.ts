@@ -1,9 +1,9 @@
 import { Worker } from "node:worker_threads";
-import { wipe } from "../../util/secrets.js";
 import { RecordingKeyStoreError, type ErrorCode } from "../../errors.js";
 import { messageKeyLength, type FloeMessage, type FloeSegments } from "../../format/floe.js";
-import type { SegmentAccess } from "../segment-keys.js";
 import type { SegmentLayout, SegmentRange } from "../../format/segments.js";
+import { wipe } from "../../util/secrets.js";
+import type { SegmentAccess } from "../segment-keys.js";
 import { WorkerLost, type SegmentWorker } from "./segment-worker.js";
 import { workerCode } from "./worker-code.js";
 import type {

@@ -1,7 +1,7 @@
 import { readSync, writevSync } from "node:fs";
 import { sourceBytes, targetOffset, type SegmentLayout, type SegmentRange } from "../../format/segments.js";
-import type { FileDescriptors, FileTrouble, RangeMemory } from "./worker-job.js";
 import { dropBytes } from "../../util/file-system.js";
+import type { FileDescriptors, FileTrouble, RangeMemory } from "./worker-job.js";
 
 /** Where a worker thread reads from and writes to. */
 export interface Ends {

@@ -1,4 +1,6 @@
 import { join } from "node:path";
+import { ownOptions } from "../../util/check-input.js";
+import { errnoOf } from "../../util/file-system.js";
 import {
   checkDocument,
   checkKeyPair,
@@ -19,8 +21,6 @@ import type {
   StoredWrapping,
 } from "../key-pair-store.js";
 import type { LastConfirmedStore } from "../last-confirmed-store.js";
-import { ownOptions } from "../../util/check-input.js";
-import { errnoOf } from "../../util/file-system.js";
 import { corrupt } from "./failures.js";
 import { frame, unframe, type Frame } from "./frame.js";
 import { HeadSeries } from "./head-series.js";

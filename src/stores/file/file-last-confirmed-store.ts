@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { ownOptions } from "../../util/check-input.js";
 import { RecordingKeyStoreError } from "../../errors.js";
+import { ownOptions } from "../../util/check-input.js";
 import { checkDocument, checkOrganizationId } from "../input.js";
 import type { LastConfirmedStore } from "../last-confirmed-store.js";
 import { frame, unframe } from "./frame.js";
