@@ -22,37 +22,26 @@ export interface StreamTotals {
   readonly encryptedSize: number;
 }
 
-/** What the size of an encrypted recording depends on besides its plaintext, in bytes. */
-interface RecordingShape {
-  /** Length of header and encrypted metadata together. */
-  readonly headerLength: number;
-  readonly segmentLength: number;
-}
-
 /**
  * Length of an encrypted recording in bytes.
  * @throws InvalidInputError for a plaintext size that is no whole number of bytes
  */
-export function encryptedSize(plaintextSize: number, shape: RecordingShape): number {
+export function encryptedSize(plaintextSize: number, measures: RecordingMeasures): number {
   if (!Number.isSafeInteger(plaintextSize) || plaintextSize < 0)
     throw new InvalidInputError("plaintextSize", "must be a whole number of bytes", plaintextSize);
-  return encryptionLayout(plaintextSize, measuresOf(shape)).target.end;
+  return encryptionLayout(plaintextSize, measures).target.end;
 }
 
 /**
  * Length in bytes of the plaintext of an encrypted recording, whole or cut to whole segments, whichever form its end has.
  * Arithmetic only: it holds once the last segment has been verified.
- * @throws RecordingKeyStoreError `ERR_RECORDING_TRUNCATED` for a size that no recording of this shape has
+ * @throws RecordingKeyStoreError `ERR_RECORDING_TRUNCATED` for a size that no recording with these measures has
  */
-export function plaintextSizeOf(size: number, shape: RecordingShape): number {
-  const { segments, source, target } = decryptionLayout(size, measuresOf(shape));
+export function plaintextSizeOf(size: number, measures: RecordingMeasures): number {
+  const { segments, source, target } = decryptionLayout(size, measures);
   const lastSegment = source.end - source.start - (segments - 1) * source.segment;
   if (lastSegment < segmentOverhead) throw truncated();
   return target.end;
-}
-
-function measuresOf({ headerLength, segmentLength }: RecordingShape): RecordingMeasures {
-  return { preambleLength: headerLength + floeHeaderLength, segmentLength };
 }
 
 /** What the places of segments depend on besides the size, in bytes. */

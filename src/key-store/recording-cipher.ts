@@ -2,7 +2,7 @@ import { types } from "node:util";
 import { RecordingKeyStoreError } from "../errors.js";
 import { encodeHeader, type OpenedHeader, type RecordingHeader } from "../format/header.js";
 import { encodeMetadata, metadataSectionLength } from "../format/metadata.js";
-import { encryptedSize, segmentOverhead } from "../format/segments.js";
+import { encryptedSize, floeHeaderLength, segmentOverhead } from "../format/segments.js";
 import { newDataKey } from "../key-pairs/custody/data-keys.js";
 import type { EncryptionKey, KeyManager } from "../key-pairs/key-manager.js";
 import {
@@ -166,7 +166,7 @@ export class RecordingCipher {
     const { header, dataKey, metadata, segmentLength } = (await this.#seal(options, signal)).seal;
     wipe(dataKey, metadata);
     return encryptedSize(plaintextSize, {
-      headerLength: header.length + (metadata ? metadataSectionLength(metadata) : 0),
+      preambleLength: header.length + (metadata ? metadataSectionLength(metadata) : 0) + floeHeaderLength,
       segmentLength,
     });
   }

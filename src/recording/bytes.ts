@@ -8,7 +8,6 @@ import {
   targetOffset,
   type SegmentLayout,
   type SegmentRange,
-  floeHeaderLength,
   plaintextSizeOf,
 } from "../format/segments.js";
 import { transformSegments } from "../format/transform-segments.js";
@@ -61,7 +60,7 @@ export async function decryptBytes(
     const { header } = decryptor;
     const { preambleLength } = decryptor;
     const { segmentLength } = header;
-    plaintextSizeOf(input.length, { headerLength: preambleLength - floeHeaderLength, segmentLength }); // or it is cut short
+    plaintextSizeOf(input.length, { preambleLength, segmentLength }); // or it is cut short
     const layout = decryptionLayout(input.length, { preambleLength, segmentLength });
     return { header, body: await filled(input, undefined, { layout, keys: decryptor.segmentKeys, signal }, fill) };
   } finally {

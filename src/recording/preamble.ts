@@ -12,7 +12,7 @@ import {
 import { openMetadata } from "../format/metadata.js";
 import { floeHeaderLength } from "../format/segments.js";
 import type { ByteReader } from "./byte-reader.js";
-import { checkSource, readExactly, type RandomAccessSource } from "./random-access-source.js";
+import { readExactly, type RandomAccessSource } from "./random-access-source.js";
 import { SegmentKeys } from "./segment-keys.js";
 
 /** What stands before a recording's first segment, as it was read: nothing is authenticated yet. */
@@ -84,7 +84,6 @@ export function preambleOfSource(
 ): Promise<Preamble> {
   let bytes: Buffer = Buffer.alloc(0);
   return readPreamble(async (end) => {
-    if (bytes.length === 0) checkSource(source);
     const upTo = Math.min(Math.max(end, firstRead), source.size);
     if (bytes.length < Math.min(end, upTo)) {
       const rest = await readExactly(source, bytes.length, upTo - bytes.length, signal);

@@ -22,12 +22,17 @@ export function bytesSource(bytes: Uint8Array): RandomAccessSource {
   return { size: bytes.length, read: async (offset, length) => bytes.subarray(offset, offset + length) };
 }
 
-/** @throws InvalidInputError */
-export function checkSource(source: RandomAccessSource): void {
-  if (typeof source !== "object" || source === null || typeof source.read !== "function")
+/**
+ * A source whose members are read once: a size that answers otherwise later must not make a cut recording pass for whole.
+ * @throws InvalidInputError
+ */
+export function checkedSource(source: RandomAccessSource): RandomAccessSource {
+  const { size, read } = typeof source === "object" && source !== null ? source : ({} as Partial<RandomAccessSource>);
+  if (typeof read !== "function")
     throw new InvalidInputError("source", "must have size and read(offset, length, signal)", source);
-  if (!Number.isSafeInteger(source.size) || source.size < 0)
-    throw new InvalidInputError("source.size", "must be a whole number of bytes", source.size);
+  if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0)
+    throw new InvalidInputError("source.size", "must be a whole number of bytes", size);
+  return { size, read: (...args) => read.apply(source, args) };
 }
 
 /**

@@ -3,7 +3,7 @@ import type { RecordingInput } from "./bodies.js";
 import { bytesReader } from "./byte-reader.js";
 import { RecordingDecryptor, type OpenHeader } from "./decryptor.js";
 import { openPreamble, preambleOfSource } from "./preamble.js";
-import type { RandomAccessSource } from "./random-access-source.js";
+import { checkedSource, type RandomAccessSource } from "./random-access-source.js";
 import { ByteSource, takeInput, type TakenInput } from "./stream-source.js";
 import { openSource } from "./streams.js";
 
@@ -25,7 +25,7 @@ export async function readMetadata(
   { checkNames, open, signal }: MetadataRequest,
 ): Promise<OpenedHeader> {
   if (isSource(input)) {
-    const preamble = await preambleOfSource(input, checkNames, signal);
+    const preamble = await preambleOfSource(checkedSource(input), checkNames, signal);
     const { header } = preamble;
     const { keys, metadata } = await openPreamble(preamble, await open(header), { signal });
     keys.destroy();

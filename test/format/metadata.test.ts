@@ -50,7 +50,7 @@ describe("encrypted metadata", () => {
           const { encrypted, headerBytes, section, start } = await encryptWithMetadata(plaintext, metadata);
           const seen: unknown = JSON.parse(JSON.stringify(metadata));
           expect(encrypted.length).toBe(
-            encryptedSize(size, { headerLength: headerBytes.length + section.length, segmentLength }),
+            encryptedSize(size, { preambleLength: headerBytes.length + section.length + 74, segmentLength }),
           );
           expect((start + 16) % 32).toBe(0); // the first segment's ciphertext
           for (const input of [

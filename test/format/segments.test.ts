@@ -13,7 +13,7 @@ import {
   targetOffset,
 } from "../../src/format/segments.js";
 
-const shape = { headerLength: 500, segmentLength: 4_096 };
+const shape = { preambleLength: 574, segmentLength: 4_096 };
 /** Size of header, FLOE header and `bytes` bytes of payload. */
 const withPayload = (bytes: number) => 500 + 74 + bytes;
 
@@ -50,9 +50,9 @@ describe("plaintextSizeOf", () => {
         fc.nat(1_000_000),
         fc.integer({ min: 4_096, max: 70_000 }),
         fc.nat(32_768),
-        (size, segmentLength, headerLength) => {
+        (size, segmentLength, preambleLength) => {
           expect(
-            plaintextSizeOf(encryptedSize(size, { headerLength, segmentLength }), { headerLength, segmentLength }),
+            plaintextSizeOf(encryptedSize(size, { preambleLength, segmentLength }), { preambleLength, segmentLength }),
           ).toBe(size);
         },
       ),

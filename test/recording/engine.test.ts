@@ -130,7 +130,7 @@ describe("recordings", () => {
           input instanceof Uint8Array ? Uint8Array : input instanceof Readable ? Readable : ReadableStream,
         );
         const encrypted = await collect(body);
-        expect(encrypted.length).toBe(encryptedSize(size, { headerLength: headerBytes.length, segmentLength }));
+        expect(encrypted.length).toBe(encryptedSize(size, { preambleLength: headerBytes.length + 74, segmentLength }));
         for (const source of [
           encrypted,
           Readable.from(chunks(encrypted, chunkSize)),

@@ -115,7 +115,9 @@ it.each([
   [ReadableStream.from([]), true],
   [{ getReader: () => undefined }, true],
   [watched([]).iterable, true],
-])("bytes are told from streams: %#", (input, stream) => expect(takeInput(input, "recording") instanceof ByteSource).toBe(stream));
+])("bytes are told from streams: %#", (input, stream) =>
+  expect(takeInput(input, "recording") instanceof ByteSource).toBe(stream),
+);
 
 it.each([
   [null],

@@ -7,11 +7,11 @@ import { truncated } from "../../format/damage.js";
 import type { DataKeyLease } from "../../format/data-key-lease.js";
 import { isInnerSegment, segmentParts, type FloeDecryptor } from "../../format/floe.js";
 import type { RecordingHeader } from "../../format/header.js";
-import { floeHeaderLength, plaintextSizeOf, segmentOverhead } from "../../format/segments.js";
+import { plaintextSizeOf, segmentOverhead } from "../../format/segments.js";
 import { linkedSignal } from "../../util/abort.js";
 import { yieldToEventLoop } from "../../util/event-loop.js";
 import { openPreamble, preambleOfSource } from "../preamble.js";
-import { readExactly, type RandomAccessSource } from "../random-access-source.js";
+import { checkedSource, readExactly, type RandomAccessSource } from "../random-access-source.js";
 import type { SegmentKeys } from "../segment-keys.js";
 import { rangeStream } from "./range-stream.js";
 import type { RangeOptions, ReadOptions, RecordingReader } from "./recording-reader.js";
@@ -69,16 +69,12 @@ export class SegmentReader implements RecordingReader {
    * @throws RecordingKeyStoreError `ERR_FORMAT_*`, `ERR_RECORDING_TRUNCATED`, `ERR_RECORDING_TAMPERED`; what the request and
    * the source throw; the signal's reason
    */
-  static async open(
-    source: RandomAccessSource,
-    { checkNames, open, signal, run }: OpenRequest,
-  ): Promise<SegmentReader> {
+  static async open(given: RandomAccessSource, { checkNames, open, signal, run }: OpenRequest): Promise<SegmentReader> {
+    const source = checkedSource(given);
     const preamble = await preambleOfSource(source, checkNames, signal);
     const { header, length: start } = preamble;
-    const size = plaintextSizeOf(source.size, {
-      headerLength: start - floeHeaderLength,
-      segmentLength: header.segmentLength,
-    });
+    const { segmentLength } = header;
+    const size = plaintextSizeOf(source.size, { preambleLength: start, segmentLength });
     const { lease, keyPairId } = await open(header);
     const { keys, metadata } = await openPreamble(preamble, lease, { signal });
     const reader = new SegmentReader({ source, header, metadata, keys, keyPairId, start, size }, run);

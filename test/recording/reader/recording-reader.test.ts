@@ -629,3 +629,27 @@ describe("a recording open for random access", () => {
     ]);
   });
 });
+
+describe("a source whose size answers differently each time", () => {
+  it("is read once: a recording that was cut short does not pass for whole", async () => {
+    const { body } = await encryptBody(randomBytes(3 * 4_064), {
+      header: header(),
+      dataKey: Buffer.from(dataKey),
+      segmentLength,
+    });
+    const sizes = [body.length - segmentLength, body.length, body.length - segmentLength];
+    let reads = 0;
+    const source = {
+      get size() {
+        return sizes[reads++ % sizes.length]!;
+      },
+      read: async (offset: number, length: number) => body.subarray(offset, offset + length),
+    };
+    const opening = SegmentReader.open(source, {
+      checkNames: () => undefined,
+      open: async () => ({ lease: lease(), keyPairId: "k" }),
+    });
+    await expect(opening).rejects.toMatchObject({ code: "ERR_RECORDING_TRUNCATED" });
+    expect(reads).toBe(1);
+  });
+});
