@@ -1,5 +1,5 @@
 import diagnosticsChannel from "node:diagnostics_channel";
-import type { RecordingKeyStoreError } from "./errors.js";
+import { InvalidInputError, type RecordingKeyStoreError } from "./errors.js";
 
 /**
  * Events of a `RecordingKeyStore`, for watching it. No event carries plaintext, keys or a recording's name. Times are in ms
@@ -25,6 +25,18 @@ export interface RecordingKeyStoreEvents {
 }
 
 export type EventName = keyof RecordingKeyStoreEvents;
+
+const eventNames = Object.keys({
+  keyPairChanged: 0,
+  keyPairConfirmed: 0,
+  keyPairUnconfirmed: 0,
+  keyPairUntrusted: 0,
+  lastKnownKeyInUse: 0,
+  lastKnownKeyEnded: 0,
+  keyAtRisk: 0,
+  keyChangeFailed: 0,
+} satisfies Record<EventName, 0>);
+
 export type EventListener<N extends EventName> = (event: RecordingKeyStoreEvents[N]) => void;
 export type EventSink = <N extends EventName>(name: N, event: RecordingKeyStoreEvents[N]) => void;
 
@@ -42,8 +54,14 @@ export class Listeners<Events extends { [N in EventName]: unknown }> {
     return false;
   }
 
-  /** @returns a function that removes the listener */
+  /**
+   * @returns a function that removes the listener
+   * @throws InvalidInputError for an event that there is not, or no function
+   */
   on<N extends EventName>(name: N, listener: (event: Events[N]) => void): () => void {
+    if (!eventNames.includes(name))
+      throw new InvalidInputError("name", `must be one of ${eventNames.join(", ")}`, name);
+    if (typeof listener !== "function") throw new InvalidInputError("listener", "must be a function", listener);
     let listeners = this.#listeners.get(name);
     if (!listeners) this.#listeners.set(name, (listeners = new Set()));
     listeners.add(listener);

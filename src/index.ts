@@ -6,6 +6,7 @@ export {
 } from "./key-store/registry.js";
 export type {
   CallOptions,
+  CloseOptions,
   ConfigurationInput,
   ConfigureOptions,
   DecryptFileOptions,

@@ -119,6 +119,15 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
+/** How long open work is waited for. */
+export interface CloseOptions extends CallOptions {
+  /**
+   * Longest wait for open streams and calls, in ms, from 0 to 86,400,000: after it they are aborted. Unlike
+   * `AbortSignal.timeout`, it keeps the process alive until then. Default: no limit.
+   */
+  timeout?: number;
+}
+
 /** Which part of the history of key pairs is wanted. */
 export interface PageOptions extends CallOptions {
   /** Most key pairs of a page: 1 to 1,000, default 50. */

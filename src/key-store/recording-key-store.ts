@@ -25,6 +25,7 @@ import { isSource } from "../recording/read-metadata.js";
 import type { RecordingReader } from "../recording/reader/recording-reader.js";
 import type { SalvagedRecording, SalvagedStream } from "../recording/salvage.js";
 import { ByteSource, takeInput, type TakenInput } from "../recording/stream-source.js";
+import { withTimeout } from "../util/abort.js";
 import { ownOptions } from "../util/check-input.js";
 import {
   administrationOf,
@@ -35,6 +36,7 @@ import {
 import { OpenWork } from "./open-work.js";
 import {
   type CallOptions,
+  type CloseOptions,
   type ConfigurationInput,
   type ConfigureOptions,
   type DecryptFileOptions,
@@ -326,12 +328,12 @@ export class RecordingKeyStore implements AdministrationMethods {
 
   /**
    * Refuses new work, waits for open streams (or aborts them when `signal` aborts), closes readers, ends background work
-   * and wipes keys. Never closes what was injected. A stream that nobody reads to its end stays open:
-   * `AbortSignal.timeout(ms)` bounds the wait.
+   * and wipes keys. Never closes what was injected. A stream that nobody reads to its end stays open: `timeout` bounds the
+   * wait.
    */
-  async close(options: CallOptions = {}): Promise<void> {
-    const { signal } = check("call", options);
-    await this.#work.close(signal);
+  async close(options: CloseOptions = {}): Promise<void> {
+    const { signal, timeout } = check("close", options);
+    await withTimeout(timeout, signal, (ending) => this.#work.close(ending));
     await this.#keys.close();
   }
 

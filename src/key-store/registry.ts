@@ -6,7 +6,7 @@ import { PrivateKeyCustody } from "../key-pairs/custody/private-key-custody.js";
 import type { KeyManager } from "../key-pairs/key-manager.js";
 import { KmsCallLimit, type KmsCallsUnderWay } from "../kms/call-limit.js";
 import { ProcessLastConfirmedStore } from "../stores/last-confirmed-store.js";
-import { abortable, boundedCall, DeadlineError } from "../util/abort.js";
+import { abortable, boundedCall, DeadlineError, withTimeout } from "../util/abort.js";
 import { ownOptions } from "../util/check-input.js";
 import { copySecret } from "../util/secrets.js";
 import { IdleKeyStores } from "./idle-key-stores.js";
@@ -14,6 +14,7 @@ import { Maintenance } from "./maintenance.js";
 import type { OpenWork } from "./open-work.js";
 import {
   type CallOptions,
+  type CloseOptions,
   type OrganizationResolver,
   type OrganizationOptions,
   type RecordingKeyStoreOptions,
@@ -167,16 +168,18 @@ export class RecordingKeyStoreRegistry {
   }
 
   /**
-   * Closes every key store: refuses new work, waits for open streams (or aborts them when `signal` aborts), ends background
+   * Closes every key store: refuses new work, waits for open streams (or aborts them when `signal` aborts or `timeout` has passed), ends background
    * work and wipes keys. Never closes what was injected.
    */
-  async close(options?: CallOptions): Promise<void> {
-    const { signal } = check("call", options);
+  async close(options?: CloseOptions): Promise<void> {
+    const { signal, timeout } = check("close", options);
     this.#end.abort(closed());
     clearInterval(this.#timer);
     await Promise.allSettled(this.#making.values());
-    for (const keyStore of this.#keyStores.all()) void this.#closeOne(keyStore, signal);
-    await Promise.all(this.#closing);
+    await withTimeout(timeout, signal, async (ending) => {
+      for (const keyStore of this.#keyStores.all()) void this.#closeOne(keyStore, ending);
+      await Promise.all(this.#closing);
+    });
     this.#custody.forgetAll();
   }
 

@@ -150,6 +150,7 @@ export const schemas = {
     signal,
   }),
   call: z.strictObject({ signal }),
+  close: z.strictObject({ timeout: ms(86_400_000).optional(), signal }),
   file: z.strictObject({
     overwrite: z.boolean().default(false),
     threads,

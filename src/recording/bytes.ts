@@ -1,3 +1,4 @@
+import { InvalidInputError } from "../errors.js";
 import type { FloeSegments } from "../format/floe.js";
 import type { OpenedHeader } from "../format/header.js";
 import {
@@ -99,11 +100,18 @@ const fillInTurns: FillBytes = async (job) => {
   }
 };
 
+/** A range's source. @throws InvalidInputError where its memory has shrunk, as a resizable buffer's can */
+export function sourceOf({ layout, source }: Pick<BytesJob, "layout" | "source">, range: SegmentRange): Buffer {
+  const { offset, length } = sourceBytes(layout, range);
+  const bytes = source.subarray(offset, offset + length);
+  if (bytes.length === length) return bytes;
+  throw new InvalidInputError("recording", "must keep its length while it is worked on");
+}
+
 /** Transforms a range, and copies the output to its place while it is still in the cache. */
 export function fillRange({ layout, source, target }: BytesJob, range: SegmentRange, floe: FloeSegments): void {
-  const { offset, length } = sourceBytes(layout, range);
   let end = targetOffset(layout, range.first);
-  const pieces = transformSegments(floe, layout, range, source.subarray(offset, offset + length));
+  const pieces = transformSegments(floe, layout, range, sourceOf({ layout, source }, range));
   for (const piece of pieces) {
     target.set(piece, end);
     end += piece.length;

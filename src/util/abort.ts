@@ -73,6 +73,27 @@ export async function settledWithin(promise: Promise<unknown>, ms: number): Prom
   await within(promise, ms).catch(() => undefined);
 }
 
+/**
+ * Runs a task under a signal that also aborts after a time, with a `TimeoutError`. The timer keeps the process alive.
+ * @param ms - `undefined` for no limit
+ */
+export async function withTimeout<T>(
+  ms: number | undefined,
+  signal: AbortSignal | undefined,
+  task: (signal: AbortSignal | undefined) => Promise<T>,
+): Promise<T> {
+  if (ms === undefined) return task(signal);
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(new DOMException(`not done within ${ms} ms`, "TimeoutError")), ms);
+  const linked = linkedSignal(signal, late.signal);
+  try {
+    return await task(linked.signal);
+  } finally {
+    clearTimeout(timer);
+    linked.unlink();
+  }
+}
+
 /** Result of a promise, or `undefined` after `ms` milliseconds. @throws what the promise rejects with until then */
 export async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;

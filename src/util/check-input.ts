@@ -13,7 +13,9 @@ export function checkInput<S extends z.ZodType>(schema: S, input: unknown): z.ou
   const issue = result.error.issues[0];
   if (!issue) throw new InvalidInputError("input", "is invalid");
   if (issue.code === "unrecognized_keys") {
-    throw new InvalidInputError(issue.keys[0] ?? "input", "is not a known option");
+    const name = issue.keys[0] ?? "input";
+    const meant = closest(name, knownNames(schema, issue.path));
+    throw new InvalidInputError(name, `is not a known option${meant ? `; did you mean ${meant}?` : ""}`);
   }
   const field = issue.path.join(".") || "input";
   const given = issue.path.reduce(memberOf, own);
@@ -53,6 +55,30 @@ function copyOf(value: Readonly<Record<string, unknown>>, shape: z.core.$ZodShap
     else if (Object.prototype.propertyIsEnumerable.call(value, name)) copy[name] = value[name];
   }
   return copy;
+}
+
+/** Names of the options at a path. */
+function knownNames(schema: z.core.$ZodType, path: readonly PropertyKey[]): string[] {
+  const { def } = (schema as z.core.$ZodTypes)._zod;
+  return path.length === 0 && def.type === "object" ? Object.keys(def.shape) : [];
+}
+
+/** The name that differs in case, or in two letters at most. */
+function closest(name: string, known: readonly string[]): string | undefined {
+  const distances = known.map((other) => ({ other, by: distance(name.toLowerCase(), other.toLowerCase()) }));
+  return distances.sort((a, b) => a.by - b.by).find(({ by, other }) => by <= 2 && by < other.length / 2)?.other;
+}
+
+/** Levenshtein's distance. */
+function distance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
+  for (const [i, letter] of Array.from(from).entries()) {
+    const next = [i + 1];
+    for (const [j, other] of Array.from(to).entries())
+      next.push(Math.min((row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1, (row[j] ?? 0) + (letter === other ? 0 : 1)));
+    row = next;
+  }
+  return row.at(-1) ?? 0;
 }
 
 function memberOf(value: unknown, name: PropertyKey): unknown {

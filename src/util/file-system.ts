@@ -1,4 +1,4 @@
-import { link, open, stat } from "node:fs/promises";
+import { link, lstat, open } from "node:fs/promises";
 
 /** Codes with which file systems refuse to open or sync folders. Nothing more can be done then. */
 const folderSyncUnsupported = new Set(["EINVAL", "ENOTSUP", "EOPNOTSUPP", "EISDIR", "EPERM", "EACCES", "ENOSYS"]);
@@ -43,7 +43,8 @@ export async function linkOnce(temporary: string, path: string): Promise<boolean
   } catch (error) {
     if (errnoOf(error) !== "EEXIST") throw error;
     // NFS repeats a request whose answer was lost, and the second then finds the first one's link.
-    return (await stat(temporary)).nlink > 1;
+    const [made, found] = await Promise.all([temporary, path].map((name) => lstat(name, { bigint: true })));
+    return made?.ino === found?.ino && made?.dev === found?.dev;
   }
 }
 

@@ -1,9 +1,5 @@
 import { randomBytes } from "node:crypto";
-import {
-  RecordingKeyStore,
-  type KeyPairStore,
-  type RecordingKeyStoreOptions,
-} from "../../src/index.js";
+import { RecordingKeyStore, type KeyPairStore, type RecordingKeyStoreOptions } from "../../src/index.js";
 import {
   InMemoryKms,
   InMemoryKmsProvider,

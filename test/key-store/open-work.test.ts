@@ -1,6 +1,6 @@
 import { getEventListeners } from "node:events";
 import { Readable } from "node:stream";
-import { expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { OpenWork } from "../../src/key-store/open-work.js";
 import { createTestKeyStore } from "../../src/testing/index.js";
 
@@ -37,4 +37,25 @@ it("a call ends with its own signal and with that of close", async () => {
   await expect(second).rejects.toThrow("closing");
   await expect(third).rejects.toThrow("closing");
   await closed;
+});
+
+describe("close({ timeout })", () => {
+  it("aborts what nobody reads to its end, and holds the process until then", async () => {
+    const { keyStore } = await createTestKeyStore();
+    const source = new Readable({ read: () => undefined });
+    const { done, body } = await keyStore.encryptRecording(source, { recordingId: "r" });
+    body.on("error", () => undefined);
+    const timers = vi.spyOn(globalThis, "setTimeout");
+    await keyStore.close({ timeout: 20 });
+    expect(timers.mock.results.some(({ value }) => (value as NodeJS.Timeout).hasRef())).toBe(true);
+    await expect(done).rejects.toMatchObject({ name: "TimeoutError" });
+    expect(source.destroyed).toBe(true);
+    vi.restoreAllMocks();
+  });
+
+  it("is over at once where nothing is open, and refuses what is no time", async () => {
+    const { keyStore } = await createTestKeyStore();
+    await expect(keyStore.close({ timeout: -1 })).rejects.toMatchObject({ field: "timeout" });
+    await keyStore.close({ timeout: 60_000 });
+  });
 });

@@ -62,7 +62,11 @@ export class AwsKmsProvider implements KmsProvider {
       attemptTimeout = 2_000,
       deadline = 5_000,
       keyPairDeadline = Math.max(20_000, deadline),
+      ...unknown
     } = ownOptions(options);
+    if (typeof (options as Partial<KmsClientLike>).send === "function")
+      throw new InvalidInputError("options", "must be { client }, not the client itself");
+    for (const name of Object.keys(unknown)) throw new InvalidInputError(name, "is not a known option");
     for (const [field, value] of Object.entries({ attemptTimeout, deadline, keyPairDeadline })) {
       if (!(Number.isFinite(value) && value >= 1 && value <= 600_000))
         throw new InvalidInputError(field, "must be 1 to 600,000 milliseconds", value);

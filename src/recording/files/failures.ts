@@ -28,7 +28,7 @@ export function fileExists(path: string): RecordingKeyStoreError {
 }
 
 export function fileChanged(path: string): RecordingKeyStoreError {
-  return new RecordingKeyStoreError("ERR_FILE_CHANGED", `${path} changed its size while it was read`, {
+  return new RecordingKeyStoreError("ERR_FILE_CHANGED", `${path} changed while it was read`, {
     retryable: true,
   });
 }

@@ -3,19 +3,28 @@ import { open, type FileHandle } from "node:fs/promises";
 import { InvalidInputError } from "../../errors.js";
 import { fileChanged, fileFailure } from "./failures.js";
 
-/** A regular file that must keep its size while it is read. */
+/** Which file, and in which state: a size alone does not tell that a header was patched in place. Times in ns. */
+export interface FileIdentity {
+  readonly dev: bigint;
+  readonly ino: bigint;
+  readonly size: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+}
+
+/** A regular file that must not change while it is read. */
 export class InputFile {
   readonly path: string;
   readonly handle: FileHandle;
   /** Bytes. */
   readonly size: number;
-  /** Which file it is, whatever it is called. */
-  readonly identity: { readonly dev: bigint; readonly ino: bigint };
+  /** Which file it is, whatever it is called, and in which state. */
+  readonly identity: FileIdentity;
 
-  private constructor(path: string, handle: FileHandle, size: number, identity: InputFile["identity"]) {
+  private constructor(path: string, handle: FileHandle, identity: FileIdentity) {
     this.path = path;
     this.handle = handle;
-    this.size = size;
+    this.size = Number(identity.size);
     this.identity = identity;
   }
 
@@ -25,9 +34,17 @@ export class InputFile {
     try {
       // Opening a named pipe would otherwise wait for whoever writes into it.
       handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-      const facts = await handle.stat({ bigint: true });
-      if (!facts.isFile()) throw new InvalidInputError("inputPath", "must name a regular file", path);
-      return new InputFile(path, handle, Number(facts.size), { dev: facts.dev, ino: facts.ino });
+      const identity = await handle.stat({ bigint: true });
+      if (!identity.isFile()) throw new InvalidInputError("inputPath", "must name a regular file", path);
+      const file = new InputFile(path, handle, identity);
+      // A file of /proc, say, has content and no size.
+      if (file.size === 0 && (await file.#hasMore()))
+        throw new InvalidInputError(
+          "inputPath",
+          "must name a file whose size is that of its content; pass it as a stream",
+          path,
+        );
+      return file;
     } catch (error) {
       await handle?.close();
       if (error instanceof InvalidInputError) throw error;
@@ -49,10 +66,16 @@ export class InputFile {
     return target;
   }
 
-  /** @throws `ERR_FILE_CHANGED` */
+  /** @throws `ERR_FILE_CHANGED` unless it is in the state in which it was opened, and ends where it did */
   async checkUnchanged(): Promise<void> {
-    const { size } = await this.handle.stat();
-    if (size !== this.size) throw fileChanged(this.path);
+    const now: FileIdentity = await this.handle.stat({ bigint: true });
+    const isSame = (["size", "mtimeNs", "ctimeNs"] as const).every((fact) => now[fact] === this.identity[fact]);
+    if (!isSame || (await this.#hasMore())) throw fileChanged(this.path);
+  }
+
+  /** Whether there is content behind the end that its size tells. */
+  async #hasMore(): Promise<boolean> {
+    return (await this.handle.read(Buffer.alloc(1), 0, 1, this.size)).bytesRead > 0;
   }
 
   async close(): Promise<void> {

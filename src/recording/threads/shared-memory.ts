@@ -1,6 +1,6 @@
-import { segmentsIn, sourceBytes, targetOffset, type SegmentRange } from "../../format/segments.js";
+import { segmentsIn, targetOffset, type SegmentRange } from "../../format/segments.js";
 import { wipe } from "../../util/secrets.js";
-import type { BytesJob } from "../bytes.js";
+import { sourceOf, type BytesJob } from "../bytes.js";
 import type { SharedRange, Medium } from "./thread-worker.js";
 
 interface Slot {
@@ -21,8 +21,7 @@ export class SharedMemory implements Medium {
   share(range: SegmentRange): SharedRange {
     const { layout, source, target } = this.#job;
     const slot = this.#spare.pop() ?? this.#newSlot();
-    const { offset, length } = sourceBytes(layout, range);
-    slot.source.set(source.subarray(offset, offset + length));
+    slot.source.set(sourceOf({ layout, source }, range));
     const begin = targetOffset(layout, range.first);
     const end = Math.min(begin + range.count * layout.target.segment, layout.target.end);
     return {

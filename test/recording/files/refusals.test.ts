@@ -1,5 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { appendFileSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  openSync,
+  writeSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { link, lstat, mkdir, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { DecryptFileOptions } from "../../../src/index.js";
@@ -200,8 +209,17 @@ describe("files that are refused or fail", () => {
     expect(await readdir(at.folder)).toEqual(["bad", "encrypted", "plain"]);
   });
 
-  it("that grow or shrink while they are read leave nothing", async () => {
-    for (const change of [() => appendFileSync(path("growing"), "more"), () => truncateSync(path("growing"), 100)]) {
+  it("that change while they are read leave nothing, be it in place and of the same size", async () => {
+    const patch = () => {
+      const file = openSync(path("growing"), "r+");
+      writeSync(file, "RIFF", 0);
+      closeSync(file);
+    };
+    for (const change of [
+      () => appendFileSync(path("growing"), "more"),
+      () => truncateSync(path("growing"), 100),
+      patch,
+    ]) {
       await writeFile(path("growing"), audio(3_000_000));
       vi.spyOn(performance, "now").mockImplementation(tick());
       const changeOnce = vi.fn().mockImplementationOnce(change);
@@ -215,6 +233,12 @@ describe("files that are refused or fail", () => {
       vi.restoreAllMocks();
       expect(await readdir(at.folder)).toEqual(["encrypted", "growing", "plain"]);
     }
+  });
+
+  it.runIf(existsSync("/proc/cpuinfo"))("that have content and no size are refused, not taken for empty", async () => {
+    const encrypting = parts.keyStore.encryptFile("/proc/cpuinfo", path("out"), { recordingId });
+    await expect(encrypting).rejects.toMatchObject({ field: "inputPath" });
+    expect(await readdir(at.folder)).not.toContain("out");
   });
 });
 
