@@ -11,8 +11,9 @@ export default defineConfig({
   ...base,
   test: {
     ...base.test,
-    include: [`test/${process.env["MUTATION_TESTS"] ?? "*"}/**/*.test.ts`],
-    exclude: ["**/*processes.test.ts", "**/ten-thousand/**", "**/registry/**", "test/recording/{files,threads}/**"],
+    // Seen from `dir`, which is test.
+    include: [`${process.env["MUTATION_TESTS"] ?? "*"}/**/*.test.ts`],
+    exclude: ["**/*processes.test.ts", "**/ten-thousand/**", "**/registry/**", "**/recording/{files,threads}/**"],
     env: { RECORDING_KEYSTORE_MUTATION: "1" },
     setupFiles: ["mutation/setup.ts"],
     runner: "mutation/runner.ts",
