@@ -28,6 +28,7 @@ import { SegmentReader, type OpenRequest } from "../recording/reader/segment-rea
 import { salvageBody, type SalvageTotals } from "../recording/salvage.js";
 import type { TakenInput } from "../recording/stream-source.js";
 import { fillByThreads } from "../recording/threads/fill-bytes.js";
+import { defined } from "../util/defined.js";
 import { yieldToEventLoop } from "../util/event-loop.js";
 import { wipe } from "../util/secrets.js";
 import type { check } from "./schemas.js";
@@ -136,8 +137,7 @@ export class RecordingCipher {
     const factsOf = ({ confirmation, publicMetadata, metadata }: OpenedHeader): RecordingMetadata => ({
       keyPairId,
       confirmation,
-      ...(publicMetadata ? { publicMetadata } : {}),
-      ...(metadata ? { metadata } : {}),
+      ...defined({ publicMetadata, metadata }),
     });
     return { open, checkNames, factsOf };
   }
@@ -152,7 +152,7 @@ export class RecordingCipher {
       checkNames: (header) => this.#checkNames(header, options),
       open: (header) => this.#lease(header, signal),
       signal,
-      ...(run ? { run } : {}),
+      ...defined({ run }),
     });
   }
 
@@ -191,8 +191,10 @@ export class RecordingCipher {
       ],
       segmentLength: options.segmentSize + segmentOverhead,
       confirmation,
-      ...(options.publicMetadata ? { publicMetadata: options.publicMetadata } : {}),
-      ...(metadata ? { metadataLength: metadataSectionLength(metadata) } : {}),
+      ...defined({
+        publicMetadata: options.publicMetadata,
+        metadataLength: metadata && metadataSectionLength(metadata),
+      }),
     });
   }
 

@@ -3,6 +3,7 @@ import type { ReadableStream } from "node:stream/web";
 import type { RecordingKeyStoreError } from "../errors.js";
 import type { OpenedHeader } from "../format/header.js";
 import type { StreamTotals } from "../format/segments.js";
+import { defined } from "../util/defined.js";
 import type { DecryptedRecording, RecordingBody, RecordingInput, Streamed } from "./bodies.js";
 import { bytesReader } from "./byte-reader.js";
 import { RecordingDecryptor, type OpenHeader } from "./decryptor.js";
@@ -67,5 +68,5 @@ interface SalvageRequest {
 
 function totalsOf(decryptor: RecordingDecryptor): SalvageTotals {
   const { complete, damage } = decryptor;
-  return { ...decryptor.totals(), complete, ...(damage ? { damage } : {}) };
+  return { ...decryptor.totals(), complete, ...defined({ damage }) };
 }

@@ -581,12 +581,14 @@ it("refuses options about different keys", () => {
   );
 });
 
-it("checks a hostile policy quickly", () => {
+it("comes back from a hostile policy, which a matcher that backtracks would not", () => {
   const stars = `${"*A".repeat(8_000)}B`;
-  const started = performance.now();
-  checkKeyPolicy(under({ StringLike: { "kms:EncryptionContext:recording-keystore:birth-record": stars } }), options);
-  checkKeyPolicy(under({ StringEquals: { [organizationKey]: "${".repeat(10_000) } }), options);
-  checkKeyPolicy(
+  const byStars = checkKeyPolicy(
+    under({ StringLike: { "kms:EncryptionContext:recording-keystore:birth-record": stars } }),
+    options,
+  );
+  const byVariables = checkKeyPolicy(under({ StringEquals: { [organizationKey]: "${".repeat(10_000) } }), options);
+  const byPrincipals = checkKeyPolicy(
     policyOf({
       ...account,
       Effect: "Deny",
@@ -594,7 +596,7 @@ it("checks a hostile policy quickly", () => {
     }),
     options,
   );
-  expect(performance.now() - started).toBeLessThan(5_000);
+  expect([byStars.ok, byVariables.ok, byPrincipals.ok]).toEqual([false, false, false]);
 });
 
 it("wildcards match as their regular expressions do", () => {

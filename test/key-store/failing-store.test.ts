@@ -3,25 +3,14 @@ import { describe, expect, it } from "vitest";
 import type { KeyPairStore, LastConfirmedStore } from "../../src/index.js";
 import { MemoryLastConfirmedStore } from "../../src/testing/index.js";
 import { configured, kmsKeyAliasArn, overridden } from "../support/setup.js";
+import { storeMethods } from "../support/store-methods.js";
 
 const audio = randomBytes(1_000);
 const recording = { recordingId: "r" };
 const storeTimeout = 20;
 const minute = 60_000;
 
-const methods = [
-  "readHead",
-  "swapHead",
-  "createKeyPair",
-  "readKeyPair",
-  "listKeyPairs",
-  "createWrapping",
-  "listWrappings",
-  "removeKeyPair",
-  "readStatus",
-  "writeStatus",
-] as const satisfies readonly (keyof KeyPairStore)[];
-type Method = (typeof methods)[number];
+type Method = (typeof storeMethods)[number];
 
 /** How other people's code can fail. */
 const failures: { name: string; fail: () => Promise<never> }[] = [
@@ -35,10 +24,10 @@ const failures: { name: string; fail: () => Promise<never> }[] = [
   },
   { name: "gives nonsense", fail: () => Promise.resolve({ surprise: 7 } as never) },
 ];
-const cases = methods.flatMap((method) => failures.map(({ name, fail }) => ({ method, name, fail })));
+const cases = storeMethods.flatMap((method) => failures.map(({ name, fail }) => ({ method, name, fail })));
 const hang = failures[0]!.fail;
 
-/** Has one of the store's methods fail, for all who share it; gives the way back. */
+/** Has one of the store's storeMethods fail, for all who share it; gives the way back. */
 function breakStore(store: KeyPairStore, method: Method, fail: () => Promise<never>): () => void {
   const whole = store[method];
   Object.assign(store, { [method]: fail });
@@ -85,7 +74,7 @@ describe("encryption goes on", () => {
   it("while store and KMS hang at once", async () => {
     const lastConfirmed = new MemoryLastConfirmedStore();
     const { keyStore, keyStoreWith, store, kms, clock } = await configured({ storeTimeout, lastConfirmed });
-    for (const method of methods) breakStore(store, method, hang);
+    for (const method of storeMethods) breakStore(store, method, hang);
     kms.faults.hang();
     clock.advance(16 * minute);
     for (const worker of [keyStore, keyStoreWith()]) {
@@ -134,7 +123,7 @@ describe("a store that hangs counts as away", () => {
 
   it("for status(), which tells so instead of failing", async () => {
     const { keyStoreWith, store } = await configured({ storeTimeout });
-    for (const method of methods) breakStore(store, method, hang);
+    for (const method of storeMethods) breakStore(store, method, hang);
     expect(await keyStoreWith().status()).toMatchObject({ configured: false, storeError: away });
   });
 

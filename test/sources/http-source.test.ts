@@ -282,32 +282,30 @@ describe("a server that misbehaves", () => {
 
   it("is given up at the deadline, however many attempts are left", async () => {
     await using server = await serve(() => undefined);
-    const start = performance.now();
-    for (const attemptTimeout of [100, 60_000]) {
+    // One of ten attempts alone would take longer than the test may.
+    for (const attemptTimeout of [100, 600_000]) {
       await expect(httpSource(server.url, { attempts: 10, attemptTimeout, deadline: 400 })).rejects.toMatchObject({
         code: "ERR_SOURCE_UNAVAILABLE",
       });
     }
-    expect(performance.now() - start).toBeLessThan(3_000);
   });
 
   it("is left at once when the caller aborts a request, a pause or a body", async () => {
     const handlers: Handler[] = [
       () => undefined,
-      status(503, { "retry-after": "5" }),
+      status(503, { "retry-after": "300" }),
       (request, response) => void response.writeHead(206, rangeAnswer(request, content).headers).write("x"),
     ];
     for (const handler of handlers) {
       await using server = await serve(later(handler));
-      const source = await httpSource(server.url);
+      // Whoever waited for pause or deadline would wait for longer than the test may take.
+      const source = await httpSource(server.url, { attemptTimeout: 600_000, deadline: 600_000 });
       const controller = new AbortController();
       const reading = source.read(5_000, 10, controller.signal);
       reading.catch(() => undefined);
       await delay(150);
-      const start = performance.now();
       controller.abort(new Error("seek"));
       await expect(reading).rejects.toThrow("seek");
-      expect(performance.now() - start).toBeLessThan(2_000);
       if (handler !== handlers[1]) await vi.waitFor(() => expect(server.requests[1]?.socket.destroyed).toBe(true)); // and no connection is left
       await expect(source.read(5_000, 10, controller.signal)).rejects.toThrow("seek");
       expect(server.requests.length).toBe(2);

@@ -72,7 +72,7 @@ export class FleetStatus {
     this.#newest = pair.birth.sequence;
     const status = statusOf(pair, { confirmedAt, at, error });
     const signed = this.#secret?.sign(this.#records.organizationId, status) ?? status;
-    await this.#records.writeStatus(encodeStatus(signed)).catch(() => undefined);
+    await this.#records.writeStatus(encodeStatus(signed)).catch(() => (this.#written = undefined)); // said again next time
   }
 
   /** Tells the others of a pair that KMS has just vouched for, so that none of them has to ask. */

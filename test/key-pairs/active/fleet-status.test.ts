@@ -34,6 +34,17 @@ describe("the fleet's word", () => {
     expect(word?.mac).toHaveLength(32);
   });
 
+  it("is told again where the store did not take it", async () => {
+    const { join, pair, store, written } = fleetOf();
+    const fleet = join();
+    vi.mocked(store.writeStatus).mockImplementationOnce(away);
+    await fleet.tell(pair, well);
+    await fleet.tell(pair, well);
+    await fleet.tell(pair, well); // which is no news any more
+    expect(written()).toHaveLength(2);
+    expect(await join().word()).toMatchObject(well);
+  });
+
   it("is none where nothing stands there, and is not asked for without a secret", async () => {
     const { join, store, pair } = fleetOf();
     const read = vi.spyOn(store, "readStatus");

@@ -5,22 +5,11 @@ import type { KeyPairStore } from "../../../src/index.js";
 import { MemoryLastConfirmedStore } from "../../../src/testing/index.js";
 import { plantForgedHead } from "../../support/forgery.js";
 import { kmsKeyAliasArn, organizationId, setup } from "../../support/setup.js";
+import { storeMethods } from "../../support/store-methods.js";
 import type { StoredHead } from "../../../src/stores/index.js";
 
 const recordings = 10_000;
 const minute = 60_000;
-
-const methods = [
-  "readHead",
-  "swapHead",
-  "createKeyPair",
-  "readKeyPair",
-  "listKeyPairs",
-  "createWrapping",
-  "listWrappings",
-  "readStatus",
-  "writeStatus",
-] as const;
 
 /** What stood in the store before the last change of key. */
 interface Earlier {
@@ -30,7 +19,7 @@ interface Earlier {
 
 /** Has every method of the store fail. */
 const failing = (fail: () => Promise<never>) => (store: KeyPairStore) => {
-  Object.assign(store, Object.fromEntries(methods.map((method) => [method, fail])));
+  Object.assign(store, Object.fromEntries(storeMethods.map((method) => [method, fail])));
 };
 
 /** What a store may do to its users, by fault or by somebody's hand. */

@@ -48,12 +48,10 @@ describe("time", () => {
         credentials: { accessKeyId: "AKIATEST", secretAccessKey: "test" },
       });
       const provider = new AwsKmsProvider({ client, attemptTimeout: 100, deadline: 350, keyPairDeadline: 350 });
-      const begin = performance.now();
       expect(await rejection(callsOf(provider, keys)[operation]())).toMatchObject({
         kind: "timeout",
         awsErrorName: undefined,
       });
-      expect(performance.now() - begin).toBeLessThan(1_500);
       await vi.waitFor(() => expect(sockets.size).toBe(0));
     },
   );
