@@ -66,10 +66,13 @@ export function importUnwrappingKey(spec: KeyPairSpec, bytes: Uint8Array): Unwra
     type: "pkcs8",
   });
   checkRsa(key, spec);
+  const modulusBytes = bitsOf(spec) / 8;
   const publicKey = createPublicKey(key).export({ format: "der", type: "spki" });
   return {
     publicKey,
     unwrap: (wrapped) => {
+      // RFC 8017, 7.1.2, 1b. OpenSSL takes a shorter one for the same number with leading zeros.
+      if (wrapped.length !== modulusBytes) return checkDataKey(undefined);
       let dataKey: Buffer;
       try {
         const plaintext = privateDecrypt({ ...oaep, key }, wrapped);
@@ -86,8 +89,10 @@ export function importUnwrappingKey(spec: KeyPairSpec, bytes: Uint8Array): Unwra
 /** RSAES-OAEP with SHA-256 for hash and MGF1, no label (RFC 8017, 7.1). */
 const oaep = { padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: "sha256" } as const;
 
+const bitsOf = (spec: KeyPairSpec) => Number(spec.slice("RSA_".length));
+
 function checkRsa(key: KeyObject, spec: KeyPairSpec): void {
-  const bits = Number(spec.slice("RSA_".length));
+  const bits = bitsOf(spec);
   const details = key.asymmetricKeyDetails;
   if (key.asymmetricKeyType !== "rsa" || details?.modulusLength !== bits || details.publicExponent !== 65537n) {
     throw new TypeError(`key is not ${spec} with exponent 65537`);

@@ -40,6 +40,13 @@ describe("RSA_2048", () => {
     for (const bytes of [changed, wrapped.subarray(1), Buffer.alloc(0), randomBytes(256)])
       expect(() => unwrapping.unwrap(bytes)).toThrow(tampered);
   });
+
+  it("opens no wrapped key without its leading zero, which is the same number", () => {
+    let wrapped = wrapping.wrap(randomBytes(32));
+    while (wrapped[0] !== 0) wrapped = wrapping.wrap(randomBytes(32)); // one in some 200
+    expect(unwrapping.unwrap(wrapped)).toHaveLength(32);
+    expect(() => unwrapping.unwrap(wrapped.subarray(1))).toThrow(tampered);
+  });
 });
 
 describe("keys that are not what the spec says", () => {
