@@ -1,6 +1,6 @@
 import { setMaxListeners } from "node:events";
 import { RecordingKeyStoreError } from "../errors.js";
-import { linkedSignal } from "../util/abort.js";
+import { linkedSignal, whenAborted } from "../util/abort.js";
 
 /** A result that goes on after its call, such as a streamed body. */
 interface GoesOn {
@@ -44,10 +44,10 @@ export class OpenWork {
     const { signal: both, unlink } = signal
       ? linkedSignal(signal, this.#end.signal)
       : { signal: this.#end.signal, unlink: undefined };
-    const running = task(both);
-    this.#count(running);
     let done: Promise<unknown> | undefined;
     try {
+      const running = task(both); // throws for bad input
+      this.#count(running);
       const result = await running;
       done = streams ? (result as GoesOn).done : undefined;
       if (done) this.#count(done);
@@ -78,10 +78,9 @@ export class OpenWork {
       this.#end.abort(signal?.reason);
       for (const kept of this.#kept) void kept.end(signal?.reason);
     };
-    if (signal?.aborted) end();
-    signal?.addEventListener("abort", end, { once: true });
+    const leave = whenAborted(signal, end);
     while (this.#open.size > 0) await Promise.allSettled([...this.#open]);
-    signal?.removeEventListener("abort", end);
+    leave();
     await Promise.all([...this.#kept].map((kept) => kept.end(closedError())));
   }
 

@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
 import { ReadableStream } from "node:stream/web";
 import type { StreamTotals } from "../format/segments.js";
+import { whenAborted } from "../util/abort.js";
 import { yieldToEventLoop } from "../util/event-loop.js";
 import { ByteReader } from "./byte-reader.js";
 import { RecordingDecryptor, type DecryptRequest } from "./decryptor.js";
@@ -28,12 +29,13 @@ function streamed<T>(
   signal: AbortSignal | undefined,
 ): { body: ByteStreamBody; done: Promise<T> } {
   let finish: Finish = () => undefined;
+  let leave: () => void = () => undefined;
   const done = new Promise<T>((resolve, reject) => {
     let finished = false;
     finish = (error) => {
       if (finished) return;
       finished = true;
-      signal?.removeEventListener("abort", onAbort);
+      leave();
       worker.destroy();
       if (error) {
         source.cancel(error.reason);
@@ -60,12 +62,8 @@ function streamed<T>(
     finish({ reason });
     body.fail(reason);
   };
-  function onAbort() {
-    fail(signal?.reason);
-  }
+  leave = whenAborted(signal, () => fail(signal?.reason));
   worker.onFailure?.(fail);
-  if (signal?.aborted) onAbort();
-  else signal?.addEventListener("abort", onAbort, { once: true });
   return { body: body.stream, done };
 }
 
@@ -126,16 +124,14 @@ function asError(reason: unknown): Error {
 /** Opens a streamed recording up to its first segment. */
 export async function openSource(source: ByteSource, request: DecryptRequest): Promise<RecordingDecryptor> {
   const { signal } = request;
-  const onAbort = () => source.cancel(signal?.reason);
-  if (signal?.aborted) onAbort();
-  signal?.addEventListener("abort", onAbort, { once: true });
+  const leave = whenAborted(signal, () => source.cancel(signal?.reason));
   try {
     return await RecordingDecryptor.open(new ByteReader(() => source.next(), source.isReadable), request);
   } catch (error) {
     source.cancel(error);
     throw error;
   } finally {
-    signal?.removeEventListener("abort", onAbort);
+    leave();
   }
 }
 

@@ -1,5 +1,5 @@
 import { InvalidInputError } from "../errors.js";
-import { boundedCall, DeadlineError } from "../util/abort.js";
+import { boundedCall, DeadlineError, whenAborted } from "../util/abort.js";
 import { sourceError } from "./source-errors.js";
 
 /** How patient a source is with its server. Times are in ms, 1 to 600,000. */
@@ -68,13 +68,13 @@ export async function withRetries<T>(
 
 function sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
-    const wake = () => {
+    const timer = setTimeout(() => {
+      stay();
+      resolve();
+    }, milliseconds);
+    const stay = whenAborted(signal, () => {
       clearTimeout(timer);
-      signal?.removeEventListener("abort", wake);
-      if (signal?.aborted) reject(signal.reason);
-      else resolve();
-    };
-    const timer = setTimeout(wake, milliseconds);
-    signal?.addEventListener("abort", wake);
+      reject(signal?.reason);
+    });
   });
 }

@@ -1,4 +1,5 @@
 import { ByteSource, type RecordingStream } from "../recording/stream-source.js";
+import { whenAborted } from "../util/abort.js";
 
 /** A body is longer or shorter than announced. */
 class BodyLengthError extends Error {
@@ -11,9 +12,7 @@ class BodyLengthError extends Error {
  */
 export async function readExactBody(body: RecordingStream, length: number, signal: AbortSignal): Promise<Buffer> {
   const source = new ByteSource(body, "body");
-  const stop = () => source.cancel(signal.reason);
-  if (signal.aborted) stop();
-  signal.addEventListener("abort", stop, { once: true });
+  const leave = whenAborted(signal, () => source.cancel(signal.reason));
   try {
     const bytes = Buffer.allocUnsafeSlow(length);
     let filled = 0;
@@ -29,7 +28,7 @@ export async function readExactBody(body: RecordingStream, length: number, signa
     source.cancel(error);
     throw error;
   } finally {
-    signal.removeEventListener("abort", stop);
+    leave();
   }
 }
 

@@ -17,9 +17,31 @@ it("calls leave nothing behind on a signal that lives longer than they do", asyn
     streamed.body.resume();
     await streamed.done;
     await expect(keyStore.decryptRecording(Buffer.from("not one"), options)).rejects.toThrow();
+    await expect(keyStore.encryptRecording(body, { recordingId: "", signal })).rejects.toThrow();
+    await expect(keyStore.decryptRecording(body, { recordingId: "\0", signal })).rejects.toThrow();
+    await expect(keyStore.keyPairs({ limit: -1, signal })).rejects.toThrow();
   }
   await keyStore.close();
   expect(getEventListeners(signal, "abort")).toEqual([]);
+});
+
+it("50 calls under one signal warn of no leak", async () => {
+  const warned = vi.fn();
+  process.on("warning", warned);
+  const { keyStore } = await createTestKeyStore();
+  const { signal } = new AbortController();
+  await Promise.all(
+    Array.from({ length: 50 }, async () => {
+      const source = Readable.from([Buffer.from("audio")]);
+      const { body, done } = await keyStore.encryptRecording(source, { recordingId: "r", signal });
+      body.resume();
+      await done;
+    }),
+  );
+  await keyStore.close();
+  await new Promise((resolve) => setImmediate(resolve)); // warnings are told in a later turn
+  process.off("warning", warned);
+  expect(warned).not.toHaveBeenCalled();
 });
 
 it("a call ends with its own signal and with that of close", async () => {

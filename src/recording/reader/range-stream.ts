@@ -1,5 +1,5 @@
 import { ReadableStream, type ReadableStreamDefaultController } from "node:stream/web";
-import { abortable } from "../../util/abort.js";
+import { abortable, whenAborted } from "../../util/abort.js";
 
 /** What a stream needs from its reader. */
 interface RangeReader {
@@ -64,7 +64,7 @@ export function rangeStream(start: number, end: number, reader: RangeReader): Re
   reader
     .run(stop.signal, (signal) => {
       ended = signal;
-      signal.addEventListener("abort", () => fail(signal.reason), { once: true }); // at once, whatever is queued
+      whenAborted(signal, () => fail(signal.reason)); // at once, whatever is queued
       return abortable(finished, signal);
     })
     .catch(fail)

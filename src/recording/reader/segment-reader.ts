@@ -1,5 +1,4 @@
 import { constants } from "node:buffer";
-import { setMaxListeners } from "node:events";
 import type { ReadableStream } from "node:stream/web";
 import { InvalidInputError, RecordingKeyStoreError } from "../../errors.js";
 import type { Metadata } from "../../format/canonical-json.js";
@@ -8,7 +7,7 @@ import type { DataKeyLease } from "../../format/data-key-lease.js";
 import { isInnerSegment, segmentParts, type FloeDecryptor } from "../../format/floe.js";
 import type { RecordingHeader } from "../../format/header.js";
 import { plaintextSizeOf, segmentOverhead } from "../../format/segments.js";
-import { linkedSignal } from "../../util/abort.js";
+import { linkedSignal, whenAborted } from "../../util/abort.js";
 import { yieldToEventLoop } from "../../util/event-loop.js";
 import { openPreamble, preambleOfSource } from "../preamble.js";
 import { checkedSource, readExactly, type RandomAccessSource } from "../random-access-source.js";
@@ -57,10 +56,7 @@ export class SegmentReader implements RecordingReader {
     this.#opened = opened;
     this.#runTask = run ?? ((task) => task());
     this.#lastPosition = Math.ceil((opened.source.size - opened.start) / opened.header.segmentLength) - 1;
-    setMaxListeners(0, this.#end.signal);
-    this.#closed = new Promise((resolve) =>
-      this.#end.signal.addEventListener("abort", () => resolve(), { once: true }),
-    );
+    this.#closed = new Promise((resolve) => void whenAborted(this.#end.signal, resolve));
     opened.keys.onEnd((forgotten) => this.#leaseEnded(forgotten));
   }
 
