@@ -21,7 +21,23 @@ export interface RecordingAnswerOptions {
   /** Further headers, such as `Content-Disposition` or `Access-Control-Allow-Origin`. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Receives what kept the recording from being sent, of which the client learns nothing. A client that left is no error. */
-  readonly onError?: ((error: unknown) => void) | undefined;
+  readonly onError?: ((error: unknown) => unknown) | undefined;
+  /**
+   * Closes the recording when the answer is done: sent, failed, refused, or left by its client. For a recording that was
+   * opened for one request. Default `false`.
+   */
+  readonly closeWhenDone?: boolean | undefined;
+  /** Called once when the answer is done, after `closeWhenDone` has closed the recording: to close its source, say. */
+  readonly onDone?: (() => unknown) | undefined;
+}
+
+/** Checked options of an answer, copied. */
+export interface AnswerOptions {
+  readonly contentType: string;
+  readonly etag: string | undefined;
+  readonly cacheControl: string;
+  /** The caller's further headers. */
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 export interface AnswerHead {
@@ -32,13 +48,9 @@ export interface AnswerHead {
 }
 
 /** Status and headers of the answer to a request for a recording of `size` bytes (RFC 9110, sections 13 and 14). */
-export function answerHead(request: RangeRequest, size: number, options: RecordingAnswerOptions): AnswerHead {
-  const { etag } = options;
-  const common = {
-    ...checkedHeaders(options),
-    "Cache-Control": options.cacheControl ?? "no-store",
-    "X-Content-Type-Options": "nosniff",
-  };
+export function answerHead(request: RangeRequest, size: number, options: AnswerOptions): AnswerHead {
+  const { etag, contentType, cacheControl } = options;
+  const common = { ...options.headers, "Cache-Control": cacheControl, "X-Content-Type-Options": "nosniff" };
   const without = (status: number, headers: Record<string, string> = {}): AnswerHead => ({
     status,
     headers: { ...common, "Content-Length": "0", ...headers },
@@ -72,7 +84,7 @@ export function answerHead(request: RangeRequest, size: number, options: Recordi
       ...common,
       ...version,
       "Accept-Ranges": "bytes",
-      "Content-Type": options.contentType,
+      "Content-Type": contentType,
       "Content-Length": String(range.end - range.start),
       ...(decision === "whole" ? {} : { "Content-Range": `bytes ${range.start}-${range.end - 1}/${size}` }),
     },
@@ -81,17 +93,16 @@ export function answerHead(request: RangeRequest, size: number, options: Recordi
 }
 
 /** Head of the answer when nothing of the recording can be sent: 503 if another try may help, else 500. */
-export function failureHead(error: unknown, options: RecordingAnswerOptions): AnswerHead {
+export function failureHead(error: unknown, { headers }: AnswerOptions): Omit<AnswerHead, "range"> {
   const retryable = (error as { retryable?: unknown } | null | undefined)?.retryable === true;
   return {
     status: retryable ? 503 : 500,
     headers: {
-      ...options.headers,
+      ...headers,
       "Cache-Control": "no-store",
       "X-Content-Type-Options": "nosniff",
       "Content-Length": "0",
     },
-    range: undefined,
   };
 }
 
@@ -107,19 +118,29 @@ const ownHeaders = [
   "x-content-type-options",
 ];
 
-function checkedHeaders({
-  contentType,
-  etag,
-  cacheControl,
-  headers = {},
-}: RecordingAnswerOptions): Record<string, string> {
+/** Checks and copies what decides over the head of an answer, and checks the rest. @throws InvalidInputError */
+export function checkAnswerOptions(options: RecordingAnswerOptions): AnswerOptions {
+  const { contentType, etag, cacheControl = "no-store", headers, closeWhenDone, onDone, onError } = options;
   if (!isHeaderValue(contentType) || !/^[^\s/;]+\/[^\s;]/.test(contentType))
     throw new InvalidInputError("contentType", "must be a media type, such as audio/wav", contentType);
-  if (etag !== undefined && !/^(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/.test(etag))
+  if (etag !== undefined && !(isHeaderValue(etag) && /^(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/.test(etag)))
     throw new InvalidInputError("etag", 'must be an entity tag in its quotes, such as "call-1"', etag);
-  if (cacheControl !== undefined && !isHeaderValue(cacheControl))
-    throw new InvalidInputError("cacheControl", "must be a header value", cacheControl);
-  for (const [name, value] of Object.entries(headers)) {
+  if (!isHeaderValue(cacheControl)) throw new InvalidInputError("cacheControl", "must be a header value", cacheControl);
+  if (closeWhenDone !== undefined && typeof closeWhenDone !== "boolean")
+    throw new InvalidInputError("closeWhenDone", "must be a boolean", closeWhenDone);
+  for (const [field, value] of Object.entries({ onDone, onError })) {
+    if (value !== undefined && typeof value !== "function")
+      throw new InvalidInputError(field, "must be a function", value);
+  }
+  return { contentType, etag, cacheControl, headers: checkedHeaders(headers) };
+}
+
+/** A copy: a value that was checked is the one that is sent. */
+function checkedHeaders(given: RecordingAnswerOptions["headers"]): Record<string, string> {
+  if (given !== undefined && (typeof given !== "object" || given === null || Symbol.iterator in given))
+    throw new InvalidInputError("headers", "must be an object of names and values", given);
+  const headers = Object.entries(given ?? {});
+  for (const [name, value] of headers) {
     if (ownHeaders.includes(name.toLowerCase()))
       throw new InvalidInputError("headers", "must not hold what the answer sets itself", name);
     if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name) || !isHeaderValue(value))
@@ -128,7 +149,7 @@ function checkedHeaders({
         `must have valid names and values; that of ${JSON.stringify(name)} is not`,
       );
   }
-  return { ...headers };
+  return Object.fromEntries(headers);
 }
 
 function isHeaderValue(value: unknown): value is string {

@@ -2,9 +2,8 @@ import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import { InvalidInputError } from "../errors.js";
-import { ownOptions } from "../util/check-input.js";
 import type { RecordingAnswerOptions } from "./answer-head.js";
-import { answerRecordingRequest, type AnswerBody, type SeekableRecording } from "./recording-answer.js";
+import { Answering, type SeekableRecording } from "./answering.js";
 
 /**
  * Answers a request of `node:http`, `node:https` or `node:http2` (and so of Express, Koa, Fastify's `raw`) with a recording,
@@ -12,7 +11,7 @@ import { answerRecordingRequest, type AnswerBody, type SeekableRecording } from 
  *
  * Resolves when the response has ended, in whatever way. A client that leaves stops the reading. A failure before the first
  * byte is answered with 503 or 500. A later one destroys the connection (HTTP/2: resets the stream), so that no client takes
- * the part for the whole. `onError` receives both.
+ * the part for the whole. `onError` receives both. With `closeWhenDone` the recording has been closed when this resolves.
  * @throws InvalidInputError
  */
 export async function sendRecording(
@@ -21,8 +20,11 @@ export async function sendRecording(
   response: ServerResponse | Http2ServerResponse,
   options: RecordingAnswerOptions,
 ): Promise<void> {
-  if (response.headersSent) throw new InvalidInputError("response", "must not have been begun");
-  const own = ownOptions(options);
+  const answering = new Answering(recording, options);
+  if (response.headersSent) {
+    void answering.end();
+    throw new InvalidInputError("response", "must not have been begun");
+  }
   const left = new AbortController();
   const onClose = () => left.abort(new Error("the client has left"));
   response.once("close", onClose);
@@ -30,32 +32,32 @@ export async function sendRecording(
     if (isGone(response)) onClose(); // no event follows if it left before
     left.signal.throwIfAborted();
   };
-  let body: AnswerBody | undefined;
   try {
     throwIfGone();
+    const { method = "", headers: asked } = request;
     const header = (name: string) => {
-      const value = request.headers[name];
+      const value = Object.hasOwn(asked, name) ? asked[name] : undefined;
       return Array.isArray(value) ? value.join(", ") : value;
     };
-    const answer = await answerRecordingRequest({ method: request.method ?? "", header }, recording, own, left.signal);
-    body = answer.body;
+    const { status, headers, body } = await answering.answer({ method, header }, left.signal);
     throwIfGone();
     // Both kinds of response have these methods, but their types differ.
     const target = response as ServerResponse;
-    target.writeHead(answer.status, answer.headers);
+    target.writeHead(status, headers);
     for (let chunk = await body?.next(); chunk; chunk = await body?.next()) {
       if (!target.write(chunk)) await once(target, "drain", { signal: left.signal });
     }
     target.end();
     if (!target.writableFinished) await once(target, "finish", { signal: left.signal });
   } catch (error) {
-    body?.cancel(error);
+    void answering.end(error);
     if (left.signal.aborted) return;
     if (!response.headersSent) throw error;
     cut(response);
-    own.onError?.(error);
+    answering.report(error);
   } finally {
     response.off("close", onClose);
+    await answering.end();
   }
 }
 

@@ -1,6 +1,6 @@
-import { ownOptions } from "../util/check-input.js";
+import { InvalidInputError } from "../errors.js";
 import type { RecordingAnswerOptions } from "./answer-head.js";
-import { answerRecordingRequest, type SeekableRecording } from "./recording-answer.js";
+import { Answering, type SeekableRecording } from "./answering.js";
 
 /** The part of a web `Request` that an answer needs. */
 export interface WebRequest {
@@ -14,7 +14,8 @@ export interface WebRequest {
  * such as Hono, Next.js or Remix. `sendRecording` does the same for `node:http`.
  *
  * Reading stops when the body is cancelled or the request's signal aborts. A failure before the first byte is answered
- * with 503 or 500. A later one fails the body, and servers then cut the connection. `onError` receives both.
+ * with 503 or 500. A later one fails the body, and servers then cut the connection. `onError` receives both. The answer is
+ * done, for `closeWhenDone` and `onDone`, once the body has been read to its end, failed, or was cancelled.
  * @throws InvalidInputError; the reason of the request's signal
  */
 export async function recordingResponse(
@@ -22,33 +23,36 @@ export async function recordingResponse(
   request: WebRequest,
   options: RecordingAnswerOptions,
 ): Promise<Response> {
-  const own = ownOptions(options);
-  const cancelled = new AbortController();
-  const signal = request.signal ? AbortSignal.any([request.signal, cancelled.signal]) : cancelled.signal;
-  const header = (name: string) => request.headers.get(name) ?? undefined;
-  const { status, headers, body } = await answerRecordingRequest(
-    { method: request.method, header },
-    recording,
-    own,
-    signal,
-  );
-  if (!body) return new Response(null, { status, headers });
-  const stream = new ReadableStream<Uint8Array>(
-    {
-      pull: async (controller) => {
-        try {
-          const chunk = await body.next();
-          if (chunk) controller.enqueue(chunk);
-          else controller.close();
-        } catch (error) {
-          if (!signal.aborted) own.onError?.(error);
-          cancelled.abort(error);
-          throw error;
-        }
+  const answering = new Answering(recording, options);
+  try {
+    const { method, headers: asked, signal } = (request as Partial<WebRequest> | undefined) ?? {};
+    if (typeof asked?.get !== "function") throw new InvalidInputError("request", "must be a Request");
+    const header = (name: string) => asked.get(name) ?? undefined;
+    const { status, headers, body } = await answering.answer({ method: method ?? "", header }, signal ?? undefined);
+    if (!body) return new Response(null, { status, headers });
+    let cancelled = false;
+    const stream = new ReadableStream<Uint8Array>(
+      {
+        pull: async (controller) => {
+          try {
+            const chunk = await body.next();
+            if (chunk) controller.enqueue(chunk);
+            else controller.close();
+          } catch (error) {
+            if (!cancelled && signal?.aborted !== true) answering.report(error);
+            throw error;
+          }
+        },
+        cancel: (reason) => {
+          cancelled = true;
+          body.cancel(reason);
+        },
       },
-      cancel: (reason) => cancelled.abort(reason),
-    },
-    { highWaterMark: 0 },
-  );
-  return new Response(stream, { status, headers });
+      { highWaterMark: 0 },
+    );
+    return new Response(stream, { status, headers });
+  } catch (error) {
+    void answering.end(error);
+    throw error;
+  }
 }

@@ -304,6 +304,10 @@ describe("bad input", () => {
       ["etag", recording, { etag: "call-1" }],
       ["etag", recording, { etag: '"a"b"' }],
       ["cacheControl", recording, { cacheControl: "a\nb" }],
+      ["recording", { size: -1, stream: () => recording.stream() }, {}],
+      ["onError", recording, { onError: "log" }],
+      ["headers", recording, { headers: "none" }],
+      ["headers", recording, { headers: new Map([["a", "b"]]) }],
       ["headers", recording, { headers: { "Content-Length": "1" } }],
       ["headers", recording, { headers: { "a b": "1" } }],
       ["headers", recording, { headers: { a: "1\r\nb: 2" } }],
@@ -336,6 +340,47 @@ describe("bad input", () => {
       recordingResponse(recording, new Request("http://recordings/", { signal: AbortSignal.abort(reason) }), options),
     ).rejects.toBe(reason);
     await delay(1);
+  });
+});
+
+describe("what an answer is given", () => {
+  /** An object that counts how often each of its members is read. */
+  const counted = <T extends object>(target: T, reads: Record<string, number>, name: string): T =>
+    new Proxy(target, {
+      get: (given, member, receiver) => {
+        const key = `${name}.${String(member)}`;
+        reads[key] = (reads[key] ?? 0) + 1;
+        const value: unknown = Reflect.get(given, member, receiver);
+        return value;
+      },
+    });
+
+  it("is read once, so that what was checked is what is sent", async () => {
+    for (const error of [undefined, new Error("away")]) {
+      const reads: Record<string, number> = {};
+      const given = {
+        ...options,
+        cacheControl: "private",
+        headers: counted({ "x-a": "b" }, reads, "headers"),
+        closeWhenDone: true,
+        onDone: () => undefined,
+        onError: () => undefined,
+      };
+      const { size, stream } = error ? failingRecording(0, error) : watchedRecording(chunk.length).recording;
+      const recording = counted({ size, stream, close: () => undefined }, reads, "recording");
+      const asked = { method: "GET", headers: new Headers(), signal: new AbortController().signal };
+      const response = await recordingResponse(
+        recording,
+        counted(asked, reads, "request"),
+        counted(given, reads, "options"),
+      );
+      await response.body?.cancel();
+      const twice = Object.entries(reads).filter(([, count]) => count !== 1);
+      expect(twice).toEqual([]);
+      expect(Object.keys(reads)).toEqual(
+        expect.arrayContaining(["recording.size", "request.signal", "options.contentType", "headers.x-a"]),
+      );
+    }
   });
 });
 
