@@ -219,9 +219,9 @@ export class KeyManager {
     this.#context.custody.forget(this.organizationId);
   }
 
+  /** Ends the work of its own. Private keys are shared with other key stores, and stay for their time. */
   async close(): Promise<void> {
     await this.#rotation.settled();
-    this.forgetPrivateKeys();
   }
 
   /** The vouched pair that the store's head names. @throws `ERR_NOT_CONFIGURED`; as {@link ActiveKeyPairs.rotationBase} */

@@ -294,7 +294,10 @@ export class RecordingKeyStore implements AdministrationMethods {
     return administrationOf(this, permissions);
   }
 
-  /** Wipes unwrapped private keys now, and ends what was opened with them (`ERR_KEYS_FORGOTTEN`). */
+  /**
+   * Wipes the organization's unwrapped private keys now, and ends what was opened with them (`ERR_KEYS_FORGOTTEN`): in all key
+   * stores on the same KMS provider, which share them.
+   */
   forgetPrivateKeys(): void {
     this.#keys.forgetPrivateKeys();
   }
@@ -327,9 +330,10 @@ export class RecordingKeyStore implements AdministrationMethods {
   }
 
   /**
-   * Refuses new work, waits for open streams (or aborts them when `signal` aborts), closes readers, ends background work
-   * and wipes keys. Never closes what was injected. A stream that nobody reads to its end stays open: `timeout` bounds the
-   * wait.
+   * Refuses new work, waits for open streams (or aborts them when `signal` aborts), closes readers and ends background work,
+   * and with them the keys of open recordings. Unwrapped private keys, which other key stores on the same KMS provider share,
+   * stay for their `privateKeyTtl`: {@link forgetPrivateKeys} wipes them. Never closes what was injected. A stream that
+   * nobody reads to its end stays open: `timeout` bounds the wait.
    */
   async close(options: CloseOptions = {}): Promise<void> {
     const { signal, timeout } = check("close", options);

@@ -227,7 +227,7 @@ describe("encrypt and decrypt", () => {
 });
 
 describe("close()", () => {
-  it("refuses new work and forgets keys", async () => {
+  it("refuses new work", async () => {
     const { keyStore } = await configured();
     await keyStore.close();
     await expect(keyStore.status()).rejects.toMatchObject({ code: "ERR_CLOSED" });

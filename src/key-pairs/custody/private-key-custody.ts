@@ -1,4 +1,4 @@
-import { hasPassed, momentOf, type Clock, type Moment } from "../../clock.js";
+import { elapsedSince, hasPassed, momentOf, type Clock, type Moment } from "../../clock.js";
 import { RecordingKeyStoreError } from "../../errors.js";
 import type { UnwrappingKey } from "../../format/data-key-wrapping.js";
 import type { KmsProvider } from "../../kms/kms-provider.js";
@@ -21,6 +21,13 @@ interface Entry extends HeldPrivateKey {
   readonly ttl: number;
 }
 
+/** An unwrap under way. */
+interface Unwrapping {
+  readonly answer: Promise<HeldPrivateKey>;
+  /** Longest time to live of those who wait for it, in ms. */
+  ttl: number;
+}
+
 /** A lease on something derived from a private key. */
 export interface Lease {
   readonly organizationId: string;
@@ -39,14 +46,15 @@ const sweepPause = 50;
 
 /**
  * Keeps unwrapped private keys for at most their time to live, which never slides and which no outage extends. Shared by
- * all key stores of a process on one provider and clock, so that an instance per request costs no extra calls. One unref'd
- * timer drops expired keys and ends leases while nobody asks.
+ * all key stores of a process on one provider and clock, so that an instance per request costs no extra calls: what one of
+ * them does, be it closing, ends nothing of the others but by `forget`. One unref'd timer drops expired keys and ends leases
+ * while nobody asks.
  */
 export class PrivateKeyCustody {
   readonly #clock: Clock;
   readonly #limit: number;
   readonly #held = new Map<string, Entry>();
-  readonly #unwrapping = new Map<string, Promise<HeldPrivateKey>>();
+  readonly #unwrapping = new Map<string, Unwrapping>();
   /** Counts `forget` per organization, so that a key whose unwrapping began before is not kept after. */
   readonly #timesForgotten = new Map<string, number>();
   #timesAllForgotten = 0;
@@ -87,15 +95,18 @@ export class PrivateKeyCustody {
     const name = nameOf(ref);
     const held = this.#held.get(name);
     if (held && !hasPassed(held.since, Math.min(ttl, held.ttl), this.#clock)) return held;
-    this.#held.delete(name);
-    let unwrapping = this.#unwrapping.get(name);
-    if (!unwrapping) {
-      unwrapping = this.#unwrap(ref, ttl, unwrap).finally(() => {
-        if (this.#unwrapping.get(name) === unwrapping) this.#unwrapping.delete(name);
-      });
-      this.#unwrapping.set(name, unwrapping);
+    if (held && hasPassed(held.since, held.ttl, this.#clock)) this.#held.delete(name);
+    const under = this.#unwrapping.get(name);
+    if (under) {
+      under.ttl = Math.max(under.ttl, ttl);
+      return abortable(under.answer, signal);
     }
-    return abortable(unwrapping, signal);
+    const answer = this.#unwrap(ref, () => unwrapping.ttl, unwrap).finally(() => {
+      if (this.#unwrapping.get(name) === unwrapping) this.#unwrapping.delete(name);
+    });
+    const unwrapping: Unwrapping = { answer, ttl };
+    this.#unwrapping.set(name, unwrapping);
+    return abortable(answer, signal);
   }
 
   /** Drops one pair's key, which KMS has refused. */
@@ -135,7 +146,11 @@ export class PrivateKeyCustody {
     return !hasPassed(since, duration, this.#clock);
   }
 
-  async #unwrap(ref: PrivateKeyRef, ttl: number, unwrap: () => Promise<UnwrappingKey>): Promise<HeldPrivateKey> {
+  async #unwrap(
+    ref: PrivateKeyRef,
+    longestTtl: () => number,
+    unwrap: () => Promise<UnwrappingKey>,
+  ): Promise<HeldPrivateKey> {
     const since = momentOf(this.#clock);
     const forgotten = this.timesForgotten(ref.organizationId);
     const key = await unwrap();
@@ -146,13 +161,20 @@ export class PrivateKeyCustody {
         { retryable: true },
       );
     }
-    if (ttl > 0 && !hasPassed(since, ttl, this.#clock)) {
-      this.#held.set(nameOf(ref), { key, since, ttl });
-      const [oldest] = this.#held.keys();
-      if (this.#held.size > this.#limit && oldest !== undefined) this.#held.delete(oldest);
-      this.#sweepWithin(ttl);
-    }
+    this.#keep(nameOf(ref), { key, since, ttl: longestTtl() });
     return { key, since };
+  }
+
+  /** Keeps a key for its time to live, but no shorter than the one before it would have been kept for others. */
+  #keep(name: string, { key, since, ttl }: Entry): void {
+    const before = this.#held.get(name);
+    const kept = Math.max(ttl, before ? before.ttl - elapsedSince(before.since, this.#clock) : 0);
+    this.#held.delete(name);
+    if (kept <= 0 || hasPassed(since, kept, this.#clock)) return;
+    this.#held.set(name, { key, since, ttl: kept });
+    const [oldest] = this.#held.keys();
+    if (this.#held.size > this.#limit && oldest !== undefined) this.#held.delete(oldest);
+    this.#sweepWithin(kept);
   }
 
   #end(lease: Lease, forgotten: boolean): void {
