@@ -12,7 +12,7 @@ import {
   plaintextSizeOf,
 } from "../format/segments.js";
 import { transformSegments } from "../format/transform-segments.js";
-import { yieldToEventLoop } from "../util/event-loop.js";
+import { turnOf } from "../util/event-loop.js";
 import { freeBuffers } from "../util/free-buffers.js";
 import { bytesReader } from "./byte-reader.js";
 import { RecordingDecryptor, type OpenHeader } from "./decryptor.js";
@@ -91,9 +91,7 @@ async function filled(
 /** The calling thread alone, yielding to the event loop in between. */
 const fillInTurns: FillBytes = async (job) => {
   for (const range of rangesOf(job.layout, stepBytes)) {
-    const turn = yieldToEventLoop();
-    if (turn) await turn;
-    job.signal?.throwIfAborted();
+    await turnOf(job.signal);
     const { held } = job.keys;
     if (held) fillRange(job, range, held);
     else await job.keys.use((floe) => fillRange(job, range, floe));

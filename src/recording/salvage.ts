@@ -4,6 +4,9 @@ import type { RecordingKeyStoreError } from "../errors.js";
 import type { OpenedHeader } from "../format/header.js";
 import type { StreamTotals } from "../format/segments.js";
 import { defined } from "../util/defined.js";
+import { turnOf } from "../util/event-loop.js";
+import { freeBuffers } from "../util/free-buffers.js";
+import { wipe } from "../util/secrets.js";
 import type { DecryptedRecording, RecordingBody, RecordingInput, Streamed } from "./bodies.js";
 import { bytesReader } from "./byte-reader.js";
 import { RecordingDecryptor, type OpenHeader } from "./decryptor.js";
@@ -52,13 +55,35 @@ export async function salvageBody(
     return { header: decryptor.header, ...body };
   }
   const decryptor = await RecordingDecryptor.open(bytesReader(source), request);
-  const segments: Buffer[] = [];
   try {
-    for (let batch = await decryptor.next(); batch; batch = await decryptor.next()) segments.push(...batch);
+    const body = await salvagedBytes(decryptor, signal);
+    return { header: decryptor.header, body, ...totalsOf(decryptor) };
   } finally {
     decryptor.destroy();
   }
-  return { header: decryptor.header, body: Buffer.concat(segments), ...totalsOf(decryptor) };
+}
+
+/** Decrypts and then joins batch by batch: each is a step, and between two of them others have their turn. */
+async function salvagedBytes(decryptor: RecordingDecryptor, signal: AbortSignal | undefined): Promise<Buffer> {
+  const batches: Buffer[][] = [];
+  const next = async () => {
+    await turnOf(signal);
+    return decryptor.next();
+  };
+  try {
+    for (let batch = await next(); batch; batch = await next()) batches.push(batch);
+    const body = Buffer.allocUnsafeSlow(decryptor.totals().plaintextSize);
+    let end = 0;
+    for (const batch of batches) {
+      await turnOf(signal);
+      for (const piece of batch) end += piece.copy(body, end);
+      freeBuffers(batch);
+    }
+    return body;
+  } catch (error) {
+    for (const batch of batches) wipe(...batch);
+    throw error;
+  }
 }
 
 interface SalvageRequest {

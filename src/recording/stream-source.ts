@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
 import { types } from "node:util";
 import { InvalidInputError } from "../errors.js";
+import { yieldToEventLoop } from "../util/event-loop.js";
 
 /** A web stream of bytes, by its shape: Node's, and the DOM's where `lib: dom` is on. */
 export interface ByteStream {
@@ -12,6 +13,9 @@ export interface ByteStream {
 
 export type RecordingStream = Readable | ByteStream | AsyncIterable<Uint8Array>;
 
+/** Chunks after which the event loop gets its turn, if it is due: they may be tiny, empty even, and without end. */
+const pullsPerLook = 64;
+
 /** Pulls chunks of bytes out of any kind of stream. Can be cancelled at any moment, also while it waits. */
 export class ByteSource {
   /** Whether it reads a Node `Readable`. Its chunks may be kept; an async iterable may fill one buffer again and again. */
@@ -19,6 +23,7 @@ export class ByteSource {
   readonly #pull: () => Promise<IteratorResult<unknown, unknown>>;
   readonly #cancel: (reason: unknown) => void;
   readonly #field: string;
+  #pulls = 0;
   #reject: ((reason: unknown) => void) | undefined;
   #ended: { readonly reason: unknown } | undefined;
 
@@ -46,6 +51,9 @@ export class ByteSource {
   /** The next chunk that is not empty; `undefined` at the end. @throws InvalidInputError for a chunk that is not bytes */
   async next(): Promise<Uint8Array | undefined> {
     for (;;) {
+      this.#pulls += 1;
+      const turn = this.#pulls % pullsPerLook === 0 ? yieldToEventLoop() : undefined;
+      if (turn) await turn;
       if (this.#ended) throw this.#ended.reason;
       const { done, value } = await new Promise<IteratorResult<unknown, unknown>>((resolve, reject) => {
         this.#reject = reject;

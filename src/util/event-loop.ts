@@ -33,6 +33,12 @@ export function yieldToEventLoop(): Promise<void> | undefined {
   return new Promise((resolve) => queue.push(resolve));
 }
 
+/** Waits, before a step, for the event loop's turn if that is due. @throws the signal's reason */
+export async function turnOf(signal: AbortSignal | undefined): Promise<void> {
+  await yieldToEventLoop();
+  signal?.throwIfAborted();
+}
+
 /** Resolves in the next iteration of the event loop, however young this one is. */
 export function nextEventLoopIteration(): Promise<void> {
   return new Promise((resolve) => immediately(resolve));

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import { ReadableStream } from "node:stream/web";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { RecordingKeyStoreError } from "../../src/errors.js";
 import { salvageBody } from "../../src/recording/salvage.js";
 import { capacity, chunks, collect, encrypt, encryptWithMetadata, header, lease, segmentLength } from "./support.js";
@@ -98,5 +98,44 @@ describe("salvage", () => {
     const salvaged = await salvageBody(failing(), { open: async () => lease() });
     await expect(collect(salvaged.body)).rejects.toThrow("disk gone");
     await expect("done" in salvaged && salvaged.done).rejects.toThrow("disk gone");
+  });
+});
+
+describe("salvage of bytes", () => {
+  afterEach(() => vi.restoreAllMocks());
+  const megabytes = 6;
+
+  /** Salvages, as if each step took 10 ms, and calls `turn` in each iteration of the event loop. */
+  async function salvaging(turn: (count: number) => void, signal?: AbortSignal) {
+    const long = await encrypt(Buffer.alloc(megabytes * 1_048_576, 7));
+    await new Promise((resolve) => setImmediate(resolve)); // lets what encryption began end
+    let now = 0;
+    vi.spyOn(performance, "now").mockImplementation(() => (now += 10));
+    let turns = 0;
+    let over = false;
+    const count = () => {
+      turn((turns += 1));
+      if (!over) setImmediate(count);
+    };
+    setImmediate(count);
+    const request = { open: async () => lease(), ...(signal ? { signal } : {}) };
+    const salvaged = await salvageBody(long, request).finally(() => (over = true));
+    const whole = Buffer.alloc(megabytes * 1_048_576, 7).equals(salvaged.body as Buffer);
+    return { whole, turns };
+  }
+
+  it("leaves the event loop its turns, while it decrypts and while it joins", async () => {
+    const { whole, turns } = await salvaging(() => undefined);
+    expect(whole).toBe(true);
+    expect(turns).toBeGreaterThanOrEqual(megabytes);
+  });
+
+  it.each([2, megabytes])("ends with its signal in turn %i", async (last) => {
+    const controller = new AbortController();
+    const reason = new Error("no more");
+    const salvaged = salvaging((turn) => {
+      if (turn === last) controller.abort(reason);
+    }, controller.signal);
+    await expect(salvaged).rejects.toBe(reason);
   });
 });

@@ -2,7 +2,8 @@ import { Duplex, Readable } from "node:stream";
 import { ReadableStream } from "node:stream/web";
 import { describe, expect, it } from "vitest";
 import { ByteSource, takeInput, type RecordingStream } from "../../src/recording/stream-source.js";
-import { collect } from "./support.js";
+import { decryptBody, encryptBody, type OtherStream } from "../../src/recording/bodies.js";
+import { collect, dataKey, header, lease, segmentLength } from "./support.js";
 import { ByteReader } from "../../src/recording/byte-reader.js";
 
 const bytes = (...values: number[]) => Buffer.from(values);
@@ -169,5 +170,47 @@ describe("a reader of bytes", () => {
       1,
       undefined,
     ]);
+  });
+});
+
+describe("an endless stream of chunks that come at once", () => {
+  /** So many that a test which is never let go ends all the same. */
+  const endless = 3_000_000;
+
+  async function* coming(chunk: Uint8Array): AsyncGenerator<Uint8Array> {
+    for (let count = 0; count < endless; count += 1) yield chunk;
+    throw new Error("nobody was let in");
+  }
+  const kinds: [string, (chunk: Uint8Array) => RecordingStream][] = [
+    ["async iterable", coming],
+    ["Readable", (chunk) => Readable.from(coming(chunk))],
+    ["ReadableStream", (chunk) => ReadableStream.from(coming(chunk))],
+  ];
+  /** Aborts as soon as the event loop lets a timer run. */
+  const aborting = () => {
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    setTimeout(() => controller.abort(reason), 0);
+    return { signal: controller.signal, reason };
+  };
+
+  it.each(kinds)("ends with the signal though all are empty: encryption of a %s", async (_, make) => {
+    const { signal, reason } = aborting();
+    const request = { header: header(), dataKey: Buffer.from(dataKey), segmentLength, signal };
+    const { body } = await encryptBody(make(bytes()) as OtherStream, request);
+    await expect(collect(body)).rejects.toBe(reason);
+  });
+
+  it.each(kinds)("ends with the signal though all are empty: decryption of a %s", async (_, make) => {
+    const { signal, reason } = aborting();
+    const opening = decryptBody(make(bytes()) as OtherStream, { open: async () => lease(), signal });
+    await expect(opening).rejects.toBe(reason);
+  });
+
+  it("ends with the signal while a long segment fills byte by byte", async () => {
+    const { signal, reason } = aborting();
+    const source = new ByteSource(coming(bytes(1)), "recording");
+    signal.addEventListener("abort", () => source.cancel(signal.reason));
+    await expect(new ByteReader(() => source.next(), false).fill(endless)).rejects.toBe(reason);
   });
 });
