@@ -1,5 +1,6 @@
 import { RecordingKeyStoreError } from "../../errors.js";
 import { describeErrno, errnoOf } from "../../util/file-system.js";
+import type { TooOpenError } from "../../util/new-file.js";
 
 /** What the same call may get over later, with nothing changed by the caller: somebody makes room, or a mount comes back. */
 const passing = new Set([
@@ -21,6 +22,15 @@ export function fileFailure(doing: string, cause: unknown): RecordingKeyStoreErr
     cause,
     retryable: passing.has(errnoOf(cause) ?? ""),
   });
+}
+
+/** A decrypted recording that others could read. */
+export function tooOpen(cause: TooOpenError): RecordingKeyStoreError {
+  return new RecordingKeyStoreError(
+    "ERR_FILE_IO",
+    `cannot decrypt there: ${cause.message}; mount it for its owner alone (umask=077, or file_mode=0600), or decrypt to a stream`,
+    { cause },
+  );
 }
 
 export function fileExists(path: string): RecordingKeyStoreError {

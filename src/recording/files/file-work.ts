@@ -59,16 +59,17 @@ export async function workOnFile<T>(
   try {
     await checkTarget(request.outputPath, request.overwrite, input.identity);
     request.signal.throwIfAborted();
-    const made = await plan(input);
+    // Before the work, so that what the file system can't do costs none.
+    const output = await OutputFile.create(resolve(request.outputPath), { secret, overwrite: request.overwrite });
     try {
-      const output = await OutputFile.create(resolve(request.outputPath), { secret, overwrite: request.overwrite });
+      const made = await plan(input);
       try {
         return await fill(output, input, made, request);
       } finally {
-        await output.discard();
+        made.destroy();
       }
     } finally {
-      made.destroy();
+      await output.discard();
     }
   } finally {
     await input.close();

@@ -1,6 +1,6 @@
-import { constants } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
 import { InvalidInputError } from "../../errors.js";
+import { openToRead } from "../../util/file-system.js";
 import { fileChanged, fileFailure } from "./failures.js";
 
 /** Which file, and in which state: a size alone does not tell that a header was patched in place. Times in ns. */
@@ -32,8 +32,7 @@ export class InputFile {
   static async open(path: string): Promise<InputFile> {
     let handle: FileHandle | undefined;
     try {
-      // Opening a named pipe would otherwise wait for whoever writes into it.
-      handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+      handle = await open(path, openToRead);
       const identity = await handle.stat({ bigint: true });
       if (!identity.isFile()) throw new InvalidInputError("inputPath", "must name a regular file", path);
       const file = new InputFile(path, handle, identity);
@@ -46,7 +45,7 @@ export class InputFile {
         );
       return file;
     } catch (error) {
-      await handle?.close();
+      await handle?.close().catch(() => undefined);
       if (error instanceof InvalidInputError) throw error;
       throw fileFailure(`read ${path}`, error);
     }
@@ -66,11 +65,17 @@ export class InputFile {
     return target;
   }
 
-  /** @throws `ERR_FILE_CHANGED` unless it is in the state in which it was opened, and ends where it did */
+  /** @throws `ERR_FILE_CHANGED` unless it is in the state in which it was opened, and ends where it did; `ERR_FILE_IO` */
   async checkUnchanged(): Promise<void> {
-    const now: FileIdentity = await this.handle.stat({ bigint: true });
-    const isSame = (["size", "mtimeNs", "ctimeNs"] as const).every((fact) => now[fact] === this.identity[fact]);
-    if (!isSame || (await this.#hasMore())) throw fileChanged(this.path);
+    let isSame: boolean;
+    try {
+      const now: FileIdentity = await this.handle.stat({ bigint: true });
+      isSame = (["size", "mtimeNs", "ctimeNs"] as const).every((fact) => now[fact] === this.identity[fact]);
+      isSame &&= !(await this.#hasMore());
+    } catch (error) {
+      throw fileFailure(`read ${this.path}`, error);
+    }
+    if (!isSame) throw fileChanged(this.path);
   }
 
   /** Whether there is content behind the end that its size tells. */
@@ -78,7 +83,8 @@ export class InputFile {
     return (await this.handle.read(Buffer.alloc(1), 0, 1, this.size)).bytesRead > 0;
   }
 
+  /** Closes. All has been read by then, so that a failure says nothing. */
   async close(): Promise<void> {
-    await this.handle.close();
+    await this.handle.close().catch(() => undefined);
   }
 }

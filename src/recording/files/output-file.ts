@@ -1,9 +1,20 @@
 import { randomBytes } from "node:crypto";
-import { lstat, open, rename, stat, unlink, type FileHandle } from "node:fs/promises";
+import { lstat, stat, type FileHandle } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { InvalidInputError } from "../../errors.js";
-import { errnoOf, hardLinksUnsupported, linkOnce, syncFolder, dropBytes } from "../../util/file-system.js";
-import { fileExists, fileFailure } from "./failures.js";
+import { InvalidInputError, type RecordingKeyStoreError } from "../../errors.js";
+import { dropBytes, errnoOf, hardLinksUnsupported, linkOnce, syncFile, syncFolder } from "../../util/file-system.js";
+import {
+  checkHardLinks,
+  createFile,
+  removeTemporary,
+  renameOver,
+  TooOpenError,
+  type Rights,
+} from "../../util/new-file.js";
+import { fileExists, fileFailure, tooOpen } from "./failures.js";
+
+/** Of a decrypted recording, which nobody but the owner may read. */
+const secretRights: Rights = { mode: 0o600, denied: 0o077 };
 
 /** What a killed process leaves behind is called so, and 24 hexadecimal digits and `.tmp`. */
 const temporaryPrefix = ".recording-keystore-";
@@ -22,6 +33,7 @@ export class OutputFile {
   readonly #temporary: string;
   readonly #overwrite: boolean;
   #closed = false;
+  #named = false;
 
   private constructor(path: string, temporary: string, handle: FileHandle, overwrite: boolean) {
     this.path = path;
@@ -30,19 +42,27 @@ export class OutputFile {
     this.#overwrite = overwrite;
   }
 
-  /** @throws RecordingKeyStoreError `ERR_FILE_IO` */
+  /**
+   * Makes the file under a temporary name. What its file system can't do is found out here, before any work.
+   * @throws RecordingKeyStoreError `ERR_FILE_IO`
+   */
   static async create(path: string, { secret, overwrite }: OutputOptions): Promise<OutputFile> {
-    const temporary = join(dirname(path), `${temporaryPrefix}${randomBytes(12).toString("hex")}.tmp`);
-    const mode = secret ? 0o600 : 0o666;
+    const folder = dirname(path);
+    const temporary = temporaryIn(folder);
     let handle: FileHandle;
     try {
-      handle = await open(temporary, "wx", mode);
-      // Whatever the umask has taken away.
-      if (secret) await handle.chmod(mode);
+      handle = await createFile(temporary, secret ? secretRights : undefined);
     } catch (error) {
-      throw fileFailure(`make a file in ${dirname(path)}`, error);
+      throw error instanceof TooOpenError ? tooOpen(error) : fileFailure(`make a file in ${folder}`, error);
     }
-    return new OutputFile(path, temporary, handle, overwrite);
+    const file = new OutputFile(path, temporary, handle, overwrite);
+    try {
+      if (!overwrite) await checkHardLinks(temporary, temporaryIn(folder));
+    } catch (error) {
+      await file.discard();
+      throw linkFailure(path, error);
+    }
+    return file;
   }
 
   /** @throws `ERR_FILE_IO` */
@@ -62,13 +82,16 @@ export class OutputFile {
   /** Makes the file durable and gives it its name, at once for whoever looks. @throws `ERR_FILE_EXISTS`, `ERR_FILE_IO` */
   async publish(): Promise<void> {
     try {
-      await this.handle.sync();
+      await syncFile(this.handle);
       await this.#close();
       // A link fails where the name is taken, a rename replaces: neither leaves a moment for somebody else in between.
-      if (this.#overwrite) await rename(this.#temporary, this.path);
+      if (this.#overwrite) await renameOver(this.#temporary, this.path);
       else await this.#link();
+      this.#named = true;
       await syncFolder(dirname(this.path));
     } catch (error) {
+      // What was there before is gone either way; a name that was free can be free again for the next attempt.
+      if (this.#named && !this.#overwrite) await removeTemporary(this.path);
       if (errnoOf(error)?.startsWith("ERR_FILE")) throw error;
       throw fileFailure(`write ${this.path}`, error);
     }
@@ -77,7 +100,7 @@ export class OutputFile {
   /** Closes, and removes what has not got its name. */
   async discard(): Promise<void> {
     await this.#close().catch(() => undefined);
-    await unlink(this.#temporary).catch(() => undefined);
+    if (!this.#named) await removeTemporary(this.#temporary);
   }
 
   async #link(): Promise<void> {
@@ -85,11 +108,10 @@ export class OutputFile {
     try {
       linked = await linkOnce(this.#temporary, this.path);
     } catch (error) {
-      if (!hardLinksUnsupported.has(errnoOf(error) ?? "")) throw error;
-      throw fileFailure(`write ${this.path} without overwrite on a file system that has no hard links`, error);
+      throw linkFailure(this.path, error);
     }
     if (!linked) throw fileExists(this.path);
-    await unlink(this.#temporary).catch(() => undefined);
+    await removeTemporary(this.#temporary);
   }
 
   async #close(): Promise<void> {
@@ -129,7 +151,20 @@ async function exists(path: string): Promise<boolean> {
   try {
     await lstat(path);
     return true;
-  } catch {
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") throw fileFailure(`look at ${path}`, error);
     return false;
   }
+}
+
+function temporaryIn(folder: string): string {
+  return join(folder, `${temporaryPrefix}${randomBytes(12).toString("hex")}.tmp`);
+}
+
+function linkFailure(path: string, error: unknown): RecordingKeyStoreError {
+  const isUnsupported = hardLinksUnsupported.has(errnoOf(error) ?? "");
+  return fileFailure(
+    `write ${path}${isUnsupported ? " without overwrite on a file system that has no hard links" : ""}`,
+    error,
+  );
 }

@@ -1,15 +1,34 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { access, chmod, mkdir, open, readdir, rename, rmdir, stat, unlink } from "node:fs/promises";
+import { access, chmod, mkdir, open, readdir, rmdir, stat, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { InvalidInputError } from "../../errors.js";
-import { errnoOf, hardLinksUnsupported, linkOnce, syncFolder } from "../../util/file-system.js";
+import { InvalidInputError, type RecordingKeyStoreError } from "../../errors.js";
+import {
+  errnoOf,
+  hardLinksUnsupported,
+  linkOnce,
+  onceLetGo,
+  openToReadUnlinked,
+  syncFile,
+  syncFolder,
+} from "../../util/file-system.js";
+import {
+  createFile,
+  ensureRights,
+  removeTemporary,
+  renameOver,
+  TooOpenError,
+  type Rights,
+} from "../../util/new-file.js";
 import { corrupt, linksUnsupported, unavailable } from "./failures.js";
 import { maxFrameLength } from "./frame.js";
 
-const folderMode = 0o700;
-const fileMode = 0o600;
 const writableByOthers = 0o022;
+/** Records hold no secret: a file system that lets others read them will do, one that lets others write them will not. */
+const folderRights: Rights = { mode: 0o700, denied: writableByOthers };
+const fileRights: Rights = { mode: 0o600, denied: writableByOthers };
+/** Codes with which links, sockets and devices without a driver refuse to be opened as a file. */
+const notFiles = new Set(["ELOOP", "EMLINK", "ENXIO", "ENODEV"]);
 const temporaryPrefix = ".tmp-";
 /** Age at which a temporary file was left behind by a crash, in ms: a writer needs a few. */
 const abandonedAfter = 60 * 60 * 1000;
@@ -39,17 +58,21 @@ export class PrivateFolder {
   /** The bytes of a file; `undefined` if there is none. */
   async read(path: string): Promise<Buffer | undefined> {
     try {
-      const handle = await open(path, "r");
+      const handle = await open(path, openToReadUnlinked);
       try {
-        const { size } = await handle.stat();
-        if (size > maxFrameLength) throw corrupt(path, "is too long");
+        const facts = await handle.stat();
+        if (facts.isDirectory()) throw corrupt(path, "is a folder");
+        if (!facts.isFile()) throw corrupt(path, "is no regular file");
+        if (facts.size > maxFrameLength) throw corrupt(path, "is too long");
         return await handle.readFile();
       } finally {
-        await handle.close();
+        await handle.close().catch(() => undefined);
       }
     } catch (error) {
-      if (errnoOf(error) === "ENOENT") return undefined;
-      if (errnoOf(error) === "EISDIR") throw corrupt(path, "is a folder");
+      const code = errnoOf(error) ?? "";
+      if (code === "ENOENT") return undefined;
+      if (code === "EISDIR") throw corrupt(path, "is a folder");
+      if (notFiles.has(code)) throw corrupt(path, "is no regular file");
       throw asStoreError(`read ${path}`, error);
     }
   }
@@ -83,7 +106,7 @@ export class PrivateFolder {
   async replace(path: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
     await this.#withTemporary(path, bytes, signal, async (temporary) => {
       try {
-        await rename(temporary, path);
+        await renameOver(temporary, path);
       } catch (error) {
         throw unavailable(`replace ${path}`, error);
       }
@@ -95,7 +118,7 @@ export class PrivateFolder {
   async remove(path: string): Promise<boolean> {
     let removed = true;
     try {
-      await unlink(path);
+      await onceLetGo(() => unlink(path));
     } catch (error) {
       if (errnoOf(error) !== "ENOENT") throw unavailable(`remove ${path}`, error);
       removed = false;
@@ -140,7 +163,7 @@ export class PrivateFolder {
       published = await publish(temporary);
     } finally {
       // Swept later, if it can't be removed now: the answer to the caller matters more.
-      await unlink(temporary).catch(() => undefined);
+      await removeTemporary(temporary);
     }
     // Also where another writer was first: it may have crashed before its file was durable.
     await syncNames(folder);
@@ -150,12 +173,10 @@ export class PrivateFolder {
   /** Resolves with the time of the write by the file system's own clock, in ms since the Unix epoch. */
   async #writeDurably(path: string, bytes: Uint8Array): Promise<number> {
     try {
-      const handle = await open(path, "wx", fileMode);
+      const handle = await createFile(path, fileRights);
       try {
-        // Gives back what the umask has taken.
-        await handle.chmod(fileMode);
         await handle.writeFile(bytes);
-        await handle.sync();
+        await syncFile(handle);
         return (await handle.stat()).mtimeMs;
       } finally {
         await handle.close();
@@ -163,7 +184,7 @@ export class PrivateFolder {
     } catch (error) {
       // The folder may have been removed meanwhile: the next write makes it again.
       this.#prepared.delete(dirname(path));
-      throw unavailable(`write ${path}`, error);
+      throw notMade(`write ${path}`, error);
     }
   }
 
@@ -237,20 +258,29 @@ interface MakeFolderOptions {
 /** Makes a folder durably. Folders above the root are made if they are missing, and taken as they are otherwise. */
 async function makeFolder(folder: string, { check, last = false }: MakeFolderOptions): Promise<void> {
   try {
-    await mkdir(folder, { mode: folderMode });
-    // Gives back what the umask has taken.
-    await chmod(folder, folderMode);
+    await mkdir(folder, { mode: folderRights.mode });
+    await ensureFolderRights(folder);
   } catch (error) {
     const code = errnoOf(error);
     if (code === "ENOENT" && !last) {
       await makeFolder(dirname(folder), { check: false });
       return makeFolder(folder, { check, last: true });
     }
-    if (code !== "EEXIST") throw unavailable(`make the folder ${folder}`, error);
+    if (code !== "EEXIST") throw notMade(`make the folder ${folder}`, error);
     if (check) await checkPrivate(folder);
   }
   // Also for a folder that was there: who made it may have crashed before that was durable.
   await syncNames(dirname(folder));
+}
+
+async function ensureFolderRights(folder: string): Promise<void> {
+  const modeOf = async () => (await stat(folder)).mode;
+  try {
+    await ensureRights(folder, folderRights, { modeOf, change: (mode) => chmod(folder, mode) });
+  } catch (error) {
+    await rmdir(folder).catch(() => undefined);
+    throw error;
+  }
 }
 
 async function linkDurably(temporary: string, path: string): Promise<boolean> {
@@ -268,6 +298,12 @@ async function syncNames(folder: string): Promise<void> {
   } catch (error) {
     throw unavailable(`sync the folder ${folder}`, error);
   }
+}
+
+/** The failure to make a file or folder; a file system that lets others in is the fault of who named the folder. */
+function notMade(doing: string, error: unknown): RecordingKeyStoreError {
+  if (error instanceof TooOpenError) return new InvalidInputError("directory", error.message);
+  return unavailable(doing, error);
 }
 
 function asStoreError(doing: string, error: unknown): unknown {
