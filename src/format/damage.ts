@@ -8,10 +8,18 @@ export function isDamage(error: unknown): error is RecordingKeyStoreError {
   );
 }
 
+export function isTruncated(error: unknown): boolean {
+  return error instanceof RecordingKeyStoreError && error.code === "ERR_RECORDING_TRUNCATED";
+}
+
 export function truncated(): RecordingKeyStoreError {
   return new RecordingKeyStoreError("ERR_RECORDING_TRUNCATED", "the recording ends before its last segment");
 }
 
 export function tampered(message: string): RecordingKeyStoreError {
   return new RecordingKeyStoreError("ERR_RECORDING_TAMPERED", message);
+}
+
+export function followed(): RecordingKeyStoreError {
+  return tampered("bytes follow the recording's last segment");
 }

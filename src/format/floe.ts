@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { copySecret, wipe } from "../util/secrets.js";
-import { tampered } from "./damage.js";
+import { tampered, truncated } from "./damage.js";
 import { floeHeaderLength, segmentOverhead } from "./segments.js";
 
 /*
@@ -297,4 +297,28 @@ export class FloeDecryptor {
 /** Whether a segment is not the last one, by its length field. */
 export function isInnerSegment(lengthField: number | undefined): boolean {
   return lengthField === notLast;
+}
+
+/** What is known of a segment before it is decrypted. Lengths are in bytes. */
+interface SegmentAtHand {
+  /** `undefined` where there is none. */
+  readonly lengthField: number | undefined;
+  /** Bytes from its beginning on, as far as they can be its own. */
+  readonly available: number;
+  /** Length of every segment but the last. */
+  readonly segmentLength: number;
+  readonly position: number;
+}
+
+/**
+ * Length of a segment, in bytes. One rule for every reader, so that the same damage has the same code.
+ * @throws RecordingKeyStoreError `ERR_RECORDING_TRUNCATED` where it ends too early, `ERR_RECORDING_TAMPERED` for a length that
+ * no segment has
+ */
+export function segmentLengthAt({ lengthField, available, segmentLength, position }: SegmentAtHand): number {
+  if (lengthField === undefined || available < segmentOverhead) throw truncated();
+  const length = isInnerSegment(lengthField) ? segmentLength : lengthField;
+  if (length < segmentOverhead || length > segmentLength) throw tampered(`segment ${position} has the wrong length`);
+  if (available < length) throw truncated();
+  return length;
 }

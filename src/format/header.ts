@@ -44,6 +44,8 @@ const maxHeaderLength = 32_768;
 const maxRecipients = 8;
 /** Longest public metadata as JSON text in UTF-8, in bytes. */
 const maxPublicMetadata = 8_192;
+/** Longest ciphertext of KMS, in bytes: a limit of its API. */
+const maxKmsCiphertext = 6_144;
 const confirmations = ["confirmed", "unconfirmed"] as const;
 
 const tags = {
@@ -107,6 +109,11 @@ const alignment = 32;
 /** Length of the padding after `length` bytes that aligns the first ciphertext, and so all others, in bytes. */
 function paddingAfter(length: number): number {
   return (alignment - ((length + floeHeaderLength + segmentPrefixLength) % alignment)) % alignment;
+}
+
+/** Whether KMS makes ciphertexts of that many bytes. */
+export function isCiphertextLength(length: number): boolean {
+  return length >= 1 && length <= maxKmsCiphertext;
 }
 
 /** @throws RecordingKeyStoreError `ERR_FORMAT_INVALID` if no recording begins with the bytes of `prefix` */
@@ -197,6 +204,8 @@ function decodeRecipients(bytes: Buffer): HeaderRecipient[] {
     const wrappedPrivateKey = fields.get(recipientTags.wrappedPrivateKey);
     if ((kmsKeyArn === undefined) !== (wrappedPrivateKey === undefined))
       throw invalid("a wrapped private half stands without its KMS key ARN, or the reverse");
+    if (wrappedPrivateKey && !isCiphertextLength(wrappedPrivateKey.length))
+      throw invalid(`a wrapped private half is not 1 to ${maxKmsCiphertext} bytes`);
     recipients.push({
       birthRecord: Buffer.from(required(fields, recipientTags.birthRecord, what)),
       wrappedDataKey: Buffer.from(required(fields, recipientTags.wrappedDataKey, what)),

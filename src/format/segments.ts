@@ -32,16 +32,10 @@ export function encryptedSize(plaintextSize: number, measures: RecordingMeasures
   return encryptionLayout(plaintextSize, measures).target.end;
 }
 
-/**
- * Length in bytes of the plaintext of an encrypted recording, whole or cut to whole segments, whichever form its end has.
- * Arithmetic only: it holds once the last segment has been verified.
- * @throws RecordingKeyStoreError `ERR_RECORDING_TRUNCATED` for a size that no recording with these measures has
- */
-export function plaintextSizeOf(size: number, measures: RecordingMeasures): number {
-  const { segments, source, target } = decryptionLayout(size, measures);
+/** @throws RecordingKeyStoreError `ERR_RECORDING_TRUNCATED` where what lies at the end is too short for a segment */
+export function checkWholeEnd({ segments, source }: SegmentLayout): void {
   const lastSegment = source.end - source.start - (segments - 1) * source.segment;
   if (lastSegment < segmentOverhead) throw truncated();
-  return target.end;
 }
 
 /** What the places of segments depend on besides the size, in bytes. */
@@ -86,7 +80,10 @@ export function encryptionLayout(plaintextSize: number, measures: RecordingMeasu
   };
 }
 
-/** Layout for any size. Whether it is a recording's shows when its last segment is decrypted. */
+/**
+ * Layout for any size, whichever form the recording's end has. Arithmetic only: it holds once the last segment has been
+ * verified.
+ */
 export function decryptionLayout(encryptedSize: number, measures: RecordingMeasures): SegmentLayout {
   const { preambleLength, segmentLength } = measures;
   const segments = Math.max(1, Math.ceil((encryptedSize - preambleLength) / segmentLength));

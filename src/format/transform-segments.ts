@@ -1,5 +1,6 @@
-import { truncated, tampered } from "./damage.js";
-import { isInnerSegment, segmentParts, type FloeSegments } from "./floe.js";
+import { wipe } from "../util/secrets.js";
+import { followed, truncated } from "./damage.js";
+import { isInnerSegment, segmentLengthAt, segmentParts, type FloeSegments } from "./floe.js";
 import { segmentOverhead, type SegmentLayout, type SegmentRange } from "./segments.js";
 
 /** Encrypts or decrypts the bytes of a range. Returns plaintext of verified segments only. */
@@ -15,18 +16,24 @@ export function transformSegments(
     const last = position === layout.segments - 1;
     const segment = bytes.subarray(index * layout.source.segment, (index + 1) * layout.source.segment);
     if (layout.direction === "encrypt") pieces.push(...floe.encrypt([segment], position, last));
-    else {
-      if (last) checkLast(segment);
-      pieces.push(...floe.decrypt(segmentParts(segment), position, last));
-    }
+    else if (last) pieces.push(...openLast(floe, segment, position, layout.source.segment));
+    else pieces.push(...floe.decrypt(segmentParts(segment), position, false));
   }
   return pieces;
 }
 
-/** The end must be the last segment, whole, with nothing after it. */
-function checkLast(segment: Buffer): void {
-  if (segment.length < segmentOverhead) throw truncated();
-  const lengthField = segment.readUInt32BE(0);
-  if (isInnerSegment(lengthField) || lengthField > segment.length) throw truncated();
-  if (lengthField < segment.length) throw tampered("bytes follow the recording's last segment");
+/**
+ * Decrypts what lies at the place of the last segment, which must be that, whole, with nothing after it.
+ * @param segmentLength - length of every segment but the last
+ * @throws RecordingKeyStoreError `ERR_RECORDING_TRUNCATED`, `ERR_RECORDING_TAMPERED`
+ */
+export function openLast(floe: FloeSegments, segment: Buffer, position: number, segmentLength: number): Buffer[] {
+  const lengthField = segment.length < segmentOverhead ? undefined : segment.readUInt32BE(0);
+  const length = segmentLengthAt({ lengthField, available: segment.length, segmentLength, position });
+  if (isInnerSegment(lengthField)) {
+    wipe(...floe.decrypt(segmentParts(segment), position, false)); // or it was changed
+    throw truncated();
+  }
+  if (length < segment.length) throw followed();
+  return floe.decrypt(segmentParts(segment), position, true);
 }

@@ -1,5 +1,7 @@
 import * as z from "zod";
 import { RecordingKeyStoreError } from "../errors.js";
+import { isCiphertextLength } from "../format/header.js";
+import { recordIdPattern } from "../stores/input.js";
 
 /*
  * JSON documents as stores keep them, in the one form that JSON.stringify writes. Each has a version and a list of members
@@ -9,12 +11,15 @@ import { RecordingKeyStoreError } from "../errors.js";
 
 const version = 1;
 /** An id that every store takes. Stores refuse any other as bad input of the caller. */
-const recordId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
+const recordId = z.string().regex(recordIdPattern);
 /** The members of all documents. Made once: zod compiles each schema, which takes longer than reading a document. */
 const anyEnvelope = z.object({ version: z.int(), kind: z.string(), critical: z.array(z.string()) });
 const base64 = z.base64().transform((text): Buffer => Buffer.from(text, "base64"));
 
-const kmsCiphertext = z.object({ kmsKeyArn: z.string().min(1), ciphertext: base64 });
+const kmsCiphertext = z.object({
+  kmsKeyArn: z.string().min(1),
+  ciphertext: base64.refine(({ length }) => isCiphertextLength(length), { message: "is no ciphertext of KMS" }),
+});
 
 const schemas = {
   keyPair: z.object({ birthRecord: base64, publicKey: base64, attestation: kmsCiphertext, wrapping: kmsCiphertext }),

@@ -1,6 +1,7 @@
 import { types } from "node:util";
 import type { BirthRecord } from "../format/birth-record.js";
 import { importWrappingKey, type WrappingKey } from "../format/data-key-wrapping.js";
+import { isCiphertextLength } from "../format/header.js";
 import { isKmsKeyArn, sameAccountAndRegion } from "../kms/arn.js";
 import { kmsError } from "../kms/kms-error.js";
 
@@ -42,8 +43,10 @@ export function checkBytes(bytes: unknown, operation: string, keyId: string): as
   });
 }
 
-/** A copy of the bytes that KMS answered with. @throws KmsError */
+/** A copy of a ciphertext or public key that KMS answered with. @throws KmsError */
 export function answeredBytes(bytes: unknown, operation: string, keyId: string): Buffer {
   checkBytes(bytes, operation, keyId);
-  return Buffer.from(bytes);
+  if (isCiphertextLength(bytes.length)) return Buffer.from(bytes);
+  const message = `the KMS provider answered ${operation} for ${keyId} with ${bytes.length} bytes, as KMS never does`;
+  throw kmsError("unexpected-answer", { operation, keyId, message });
 }

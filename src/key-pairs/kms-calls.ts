@@ -73,17 +73,17 @@ export class KmsCalls {
   /**
    * Has KMS unwrap a pair's private half. The encryption context holds the digest of the birth record, so the answer was
    * wrapped for exactly this birth record.
-   * @throws KmsError, of kind `unexpected-answer` for a plaintext that is no private key of the pair's spec
+   * @throws KmsError; `ERR_KEY_PAIR_UNTRUSTED` for a plaintext that is no private key of the pair's spec
    */
   async unwrap(pair: BornKeyPair, wrapping: KmsCiphertext, signal?: AbortSignal): Promise<UnwrappingKey> {
     const plaintext = await this.#decrypt(wrapping, encryptionContextOf(pair, "private-key"), signal);
     try {
       return importUnwrappingKey(pair.birth.spec, plaintext);
     } catch {
-      throw kmsError("unexpected-answer", {
-        operation: "Decrypt",
-        message: `KMS unwrapped something that is no ${pair.birth.spec} private key`,
-      });
+      // KMS has authenticated it: asking again gives the same.
+      throw untrusted(
+        `key pair ${pair.birth.keyPairId}: KMS unwrapped something that is no ${pair.birth.spec} private key`,
+      );
     } finally {
       wipe(plaintext);
     }

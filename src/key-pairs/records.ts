@@ -7,6 +7,7 @@ import type {
   StoredKeyPair,
   StoredWrapping,
 } from "../stores/key-pair-store.js";
+import { recordIdPattern } from "../stores/input.js";
 import { boundedCall, DeadlineError } from "../util/abort.js";
 import { decodeDocument, encodeDocument, type HeadDocument } from "./documents.js";
 import { untrusted } from "./failures.js";
@@ -248,9 +249,11 @@ function plain({ kmsKeyArn, ciphertext }: KmsCiphertext): KmsCiphertext {
   return { kmsKeyArn, ciphertext };
 }
 
+/** Whether the store would take it again as the place behind which it lists on. */
 function isPlace(given: unknown): given is Place {
   const { sequence, keyPairId } = (given ?? {}) as Partial<Place>;
-  return Number.isSafeInteger(sequence) && typeof keyPairId === "string";
+  if (typeof keyPairId !== "string" || !recordIdPattern.test(keyPairId)) return false;
+  return Number.isSafeInteger(sequence) && (sequence as number) >= 1;
 }
 
 function isWrapping(given: unknown): given is StoredWrapping {

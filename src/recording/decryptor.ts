@@ -1,7 +1,7 @@
 import { type RecordingKeyStoreError } from "../errors.js";
-import { isDamage, truncated, tampered } from "../format/damage.js";
+import { followed, isDamage } from "../format/damage.js";
 import type { DataKeyLease } from "../format/data-key-lease.js";
-import { aeadIvLength, isInnerSegment, tagLength, type FloeDecryptor } from "../format/floe.js";
+import { aeadIvLength, isInnerSegment, segmentLengthAt, tagLength, type FloeDecryptor } from "../format/floe.js";
 import type { OpenedHeader, RecordingHeader } from "../format/header.js";
 import { segmentOverhead, type StreamTotals } from "../format/segments.js";
 import { wipe } from "../util/secrets.js";
@@ -126,12 +126,9 @@ export class RecordingDecryptor {
   #openNext(floe: FloeDecryptor, batch: Buffer[]): void {
     const { segmentLength } = this.header;
     const available = Math.min(this.#reader.atHand, segmentLength);
-    const lengthField = this.#reader.peekUInt32();
-    if (lengthField === undefined || available < segmentOverhead) throw truncated();
+    const lengthField = this.#reader.peekUInt32() ?? 0;
+    const length = segmentLengthAt({ lengthField, available, segmentLength, position: this.#position });
     this.#last = !isInnerSegment(lengthField);
-    const length = this.#last ? Math.min(lengthField, segmentLength) : segmentLength;
-    if (available < length) throw truncated();
-    if (length < segmentOverhead) throw tampered(`segment ${this.#position} has the wrong length`);
     this.#reader.skip(4);
     const iv = this.#reader.take(aeadIvLength);
     const ciphertext = this.#reader.takePieces(length - segmentOverhead);
@@ -153,7 +150,7 @@ export class RecordingDecryptor {
     this.#complete = whole && !this.#damage;
     this.destroy();
     if (whole) return;
-    const error = tampered("bytes follow the recording's last segment");
+    const error = followed();
     if (this.#request.salvage) return this.#endAt(error);
     wipe(...last);
     throw error;
@@ -177,14 +174,7 @@ export class RecordingDecryptor {
 
   /** The keys, for code that reads the segments itself. They end with {@link destroy}. */
   get segmentKeys(): SegmentAccess {
-    const keys = this.#keys;
-    const { signal } = this.#request;
-    return {
-      get held() {
-        return keys.held?.segments;
-      },
-      use: (work) => keys.use((floe) => work(floe.segments), signal),
-    };
+    return this.#keys.access(this.#request.signal);
   }
 
   /** Whether everything was there and verified, with nothing behind it. Only salvage ends without. */

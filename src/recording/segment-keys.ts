@@ -102,6 +102,17 @@ export class SegmentKeys {
     }
   }
 
+  /** The keys, for code that reads the segments itself. They end with {@link destroy}. */
+  access(signal?: AbortSignal): SegmentAccess {
+    const held = () => this.held?.segments;
+    return {
+      get held() {
+        return held();
+      },
+      use: (work) => this.use((floe) => work(floe.segments), signal),
+    };
+  }
+
   /** Wipes the keys and releases the lease. */
   destroy(): void {
     this.#wipe();

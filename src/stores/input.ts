@@ -6,7 +6,8 @@ export const maxDocumentLength = 64 * 1024;
 /** Length of the longest organization id, in bytes of UTF-8. */
 const maxOrganizationIdLength = 512;
 
-const recordId = /^[A-Za-z0-9_-]{1,64}$/;
+/** Ids of key pairs and wrappings. */
+export const recordIdPattern = /^[A-Za-z0-9_-]{1,64}$/;
 const loneSurrogate = /\p{Surrogate}/u;
 
 /*
@@ -29,7 +30,7 @@ export function checkOrganizationId(organizationId: string): void {
 
 /** @throws InvalidInputError unless the id is 1 to 64 characters of `A-Z`, `a-z`, `0-9`, `_` and `-` */
 export function checkRecordId(field: "keyPairId" | "wrappingId", id: string): void {
-  if (typeof id !== "string" || !recordId.test(id)) {
+  if (typeof id !== "string" || !recordIdPattern.test(id)) {
     throw new InvalidInputError(field, "must be 1 to 64 characters of A-Z, a-z, 0-9, '_' and '-'", id);
   }
 }

@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  checkWholeEnd,
   decryptionLayout,
   defaultSegmentLength,
   encryptedSize,
   encryptionLayout,
   maxSegmentLength,
-  plaintextSizeOf,
   rangesOf,
   segmentsIn,
   sourceBytes,
@@ -14,6 +14,12 @@ import {
 } from "../../src/format/segments.js";
 
 const shape = { preambleLength: 574, segmentLength: 4_096 };
+/** Size of the plaintext of a recording that ends whole. */
+const plaintextSizeOf = (size: number, of: typeof shape) => {
+  const layout = decryptionLayout(size, of);
+  checkWholeEnd(layout);
+  return layout.target.end;
+};
 /** Size of header, FLOE header and `bytes` bytes of payload. */
 const withPayload = (bytes: number) => 500 + 74 + bytes;
 
@@ -43,7 +49,7 @@ describe("encryptedSize", () => {
   });
 });
 
-describe("plaintextSizeOf", () => {
+describe("the size of a plaintext", () => {
   it("undoes encryptedSize", () => {
     fc.assert(
       fc.property(

@@ -72,7 +72,7 @@ const codes: readonly ErrorCode[] = [
     "ERR_RECORDING_TRUNCATED",
     "ERR_RECORDING_MISMATCH",
   ] as const),
-  ...(["ERR_KEY_PAIR_NOT_FOUND", "ERR_KEY_PAIR_UNTRUSTED", "ERR_KMS_REJECTED", "ERR_INVALID_INPUT"] as const),
+  ...(["ERR_KEY_PAIR_NOT_FOUND", "ERR_KEY_PAIR_UNTRUSTED", "ERR_KMS_REJECTED"] as const),
 ];
 
 const headerOf = (whole: Buffer) => whole.subarray(0, 12 + whole.readUInt32BE(8));

@@ -235,7 +235,11 @@ describe("unwrapping a private half", () => {
     const plaintext = Buffer.alloc(31, 7);
     const lying = calls({ decrypt: async ({ keyId }) => ({ keyArn: keyId, plaintext }) });
     const message = `KMS unwrapped something that is no ${spec} private key`;
-    await expect(lying.unwrap(pair, pair.wrapping)).rejects.toMatchObject(unexpected("Decrypt", undefined, message));
+    await expect(lying.unwrap(pair, pair.wrapping)).rejects.toMatchObject({
+      code: "ERR_KEY_PAIR_UNTRUSTED",
+      retryable: false,
+      message: `key pair ${pair.birth.keyPairId}: ${message}`,
+    });
     expect(isWiped(plaintext)).toBe(true);
   });
 

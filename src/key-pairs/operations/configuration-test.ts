@@ -89,7 +89,7 @@ export async function runTest(subject: TestSubject, signal?: AbortSignal): Promi
     );
     const keyArn = (kmsKeyArn = pair.wrapping.kmsKeyArn);
     const wrapped = await run.step("encrypt-test-data", () => pair.wrappingKey.wrap(dataKey));
-    const privateKey = await run.step("unwrap-private-key", () => calls.unwrap(pair, pair.wrapping, signal));
+    const privateKey = await run.step("unwrap-private-key", () => unwrapped(calls, pair, signal));
     await run.step("decrypt-and-compare", () => {
       if (!opensTo(privateKey, wrapped, dataKey))
         throw kmsError("unexpected-answer", {
@@ -134,6 +134,21 @@ function opensTo(privateKey: UnwrappingKey, wrapped: Uint8Array, dataKey: Uint8A
     return false;
   } finally {
     wipe(opened);
+  }
+}
+
+/** The private half of the pair that was just made: what is wrong with it then is KMS's answer. */
+async function unwrapped(
+  calls: KmsCalls,
+  pair: ClaimedKeyPair,
+  signal: AbortSignal | undefined,
+): Promise<UnwrappingKey> {
+  try {
+    return await calls.unwrap(pair, pair.wrapping, signal);
+  } catch (error) {
+    if (error instanceof KmsError || !(error instanceof RecordingKeyStoreError)) throw error;
+    const { message } = error;
+    throw kmsError("unexpected-answer", { operation: "Decrypt", keyId: pair.wrapping.kmsKeyArn, message });
   }
 }
 

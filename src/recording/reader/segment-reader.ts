@@ -2,13 +2,20 @@ import { constants } from "node:buffer";
 import type { ReadableStream } from "node:stream/web";
 import { InvalidInputError, RecordingKeyStoreError } from "../../errors.js";
 import type { Metadata } from "../../format/canonical-json.js";
-import { truncated } from "../../format/damage.js";
 import type { DataKeyLease } from "../../format/data-key-lease.js";
-import { isInnerSegment, segmentParts, type FloeDecryptor } from "../../format/floe.js";
+import { segmentParts, type FloeDecryptor } from "../../format/floe.js";
 import type { RecordingHeader } from "../../format/header.js";
-import { plaintextSizeOf, segmentOverhead } from "../../format/segments.js";
+import {
+  checkWholeEnd,
+  decryptionLayout,
+  segmentOverhead,
+  sourceBytes,
+  type SegmentLayout,
+} from "../../format/segments.js";
+import { openLast } from "../../format/transform-segments.js";
 import { linkedSignal, whenAborted } from "../../util/abort.js";
 import { yieldToEventLoop } from "../../util/event-loop.js";
+import { failureAtEnd } from "../ending.js";
 import { openPreamble, preambleOfSource } from "../preamble.js";
 import { checkedSource, readExactly, type RandomAccessSource } from "../random-access-source.js";
 import type { SegmentKeys } from "../segment-keys.js";
@@ -35,9 +42,7 @@ interface Opened {
   readonly metadata: Metadata | undefined;
   readonly keys: SegmentKeys;
   readonly keyPairId: string;
-  /** Where segment 0 begins. */
-  readonly start: number;
-  readonly size: number;
+  readonly layout: SegmentLayout;
 }
 
 export class SegmentReader implements RecordingReader {
@@ -55,7 +60,7 @@ export class SegmentReader implements RecordingReader {
   private constructor(opened: Opened, run: OpenRequest["run"]) {
     this.#opened = opened;
     this.#runTask = run ?? ((task) => task());
-    this.#lastPosition = Math.ceil((opened.source.size - opened.start) / opened.header.segmentLength) - 1;
+    this.#lastPosition = opened.layout.segments - 1;
     this.#closed = new Promise((resolve) => void whenAborted(this.#end.signal, resolve));
     opened.keys.onEnd((forgotten) => this.#leaseEnded(forgotten));
   }
@@ -68,24 +73,29 @@ export class SegmentReader implements RecordingReader {
   static async open(given: RandomAccessSource, { checkNames, open, signal, run }: OpenRequest): Promise<SegmentReader> {
     const source = checkedSource(given);
     const preamble = await preambleOfSource(source, checkNames, signal);
-    const { header, length: start } = preamble;
-    const { segmentLength } = header;
-    const size = plaintextSizeOf(source.size, { preambleLength: start, segmentLength });
+    const { header } = preamble;
+    const layout = decryptionLayout(source.size, {
+      preambleLength: preamble.length,
+      segmentLength: header.segmentLength,
+    });
     const { lease, keyPairId } = await open(header);
     const { keys, metadata } = await openPreamble(preamble, lease, { signal });
-    const reader = new SegmentReader({ source, header, metadata, keys, keyPairId, start, size }, run);
+    const reader = new SegmentReader({ source, header, metadata, keys, keyPairId, layout }, run);
+    const last = reader.#lastPosition;
     try {
-      const last = reader.#lastPosition;
+      checkWholeEnd(layout);
       for (const { plaintext } of await reader.#load(last, last, signal)) reader.#cache.keep(last, plaintext);
       return reader;
     } catch (error) {
-      void reader.end(error);
-      throw error;
+      const read = (offset: number, length: number) => readExactly(source, offset, length, signal);
+      const failure = await failureAtEnd(error, layout, keys.access(signal), read).catch((reason: unknown) => reason);
+      void reader.end(failure);
+      throw failure;
     }
   }
 
   get size(): number {
-    return this.#opened.size;
+    return this.#opened.layout.target.end;
   }
 
   get keyPairId(): string {
@@ -213,10 +223,9 @@ export class SegmentReader implements RecordingReader {
 
   /** Fetches segments in one read and verifies each, up to the first that fails unless that is the first of all. */
   async #load(first: number, last: number, signal: AbortSignal | undefined): Promise<Piece[]> {
-    const { source, header, start, keys } = this.#opened;
-    const begin = start + first * header.segmentLength;
-    const end = Math.min(start + (last + 1) * header.segmentLength, source.size);
-    const bytes = await readExactly(source, begin, end - begin, signal);
+    const { source, layout, keys } = this.#opened;
+    const { offset, length } = sourceBytes(layout, { first, count: last - first + 1 });
+    const bytes = await readExactly(source, offset, length, signal);
     const { held } = keys;
     return held ? this.#open(held, bytes, first) : keys.use((floe) => this.#open(floe, bytes, first), signal);
   }
@@ -241,10 +250,11 @@ export class SegmentReader implements RecordingReader {
   }
 
   #openSegment(floe: FloeDecryptor, segment: Buffer, position: number): Buffer {
-    const isLast = position === this.#lastPosition;
-    const lengthField = segment.readUInt32BE(0);
-    if (isLast && (isInnerSegment(lengthField) || lengthField > segment.length)) throw truncated();
-    const [plaintext = Buffer.alloc(0)] = floe.segment(segmentParts(segment), position, isLast);
+    const { segmentLength } = this.#opened.header;
+    const [plaintext = Buffer.alloc(0)] =
+      position === this.#lastPosition
+        ? openLast(floe.segments, segment, position, segmentLength)
+        : floe.segment(segmentParts(segment), position, false);
     return plaintext;
   }
 
