@@ -13,7 +13,7 @@ import { RecordingEncryptor } from "../../src/recording/encryptor.js";
 import { bytesSource, type RandomAccessSource } from "../../src/recording/random-access-source.js";
 import { readMetadata } from "../../src/recording/read-metadata.js";
 import { SegmentReader } from "../../src/recording/reader/segment-reader.js";
-import { effort } from "../support/effort.js";
+import { atLength, effort } from "../support/effort.js";
 import { decryptAll, encryptAll } from "./floe-oracle.js";
 import {
   capacity,
@@ -78,7 +78,7 @@ describe("encrypted metadata", () => {
           }
         },
       ),
-      { numRuns: effort(40, 4) },
+      { numRuns: effort(atLength(40, 8), 4) },
     );
   });
 

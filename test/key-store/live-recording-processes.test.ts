@@ -3,11 +3,12 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { temporaryFolder } from "../stores/temporary-folder.js";
+import { atLength } from "../support/effort.js";
 import { kmsKeyAliasArn } from "../support/kms-known-to-all.js";
 import { compileWorker, WorkerProcess } from "../support/worker-process.js";
 import { longestChunk, open, shapes, sound } from "./live-recording-worker.js";
 
-const kills = 16;
+const kills = atLength(16, 3);
 
 describe("a recorder that is killed in the middle of a recording", () => {
   let worker: string;

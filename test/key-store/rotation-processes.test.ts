@@ -1,11 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { temporaryFolder } from "../stores/temporary-folder.js";
+import { atLength } from "../support/effort.js";
 import { kmsKeyAliasArn } from "../support/kms-known-to-all.js";
 import { compileWorker, WorkerProcess } from "../support/worker-process.js";
 import { open } from "./rotation-worker.js";
 
 const day = 86_400_000;
+const generations = atLength(200, 15);
+const kills = atLength(300, 24);
 
 describe("rotation by several processes", () => {
   let worker: string;
@@ -21,8 +24,7 @@ describe("rotation by several processes", () => {
   beforeEach(async () => ({ folder: directory, remove } = await temporaryFolder()));
   afterEach(() => remove());
 
-  it("8 at once make exactly one new active pair in each of 200 generations", { timeout: 240_000 }, async () => {
-    const generations = 200;
+  it(`8 at once make exactly one new active pair in each of ${generations} generations`, { timeout: 240_000 }, async () => {
     const keyStore = open(directory);
     await keyStore.configure({ kmsKeyAliasArn, periodicKeyChange: "daily" });
     const racers = Array.from({ length: 8 }, () => new WorkerProcess(worker, ["race", directory]));
@@ -42,8 +44,7 @@ describe("rotation by several processes", () => {
     );
   });
 
-  it("loses no acknowledged pair, and no recording made with one, over 300 kill -9", { timeout: 240_000 }, async () => {
-    const kills = 300;
+  it(`loses no acknowledged pair, and no recording made with one, over ${kills} kill -9`, { timeout: 240_000 }, async () => {
     await open(directory).configure({ kmsKeyAliasArn, periodicKeyChange: "daily" });
     const acknowledged: string[] = [];
     let killed = 0;

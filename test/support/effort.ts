@@ -6,3 +6,11 @@ export const mutating = process.env["RECORDING_KEYSTORE_MUTATION"] !== undefined
 
 /** Number of repetitions: all, or enough to notice a mutant. */
 export const effort = <T>(all: T, enough: T): T => (mutating ? enough : all);
+
+const long = process.env["RECORDING_KEYSTORE_LONG_TESTS"] !== undefined;
+
+/**
+ * Number of repetitions: all under `npm run test:long`, which runs every file that calls this, and a few under `npm test`,
+ * which is to take minutes only.
+ */
+export const atLength = <T>(all: T, few: T): T => (long ? all : few);

@@ -64,6 +64,8 @@ describe("a fleet of registries with one secret", () => {
       clock.advance(minute);
       await settle();
     }
+    while (kms.journal.count("Decrypt") < 2) await settle();
+    await settle();
     expect(kms.journal.count("Decrypt")).toBe(2);
     await Promise.all(fleet.map((process) => process.close()));
   });

@@ -4,11 +4,14 @@ import { expect, it } from "vitest";
 import type { KeyPairStore } from "../../../src/index.js";
 import { MemoryLastConfirmedStore } from "../../../src/testing/index.js";
 import { plantForgedHead } from "../../support/forgery.js";
+import { atLength } from "../../support/effort.js";
 import { kmsKeyAliasArn, organizationId, setup } from "../../support/setup.js";
 import { storeMethods } from "../../support/store-methods.js";
 import type { StoredHead } from "../../../src/stores/index.js";
 
-const recordings = 10_000;
+const recordings = atLength(10_000, 500);
+/** Recordings between two moments at which the store is looked at again. */
+const stretch = recordings / 100;
 const minute = 60_000;
 
 /** What stood in the store before the last change of key. */
@@ -58,7 +61,7 @@ const stores: Spoilt[] = [
 ];
 
 it.each(stores)(
-  "fails none of 10,000 encryptions where the store $name, also after a restart",
+  `fails none of ${recordings} encryptions where the store $name, also after a restart`,
   async ({ spoil, spoils }) => {
     const options = { storeTimeout: 10, lastConfirmed: new MemoryLastConfirmedStore(), fleetSecret: randomBytes(32) };
     const { keyStore, keyStoreWith, store, clock } = setup(options);
@@ -73,7 +76,7 @@ it.each(stores)(
     let flagged = 0;
     let asPromised = 0;
     for (let index = 0; index < recordings; index += 1) {
-      if (index % 100 === 0) {
+      if (index % stretch === 0) {
         clock.advance(16 * minute);
         await turn();
       }
@@ -81,7 +84,7 @@ it.each(stores)(
       const result = await worker.encryptRecording(content, { recordingId: "r" });
       if (result.keyPairId === keyPairId && result.confirmation === "confirmed" && !result.keyAtRisk) asPromised += 1;
       if (result.usedLastKnownKey) flagged += 1;
-      if (index % 2_500 === 0) sample.push(result.body);
+      if (index % (recordings / 4) === 0) sample.push(result.body);
     }
     expect({ asPromised, flagged }).toEqual({ asPromised: recordings, flagged: spoils === "head" ? recordings : 0 });
     // The recordings carry their wrapped private half: recording and KMS are enough.

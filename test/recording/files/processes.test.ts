@@ -5,10 +5,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { open } from "../../key-store/rotation-worker.js";
 import { temporaryFolder } from "../../stores/temporary-folder.js";
+import { atLength } from "../../support/effort.js";
 import { kmsKeyAliasArn } from "../../support/kms-known-to-all.js";
 import { compileWorker, WorkerProcess } from "../../support/worker-process.js";
 import { audio } from "./support.js";
 
+const rounds = atLength(24, 8);
 const plaintext = audio(24 * 1_048_576 + 5);
 
 describe("processes that work on files", () => {
@@ -40,13 +42,13 @@ describe("processes that work on files", () => {
       let whole = 0;
       let absent = 0;
       let left = 0;
-      for (let round = 0; round < 24; round += 1) {
+      for (let round = 0; round < rounds; round += 1) {
         await mkdir(out());
         const running = new WorkerProcess(worker, [role, pairs(), at(input), out("target"), threads]);
         await running.line(0);
         // Every second round is killed during its first file, the others somewhere in the second one.
         if (round % 2 === 1) await running.line(1);
-        await sleep(round * 1.5);
+        await sleep((round / rounds) * 36);
         await running.kill();
         for (const name of await readdir(out())) {
           if (name !== "target") expect(name).toMatch(/^\.recording-keystore-[0-9a-f]{24}\.tmp$/);

@@ -7,9 +7,12 @@ import { unframe } from "../../../src/stores/file/frame.js";
 import { Layout } from "../../../src/stores/file/layout.js";
 import { labelOf } from "../content.js";
 import { temporaryFolder } from "../temporary-folder.js";
+import { atLength } from "../../support/effort.js";
 import { compileWorker, WorkerProcess } from "../../support/worker-process.js";
 
 const organizationId = "Org/1";
+const generations = atLength(200, 15);
+const kills = atLength(300, 24);
 
 describe("file store under several processes", () => {
   let worker: string;
@@ -25,8 +28,7 @@ describe("file store under several processes", () => {
   beforeEach(async () => ({ folder: directory, remove } = await temporaryFolder()));
   afterEach(() => remove());
 
-  it("lets exactly one of 8 processes win each of 200 generations", { timeout: 120_000 }, async () => {
-    const generations = 200;
+  it(`lets exactly one of 8 processes win each of ${generations} generations`, { timeout: 120_000 }, async () => {
     const racers = Array.from(
       { length: 8 },
       (_, index) => new WorkerProcess(worker, ["race", directory, organizationId, `${index}`]),
@@ -75,11 +77,10 @@ describe("file store under several processes", () => {
   });
 
   it(
-    "loses nothing acknowledged over 300 kill -9 during writes, and shows nothing torn",
+    `loses nothing acknowledged over ${kills} kill -9 during writes, and shows nothing torn`,
     { timeout: 240_000 },
     async () => {
       const lanes = 4;
-      const kills = 300;
       const acknowledged: string[] = [];
       const lastConfirmed = new Map<string, number>();
       let killed = 0;

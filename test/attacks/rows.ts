@@ -1,0 +1,23 @@
+import { atLength, effort } from "../support/effort.js";
+import { hostKinds, type KmsState } from "./hosts.js";
+import type { Row } from "./row.js";
+import type { Attack } from "./toolbox.js";
+
+/**
+ * The rows of a table: each attack by each kind of host in each of its states of KMS. Under `npm test` one in three of them,
+ * so that each attack still meets each kind of host, and each state.
+ */
+export function rowsOf(
+  attacks: readonly Attack[],
+  statesFor: (attack: Attack) => readonly KmsState[],
+): [Attack, Row[]][] {
+  const share = atLength(1, 3);
+  return effort(attacks, attacks.slice(0, 3)).map((attack, first) => {
+    const rows = hostKinds.flatMap((kind, second) =>
+      statesFor(attack).flatMap((state, third) =>
+        (first + second + third) % share === 0 ? { attack, kind, state } : [],
+      ),
+    );
+    return [attack, rows];
+  });
+}
