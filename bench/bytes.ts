@@ -1,5 +1,5 @@
 /* Bytes to bytes, beside one call of node:crypto's cipher over all of them. */
-import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from "node:crypto";
 import "./shared/worker-code.js";
 import { benchKeyStore } from "./shared/key-store.js";
 import {
@@ -59,7 +59,7 @@ async function besideOneShot(scale: Scale): Promise<Row[]> {
   const { keyStore } = await benchKeyStore();
   const audio = plaintext(size);
   const { body } = await keyStore.encryptRecording(audio, { recordingId });
-  const [key, iv] = [randomBytes(32), randomBytes(12)];
+  const [key, iv] = [createSecretKey(randomBytes(32)), randomBytes(12)];
   const once = createCipheriv(algorithm, key, iv, { authTagLength: 16 });
   const [ciphertext, tag] = [Buffer.concat([once.update(audio), once.final()]), once.getAuthTag()];
   const took = await interleaved(rounds, {

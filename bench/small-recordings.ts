@@ -3,6 +3,7 @@ import {
   createCipheriv,
   createDecipheriv,
   createPublicKey,
+  createSecretKey,
   diffieHellman,
   generateKeyPairSync,
   randomBytes,
@@ -25,15 +26,16 @@ function bare(audio: Buffer): { encrypt: () => unknown; decrypt: () => unknown }
   });
   const jwk = { key: imported.export({ format: "jwk" }), format: "jwk" } as const;
   const iv = randomBytes(12);
-  const shared = diffieHellman(recipient);
-  const cipher = createCipheriv("aes-256-gcm", shared, iv, options);
+  // As a key object each time: bytes would cost Node 24 some 30 µs more.
+  const agreed = (...keys: Parameters<typeof diffieHellman>) => createSecretKey(diffieHellman(...keys));
+  const cipher = createCipheriv("aes-256-gcm", agreed(recipient), iv, options);
   const [ciphertext, tag] = [Buffer.concat([cipher.update(audio), cipher.final()]), cipher.getAuthTag()];
   return {
     encrypt: () => {
       const ephemeral = generateKeyPairSync("x25519");
       const once = createCipheriv(
         "aes-256-gcm",
-        diffieHellman({ privateKey: ephemeral.privateKey, publicKey: recipient.publicKey }),
+        agreed({ privateKey: ephemeral.privateKey, publicKey: recipient.publicKey }),
         randomBytes(12),
         options,
       );
@@ -42,7 +44,7 @@ function bare(audio: Buffer): { encrypt: () => unknown; decrypt: () => unknown }
     decrypt: () => {
       const once = createDecipheriv(
         "aes-256-gcm",
-        diffieHellman({ privateKey: recipient.privateKey, publicKey: createPublicKey(jwk) }),
+        agreed({ privateKey: recipient.privateKey, publicKey: createPublicKey(jwk) }),
         iv,
         options,
       ).setAuthTag(tag);
@@ -82,14 +84,15 @@ async function run(scale: Scale): Promise<Row[]> {
   const allowed = 1 + Math.floor((performance.now() - start) / privateKeyTtl);
   await keyStore.close();
   const recordings = count * (rounds + 1);
-  const row = (name: "encrypt" | "decrypt", floorTimes: number[]): Row => {
+  const row = (name: "encrypt" | "decrypt", floorTimes: number[], limit: number): Row => {
     const rates = perSecond(count, took[name]);
-    const against = `${spread(speedRatios(took[name], floorTimes))} of bare node:crypto, ${spread(perSecond(count, floorTimes), 0)} per second`;
+    const ratios = speedRatios(took[name], floorTimes);
+    const against = `${spread(ratios)} of bare node:crypto, ${spread(perSecond(count, floorTimes), 0)} per second`;
     return {
       what: `${name} 1 KiB, key warm`,
       figure: `${spread(rates, 0)} recordings per second`,
       against,
-      promise: atLeast(median(rates), 5_000),
+      promise: atLeast(median(ratios), limit),
     };
   };
   const callsRow = (name: "encrypt" | "decrypt", promise: Row["promise"]): Row => ({
@@ -98,8 +101,8 @@ async function run(scale: Scale): Promise<Row[]> {
     ...(promise ? { promise } : {}),
   });
   return [
-    row("encrypt", took.bareEncrypt),
-    row("decrypt", took.bareDecrypt),
+    row("encrypt", took.bareEncrypt, 0.4),
+    row("decrypt", took.bareDecrypt, 0.3),
     callsRow("encrypt", counted("0", calls.encrypt === 0)),
     callsRow("decrypt", counted("1 per `privateKeyTtl`", calls.decrypt <= allowed)),
   ];
