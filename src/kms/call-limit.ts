@@ -1,10 +1,12 @@
+import { systemClock, type Clock } from "../clock.js";
 import { boundedCall, DeadlineError } from "../util/abort.js";
-import { Semaphore } from "../util/semaphore.js";
+import { FairSlots, type Party } from "../util/fair-slots.js";
 import { regionOf } from "./arn.js";
 import { kmsError, kmsFailureGroup, KmsError } from "./kms-error.js";
+import { KmsLane } from "./kms-lane.js";
 import type { KmsCallOptions, KmsProvider } from "./kms-provider.js";
 
-/** Share of a Region's permits that is kept for organizations whose last call got no answer. */
+/** Share of a Region's slots that is kept for calls about KMS keys that answer slowly or not at all. */
 const shareForProbes = 1 / 4;
 
 interface LimitedCall {
@@ -13,9 +15,9 @@ interface LimitedCall {
   readonly signal: AbortSignal | undefined;
 }
 
-interface RegionSemaphores {
-  readonly usual: Semaphore;
-  readonly probes: Semaphore;
+interface RegionSlots {
+  readonly usual: FairSlots;
+  readonly probes: FairSlots;
 }
 
 /** Number of KMS calls of all organizations of a process in one Region. */
@@ -27,45 +29,57 @@ export interface KmsCallsUnderWay {
 }
 
 /**
- * Bounds the KMS calls under way of a process per Region, over all its organizations. Those whose KMS key does not answer
- * share a quarter of the permits, so that they cannot hold up the others, however many hang.
+ * Bounds the KMS calls under way of a process per Region, over all its organizations, which share them fairly. Calls about
+ * KMS keys that answer slowly or not at all share a quarter of the slots, so that they cannot hold up the others, however
+ * many hang.
  */
 export class KmsCallLimit {
   readonly #perRegion: number;
   readonly #longestWait: number;
-  readonly #regions = new Map<string, RegionSemaphores>();
+  readonly #clock: Clock;
+  readonly #regions = new Map<string, RegionSlots>();
 
   /**
    * @param perRegion - most calls at a time, from 2
-   * @param longestWait - longest wait for a permit, after which a call fails as `timeout`, in ms
+   * @param longestWait - longest wait for a slot, after which a call fails as `timeout`, in ms
+   * @param clock - tells how long calls take
    */
-  constructor(perRegion: number, longestWait = 5_000) {
+  constructor(perRegion: number, longestWait = 5_000, clock: Clock = systemClock) {
     this.#perRegion = perRegion;
     this.#longestWait = longestWait;
+    this.#clock = clock;
   }
 
   /** The provider as one organization may use it. */
   shareOf(provider: KmsProvider): KmsProvider {
-    let answers = true;
+    const organization: Party = {};
+    const lanes = new Map<string, KmsLane>();
     const limited = async <T>(
       operation: string,
       keyId: string,
       options: KmsCallOptions | undefined,
-      call: () => Promise<T>,
+      run: () => Promise<T>,
     ): Promise<T> => {
-      const { usual, probes } = this.#semaphoresOf(keyId);
-      const semaphore = answers ? usual : probes;
-      await this.#acquire(semaphore, { operation, keyId, signal: options?.signal });
+      let lane = lanes.get(keyId);
+      if (!lane) lanes.set(keyId, (lane = new KmsLane(this.#clock)));
+      const call = { operation, keyId, signal: options?.signal };
+      lane.calls += 1;
       try {
-        const result = await call();
-        answers = true;
-        return result;
-      } catch (error) {
-        if (!options?.signal?.aborted)
-          answers = !(error instanceof KmsError) || kmsFailureGroup(error.kind) !== "unavailable";
-        throw error;
+        const slots = await this.#enter(organization, lane, call);
+        const ended = lane.begin(operation);
+        try {
+          const result = await run();
+          ended("answered");
+          return result;
+        } catch (error) {
+          ended(call.signal?.aborted ? "aborted" : isAnswer(error) ? "answered" : "unanswered");
+          throw error;
+        } finally {
+          slots.release(organization);
+        }
       } finally {
-        semaphore.release();
+        lane.calls -= 1;
+        if (lane.calls === 0 && !lane.inTrouble) lanes.delete(keyId);
       }
     };
     return {
@@ -85,29 +99,41 @@ export class KmsCallLimit {
   get underWay(): readonly KmsCallsUnderWay[] {
     return [...this.#regions].map(([region, { usual, probes }]) => ({
       region,
-      underWay: usual.acquired + probes.acquired,
+      underWay: usual.taken + probes.taken,
       waiting: usual.waiting + probes.waiting,
     }));
   }
 
-  #semaphoresOf(keyId: string): RegionSemaphores {
+  #slotsOf(keyId: string): RegionSlots {
     const region = regionOf(keyId) ?? "";
-    let semaphores = this.#regions.get(region);
-    if (!semaphores) {
+    let slots = this.#regions.get(region);
+    if (!slots) {
       const probes = Math.max(1, Math.floor(this.#perRegion * shareForProbes));
-      semaphores = { usual: new Semaphore(this.#perRegion - probes), probes: new Semaphore(probes) };
-      this.#regions.set(region, semaphores);
+      slots = { usual: new FairSlots(this.#perRegion - probes), probes: new FairSlots(probes) };
+      this.#regions.set(region, slots);
     }
-    return semaphores;
+    return slots;
   }
 
-  async #acquire(semaphore: Semaphore, { operation, keyId, signal }: LimitedCall): Promise<void> {
-    if (semaphore.tryAcquire()) return;
+  /** Takes a slot. A call whose KMS key turned out slow while it waited goes on waiting with its like. */
+  async #enter(organization: Party, lane: KmsLane, call: LimitedCall): Promise<FairSlots> {
+    const { usual, probes } = this.#slotsOf(call.keyId);
+    if (!lane.inTrouble) {
+      await this.#take(usual, organization, call);
+      if (!lane.inTrouble) return usual;
+      usual.release(organization);
+    }
+    await this.#take(probes, organization, call);
+    return probes;
+  }
+
+  async #take(slots: FairSlots, organization: Party, { operation, keyId, signal }: LimitedCall): Promise<void> {
+    if (slots.tryTake(organization)) return;
     try {
-      await boundedCall((controller) => semaphore.acquire(controller.signal), {
+      await boundedCall((controller) => slots.take(organization, controller.signal), {
         deadline: this.#longestWait,
         signal,
-        discard: () => semaphore.release(),
+        discard: () => slots.release(organization),
       });
     } catch (error) {
       if (!(error instanceof DeadlineError)) throw error;
@@ -115,4 +141,9 @@ export class KmsCallLimit {
       throw kmsError("timeout", { operation, keyId, message, cause: error });
     }
   }
+}
+
+/** Whether a call that failed was answered by KMS, be it with a refusal. */
+function isAnswer(error: unknown): boolean {
+  return error instanceof KmsError && kmsFailureGroup(error.kind) !== "unavailable";
 }
