@@ -36,14 +36,25 @@ const zeros16 = new Uint8Array(16);
 const messagePadding = 32;
 const boxPadding = 16;
 
+/**
+ * Node 24 throws and catches two exceptions for a key in an object, some 30 µs each, and none for a key as text. All other
+ * versions take two to ten times as long for text as for a JWK (measured).
+ */
+const asText = process.versions.node.startsWith("24.");
+
+/** SubjectPublicKeyInfo before the 32 bytes of an X25519 public key (RFC 8410, 4), in base64. */
+const spkiPrefix = "MCowBQYDK2VuAyEA";
+
 /** Imports a raw X25519 public key (32 bytes). */
 export function importX25519PublicKey(raw: Uint8Array): KeyObject {
   if (raw.length !== x25519KeyLength)
     throw new TypeError(`X25519 public key has ${raw.length} bytes, not ${x25519KeyLength}`);
-  return createPublicKey({
-    key: { kty: "OKP", crv: "X25519", x: Buffer.from(raw).toString("base64url") },
-    format: "jwk",
-  });
+  const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength);
+  return asText
+    ? createPublicKey(
+        `-----BEGIN PUBLIC KEY-----\n${spkiPrefix}${bytes.toString("base64")}\n-----END PUBLIC KEY-----\n`,
+      )
+    : createPublicKey({ key: { kty: "OKP", crv: "X25519", x: bytes.toString("base64url") }, format: "jwk" });
 }
 
 /** PKCS#8 before the 32 bytes of an X25519 private key (RFC 8410, 7). */

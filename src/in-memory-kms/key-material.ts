@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createSecretKey, randomBytes, type KeyObject } from "node:crypto";
 import { defined } from "../util/defined.js";
 
 export type RotationType = "AUTOMATIC" | "ON_DEMAND";
@@ -6,7 +6,8 @@ export type RotationType = "AUTOMATIC" | "ON_DEMAND";
 export interface KeyMaterial {
   /** 64 hexadecimal digits, as `KeyMaterialId` shows it. */
   readonly id: string;
-  readonly secret: Buffer;
+  /** 256 bits. */
+  readonly secret: KeyObject;
   /** How it became current. Absent for the first. */
   readonly rotation?: Rotation;
 }
@@ -78,5 +79,5 @@ export class KeyMaterialHistory {
 }
 
 function newMaterial(rotation?: Rotation): KeyMaterial {
-  return defined({ id: randomBytes(32).toString("hex"), secret: randomBytes(32), rotation });
+  return defined({ id: randomBytes(32).toString("hex"), secret: createSecretKey(randomBytes(32)), rotation });
 }
