@@ -16,7 +16,10 @@ export interface RecordingAnswerOptions {
    * resume (`If-Range`) and to revalidate (`If-None-Match`).
    */
   readonly etag?: string | undefined;
-  /** Default `no-store`: what is encrypted at rest should not end up in caches of browsers and proxies. */
+  /**
+   * Default `no-store`: what is encrypted at rest should not end up in caches of browsers and proxies. `no-transform` is added
+   * to any: who compresses an answer under way, as Express's `compression` does, falsifies its ranges and its ETag.
+   */
   readonly cacheControl?: string | undefined;
   /** Further headers, such as `Content-Disposition` or `Access-Control-Allow-Origin`. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
@@ -132,7 +135,11 @@ export function checkAnswerOptions(options: RecordingAnswerOptions): AnswerOptio
     if (value !== undefined && typeof value !== "function")
       throw new InvalidInputError(field, "must be a function", value);
   }
-  return { contentType, etag, cacheControl, headers: checkedHeaders(headers) };
+  return { contentType, etag, cacheControl: untransformed(cacheControl), headers: checkedHeaders(headers) };
+}
+
+function untransformed(cacheControl: string): string {
+  return /(?:^|,)\s*no-transform\s*(?:,|$)/i.test(cacheControl) ? cacheControl : `${cacheControl}, no-transform`;
 }
 
 /** A copy: a value that was checked is the one that is sent. */

@@ -1,6 +1,15 @@
 import { Retryable } from "./attempts.js";
 import type { FetchedAnswer } from "./http-request.js";
-import { parseUnsatisfiedRange, changed, checkPart, type Range, type Version } from "./remote-source.js";
+import {
+  changed,
+  checkPart,
+  checkWhole,
+  emptyPart,
+  parseUnsatisfiedRange,
+  type AnnouncedPart,
+  type Range,
+  type Version,
+} from "./remote-source.js";
 import { sourceError } from "./source-errors.js";
 
 /**
@@ -15,36 +24,47 @@ export function versionCondition({ etag, lastModified }: Version): Record<string
 const isStrong = (etag: string) => /^"[^"]*"$/.test(etag);
 
 /**
- * The version of the resource that an answer to a range request belongs to.
+ * The part of a resource that an answer to a range request announces.
  * @param known - version that the first answer named
  * @throws RecordingKeyStoreError; {@link Retryable} if another attempt may help
  */
-export function checkAnswer(answer: FetchedAnswer, origin: string, range: Range, known: Version | undefined): Version {
+export function checkAnswer(
+  answer: FetchedAnswer,
+  origin: string,
+  range: Range,
+  known: Version | undefined,
+): AnnouncedPart {
   const { status, headers } = answer;
-  if (status === 416 && !known && parseUnsatisfiedRange(headers.get("content-range")) === 0) return { size: 0 };
-  if (status !== 206) throw refusal(answer, origin, known);
-  const encoding = headers.get("content-encoding");
-  if (encoding !== null && encoding.trim().toLowerCase() !== "identity") {
+  if (status === 416 && !known && parseUnsatisfiedRange(headers.get("content-range")) === 0) return emptyPart;
+  if (status !== 206 && status !== 200) throw refusal(answer, origin, known);
+  if (isEncoded(headers.get("content-encoding"))) {
     throw sourceError(
       "ERR_SOURCE_UNSUITABLE",
       `${origin} sends the recording with Content-Encoding: its ranges are not those of the recording`,
     );
   }
-  const part = {
-    contentRange: headers.get("content-range"),
+  const version = {
     etag: headers.get("etag") ?? undefined,
     lastModified: headers.get("last-modified") ?? undefined,
   };
-  return checkPart(part, origin, range, known);
+  if (status === 206)
+    return checkPart({ contentRange: headers.get("content-range"), ...version }, origin, range, known);
+  return checkWhole({ contentLength: lengthOf(headers.get("content-length")), ...version }, origin, range, known);
+}
+
+/** `aws-chunked` only says how the object was once uploaded, and an empty header says nothing. */
+const sentAsIs = ["", "identity", "aws-chunked"];
+
+function isEncoded(contentEncoding: string | null): boolean {
+  return (contentEncoding ?? "").split(",").some((coding) => !sentAsIs.includes(coding.trim().toLowerCase()));
+}
+
+function lengthOf(value: string | null): number | undefined {
+  return value !== null && /^\d{1,15}$/.test(value.trim()) ? Number(value) : undefined;
 }
 
 function refusal({ status, headers }: FetchedAnswer, origin: string, known: Version | undefined): Error | Retryable {
   const said = `${origin} answered ${status}`;
-  if (status === 200) {
-    const etag = headers.get("etag");
-    if (known?.etag !== undefined && etag !== null && etag !== known.etag) return changed(origin);
-    return sourceError("ERR_SOURCE_UNSUITABLE", `${origin} ignores Range and would send the whole recording`);
-  }
   if (status === 412 || (status === 416 && known)) return changed(origin);
   if (status === 404 || status === 410) return sourceError("ERR_SOURCE_NOT_FOUND", said);
   if (status === 401 || status === 403 || status === 407) return sourceError("ERR_SOURCE_REFUSED", said);

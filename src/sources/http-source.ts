@@ -2,10 +2,17 @@ import { InvalidInputError } from "../errors.js";
 import type { RandomAccessSource } from "../recording/random-access-source.js";
 import { ownOptions } from "../util/check-input.js";
 import { Retryable, checkPatience, type PatienceOptions } from "./attempts.js";
-import { discardBody, readExactBody } from "./exact-body.js";
+import { discardBody } from "./body.js";
 import { checkAnswer, versionCondition } from "./http-answer.js";
 import { checkHeaders, checkUrl, redactor, type FetchLike, type HttpHeaders } from "./http-request.js";
-import { openRemote, type FetchedPart, type Range, type Version } from "./remote-source.js";
+import {
+  openRemote,
+  readPart,
+  type AnnouncedPart,
+  type FetchedPart,
+  type Range,
+  type Version,
+} from "./remote-source.js";
 import { sourceError } from "./source-errors.js";
 
 export interface HttpSourceOptions extends PatienceOptions {
@@ -25,7 +32,7 @@ const redirects = [301, 302, 303, 307, 308];
  * Opens a resource of an HTTP server that answers `Range` requests (RFC 9110, section 14), such as a file behind nginx or a
  * pre-signed URL of an object store. All parts come from one version: each read demands the `ETag` of the first (`If-Match`;
  * without a strong one, `If-Unmodified-Since`) and compares the answer. A server that ignores `Range` is refused before it
- * has sent its body.
+ * has sent its body, unless all of it was asked for; one that sends less than that is asked for the rest.
  *
  * Reads are repeated when the network fails, a body is cut short, or the server answers 408, 425, 429 or 5xx, after a
  * pause that respects `Retry-After`. URLs may be secrets, so errors name the origin only, and no header.
@@ -118,24 +125,16 @@ async function fetchPart(
     visited.push(redirected(last(visited), answer.headers.get("location")));
     answer = await request(last(visited));
   }
-  let version: Version;
+  const { origin } = last(visited);
+  const { body } = answer;
+  let part: AnnouncedPart;
   try {
-    version = checkAnswer(answer, last(visited).origin, range, known);
+    part = checkAnswer(answer, origin, range, known);
   } catch (error) {
-    discardBody(answer.body);
+    discardBody(body);
     throw error;
   }
-  const length = Math.min(range.length, version.size - range.offset);
-  if (!answer.body || length === 0) {
-    discardBody(answer.body);
-    if (length > 0) throw networkFailed(undefined);
-    return { version, bytes: Buffer.alloc(0) };
-  }
-  try {
-    return { version, bytes: await readExactBody(answer.body, length, signal) };
-  } catch (error) {
-    throw networkFailed(error);
-  }
+  return readPart(part, body, { who: origin, signal, failed: networkFailed });
 }
 
 const last = (urls: readonly URL[]) => urls[urls.length - 1] as URL;

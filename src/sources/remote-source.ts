@@ -1,6 +1,8 @@
 import { InvalidInputError } from "../errors.js";
 import type { RandomAccessSource } from "../recording/random-access-source.js";
+import type { RecordingStream } from "../recording/stream-source.js";
 import { withRetries, type Patience } from "./attempts.js";
+import { BodyTooLongError, readBody, type BodyLength } from "./body.js";
 import { sourceError } from "./source-errors.js";
 
 export interface Range {
@@ -18,6 +20,7 @@ export interface Version {
 
 export interface FetchedPart {
   readonly version: Version;
+  /** The beginning of the range: at least a byte, unless there is none at all. */
   readonly bytes: Buffer;
 }
 
@@ -38,6 +41,20 @@ export async function openRemote(
     patience,
     signal,
   );
+  /** Asks for the rest of what a server gave in part, all within one deadline. */
+  const fetchAll = async (offset: number, length: number, readSignal: AbortSignal | undefined): Promise<Buffer> => {
+    const end = performance.now() + patience.deadline;
+    const parts: Buffer[] = [];
+    for (let filled = 0; filled < length;) {
+      const range = { offset: offset + filled, length: length - filled };
+      const attempt = (attemptSignal: AbortSignal) => fetchPart(range, version, attemptSignal);
+      const left = { ...patience, deadline: Math.max(1, end - performance.now()) };
+      const { bytes } = await withRetries(attempt, left, readSignal);
+      parts.push(bytes);
+      filled += bytes.length;
+    }
+    return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
+  };
   return {
     size: version.size,
     read: async (offset, length, readSignal) => {
@@ -45,8 +62,7 @@ export async function openRemote(
       readSignal?.throwIfAborted();
       if (length === 0) return Buffer.alloc(0);
       if (offset + length <= beginning.length) return Buffer.from(beginning.subarray(offset, offset + length));
-      const attempt = (attemptSignal: AbortSignal) => fetchPart({ offset, length }, version, attemptSignal);
-      return (await withRetries(attempt, patience, readSignal)).bytes;
+      return fetchAll(offset, length, readSignal);
     },
   };
 }
@@ -66,8 +82,18 @@ export interface PartHeaders {
   readonly lastModified?: string | undefined;
 }
 
+/** What is known of a part before its body has been read. */
+export interface AnnouncedPart {
+  readonly length: BodyLength;
+  /** The version that it belongs to. @throws RecordingKeyStoreError `ERR_SOURCE_CHANGED` */
+  readonly versionOf: (body: Buffer) => Version;
+}
+
+/** What is announced of an empty object, which has no byte 0. */
+export const emptyPart: AnnouncedPart = { length: { most: 0, exactly: true }, versionOf: () => ({ size: 0 }) };
+
 /**
- * The version that a part belongs to. A part may be shorter than the range asked for only at the end of the object.
+ * A part that a server announces. It may be shorter than the range asked for.
  * @param who - name of the server in messages
  * @param known - version that the first answer named
  * @throws RecordingKeyStoreError `ERR_SOURCE_UNSUITABLE`, `ERR_SOURCE_CHANGED`
@@ -77,19 +103,65 @@ export function checkPart(
   who: string,
   { offset, length }: Range,
   known: Version | undefined,
-): Version {
+): AnnouncedPart {
   const range = parseContentRange(contentRange);
   if (!range)
     throw sourceError("ERR_SOURCE_UNSUITABLE", `${who} answered without a Content-Range of one range and a total size`);
-  const version = { size: range.total, etag, lastModified };
-  if (known && !isSame(known, version)) throw changed(who);
-  if (range.first !== offset || range.last !== Math.min(offset + length, range.total) - 1) {
+  const version = sameVersion({ size: range.total, etag, lastModified }, who, known);
+  if (range.first !== offset || range.last >= offset + length) {
     throw sourceError(
       "ERR_SOURCE_UNSUITABLE",
       `${who} answered with bytes ${range.first}-${range.last} when asked for ${offset}-${offset + length - 1}`,
     );
   }
-  return version;
+  return { length: { most: range.last - range.first + 1, exactly: true }, versionOf: () => version };
+}
+
+/** What a server says that sends the whole object for a range. */
+export interface WholeHeaders extends Omit<PartHeaders, "contentRange"> {
+  /** In bytes, where the server tells it. */
+  readonly contentLength: number | undefined;
+}
+
+/**
+ * A whole object, as some servers send it where the range asked for covers all of it.
+ * @throws RecordingKeyStoreError `ERR_SOURCE_UNSUITABLE` where the range does not, `ERR_SOURCE_CHANGED`
+ */
+export function checkWhole(
+  { contentLength, etag, lastModified }: WholeHeaders,
+  who: string,
+  { offset, length }: Range,
+  known: Version | undefined,
+): AnnouncedPart {
+  if (known?.etag !== undefined && etag !== undefined && etag !== known.etag) throw changed(who);
+  if (offset > 0 || (contentLength !== undefined && contentLength > length)) throw ignoresRange(who);
+  return {
+    length: { most: contentLength ?? length, exactly: contentLength !== undefined },
+    versionOf: (body) => sameVersion({ size: body.length, etag, lastModified }, who, known),
+  };
+}
+
+/**
+ * Reads a part that was announced.
+ * @param failed - error for a body that breaks off
+ * @throws RecordingKeyStoreError `ERR_SOURCE_UNSUITABLE`, `ERR_SOURCE_CHANGED`; what `failed` makes
+ */
+export async function readPart(
+  { length, versionOf }: AnnouncedPart,
+  body: RecordingStream | null | undefined,
+  { who, signal, failed }: { who: string; signal: AbortSignal; failed: (error: unknown) => unknown },
+): Promise<FetchedPart> {
+  let bytes: Buffer;
+  try {
+    bytes = await readBody(body, length, signal);
+  } catch (error) {
+    throw error instanceof BodyTooLongError && !length.exactly ? ignoresRange(who) : failed(error);
+  }
+  return { version: versionOf(bytes), bytes };
+}
+
+function ignoresRange(who: string): Error {
+  return sourceError("ERR_SOURCE_UNSUITABLE", `${who} ignores Range and would send the whole recording`);
 }
 
 interface ContentRange {
@@ -116,6 +188,11 @@ export function parseUnsatisfiedRange(value: string | null | undefined): number 
 
 export function changed(who: string): Error {
   return sourceError("ERR_SOURCE_CHANGED", `the recording at ${who} has changed since it was opened`);
+}
+
+function sameVersion(version: Version, who: string, known: Version | undefined): Version {
+  if (known && !isSame(known, version)) throw changed(who);
+  return version;
 }
 
 function isSame(known: Version, now: Version): boolean {

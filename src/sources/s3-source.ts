@@ -5,8 +5,17 @@ import type { RecordingStream } from "../recording/stream-source.js";
 import { ownOptions } from "../util/check-input.js";
 import { errorName, readMetadata } from "../util/safe-cause.js";
 import { Retryable, checkPatience, type PatienceOptions } from "./attempts.js";
-import { discardBody, readExactBody } from "./exact-body.js";
-import { openRemote, checkPart, type FetchedPart, type Range, type Version } from "./remote-source.js";
+import { discardBody } from "./body.js";
+import {
+  checkPart,
+  checkWhole,
+  openRemote,
+  readPart,
+  type AnnouncedPart,
+  type FetchedPart,
+  type Range,
+  type Version,
+} from "./remote-source.js";
 import { sourceError, type SourceErrorCode } from "./source-errors.js";
 
 /** The part of an `S3Client` that a source needs. One of another copy or version of the SDK, or a mock, will do. */
@@ -38,7 +47,7 @@ export interface S3SourceOptions extends PatienceOptions {
  * Reads throw the same errors as this function, and `ERR_SOURCE_CHANGED`.
  * @throws InvalidInputError; RecordingKeyStoreError `ERR_SOURCE_NOT_FOUND`, `ERR_SOURCE_REFUSED` (also for an object that
  * must be restored from an archive, and, without `s3:ListBucket`, for one that does not exist), `ERR_SOURCE_UNSUITABLE`,
- * `ERR_SOURCE_UNAVAILABLE`; `signal.reason`
+ * `ERR_SOURCE_CORRUPT` (a checksum of the store's that does not match), `ERR_SOURCE_UNAVAILABLE`; `signal.reason`
  */
 export async function s3Source(options: S3SourceOptions): Promise<RandomAccessSource> {
   const own = ownOptions(options);
@@ -91,24 +100,50 @@ async function fetchPart(
   try {
     answer = (await client.send(command, { abortSignal: signal })) ?? {};
   } catch (error) {
-    // An empty object has no byte 0.
-    if (!known && statusOf(error) === 416) return { version: { size: 0 }, bytes: Buffer.alloc(0) };
+    if (isChecksumMismatch(error)) throw corrupt(who, error);
+    if (!known && statusOf(error) === 416) return { version: { size: 0 }, bytes: Buffer.alloc(0) }; // it has no byte 0
     throw refusal(who, error);
   }
   const body = answer.Body as RecordingStream | undefined;
-  let version: Version;
+  let part: AnnouncedPart;
   try {
-    version = checkPart({ contentRange: answer.ContentRange, etag: answer.ETag }, who, range, known);
-    if (!body) throw sourceError("ERR_SOURCE_UNSUITABLE", `S3 answered GetObject of ${who} without a body`);
+    part = checkAnswer(answer, who, range, known);
   } catch (error) {
     discardBody(body);
     throw error;
   }
-  try {
-    return { version, bytes: await readExactBody(body, Math.min(range.length, version.size - range.offset), signal) };
-  } catch (error) {
-    throw new Retryable(sourceError("ERR_SOURCE_UNAVAILABLE", `the answer to GetObject of ${who} broke off`, error));
-  }
+  const failed = (error: unknown) =>
+    isChecksumMismatch(error)
+      ? corrupt(who, error)
+      : new Retryable(sourceError("ERR_SOURCE_UNAVAILABLE", `the answer to GetObject of ${who} broke off`, error));
+  return readPart(part, body, { who, signal, failed });
+}
+
+/** Stores that are compatible with S3 may leave `Content-Range` out where the range covers the whole object. */
+function checkAnswer(
+  { Body, ContentRange, ContentLength, ETag }: Partial<GetObjectCommandOutput>,
+  who: string,
+  range: Range,
+  known: Version | undefined,
+): AnnouncedPart {
+  if (!Body) throw sourceError("ERR_SOURCE_UNSUITABLE", `S3 answered GetObject of ${who} without a body`);
+  if (ContentRange === undefined && ContentLength !== undefined && ContentLength <= range.length)
+    return checkWhole({ contentLength: ContentLength, etag: ETag }, who, range, known);
+  return checkPart({ contentRange: ContentRange, etag: ETag }, who, range, known);
+}
+
+/** By its words: the SDK gives its error no name of its own. */
+function isChecksumMismatch(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith("Checksum mismatch");
+}
+
+function corrupt(who: string, error: unknown): Error {
+  return sourceError(
+    "ERR_SOURCE_CORRUPT",
+    `the bytes of ${who} do not match the checksum that came with them; where a store sends a range with the checksum of the ` +
+      `whole object, give the client responseChecksumValidation: "WHEN_REQUIRED"`,
+    error,
+  );
 }
 
 const codesByName: Readonly<Record<string, readonly [SourceErrorCode, string]>> = {

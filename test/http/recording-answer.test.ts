@@ -18,7 +18,7 @@ const opened = () => openReader(bytesSource(encrypted));
 const options = { contentType: "audio/wav", etag: '"call-1"' };
 
 describe.each(serverKinds)("a recording over $name", (kind) => {
-  const always = { "cache-control": "no-store", "x-content-type-options": "nosniff" };
+  const always = { "cache-control": "no-store, no-transform", "x-content-type-options": "nosniff" };
   const whole = {
     "content-type": "audio/wav",
     "content-length": "300000",
@@ -103,10 +103,14 @@ describe.each(serverKinds)("a recording over $name", (kind) => {
     const { headers } = await server.ask("GET", { range });
     expect(headers).toMatchObject({
       "content-type": "audio/ogg; codecs=opus",
-      "cache-control": "private, max-age=60",
+      "cache-control": "private, max-age=60, no-transform",
       "content-disposition": "inline",
     });
     expect(headers["etag"]).toBeUndefined();
+    for (const cacheControl of ["No-Transform", "public, no-transform ,max-age=1"]) {
+      await using own = await kind.open(reader, { ...options, cacheControl });
+      expect((await own.ask("GET")).headers["cache-control"]).toBe(cacheControl);
+    }
     for (const [asked, status] of [
       [{ range, "if-range": '"call-1"' }, 200],
       [{ range, "if-match": '"call-1"' }, 412],

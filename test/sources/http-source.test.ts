@@ -92,6 +92,83 @@ const spoilt =
     change(answer);
     send(response, answer);
   };
+/** A server that sends the whole where a range covers it, as Tornado does; with or without its length. */
+const wholeIfCovered =
+  (bytes: Uint8Array, announced: boolean): Handler =>
+  (request, response) => {
+    const answer = rangeAnswer(request, bytes);
+    if (answer.body.length < bytes.length) return send(response, answer);
+    response.writeHead(200, { etag: etagOf(bytes), ...(announced ? { "content-length": bytes.length } : {}) });
+    response.end(bytes);
+  };
+
+describe("a server with ways of its own", () => {
+  it.each([1, 100, 4_095, 4_096])(
+    "may send a recording of %i bytes whole, with and without its length",
+    async (size) => {
+      for (const announced of [true, false]) {
+        await using server = await serve(wholeIfCovered(content.subarray(0, size), announced));
+        const source = await httpSource(server.url, twice);
+        expect(source.size).toBe(size);
+        expect(Buffer.from(await source.read(0, size)).equals(content.subarray(0, size))).toBe(true);
+      }
+    },
+  );
+
+  it("may send a longer one whole when all of it is asked for", async () => {
+    for (const announced of [true, false]) {
+      await using server = await serve(wholeIfCovered(content, announced));
+      const source = await httpSource(server.url, twice);
+      expect(content.equals(await source.read(0, content.length))).toBe(true);
+      expect(content.subarray(9_000, 9_010).equals(await source.read(9_000, 10))).toBe(true);
+    }
+  });
+
+  it.each(["", " ", "identity", "aws-chunked", "AWS-Chunked, identity", ","])(
+    "may say Content-Encoding: %j",
+    async (encoding) => {
+      await using server = await serve(spoilt(({ headers }) => (headers["content-encoding"] = encoding)));
+      const source = await httpSource(server.url, twice);
+      expect(content.subarray(5_000, 5_010).equals(await source.read(5_000, 10))).toBe(true);
+    },
+  );
+
+  it("may send less than a range: it is asked for the rest", async () => {
+    const most = 30_000;
+    await using server = await serve((request, response) => {
+      const [, first = "0", last = "0"] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "") ?? [];
+      request.headers.range = `bytes=${first}-${Math.min(Number(last), Number(first) + most - 1)}`;
+      send(response, rangeAnswer(request, content));
+    });
+    const source = await httpSource(server.url, twice);
+    expect(content.subarray(1_000, 101_000).equals(await source.read(1_000, 100_000))).toBe(true);
+    expect(server.requests.length).toBe(1 + 4);
+  });
+
+  it("may not send less for longer than a read may take", async () => {
+    await using server = await serve((request, response) => {
+      const [, first = "0"] = /^bytes=(\d+)-/.exec(request.headers.range ?? "") ?? [];
+      request.headers.range = `bytes=${first}-${first}`;
+      send(response, rangeAnswer(request, content));
+    });
+    const source = await httpSource(server.url, { ...twice, deadline: 100 });
+    await expect(source.read(1_000, 100_000)).rejects.toMatchObject({ code: "ERR_SOURCE_UNAVAILABLE" });
+  });
+
+  it("may not change the recording between two parts of a range", async () => {
+    let requests = 0;
+    await using server = await serve((request, response) => {
+      const [, first = "0"] = /^bytes=(\d+)-/.exec(request.headers.range ?? "") ?? [];
+      request.headers.range = `bytes=${first}-${Number(first) + 9}`;
+      delete request.headers["if-match"];
+      send(response, rangeAnswer(request, (requests += 1) < 3 ? content : other));
+    });
+    const source = await httpSource(server.url, twice);
+    await expect(source.read(5_000, 100)).rejects.toMatchObject({ code: "ERR_SOURCE_CHANGED" });
+    expect(server.requests.length).toBe(3);
+  });
+});
+
 const status =
   (code: number, headers: Record<string, string> = {}): Handler =>
   (_, response) =>
@@ -116,7 +193,14 @@ describe("a server that misbehaves", () => {
     ["tells nonsense", contentRange("bytes 10-5/20"), "ERR_SOURCE_UNSUITABLE", 1],
     ["tells another unit", contentRange("seconds 0-4095/200000"), "ERR_SOURCE_UNSUITABLE", 1],
     ["sends another range", contentRange("bytes 1-4095/200000"), "ERR_SOURCE_UNSUITABLE", 1],
-    ["sends a shorter range", contentRange("bytes 0-99/200000"), "ERR_SOURCE_UNSUITABLE", 1],
+    ["sends more than the range", contentRange("bytes 0-4096/200000"), "ERR_SOURCE_UNSUITABLE", 1],
+    ["sends more than the range it names", contentRange("bytes 0-99/200000"), "ERR_SOURCE_UNAVAILABLE", 2],
+    [
+      "compresses the whole",
+      (_, response) => void response.writeHead(200, { "content-encoding": "aws-chunked, gzip" }).end("x"),
+      "ERR_SOURCE_UNSUITABLE",
+      1,
+    ],
     [
       "compresses",
       spoilt((answer) => {

@@ -172,6 +172,47 @@ describe("an object in S3 as a source, under the real S3Client", () => {
     }
   });
 
+  it("does not read again what does not match its checksum: as of a store that sends that of the whole object", async () => {
+    await using server = await serve(
+      later((request, response) => {
+        const answer = rangeAnswer(request, content);
+        answer.headers["x-amz-checksum-crc32"] = "AAAAAA==";
+        send(response, answer);
+      }),
+    );
+    const source = await s3Source(optionsFor(server));
+    const error: unknown = await source.read(5_000, 10).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({
+      code: "ERR_SOURCE_CORRUPT",
+      retryable: false,
+      message: expect.stringContaining("responseChecksumValidation"),
+    });
+    expect(server.requests.length).toBe(2);
+  });
+
+  it("reads a small object that comes whole, and asks for the rest of a short range", async () => {
+    const answers = (body: Buffer, first: number, last: number | undefined) => ({
+      Body: Readable.from([body.subarray(first, last)]),
+      ETag: '"1"',
+      ContentLength: body.subarray(first, last).length,
+      ...(last === undefined ? {} : { ContentRange: `bytes ${first}-${last - 1}/${body.length}` }),
+    });
+    const small = content.subarray(0, 1_000);
+    const whole = { send: async () => answers(small, 0, undefined) };
+    const source = await s3Source({ client: whole, bucket: "b", key: "k" });
+    expect(small.equals(await source.read(0, source.size))).toBe(true);
+
+    const short = {
+      send: async (command: object) => {
+        const { Range = "" } = (command as { input: { Range?: string } }).input;
+        const [first = 0, last = 0] = Range.slice(6).split("-").map(Number);
+        return answers(content, first, Math.min(first + 3_000, last + 1));
+      },
+    };
+    const inParts = await s3Source({ client: short, bucket: "b", key: "k" });
+    expect(content.subarray(500, 20_500).equals(await inParts.read(500, 20_000))).toBe(true);
+  });
+
   it("ends with the caller's signal, in a request and in a body", async () => {
     const handlers: Handler[] = [
       () => undefined,
