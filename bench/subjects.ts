@@ -5,6 +5,7 @@ export const subjects: Readonly<Record<string, () => Promise<Subject>>> = {
   streamed: async () => (await import("./streamed.js")).streamed,
   bytes: async () => (await import("./bytes.js")).bytes,
   files: async () => (await import("./files.js")).files,
+  segments: async () => (await import("./segments.js")).segments,
   threads: async () => (await import("./threads.js")).threads,
   small: async () => (await import("./small-recordings.js")).smallRecordings,
   memory: async () => (await import("./memory.js")).memory,
