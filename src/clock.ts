@@ -28,6 +28,18 @@ export function hasPassed(moment: Moment, ms: number, clock: Clock): boolean {
 
 /** Time since `moment` on the clock that shows more, in ms. `Infinity` if the wall clock was set back behind `moment`. */
 export function elapsedSince(moment: Moment, clock: Clock): number {
-  const wall = clock.now() - moment.wall;
-  return wall < 0 ? Infinity : Math.max(wall, clock.monotonic() - moment.monotonic);
+  return clock.now() < moment.wall ? Infinity : knownElapsed(moment, clock);
+}
+
+/** As {@link elapsedSince}, for what a wall clock that was set back must not end: then the monotonic clock alone counts. */
+export function knownElapsed(moment: Moment, clock: Clock): number {
+  return Math.max(clock.now() - moment.wall, clock.monotonic() - moment.monotonic);
+}
+
+/** Longest time by which clocks of different hosts are taken to differ, in ms: as AWS does for signatures. */
+const longestSkew = 300_000;
+
+/** Whether a time, in ms since the Unix epoch, that is said to have been lies ahead: some clock was wrong, and it tells nothing. */
+export function isAhead(time: number, clock: Clock): boolean {
+  return time - clock.now() > longestSkew;
 }

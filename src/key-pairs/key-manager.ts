@@ -118,10 +118,10 @@ export class KeyManager {
   /** @throws `ERR_NOT_CONFIGURED`, `ERR_KEY_PAIR_UNTRUSTED`, `ERR_KEY_UNCONFIRMED`, `ERR_KEY_TOO_OLD`, `ERR_STORE_*` */
   async encryptionKey(signal: AbortSignal): Promise<EncryptionKey> {
     const { background, maxLastConfirmedAge } = this.#options;
-    const { health, clock } = this.#context;
+    const { health } = this.#context;
     const tooOldSince = (key: ActiveKeyPair) => {
       if (maxLastConfirmedAge === undefined || key.confirmation !== "confirmed") return undefined;
-      return clock.now() - key.confirmedAt > maxLastConfirmedAge ? key.confirmedAt : undefined;
+      return this.#active.confirmedAge > maxLastConfirmedAge ? key.confirmedAt : undefined;
     };
     let active = await this.#active.acquire(background, signal);
     if (tooOldSince(active) !== undefined) {

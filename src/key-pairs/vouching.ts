@@ -1,6 +1,7 @@
 import { hasPassed } from "../clock.js";
 import { RecordingKeyStoreError } from "../errors.js";
 import { KmsError } from "../kms/kms-error.js";
+import { confirmedAtOf } from "./active/fleet-word.js";
 import type { KeyPairContext } from "./context.js";
 import { untrusted } from "./failures.js";
 import { attestedDigest, type ClaimedKeyPair } from "./key-pair.js";
@@ -47,7 +48,7 @@ async function byFleet(
   const word = await fleet.word();
   if (!word?.attested.equals(attestedDigest(claim))) return undefined;
   try {
-    const confirmedAt = Math.min(word.confirmedAt, clock.now());
+    const confirmedAt = confirmedAtOf(word, clock);
     return { status: "confirmed", pair: trust.vouchByFleet(claim, word), vouchedBy: "fleet", confirmedAt };
   } catch (error) {
     if (!(error instanceof RecordingKeyStoreError)) throw error; // a bug is no verdict

@@ -49,6 +49,11 @@ export class ActiveKeyPairs {
     return this.#held.vouched;
   }
 
+  /** Time since somebody last vouched for the pair in use, in ms; `Infinity` where nobody knows. */
+  get confirmedAge(): number {
+    return this.#held.confirmedAge;
+  }
+
   /** True while the pair in use is not the head's, or is in trouble. */
   get usesLastKnownKey(): boolean {
     return this.#refusal !== undefined || this.#parts.health.trouble !== undefined;

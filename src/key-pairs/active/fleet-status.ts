@@ -1,4 +1,4 @@
-import type { Clock } from "../../clock.js";
+import { hasPassed, momentOf, type Clock, type Moment } from "../../clock.js";
 import type { KmsError } from "../../kms/kms-error.js";
 import { defined } from "../../util/defined.js";
 import type { StatusDocument } from "../documents.js";
@@ -33,7 +33,7 @@ export class FleetStatus {
   readonly #records: KeyPairRecords;
   readonly #secret: FleetSecret | undefined;
   readonly #clock: Clock;
-  #written: { readonly at: number; readonly news: string } | undefined;
+  #written: { readonly at: Moment; readonly news: string } | undefined;
   /** Sequence of the newest pair in the fleet's word. A worker that lags behind does not overwrite it. */
   #newest = 0;
 
@@ -65,12 +65,12 @@ export class FleetStatus {
    */
   async tell(pair: VouchedKeyPair, { confirmedAt, error }: News, { force = false } = {}): Promise<void> {
     if (pair.birth.sequence < this.#newest && !force) return;
-    const at = this.#clock.now();
+    const at = momentOf(this.#clock);
     const news = `${pair.digest.toString("hex")} ${error?.kind ?? "ok"}`;
-    if (!force && this.#written?.news === news && at - this.#written.at < writeAtMostEvery) return;
+    if (!force && this.#written?.news === news && !hasPassed(this.#written.at, writeAtMostEvery, this.#clock)) return;
     this.#written = { at, news };
     this.#newest = pair.birth.sequence;
-    const status = statusOf(pair, { confirmedAt, at, error });
+    const status = statusOf(pair, { confirmedAt, at: at.wall, error });
     const signed = this.#secret?.sign(this.#records.organizationId, status) ?? status;
     await this.#records.writeStatus(encodeStatus(signed)).catch(() => (this.#written = undefined)); // said again next time
   }

@@ -1,4 +1,5 @@
 import { createHmac, createSecretKey, timingSafeEqual, type KeyObject } from "node:crypto";
+import { isAhead, type Clock } from "../../clock.js";
 import { encodeFields } from "../../format/fields.js";
 import { copySecret, wipe } from "../../util/secrets.js";
 import { decodeDocument, encodeDocument, type StatusDocument } from "../documents.js";
@@ -38,6 +39,11 @@ export class FleetSecret {
     const isOurs = (key: KeyObject) => timingSafeEqual(macOf(key, organizationId, status), mac);
     return this.#keys.some(isOurs) ? (status as FleetWord) : undefined;
   }
+}
+
+/** When a pair was confirmed by the fleet's word. Clocks differ a little; a time that lies ahead is left as it is. */
+export function confirmedAtOf({ confirmedAt }: FleetWord, clock: Clock): number {
+  return isAhead(confirmedAt, clock) ? confirmedAt : Math.min(confirmedAt, clock.now());
 }
 
 /** Length of the longest text in a status, in characters. The fleet writes no longer one. */

@@ -1,4 +1,4 @@
-import type { Clock } from "../../clock.js";
+import { knownElapsed, momentOf, type Clock, type Moment } from "../../clock.js";
 import type { RecordingKeyStoreError } from "../../errors.js";
 import type { EventSink } from "../../events.js";
 import type { BirthRecord } from "../../format/birth-record.js";
@@ -30,7 +30,7 @@ export class KeyHealth {
   readonly #emit: EventSink;
   readonly #troubles = new Map<Trouble["task"], Trouble>();
   #reminded = 0;
-  #startedAt: number | undefined;
+  #started: Moment | undefined;
   #lastKmsError: { readonly at: number; readonly error: KmsError } | undefined;
 
   constructor(clock: Clock, emit: EventSink) {
@@ -59,8 +59,8 @@ export class KeyHealth {
     const atRiskBefore = this.keyAtRisk;
     const since = this.#troubles.get(task)?.since ?? at;
     this.#troubles.set(task, { since, at, error, task });
-    if (this.#startedAt === undefined) {
-      this.#startedAt = at;
+    if (!this.#started) {
+      this.#started = momentOf(this.#clock);
       this.#reminded = 0;
       this.#emit("lastKnownKeyInUse", { since: at, days: 0, error });
     }
@@ -69,9 +69,9 @@ export class KeyHealth {
 
   succeeded(...tasks: Trouble["task"][]): void {
     for (const task of tasks) this.#troubles.delete(task);
-    if (this.#startedAt === undefined || this.#troubles.size > 0) return;
-    this.#emit("lastKnownKeyEnded", { since: this.#startedAt });
-    this.#startedAt = undefined;
+    if (!this.#started || this.#troubles.size > 0) return;
+    this.#emit("lastKnownKeyEnded", { since: this.#started.wall });
+    this.#started = undefined;
   }
 
   /** Ends the troubles with KMS, which has just answered about the active pair. A due rotation stays a trouble. */
@@ -81,12 +81,13 @@ export class KeyHealth {
 
   /** Emits the reminders that are due. Called on the way of an encryption, since there is no timer. */
   remind(): void {
-    if (this.#startedAt === undefined) return;
+    const started = this.#started;
+    if (!started) return;
     const days = reminderDays[this.#reminded];
     const trouble = this.trouble;
-    if (days === undefined || !trouble || this.#clock.now() - this.#startedAt < days * dayMs) return;
+    if (days === undefined || !trouble || knownElapsed(started, this.#clock) < days * dayMs) return;
     this.#reminded += 1;
-    this.#emit("lastKnownKeyInUse", { since: this.#startedAt, days, error: trouble.error });
+    this.#emit("lastKnownKeyInUse", { since: started.wall, days, error: trouble.error });
     this.remind();
   }
 }

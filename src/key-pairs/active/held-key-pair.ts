@@ -1,4 +1,4 @@
-import { hasPassed, momentOf, type Moment } from "../../clock.js";
+import { hasPassed, isAhead, knownElapsed, momentOf, type Moment } from "../../clock.js";
 import { RecordingKeyStoreError } from "../../errors.js";
 import { kmsError, kmsFailureKinds, type KmsFailureKind } from "../../kms/kms-error.js";
 import type { KeyPairContext } from "../context.js";
@@ -7,7 +7,7 @@ import { attestedDigest } from "../key-pair.js";
 import type { ClaimedHead } from "../records.js";
 import type { UnconfirmedKeyPair } from "../trust.js";
 import type { Vouched } from "../vouching.js";
-import type { FleetWord } from "./fleet-word.js";
+import { confirmedAtOf, type FleetWord } from "./fleet-word.js";
 
 /** The pair that encrypts now, and who has vouched for it. */
 export type ActiveKeyPair =
@@ -33,6 +33,8 @@ export class HeldKeyPair {
   readonly #parts: HeldParts;
   #held: ActiveKeyPair | undefined;
   #floor: Floor | undefined;
+  /** When somebody last vouched for the pair in use. */
+  #confirmedAt: Moment | undefined;
   /** When KMS was last asked about the pair, by this worker or for the fleet. */
   askedAt: Moment | undefined;
 
@@ -50,6 +52,11 @@ export class HeldKeyPair {
 
   get hasFloor(): boolean {
     return this.#floor !== undefined;
+  }
+
+  /** Time since somebody last vouched for the pair in use, in ms; `Infinity` where nobody knows. */
+  get confirmedAge(): number {
+    return this.#confirmedAt ? knownElapsed(this.#confirmedAt, this.#parts.clock) : Infinity;
   }
 
   /** Time for which KMS's answer about the pair counts, in ms. */
@@ -77,7 +84,8 @@ export class HeldKeyPair {
     const { keyPairId, sequence } = pair.birth;
     const changed = !this.#held?.pair.digest.equals(pair.digest);
     this.#held = { pair, vouchedBy, confirmedAt, confirmation: "confirmed" };
-    this.askedAt = vouchedBy === "kms" ? momentOf(clock) : this.#momentOf(confirmedAt);
+    this.#confirmedAt = this.#momentOf(confirmedAt);
+    this.askedAt = vouchedBy === "kms" ? momentOf(clock) : this.#confirmedAt;
     if (changed) emit("keyPairChanged", { keyPairId, sequence });
     if (vouchedBy === "kms") health.answered(pair.birth);
     emit("keyPairConfirmed", { keyPairId, sequence });
@@ -112,6 +120,7 @@ export class HeldKeyPair {
     const { pair, confirmedAt } = loaded;
     this.#held = { pair, confirmation: "confirmed", vouchedBy: "host", confirmedAt };
     this.#floor = { sequence: pair.birth.sequence, digest: pair.digest };
+    this.#confirmedAt = this.#momentOf(confirmedAt, lastConfirmedPair.confirmedAt);
     this.askedAt ??= lastConfirmedPair.confirmedAt;
   }
 
@@ -126,7 +135,7 @@ export class HeldKeyPair {
       await this.hold({
         pair: trust.vouchByFleet(claim, word),
         vouchedBy: "fleet",
-        confirmedAt: Math.min(word.confirmedAt, clock.now()),
+        confirmedAt: confirmedAtOf(word, clock),
       });
       this.applyWord(word);
     } catch (error) {
@@ -144,8 +153,11 @@ export class HeldKeyPair {
     if (!held || !word.attested.equals(attestedDigest(held.pair))) return false;
     const { clock, times, health } = this.#parts;
     const now = clock.now();
-    const confirmedAt = Math.min(word.confirmedAt, now);
-    if (confirmedAt > held.confirmedAt) this.#held = { ...held, confirmation: "confirmed", confirmedAt };
+    const confirmedAt = confirmedAtOf(word, clock);
+    if (!isAhead(confirmedAt, clock) && now - confirmedAt < this.confirmedAge) {
+      this.#held = { ...held, confirmation: "confirmed", confirmedAt };
+      this.#confirmedAt = this.#momentOf(confirmedAt);
+    }
     const age = now - word.at;
     const isNew = age >= 0 && age < times.confirmEvery && !(this.askedAt && this.askedAt.wall > word.at);
     if (!isNew) return true;
@@ -177,9 +189,11 @@ export class HeldKeyPair {
     return this.#floor !== undefined && sequence < this.#floor.sequence;
   }
 
-  #momentOf(wall: number): Moment {
+  /** A time on both clocks, by what this process remembers of it. One that lies ahead is taken to be long ago. */
+  #momentOf(wall: number, known: Moment = momentOf(this.#parts.clock)): Moment {
     const { clock } = this.#parts;
-    return { wall, monotonic: clock.monotonic() - Math.max(0, clock.now() - wall) };
+    const isUnknown = isAhead(wall, clock) && wall > known.wall;
+    return { wall, monotonic: isUnknown ? -Infinity : known.monotonic - Math.max(0, known.wall - wall) };
   }
 }
 

@@ -1,3 +1,4 @@
+import { elapsedSince, hasPassed, momentOf, type Moment } from "../../clock.js";
 import { RecordingKeyStoreError } from "../../errors.js";
 import type { KeyPairReason, KeyStoreConfiguration } from "../../format/vocabulary.js";
 import { KmsError } from "../../kms/kms-error.js";
@@ -9,7 +10,7 @@ import { markNeverActive } from "../never-active.js";
 import type { VouchedKeyPair } from "../trust.js";
 import { newestVouched, type VouchingParts } from "../vouching.js";
 import type { ActiveKeyPairs, RotationBase } from "./active-key-pair.js";
-import { isRotationDue, nextRotation } from "./schedule.js";
+import { isFromFuture, isRotationDue, nextRotation } from "./schedule.js";
 
 export function configurationOf({ birth }: ClaimedKeyPair): KeyStoreConfiguration {
   const { kmsKeyAliasArn, periodicKeyChange, spec } = birth;
@@ -45,6 +46,7 @@ const longestDelay = 10_000;
 /** Pauses after failed rotations, in ms. */
 const firstBackOff = 60_000;
 const longestBackOff = 3_600_000;
+const dayMs = 86_400_000;
 
 export type RotationParts = VouchingParts &
   Pick<KeyPairContext, "organizationId" | "contextKeyName" | "fleet" | "health" | "emit">;
@@ -57,7 +59,9 @@ export class KeyRotation {
   /** Without it all workers of a fleet would make a pair at once, and all but one in vain. */
   readonly #delay = Math.floor(Math.random() * longestDelay);
   #backOff = 0;
-  #nextAttemptAt = 0;
+  #failedAt: Moment | undefined;
+  /** When this worker last replaced a pair from the future: a fleet whose clocks differ by days must not do so in turns. */
+  #cameBackAt: Moment | undefined;
 
   constructor(parts: RotationParts, active: ActiveKeyPairs) {
     this.#parts = parts;
@@ -71,19 +75,29 @@ export class KeyRotation {
   /** Time until a rotation is due or may be tried again, in ms. */
   get rotationIn(): number {
     const birth = this.#active.vouched?.pair.birth;
-    const at = birth && nextRotation(birth);
-    return at === undefined ? Infinity : Math.max(at + this.#delay, this.#nextAttemptAt) - this.#parts.clock.now();
+    const now = this.#parts.clock.now();
+    const at = birth && nextRotation(birth, now);
+    return at === undefined ? Infinity : Math.max(at + this.#delay - now, this.#pauseLeft);
   }
 
   /** Whether a rotation has been due for `since` ms, by the schedule of the active pair. */
   isDue(since = 0): boolean {
     const { vouched } = this.#active;
-    return vouched !== undefined && isRotationDue(vouched.pair.birth, this.#parts.clock.now() - since);
+    const { clock } = this.#parts;
+    if (!vouched || !isRotationDue(vouched.pair.birth, clock.now() - since)) return false;
+    return (
+      !isFromFuture(vouched.pair.birth, clock.now()) || !this.#cameBackAt || hasPassed(this.#cameBackAt, dayMs, clock)
+    );
+  }
+
+  /** What is left of the pause after a failed rotation, in ms. */
+  get #pauseLeft(): number {
+    return this.#failedAt ? this.#backOff - elapsedSince(this.#failedAt, this.#parts.clock) : -Infinity;
   }
 
   /** Starts a due rotation in the background, unless one runs or the pause after a failed one is not over. */
   startWhenDue(): void {
-    if (this.#running || !this.isDue(this.#delay) || this.#parts.clock.now() < this.#nextAttemptAt) return;
+    if (this.#running || !this.isDue(this.#delay) || this.#pauseLeft > 0) return;
     this.#running = this.rotate({ scheduled: true })
       .then(
         () => undefined,
@@ -107,13 +121,13 @@ export class KeyRotation {
     try {
       const pair = await this.#rotate(request);
       this.#backOff = 0;
-      this.#nextAttemptAt = 0;
+      this.#failedAt = undefined;
       health.succeeded("rotate");
       return pair;
     } catch (error) {
       if (!(error instanceof RecordingKeyStoreError)) throw error;
       this.#backOff = Math.min(longestBackOff, this.#backOff === 0 ? firstBackOff : this.#backOff * 2);
-      this.#nextAttemptAt = clock.now() + this.#backOff;
+      this.#failedAt = momentOf(clock);
       emit("keyChangeFailed", { error });
       if (this.#active.current && (error instanceof KmsError || this.isDue())) health.failed("rotate", error);
       throw error;
@@ -122,6 +136,7 @@ export class KeyRotation {
 
   async #rotate(request: RotationRequest): Promise<VouchedKeyPair> {
     const { configuration, scheduled = false, signal } = request;
+    const { clock } = this.#parts;
     for (let attempt = 1; attempt <= attempts; attempt += 1) {
       const known = this.#active.vouched?.pair.digest;
       const base = await this.#base(request);
@@ -132,7 +147,8 @@ export class KeyRotation {
       const pair = await this.#make(settings, base, reasonOf(request), signal);
       if (await this.#swing(pair, base, signal)) {
         if (configuration) this.#parts.trust.adopt(configuration.kmsKeyAliasArn);
-        const vouched = { pair, vouchedBy: "kms" as const, confirmedAt: this.#parts.clock.now() };
+        const vouched = { pair, vouchedBy: "kms" as const, confirmedAt: clock.now() };
+        if (base.pair && isFromFuture(base.pair.birth, vouched.confirmedAt)) this.#cameBackAt = momentOf(clock);
         await this.#active.adopt(vouched);
         await this.#parts.fleet.tellNew(pair, vouched);
         return pair;
@@ -184,7 +200,7 @@ export class KeyRotation {
         ...defined({ previousDigest: previous?.digest }),
         kmsKeyAliasArn: settings.kmsKeyAliasArn,
         periodicKeyChange: settings.periodicKeyChange,
-        scheduleAnchor: configured || !previous ? createdAt : previous.birth.scheduleAnchor,
+        scheduleAnchor: configured || !previous ? createdAt : Math.min(createdAt, previous.birth.scheduleAnchor),
         contextKeyName,
         purpose: "key-pair",
         reason,

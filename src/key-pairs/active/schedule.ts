@@ -26,11 +26,12 @@ type Scheduled = Pick<BirthRecord, "organizationId" | "spec" | "createdAt" | "sc
 
 /**
  * Time of the rotation of a pair, in ms since the Unix epoch: the first slot after its creation, plus the organization's
- * jitter; `undefined` for `never`. Missed slots make one rotation.
+ * jitter; `undefined` for `never`. Missed slots make one rotation. Due at once for a pair whose maker's clock was ahead.
  */
-export function nextRotation(pair: Scheduled): number | undefined {
+export function nextRotation(pair: Scheduled, now = Infinity): number | undefined {
   const { periodicKeyChange: change, scheduleAnchor: anchor, createdAt } = pair;
   if (change === "never") return undefined;
+  if (isFromFuture(pair, now)) return now;
   const longest = { daily: 1, weekly: 7, monthly: 31, yearly: 366 }[change] * dayMs;
   // No period is longer than that, so the search starts at the wanted slot or before it.
   let index = Math.max(1, Math.floor((createdAt - anchor) / longest));
@@ -38,9 +39,17 @@ export function nextRotation(pair: Scheduled): number | undefined {
   return slotTime(anchor, change, index) + jitter(pair.organizationId, pair.spec);
 }
 
+/** Longest time by which the maker of a pair may have been ahead, in ms: such a rotation is that much late at most. */
+const longestLead = dayMs;
+
+/** Whether the clock of a pair's maker was so far ahead that the schedule would stand still until then. */
+export function isFromFuture({ createdAt }: Pick<Scheduled, "createdAt">, now: number): boolean {
+  return createdAt - now > longestLead;
+}
+
 /** Whether the periodic rotation of a pair is due. */
 export function isRotationDue(pair: Scheduled, now: number): boolean {
-  const at = nextRotation(pair);
+  const at = nextRotation(pair, now);
   return at !== undefined && now >= at;
 }
 

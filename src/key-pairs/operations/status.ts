@@ -52,7 +52,7 @@ export interface KeyStoreStatus {
 
 export type StatusParts = Pick<
   KeyPairContext,
-  "organizationId" | "contextKeyName" | "health" | "trust" | "fleet" | "records"
+  "organizationId" | "contextKeyName" | "health" | "trust" | "fleet" | "records" | "clock"
 >;
 
 /** Reads memory and store, never asks KMS, and reports an outage instead of throwing it. */
@@ -61,7 +61,7 @@ export async function readStatus(
   active: ActiveKeyPairs,
   signal?: AbortSignal,
 ): Promise<KeyStoreStatus> {
-  const { organizationId, contextKeyName, health, trust, fleet, records } = parts;
+  const { organizationId, contextKeyName, health, trust, fleet, records, clock } = parts;
   await active.loadLastConfirmed(signal);
   const { pair: claim, error } = await headPair(records, signal);
   const { current } = active;
@@ -69,7 +69,7 @@ export async function readStatus(
   const told = pair && (await fleet.told(pair));
   const { trouble, lastKmsError } = health;
   const { vouched } = active;
-  const rotation = vouched && nextRotation(vouched.pair.birth);
+  const rotation = vouched && nextRotation(vouched.pair.birth, clock.now());
   const other = pair && claim?.digest.equals(pair.digest) ? undefined : claim;
   return {
     organizationId,
