@@ -4,7 +4,8 @@
  */
 const floors = [
   ["errors.ts", "clock.ts"],
-  ["util", "events.ts"],
+  ["util"],
+  ["events.ts"],
   ["kms", "stores", "key-policy/language"],
   ["format", "key-policy", "kms/aws"],
   ["key-pairs", "recording", "in-memory-kms"],

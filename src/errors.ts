@@ -61,12 +61,18 @@ export class RecordingKeyStoreError extends Error {
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
-    if (Function.prototype[Symbol.hasInstance].call(this, value)) return true;
-    if (typeof value !== "object" || value === null || (value as Record<symbol, unknown>)[brand] !== true) return false;
-    // Compares the `name` of another copy's error: minifiers rename classes, but change no strings.
-    return (
-      this === RecordingKeyStoreError || (Object.hasOwn(this, "errorName") && (value as Error).name === this.errorName)
-    );
+    try {
+      if (Function.prototype[Symbol.hasInstance].call(this, value)) return true;
+      if (typeof value !== "object" || value === null || (value as Record<symbol, unknown>)[brand] !== true)
+        return false;
+      // Compares the `name` of another copy's error: minifiers rename classes, but change no strings.
+      return (
+        this === RecordingKeyStoreError ||
+        (Object.hasOwn(this, "errorName") && (value as Error).name === this.errorName)
+      );
+    } catch {
+      return false; // what can't be looked at, such as a revoked proxy, is none
+    }
   }
 
   /** `name` of the class's instances. */

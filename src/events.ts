@@ -1,5 +1,6 @@
 import diagnosticsChannel from "node:diagnostics_channel";
 import { InvalidInputError, type RecordingKeyStoreError } from "./errors.js";
+import { sanitizeCause, textOfThrown } from "./util/safe-cause.js";
 
 /**
  * Events of a `RecordingKeyStore`, for watching it. No event carries plaintext, keys or a recording's name. Times are in ms
@@ -71,12 +72,19 @@ export class Listeners<Events extends { [N in EventName]: unknown }> {
   emit<N extends EventName>(name: N, event: Events[N]): void {
     for (const listener of [...(this.#listeners.get(name) ?? [])]) {
       try {
-        (listener as (event: unknown) => void)(event);
+        const answer = (listener as (event: unknown) => unknown)(event);
+        // An async function's failure would be an unhandled rejection.
+        if (typeof answer === "object" && answer !== null) Promise.resolve(answer).catch(warn);
       } catch (error) {
-        process.emitWarning(error instanceof Error ? error : new Error(String(error)));
+        warn(error);
       }
     }
   }
+}
+
+/** Tells of a listener that fails. Node shows what it is given, and so must not be given an object of unknown make. */
+function warn(error: unknown): void {
+  process.emitWarning(sanitizeCause(error) ?? new Error(textOfThrown(error)));
 }
 
 /** Delivers the events of a key store to its own listeners, to its registry if it has one, and to the channel. */

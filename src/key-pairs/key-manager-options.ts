@@ -18,6 +18,7 @@ export interface KeyManagerOptions extends KeyPairTimes {
   readonly homeRegion: string;
   readonly decryptRegions: readonly string[];
   readonly kms: KmsProvider;
+  readonly kmsTimeout: number;
   readonly store: KeyPairStore;
   readonly storeTimeout: number;
   readonly trustedKmsKeys?: readonly string[] | undefined;

@@ -248,9 +248,9 @@ function contextOf(
   emit: EventSink,
   shared: SharedByOrganizations | undefined,
 ): KeyPairContext {
-  const { organizationId, homeRegion, decryptRegions, kms, store, storeTimeout, fleetSecret } = options;
+  const { organizationId, homeRegion, decryptRegions, kms, kmsTimeout, store, storeTimeout, fleetSecret } = options;
   const contextKeyNames = options.contextKeyName;
-  const provider = new GuardedKmsProvider(shared?.kmsCalls.shareOf(kms) ?? kms);
+  const provider = new GuardedKmsProvider(kms, { timeout: kmsTimeout, limit: shared?.kmsCalls });
   const calls = new KmsCalls(provider, [homeRegion, ...decryptRegions]);
   const records = new KeyPairRecords(organizationId, store, storeTimeout);
   const disowned = disownedClaimsOf(kms);

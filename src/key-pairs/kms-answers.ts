@@ -1,8 +1,8 @@
-import { types } from "node:util";
 import type { BirthRecord } from "../format/birth-record.js";
 import { importWrappingKey, type WrappingKey } from "../format/data-key-wrapping.js";
 import { isCiphertextLength } from "../format/header.js";
 import { isKmsKeyArn, sameAccountAndRegion } from "../kms/arn.js";
+import { checkBytes } from "../kms/checked-kms-provider.js";
 import { kmsError } from "../kms/kms-error.js";
 
 /*
@@ -30,16 +30,6 @@ export function checkAnsweredKey(keyArn: string, birth: BirthRecord, operation: 
     operation,
     keyId: birth.kmsKeyAliasArn,
     message: `KMS answered ${operation} for ${birth.kmsKeyAliasArn} with the key ${JSON.stringify(keyArn)}, which is not of the alias's account and Region`,
-  });
-}
-
-/** Checks that KMS answered with bytes. @throws KmsError */
-export function checkBytes(bytes: unknown, operation: string, keyId: string): asserts bytes is Uint8Array {
-  if (types.isUint8Array(bytes)) return;
-  throw kmsError("unexpected-answer", {
-    operation,
-    keyId,
-    message: `the KMS provider answered ${operation} for ${keyId} without bytes`,
   });
 }
 

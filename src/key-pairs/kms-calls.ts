@@ -3,6 +3,7 @@ import { birthRecordDigest, encodeBirthRecord, type BirthRecord } from "../forma
 import { importUnwrappingKey, type UnwrappingKey } from "../format/data-key-wrapping.js";
 import { x25519KeyLength } from "../format/sealed-box.js";
 import { parseKmsArn, replicaArn } from "../kms/arn.js";
+import { checkBytes } from "../kms/checked-kms-provider.js";
 import type { CiphertextPurpose } from "../kms/context-keys.js";
 import { kmsError, KmsError, type KmsFailureKind } from "../kms/kms-error.js";
 import type { EncryptionContext, KmsKeyDescription, KmsProvider } from "../kms/kms-provider.js";
@@ -16,7 +17,7 @@ import {
   type KeyPairParts,
   type KmsCiphertext,
 } from "./key-pair.js";
-import { answeredBytes, checkAnsweredKey, checkBytes, importMade } from "./kms-answers.js";
+import { answeredBytes, checkAnsweredKey, importMade } from "./kms-answers.js";
 
 /** What the maker of a pair decides about its birth record. */
 export type NewKeyPair = Omit<BirthRecord, "keyPairId">;

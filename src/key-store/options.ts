@@ -65,6 +65,11 @@ export interface RecordingKeyStoreOptions {
    * does, it waits for as long as the KMS provider takes.
    */
   confirmTimeout?: number;
+  /**
+   * How long one call to the KMS provider may take before it counts as without an answer, should the provider not end it
+   * itself: 10 to 600,000, default 30,000. Longer than the provider's own deadlines.
+   */
+  kmsTimeout?: number;
   /** How long one call to the store may take before the store counts as away: 10 to 600,000, default 5,000. */
   storeTimeout?: number;
   /** How long the store's head is relied on before it is read again. Default 60,000. */

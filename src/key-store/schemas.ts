@@ -98,6 +98,7 @@ const keyStoreOptions = z.strictObject({
   privateKeyTtl: ms(300_000).default(60_000),
   confirmEvery: z.number().min(1_000).default(900_000),
   confirmTimeout: ms(60_000).default(500),
+  kmsTimeout: z.number().min(10).max(600_000).default(30_000),
   storeTimeout: z.number().min(10).max(600_000).default(5_000),
   headTtl: ms(3_600_000).default(60_000),
   background: z.boolean().default(true),

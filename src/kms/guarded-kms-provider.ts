@@ -1,29 +1,43 @@
-import { RecordingKeyStoreError } from "../errors.js";
 import type { Discard } from "../util/abort.js";
 import { defined } from "../util/defined.js";
-import { sanitizeCause } from "../util/safe-cause.js";
 import { wipe } from "../util/secrets.js";
 import { regionOf } from "./arn.js";
+import type { KmsCallLimit } from "./call-limit.js";
+import { CheckedKmsProvider } from "./checked-kms-provider.js";
 import { RegionCircuit } from "./circuit.js";
-import { kmsError, kmsFailureKinds, KmsError } from "./kms-error.js";
+import { kmsError, KmsError } from "./kms-error.js";
 import type { KmsCallOptions, KmsProvider } from "./kms-provider.js";
 
 /** Most calls of one organization under way per Region: all share the quota of the calling account. */
 const defaultConcurrency = 16;
 
+/** Longest time of a call unless told otherwise, in ms. */
+const defaultTimeout = 30_000;
+
+interface GuardOptions {
+  /** Most calls at a time, per Region. */
+  readonly concurrency?: number;
+  /** Longest time of one call to the provider, in ms. */
+  readonly timeout?: number;
+  /** Bounds the calls of the whole process. */
+  readonly limit?: KmsCallLimit | undefined;
+}
+
 /**
- * Wraps a provider for one organization. Bounds how many calls run at once, keeps callers from piling up behind a KMS that
- * does not answer ({@link RegionCircuit}), and holds the provider to what {@link KmsProvider} promises of failures: a call
- * rejects with a KmsError of this copy of the package, or with the caller's own abort reason.
+ * A provider for one organization, held to its promises ({@link CheckedKmsProvider}). Bounds how many calls run at once, and
+ * keeps callers from piling up behind a KMS that does not answer ({@link RegionCircuit}).
  */
 export class GuardedKmsProvider implements KmsProvider {
   readonly #provider: KmsProvider;
   readonly #concurrency: number;
   readonly #circuits = new Map<string, RegionCircuit>();
 
-  /** @param concurrency - most calls at a time, per Region */
-  constructor(provider: KmsProvider, concurrency = defaultConcurrency) {
-    this.#provider = provider;
+  constructor(
+    provider: KmsProvider,
+    { concurrency = defaultConcurrency, timeout = defaultTimeout, limit }: GuardOptions = {},
+  ) {
+    const checked = new CheckedKmsProvider(provider, timeout);
+    this.#provider = limit?.shareOf(checked) ?? checked;
     this.#concurrency = concurrency;
   }
 
@@ -58,15 +72,15 @@ export class GuardedKmsProvider implements KmsProvider {
     const call = { operation, keyId };
     try {
       return await this.#circuitOf(keyId).run({
-        run: async () => anAnswer(await run(), call), // async: a provider may throw instead of rejecting
+        run,
         signal,
-        failureOf: (error) => (signal?.aborted ? undefined : asKmsError(error, call)),
+        failureOf: (error) => (!signal?.aborted && error instanceof KmsError ? error : undefined),
         shared: (failure) => sharedFailure(failure, call),
         ...defined({ discard }),
       });
     } catch (error) {
       signal?.throwIfAborted();
-      throw asKmsError(error, call);
+      throw error;
     }
   }
 
@@ -81,36 +95,6 @@ export class GuardedKmsProvider implements KmsProvider {
 interface Call {
   readonly operation: string;
   readonly keyId: string;
-}
-
-/** @throws KmsError where the provider resolved with no object */
-function anAnswer<T>(answer: T, call: Call): T {
-  if (typeof answer === "object" && answer !== null) return answer;
-  const message = `the KMS provider answered ${call.operation} for ${call.keyId} with nothing`;
-  throw kmsError("unexpected-answer", { ...call, message });
-}
-
-/** The error itself; a copy of one from another copy of the package; `unexpected-answer` for anything else. */
-function asKmsError(error: unknown, call: Call): KmsError {
-  if (error instanceof KmsError) return error;
-  if (error instanceof RecordingKeyStoreError) {
-    const { kind, operation, keyId, awsErrorName, requestId } = error as Partial<KmsError>;
-    if (kind !== undefined && kmsFailureKinds.includes(kind)) {
-      return kmsError(kind, {
-        operation: operation ?? call.operation,
-        keyId,
-        awsErrorName,
-        requestId,
-        message: error.message,
-        cause: error.cause,
-      });
-    }
-  }
-  return kmsError("unexpected-answer", {
-    ...call,
-    message: `the KMS provider failed at ${call.operation} with ${call.keyId} in a way that it does not classify`,
-    cause: sanitizeCause(error),
-  });
 }
 
 /** The failure of a probe, for a call that waited for it. */

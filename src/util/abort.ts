@@ -8,6 +8,15 @@ export class DeadlineError extends Error {
   }
 }
 
+/** Whether a call ended at its own deadline. Takes anything that may have been thrown. */
+export function isDeadline(error: unknown): error is DeadlineError {
+  try {
+    return error instanceof DeadlineError;
+  } catch {
+    return false; // what can't be looked at, such as a revoked proxy
+  }
+}
+
 /** What waits for one signal. */
 class SignalCallbacks {
   readonly #signal: AbortSignal;
@@ -65,7 +74,7 @@ export function whenAborted(signal: AbortSignal | null | undefined, callback: ()
   return callbacks.add(callback);
 }
 
-/** Disposes of a result that comes after its caller has left, such as by wiping what it holds. */
+/** Disposes of a result that comes after its caller has left, such as by wiping what it holds. What it throws is dropped. */
 export type Discard<T> = (late: T) => void;
 
 interface BoundedCallOptions<T> {
@@ -116,10 +125,18 @@ export function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined, 
       finish();
     };
     work.then(
-      (result) => settle(() => (aborted ? discard?.(result) : resolve(result))),
+      (result) => settle(() => (aborted ? discarded(result, discard) : resolve(result))),
       (error: unknown) => settle(() => reject(error)),
     );
   });
+}
+
+function discarded<T>(late: T, discard: Discard<T> | undefined): void {
+  try {
+    discard?.(late);
+  } catch {
+    // nobody waits for it any more
+  }
 }
 
 /** Waits for a promise, however it settles, but no longer than `ms` milliseconds. */

@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { defined } from "./defined.js";
 
 /** Copy of a foreign error that is safe to log: name, cleaned text and codes; no request, response or credentials. */
@@ -12,8 +13,11 @@ export interface SanitizedCause extends Error {
 const maxTextLength = 600;
 const maxDepth = 6;
 
+/** Copies made here, which need no other copy. */
+const sanitized = new WeakSet<object>();
+
 /**
- * Copies a foreign error for logging. Returns `undefined` for what is no error.
+ * Copies a foreign error for logging. Returns `undefined` for what is no error. Throws for nothing, whatever it is given.
  * @param redact - removes secrets from a text that only the caller knows
  */
 export function sanitizeCause(
@@ -22,20 +26,15 @@ export function sanitizeCause(
   depth = 0,
 ): SanitizedCause | undefined {
   if (typeof error !== "object" || error === null || depth > maxDepth) return undefined;
-  const { code, message, $metadata, stack } = error as {
-    code?: unknown;
-    message?: unknown;
-    $metadata?: unknown;
-    stack?: unknown;
-  };
-  const inner = children(error)
-    .map((child) => sanitizeCause(child, redact, depth + 1))
-    .find((child) => child !== undefined);
+  if (sanitized.has(error)) return error as SanitizedCause;
+  const [code, message, metadata, stack] = ["code", "message", "$metadata", "stack"].map((name) => member(error, name));
+  const [child] = children(error).filter((inner) => typeof inner === "object" && inner !== null);
+  const inner = sanitizeCause(child, redact, depth + 1);
   const safe = new Error(
     (typeof message === "string" && errorText({ message: redact(message) })) || "",
     inner ? { cause: inner } : undefined,
   );
-  const { httpStatusCode, requestId, attempts } = readMetadata($metadata);
+  const { httpStatusCode, requestId, attempts } = readMetadata(metadata);
   const shown = {
     name: errorName(error) ?? "Error",
     code: typeof code === "string" ? cleanText(code) : undefined,
@@ -54,25 +53,62 @@ export function sanitizeCause(
     configurable: true,
     writable: true,
   });
+  sanitized.add(safe);
   return safe;
 }
 
-/** Errors inside an error: its cause, and the members of an AggregateError. */
+/** What was thrown, for a message: an error's cleaned text, a short scalar, or only the type of anything else. */
+export function textOfThrown(thrown: unknown): string {
+  if (typeof thrown === "string") return cleanText(thrown);
+  if (typeof thrown !== "object" || thrown === null)
+    return typeof thrown === "function" ? "a function" : String(thrown);
+  return errorText(thrown) ?? errorName(thrown) ?? "an object without a text";
+}
+
+/** A member of what may be anything: a proxy, or an object whose getters throw. */
+export function member(object: object, name: PropertyKey): unknown {
+  try {
+    return (object as Record<PropertyKey, unknown>)[name];
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether members can be read without running anybody's code: neither a proxy nor one with getters of its own. */
+export function isPlain(object: object, names: readonly string[]): boolean {
+  if (types.isProxy(object)) return false;
+  return names.every((name) => Object.getOwnPropertyDescriptor(object, name)?.get === undefined);
+}
+
+/** Errors inside an error: its cause, and the first members of an AggregateError. */
 export function children(error: object): readonly unknown[] {
-  const { cause, errors } = error as { cause?: unknown; errors?: unknown };
-  return [...(cause === undefined ? [] : [cause]), ...(Array.isArray(errors) ? (errors as unknown[]) : [])];
+  const cause = member(error, "cause");
+  return [...(cause === undefined ? [] : [cause]), ...listed(member(error, "errors"))];
+}
+
+/** Most members of an AggregateError that are looked at. */
+const maxListed = 16;
+
+function listed(errors: unknown): readonly unknown[] {
+  try {
+    return Array.isArray(errors)
+      ? Array.from({ length: Math.min(errors.length, maxListed) }, (_, i) => errors[i] as unknown)
+      : [];
+  } catch {
+    return [];
+  }
 }
 
 /** An error's name, bare of what wire formats add: `com.amazonaws.kms#X`, `X:http://…`. */
 export function errorName(error: object): string | undefined {
-  const { name } = error as { name?: unknown };
+  const name = member(error, "name");
   if (typeof name !== "string" || name === "") return undefined;
   return cleanText((name.split("#").at(-1) ?? name).split(":")[0] ?? name);
 }
 
 /** An error's text, cleaned. `undefined` if it has none of its own. */
 export function errorText(error: object): string | undefined {
-  const { message } = error as { message?: unknown };
+  const message = member(error, "message");
   // "UnknownError" is the SDK's placeholder for no text.
   if (typeof message !== "string" || message.trim() === "" || message === "UnknownError") return undefined;
   return cleanText(message);
@@ -80,7 +116,9 @@ export function errorText(error: object): string | undefined {
 
 export function readMetadata(metadata: unknown): { httpStatusCode?: number; requestId?: string; attempts?: number } {
   if (typeof metadata !== "object" || metadata === null) return {};
-  const { httpStatusCode, requestId, attempts } = metadata as Record<string, unknown>;
+  const [httpStatusCode, requestId, attempts] = ["httpStatusCode", "requestId", "attempts"].map((name) =>
+    member(metadata, name),
+  );
   return defined({
     httpStatusCode: typeof httpStatusCode === "number" ? httpStatusCode : undefined,
     requestId: typeof requestId === "string" ? cleanText(requestId) : undefined,

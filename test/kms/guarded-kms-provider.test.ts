@@ -347,7 +347,7 @@ describe("a provider that does not keep its promises about failures", () => {
           throw new Error("boom");
         },
       },
-      1,
+      { concurrency: 1 },
     );
     const decrypt = () =>
       rejection(thrower.decrypt({ keyId: keyArn, ciphertext: Buffer.from("c"), encryptionContext }));

@@ -1,5 +1,6 @@
 import { kmsError, type KmsFailureKind } from "../../src/kms/kms-error.js";
 import { GuardedKmsProvider } from "../../src/kms/guarded-kms-provider.js";
+import { defined } from "../../src/util/defined.js";
 import type { KmsCallOptions, KmsProvider } from "../../src/kms/kms-provider.js";
 import { encryptionContext, keyArn, rejection } from "./fixtures.js";
 
@@ -55,7 +56,7 @@ class HeldKms {
 
 export function guarded(concurrency?: number) {
   const held = new HeldKms();
-  const guard = new GuardedKmsProvider(held.provider, concurrency);
+  const guard = new GuardedKmsProvider(held.provider, defined({ concurrency }));
   const decrypt = (options?: KmsCallOptions, keyId = keyArn) =>
     guard.decrypt({ keyId, ciphertext: Buffer.from("c"), encryptionContext }, options);
   const settled: unknown[] = [];

@@ -1,6 +1,7 @@
 import type { Moment } from "../../clock.js";
 import type { LastConfirmedStore, ProcessLastConfirmedStore } from "../../stores/last-confirmed-store.js";
 import { boundedCall } from "../../util/abort.js";
+import { textOfThrown } from "../../util/safe-cause.js";
 import { decodeDocument, encodeDocument } from "../documents.js";
 import { claimedKeyPair } from "../key-pair.js";
 import { keyPairDocument } from "../records.js";
@@ -87,6 +88,6 @@ export class LastConfirmedKeyPair {
 
 function warn(what: string, error: unknown): void {
   process.emitWarning(
-    `recording-keystore: the last confirmed record of this host ${what} (${error instanceof Error ? error.message : String(error)})`,
+    `recording-keystore: the last confirmed record of this host ${what} (${textOfThrown(error)})`,
   );
 }
