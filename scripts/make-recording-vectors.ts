@@ -4,7 +4,16 @@ import { writeFileSync } from "node:fs";
 import sodium from "libsodium-wrappers";
 import { encodeFields, type Field } from "../src/format/fields.js";
 import { birthRecordDigest, encodeBirthRecord, type BirthRecord } from "../src/format/birth-record.js";
-import { encryptAll } from "../test/format/floe-oracle.js";
+import {
+  headerOf,
+  metadataLabel,
+  padded,
+  plaintextOf,
+  sealPayload,
+  sealSection,
+  u16,
+  u32,
+} from "../test/format/recording-writer.js";
 
 await sodium.ready;
 
@@ -70,11 +79,7 @@ const cases: Case[] = [
   { name: "RSA", spec: "RSA_2048", plaintextSize: 5_000 },
 ];
 
-/** Byte i of every plaintext. */
-const plaintextOf = (size: number) => Buffer.from(Array.from({ length: size }, (_, index) => (index * 31 + 7) % 251));
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
-const u16 = (value: number) => Buffer.from([value >> 8, value & 255]);
-const u32 = (value: number) => Buffer.from([value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255]);
 const text = (tag: number, value: string): Field => ({ tag, critical: true, value: Buffer.from(value) });
 
 function keyPair(spec: Case["spec"]): {
@@ -115,21 +120,6 @@ function birthRecordOf(spec: Case["spec"], sequence: number): BirthRecord {
 }
 
 const kmsKeyArn = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
-
-/** Magic, version, length, fields, and the padding that belongs behind field 9. `misplaced` bytes go in as they are. */
-function headerOf(fields: readonly Field[], misplaced: Buffer = Buffer.alloc(0)): Buffer {
-  const section = Buffer.from(fields.find(({ tag }) => tag === 8)?.value ?? [0, 0, 0, 0]).readUInt32BE(0);
-  const before = Buffer.concat([encodeFields(fields.filter(({ tag }) => tag < 10)), misplaced]);
-  const after = encodeFields(fields.filter(({ tag }) => tag > 10));
-  const unpadded = 12 + before.length + 4 + after.length + section + 74 + 16;
-  const padding = encodeFields([{ tag: 10, critical: false, value: Buffer.alloc((32 - (unpadded % 32)) % 32) }]);
-  const body = Buffer.concat([before, padding, after]);
-  return Buffer.concat([Buffer.from("RKSREC"), u16(1), u32(body.length), body]);
-}
-
-const metadataLabel = Buffer.from("recording-keystore metadata v1");
-const padded = (json: string) =>
-  Buffer.concat([Buffer.from(json), Buffer.alloc((256 - (Buffer.byteLength(json) % 256)) % 256, " ")]);
 
 function make({
   name,
@@ -175,25 +165,9 @@ function make({
     ...(unknownField ? [{ tag: 500, critical: false, value: Buffer.from("of a later version") }] : []),
   ];
   const header = headerOf(fields);
-  const parameters = {
-    ENC_SEG_LEN: segmentLength,
-    AEAD_ROTATION_MASK: 20,
-    RND: (length: number) => randomBytes(length),
-  };
-  const section =
-    metadata === undefined
-      ? Buffer.alloc(0)
-      : encryptAll(
-          { ...parameters, ENC_SEG_LEN: 65_568 },
-          dataKey,
-          Buffer.concat([header, metadataLabel]),
-          padded(metadata),
-        );
-  const recording = Buffer.concat([
-    header,
-    section,
-    encryptAll(parameters, dataKey, header, plaintextOf(plaintextSize), emptyLast),
-  ]);
+  const section = metadata === undefined ? Buffer.alloc(0) : sealSection(padded(metadata), header, dataKey);
+  const payload = sealPayload(plaintextOf(plaintextSize), header, { dataKey, segmentLength, emptyLast });
+  const recording = Buffer.concat([header, section, payload]);
   const digest = birthRecordDigest(birthRecord).toString("base64url");
   return {
     fields,
@@ -301,12 +275,7 @@ const sectionChanged = (at: number) =>
     withMetadata.section.subarray(at + 1),
   ]);
 const resealed = (json: string, label = metadataLabel) =>
-  encryptAll(
-    { ENC_SEG_LEN: 65_568, AEAD_ROTATION_MASK: 20, RND: (length: number) => randomBytes(length) },
-    Buffer.from(withMetadata.json.dataKey, "hex"),
-    Buffer.concat([withMetadata.header, label]),
-    Buffer.from(json),
-  );
+  sealSection(Buffer.from(json), withMetadata.header, Buffer.from(withMetadata.json.dataKey, "hex"), label);
 const refusedMetadata: [name: string, code: string, recording: Buffer][] = [
   ["a changed header tag of the metadata", "ERR_RECORDING_TAMPERED", metadataOf(sectionChanged(60))],
   ["changed metadata", "ERR_RECORDING_TAMPERED", metadataOf(sectionChanged(100))],

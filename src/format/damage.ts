@@ -8,6 +8,11 @@ export function isDamage(error: unknown): error is RecordingKeyStoreError {
   );
 }
 
+/** Whether something was written by a later version. */
+export function isTooNew(error: unknown): boolean {
+  return error instanceof RecordingKeyStoreError && error.code === "ERR_FORMAT_TOO_NEW";
+}
+
 export function isTruncated(error: unknown): boolean {
   return error instanceof RecordingKeyStoreError && error.code === "ERR_RECORDING_TRUNCATED";
 }

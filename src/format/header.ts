@@ -1,9 +1,11 @@
 import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
 import { defined } from "../util/defined.js";
 import { decodeJsonObject, encodeJsonObject, type Metadata } from "./canonical-json.js";
+import { isTooNew } from "./damage.js";
 import { decodeFields, encodeFields, fieldPrefixLength, type Field } from "./fields.js";
 import { segmentPrefixLength } from "./floe.js";
 import { isMetadataSectionLength } from "./metadata.js";
+import { wrongName, type RecordingNames } from "./names.js";
 import { floeHeaderLength, maxSegmentLength, minSegmentLength } from "./segments.js";
 
 /** A wrapped data key, and what it takes to find or unwrap the private half that opens it. */
@@ -17,18 +19,21 @@ export interface HeaderRecipient {
 }
 
 /** Header of a recording, readable by anyone and authenticated by the payload (`docs/FORMAT.md`). */
-export interface RecordingHeader {
-  readonly organizationId: string;
-  readonly recordingId: string;
-  readonly asset: string;
-  /** 1 to 8. */
+export interface RecordingHeader extends RecordingNames {
+  /** 1 to 8, without those of later versions. */
   readonly recipients: readonly HeaderRecipient[];
+  /** Number of wrapped data keys of later versions, if there are any. */
+  readonly laterRecipients?: number;
   /** Length of an encrypted segment in bytes. */
   readonly segmentLength: number;
   readonly confirmation: "confirmed" | "unconfirmed";
   readonly publicMetadata?: Metadata;
   /** Length of the encrypted metadata between header and payload, in bytes. Absent if there is none. */
   readonly metadataLength?: number;
+  /** Length of a section behind the metadata, in bytes, for which this version has no use. Never written. */
+  readonly sectionLength?: number;
+  /** Length of what follows the last segment, in bytes, for which this version has no use. Never written. */
+  readonly trailerLength?: number;
 }
 
 /** A header with its decrypted metadata. */
@@ -57,10 +62,14 @@ const tags = {
   confirmation: 6,
   publicMetadata: 7,
   metadataLength: 8,
+  recorder: 9,
   padding: 10,
+  sectionLength: 11,
+  trailerLength: 12,
 } as const;
-const notCritical: readonly string[] = ["confirmation", "publicMetadata", "padding"];
-/** Tag 9 is reserved for a recorder's signature. */
+const notCritical: readonly string[] = ["confirmation", "publicMetadata", "recorder", "padding"];
+/** Longest reserved section and trailer, in bytes. */
+const maxReserved = 16_777_216;
 const criticality = new Map<number, boolean>(
   Object.entries(tags).map(([name, tag]) => [tag, !notCritical.includes(name)]),
 );
@@ -151,29 +160,45 @@ export function decodeHeader(bytes: Buffer): RecordingHeader {
   const confirmation = confirmations[integer(required(fields, tags.confirmation, "recording header"), 1) - 1];
   if (!confirmation) throw invalid("its confirmation is not known");
   const publicMetadata = fields.get(tags.publicMetadata);
-  const metadataLength = fields.get(tags.metadataLength);
   const padding = required(fields, tags.padding, "recording header");
-  const sectionLength = metadataLength ? integer(metadataLength, 4) : 0;
-  if (metadataLength && !isMetadataSectionLength(sectionLength))
-    throw invalid(`its metadata's length ${sectionLength} is out of range`);
+  const lengths = lengthsIn(fields);
   if (
-    paddingAfter(bytes.length + sectionLength) !== 0 ||
+    paddingAfter(bytes.length + (lengths.metadataLength ?? 0) + (lengths.sectionLength ?? 0)) !== 0 ||
     padding.length >= alignment ||
     padding.some((byte) => byte !== 0)
   )
     throw invalid("its padding is not the zero bytes that align what follows");
-  return {
+  const names = {
     organizationId: name(fields, tags.organizationId),
     recordingId: name(fields, tags.recordingId),
     asset: name(fields, tags.asset),
-    recipients: decodeRecipients(required(fields, tags.recipients, "recording header")),
+  };
+  const wrong = wrongName(names);
+  if (wrong) throw invalid(`its ${wrong} is none`);
+  return {
+    ...names,
+    ...decodeRecipients(required(fields, tags.recipients, "recording header")),
     segmentLength,
     confirmation,
-    ...defined({
-      publicMetadata: publicMetadata && decodePublicMetadata(publicMetadata),
-      metadataLength: metadataLength && sectionLength,
-    }),
+    ...lengths,
+    ...defined({ publicMetadata: publicMetadata && decodePublicMetadata(publicMetadata) }),
   };
+}
+
+/** Lengths of what a header announces, in bytes. */
+function lengthsIn(fields: Map<number, Buffer>) {
+  const lengthOf = (tag: number, fits: (length: number) => boolean) => {
+    const value = fields.get(tag);
+    const length = value && integer(value, 4);
+    if (length === undefined || fits(length)) return length;
+    throw invalid(`the length ${length} in field ${tag} is out of range`);
+  };
+  const isReserved = (length: number) => length >= 1 && length <= maxReserved;
+  return defined({
+    metadataLength: lengthOf(tags.metadataLength, isMetadataSectionLength),
+    sectionLength: lengthOf(tags.sectionLength, isReserved),
+    trailerLength: lengthOf(tags.trailerLength, isReserved),
+  });
 }
 
 function encodeRecipient({ birthRecord, wrappedDataKey, kmsKeyArn, wrappedPrivateKey }: HeaderRecipient): Buffer {
@@ -191,33 +216,45 @@ function encodeRecipient({ birthRecord, wrappedDataKey, kmsKeyArn, wrappedPrivat
   return Buffer.concat([length, body]);
 }
 
-function decodeRecipients(bytes: Buffer): HeaderRecipient[] {
+/** Those that this version knows. One of a later version, in another place, must not keep a recording shut. */
+function decodeRecipients(bytes: Buffer): Pick<RecordingHeader, "recipients" | "laterRecipients"> {
   const recipients: HeaderRecipient[] = [];
+  const later: unknown[] = [];
   let offset = 0;
-  while (offset < bytes.length) {
-    if (recipients.length === maxRecipients) throw invalid(`it has more than ${maxRecipients} wrapped data keys`);
+  for (let count = 0; offset < bytes.length; count += 1) {
+    if (count === maxRecipients) throw invalid(`it has more than ${maxRecipients} wrapped data keys`);
     const end = bytes.length - offset < 2 ? Infinity : offset + 2 + bytes.readUInt16BE(offset);
     if (end > bytes.length) throw invalid("a wrapped data key is cut short");
-    const what = "wrapped data key";
-    const fields = decodeFields(bytes.subarray(offset + 2, end), recipientCriticality, what);
-    const kmsKeyArn = fields.get(recipientTags.kmsKeyArn);
-    const wrappedPrivateKey = fields.get(recipientTags.wrappedPrivateKey);
-    if ((kmsKeyArn === undefined) !== (wrappedPrivateKey === undefined))
-      throw invalid("a wrapped private half stands without its KMS key ARN, or the reverse");
-    if (wrappedPrivateKey && !isCiphertextLength(wrappedPrivateKey.length))
-      throw invalid(`a wrapped private half is not 1 to ${maxKmsCiphertext} bytes`);
-    recipients.push({
-      birthRecord: Buffer.from(required(fields, recipientTags.birthRecord, what)),
-      wrappedDataKey: Buffer.from(required(fields, recipientTags.wrappedDataKey, what)),
-      ...defined({
-        kmsKeyArn: kmsKeyArn && utf8(kmsKeyArn),
-        wrappedPrivateKey: wrappedPrivateKey && Buffer.from(wrappedPrivateKey),
-      }),
-    });
+    try {
+      recipients.push(decodeRecipient(bytes.subarray(offset + 2, end)));
+    } catch (error) {
+      if (!isTooNew(error)) throw error;
+      later.push(error);
+    }
     offset = end;
   }
+  if (recipients.length === 0 && later.length > 0) throw later[0];
   if (recipients.length === 0) throw invalid("it has no wrapped data key");
-  return recipients;
+  return { recipients, ...defined({ laterRecipients: later.length || undefined }) };
+}
+
+function decodeRecipient(bytes: Buffer): HeaderRecipient {
+  const what = "wrapped data key";
+  const fields = decodeFields(bytes, recipientCriticality, what);
+  const kmsKeyArn = fields.get(recipientTags.kmsKeyArn);
+  const wrappedPrivateKey = fields.get(recipientTags.wrappedPrivateKey);
+  if ((kmsKeyArn === undefined) !== (wrappedPrivateKey === undefined))
+    throw invalid("a wrapped private half stands without its KMS key ARN, or the reverse");
+  if (wrappedPrivateKey && !isCiphertextLength(wrappedPrivateKey.length))
+    throw invalid(`a wrapped private half is not 1 to ${maxKmsCiphertext} bytes`);
+  return {
+    birthRecord: Buffer.from(required(fields, recipientTags.birthRecord, what)),
+    wrappedDataKey: Buffer.from(required(fields, recipientTags.wrappedDataKey, what)),
+    ...defined({
+      kmsKeyArn: kmsKeyArn && utf8(kmsKeyArn),
+      wrappedPrivateKey: wrappedPrivateKey && Buffer.from(wrappedPrivateKey),
+    }),
+  };
 }
 
 function decodePublicMetadata(bytes: Buffer): Metadata {

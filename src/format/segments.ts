@@ -40,9 +40,11 @@ export function checkWholeEnd({ segments, source }: SegmentLayout): void {
 
 /** What the places of segments depend on besides the size, in bytes. */
 export interface RecordingMeasures {
-  /** Length of everything before segment 0: header, encrypted metadata and FLOE header. */
+  /** Length of everything before segment 0: header, encrypted metadata, a reserved section, and FLOE header. */
   readonly preambleLength: number;
   readonly segmentLength: number;
+  /** Length of what follows the last segment, as the header announces it. Default 0. */
+  readonly trailerLength?: number | undefined;
 }
 
 /** Where the segments of a recording lie, in its plaintext and in its encrypted form. Holds no secret; threads share it. */
@@ -84,8 +86,9 @@ export function encryptionLayout(plaintextSize: number, measures: RecordingMeasu
  * Layout for any size, whichever form the recording's end has. Arithmetic only: it holds once the last segment has been
  * verified.
  */
-export function decryptionLayout(encryptedSize: number, measures: RecordingMeasures): SegmentLayout {
-  const { preambleLength, segmentLength } = measures;
+export function decryptionLayout(size: number, measures: RecordingMeasures): SegmentLayout {
+  const { preambleLength, segmentLength, trailerLength = 0 } = measures;
+  const encryptedSize = size - trailerLength;
   const segments = Math.max(1, Math.ceil((encryptedSize - preambleLength) / segmentLength));
   return {
     direction: "decrypt",

@@ -1,6 +1,7 @@
 import { types } from "node:util";
 import * as z from "zod";
 import type { Clock } from "../clock.js";
+import { isName, longestName, nameRule } from "../format/names.js";
 import { keyPairSpecs, periodicKeyChanges, type KeyStoreConfiguration } from "../format/vocabulary.js";
 import { shortestFleetSecret } from "../key-pairs/active/fleet-word.js";
 import { kmsAliasArnProblem } from "../kms/arn.js";
@@ -26,16 +27,9 @@ const anyObject = <T extends object>(methods: readonly (keyof T & string)[]) =>
     },
   );
 
-const text = (maxBytes: number) =>
-  z
-    .string()
-    .refine(
-      (value) =>
-        value.length > 0 && value.isWellFormed() && Buffer.byteLength(value) <= maxBytes && !/[\p{Cc}]/u.test(value),
-      {
-        message: `must be 1 to ${maxBytes} bytes of well-formed UTF-8 without control characters`,
-      },
-    );
+const name = (maxBytes: number) =>
+  z.string().refine((value) => isName(value, maxBytes), { message: nameRule(maxBytes) });
+const recordingNames = { recordingId: name(longestName.recordingId), asset: name(longestName.asset).default("main") };
 
 /** @param params - `secret`: not even a wrong value may show in an error */
 const jsonObject = (params: { secret?: true }) =>
@@ -73,7 +67,7 @@ const fleetSecret = z.custom<Uint8Array | readonly Uint8Array[]>(
 
 const threads = z.int().min(0).max(64).default(0);
 
-const decryptOptions = z.strictObject({ recordingId: text(1_024), asset: text(128).default("main"), signal });
+const decryptOptions = z.strictObject({ ...recordingNames, signal });
 
 const keyStoreOptions = z.strictObject({
   organizationId: z.string().regex(organizationIdRule.pattern, { message: organizationIdRule.message }),
@@ -133,8 +127,7 @@ export const schemas = {
     keyPairSpec: z.enum(keyPairSpecs).default("X25519"),
   }),
   encrypt: z.strictObject({
-    recordingId: text(1_024),
-    asset: text(128).default("main"),
+    ...recordingNames,
     publicMetadata: jsonObject({}).optional(),
     metadata: jsonObject({ secret: true }).optional(),
     segmentSize: z.int().min(4_096).max(16_777_216).default(65_536),

@@ -1,5 +1,8 @@
 import { ChunkQueue } from "./chunk-queue.js";
 
+/** Bytes dropped at a time, so that few are held. */
+const discardBytes = 65_536;
+
 /** Reads exact numbers of bytes out of chunks of any size. */
 export class ByteReader {
   readonly #next: () => Promise<Uint8Array | undefined>;
@@ -26,6 +29,18 @@ export class ByteReader {
   async read(length: number): Promise<Buffer> {
     await this.fill(length);
     return this.#queue.take(length);
+  }
+
+  /** Drops the next `length` bytes as they come, and tells how many there were. */
+  async discard(length: number): Promise<number> {
+    let dropped = 0;
+    while (dropped < length) {
+      const count = await this.fill(Math.min(length - dropped, discardBytes));
+      if (count === 0) break;
+      this.#queue.skip(count);
+      dropped += count;
+    }
+    return dropped;
   }
 
   /** Bytes that can be taken without a wait. */

@@ -9,7 +9,6 @@ import {
   targetOffset,
   type SegmentLayout,
   type SegmentRange,
-  checkWholeEnd,
 } from "../format/segments.js";
 import { transformSegments } from "../format/transform-segments.js";
 import { turnOf } from "../util/event-loop.js";
@@ -17,7 +16,7 @@ import { freeBuffers } from "../util/free-buffers.js";
 import { bytesReader } from "./byte-reader.js";
 import { RecordingDecryptor, type OpenHeader } from "./decryptor.js";
 import { RecordingEncryptor, type EncryptRequest } from "./encryptor.js";
-import { failureAtEnd } from "./ending.js";
+import { checkEnd } from "./ending.js";
 import type { SegmentAccess } from "./segment-keys.js";
 
 /** Source bytes of one step, few enough that its output is still in the cache when it is copied. */
@@ -61,16 +60,9 @@ export async function decryptBytes(
   try {
     const { header } = decryptor;
     const { preambleLength } = decryptor;
-    const { segmentLength } = header;
-    const layout = decryptionLayout(input.length, { preambleLength, segmentLength });
+    const layout = decryptionLayout(input.length, { ...header, preambleLength });
     const keys = decryptor.segmentKeys;
-    try {
-      checkWholeEnd(layout);
-    } catch (error) {
-      throw await failureAtEnd(error, layout, keys, (offset, length) =>
-        Buffer.from(input.subarray(offset, offset + length)),
-      );
-    }
+    await checkEnd(layout, keys, (offset, length) => Buffer.from(input.subarray(offset, offset + length)));
     return { header, body: await filled(input, undefined, { layout, keys, signal }, fill) };
   } finally {
     decryptor.destroy();

@@ -1,5 +1,5 @@
 import { type RecordingKeyStoreError } from "../errors.js";
-import { followed, isDamage } from "../format/damage.js";
+import { followed, isDamage, truncated } from "../format/damage.js";
 import type { DataKeyLease } from "../format/data-key-lease.js";
 import { aeadIvLength, isInnerSegment, segmentLengthAt, tagLength, type FloeDecryptor } from "../format/floe.js";
 import type { OpenedHeader, RecordingHeader } from "../format/header.js";
@@ -146,11 +146,15 @@ export class RecordingDecryptor {
   }
 
   async #checkEnd(last: readonly Buffer[]): Promise<void> {
-    const whole = (await this.#reader.fill(1)) === 0;
+    const { trailerLength = 0 } = this.header;
+    const trailer = await this.#reader.discard(trailerLength);
+    this.#encryptedSize += trailer;
+    const cut = trailer < trailerLength;
+    const whole = !cut && (await this.#reader.fill(1)) === 0;
     this.#complete = whole && !this.#damage;
     this.destroy();
     if (whole) return;
-    const error = followed();
+    const error = cut ? truncated() : followed();
     if (this.#request.salvage) return this.#endAt(error);
     wipe(...last);
     throw error;

@@ -1,19 +1,30 @@
 import { followed, isDamage, isTruncated } from "../format/damage.js";
 import { segmentParts, type FloeSegments } from "../format/floe.js";
-import { sourceBytes, type SegmentLayout } from "../format/segments.js";
+import { checkWholeEnd, sourceBytes, type SegmentLayout } from "../format/segments.js";
 import { wipe } from "../util/secrets.js";
 import type { SegmentAccess } from "./segment-keys.js";
+
+/** Gives encrypted bytes of a recording. */
+type Read = (offset: number, length: number) => Buffer | Promise<Buffer>;
+
+/** @throws RecordingKeyStoreError where what lies at the end is too short for a segment, as {@link failureAtEnd} */
+export async function checkEnd(layout: SegmentLayout, keys: SegmentAccess, read: Read): Promise<void> {
+  try {
+    checkWholeEnd(layout);
+  } catch (error) {
+    throw await failureAtEnd(error, layout, keys, read);
+  }
+}
 
 /**
  * The failure of a recording that does not end where its size says, as a stream would have it: one whose segments all go on
  * was cut, and otherwise something follows the last. Looks for that one by halves: nobody can make more that go on.
- * @param read - gives encrypted bytes of the recording
  */
 export async function failureAtEnd(
   error: unknown,
   layout: SegmentLayout,
   keys: SegmentAccess,
-  read: (offset: number, length: number) => Buffer | Promise<Buffer>,
+  read: Read,
 ): Promise<unknown> {
   if (!isTruncated(error)) return error;
   const end = layout.segments - 1;

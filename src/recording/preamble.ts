@@ -11,7 +11,7 @@ import {
 } from "../format/header.js";
 import { openMetadata } from "../format/metadata.js";
 import { floeHeaderLength } from "../format/segments.js";
-import type { ByteReader } from "./byte-reader.js";
+import { ByteReader } from "./byte-reader.js";
 import { readExactly, type RandomAccessSource } from "./random-access-source.js";
 import { SegmentKeys } from "./segment-keys.js";
 
@@ -28,45 +28,75 @@ export interface Preamble {
   readonly length: number;
 }
 
-/** The first `end` bytes of a recording; fewer where it ends before. */
-type ReadUpTo = (end: number) => Promise<Buffer>;
+export type HeaderRead = Pick<Preamble, "header" | "encodedHeader">;
+
+/** Bytes of a recording; fewer where it ends before. Called for ascending offsets. */
+type ReadAt = (offset: number, length: number) => Promise<Buffer>;
 
 /**
- * Reads a recording up to its first segment, and nothing but the header before `checkNames` has seen it.
- * @throws RecordingKeyStoreError `ERR_FORMAT_*`, `ERR_RECORDING_TRUNCATED`; what `checkNames` and `readUpTo` throw
+ * Reads a recording up to its first segment, and nothing but the header before `checkNames` has seen it. A reserved section
+ * is left out: its place and length are all that this version knows of it.
+ * @throws RecordingKeyStoreError `ERR_FORMAT_*`, `ERR_RECORDING_TRUNCATED`; what `checkNames` and `readAt` throw
  */
-async function readPreamble(readUpTo: ReadUpTo, checkNames?: (header: RecordingHeader) => void): Promise<Preamble> {
-  const whole = async (end: number) => {
-    const bytes = await readUpTo(end);
-    if (bytes.length < end) throw truncated();
-    return bytes;
-  };
-  checkMagic(await readUpTo(headerPrefixLength));
-  const headerLength = headerLengthOf(await whole(headerPrefixLength));
-  const encodedHeader = Buffer.from(await whole(headerLength));
-  const header = decodeHeader(encodedHeader);
+async function readPreamble(readAt: ReadAt, checkNames?: (header: RecordingHeader) => void): Promise<Preamble> {
+  const { header, encodedHeader } = await readHeader(readAt);
   checkNames?.(header);
-  const floeStart = headerLength + (header.metadataLength ?? 0);
-  const length = floeStart + floeHeaderLength;
+  const { metadataLength = 0, sectionLength = 0 } = header;
+  const sectionStart = encodedHeader.length + metadataLength;
+  const length = sectionStart + sectionLength + floeHeaderLength;
   // Copies, since FLOE keeps them, and a source may use its memory again.
-  const rest = Buffer.from((await whole(length)).subarray(headerLength));
+  const rest = Buffer.concat(
+    sectionLength === 0
+      ? [await whole(readAt, encodedHeader.length, metadataLength + floeHeaderLength)]
+      : [
+          await whole(readAt, encodedHeader.length, metadataLength),
+          await whole(readAt, sectionStart + sectionLength, floeHeaderLength),
+        ],
+  );
   return {
     header,
     encodedHeader,
-    metadata: rest.subarray(0, floeStart - headerLength),
-    floeHeader: rest.subarray(floeStart - headerLength),
+    metadata: rest.subarray(0, metadataLength),
+    floeHeader: rest.subarray(metadataLength),
     length,
   };
 }
 
+/** Reads a recording's header and nothing else. @throws RecordingKeyStoreError `ERR_FORMAT_*`, `ERR_RECORDING_TRUNCATED` */
+async function readHeader(readAt: ReadAt): Promise<HeaderRead> {
+  const prefix = Buffer.from(await readAt(0, headerPrefixLength));
+  checkMagic(prefix);
+  if (prefix.length < headerPrefixLength) throw truncated();
+  const fields = await whole(readAt, headerPrefixLength, headerLengthOf(prefix) - headerPrefixLength);
+  const encodedHeader = Buffer.concat([prefix, fields]);
+  return { header: decodeHeader(encodedHeader), encodedHeader };
+}
+
+async function whole(readAt: ReadAt, offset: number, length: number): Promise<Buffer> {
+  if (length === 0) return Buffer.alloc(0);
+  const bytes = await readAt(offset, length);
+  if (bytes.length < length) throw truncated();
+  return bytes;
+}
+
 /** Reads the preamble of a stream, and leaves the reader at segment 0. @throws as {@link preambleOfSource} */
 export function preambleOfStream(reader: ByteReader): Promise<Preamble> {
-  let bytes: Buffer = Buffer.alloc(0);
-  return readPreamble(async (end) => {
-    if (bytes.length === 0) bytes = await reader.read(end);
-    else if (bytes.length < end) bytes = Buffer.concat([bytes, await reader.read(end - bytes.length)]);
+  return readPreamble(streamed(reader));
+}
+
+/** Reads the header of a stream or of a source and nothing else. @throws as {@link preambleOfSource} */
+export async function headerIn(input: ByteReader | RandomAccessSource, signal?: AbortSignal): Promise<HeaderRead> {
+  return readHeader(input instanceof ByteReader ? streamed(input) : sourced(input, signal));
+}
+
+function streamed(reader: ByteReader): ReadAt {
+  let position = 0;
+  return async (offset, length) => {
+    position += await reader.discard(offset - position);
+    const bytes = await reader.read(length);
+    position += bytes.length;
     return bytes;
-  });
+  };
 }
 
 /** Size of the first read of a source, in bytes: long enough for nearly every preamble. */
@@ -82,15 +112,21 @@ export function preambleOfSource(
   checkNames: (header: RecordingHeader) => void,
   signal?: AbortSignal,
 ): Promise<Preamble> {
+  return readPreamble(sourced(source, signal), checkNames);
+}
+
+function sourced(source: RandomAccessSource, signal: AbortSignal | undefined): ReadAt {
   let bytes: Buffer = Buffer.alloc(0);
-  return readPreamble(async (end) => {
-    const upTo = Math.min(Math.max(end, firstRead), source.size);
-    if (bytes.length < Math.min(end, upTo)) {
-      const rest = await readExactly(source, bytes.length, upTo - bytes.length, signal);
+  return async (offset, length) => {
+    const end = Math.min(Math.max(offset + length, firstRead), source.size);
+    if (offset > bytes.length && end > bytes.length)
+      return offset < end ? readExactly(source, offset, end - offset, signal) : Buffer.alloc(0);
+    if (bytes.length < Math.min(offset + length, end)) {
+      const rest = await readExactly(source, bytes.length, end - bytes.length, signal);
       bytes = bytes.length === 0 ? rest : Buffer.concat([bytes, rest]);
     }
-    return bytes.subarray(0, end);
-  }, checkNames);
+    return bytes.subarray(offset, offset + length);
+  };
 }
 
 /** What opening a preamble gives. */

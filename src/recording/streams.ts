@@ -122,11 +122,19 @@ function asError(reason: unknown): Error {
 }
 
 /** Opens a streamed recording up to its first segment. */
-export async function openSource(source: ByteSource, request: DecryptRequest): Promise<RecordingDecryptor> {
-  const { signal } = request;
+export function openSource(source: ByteSource, request: DecryptRequest): Promise<RecordingDecryptor> {
+  return onSource(source, request.signal, (reader) => RecordingDecryptor.open(reader, request));
+}
+
+/** Reads the beginning of a stream, which ends with the signal and where that fails. */
+export async function onSource<T>(
+  source: ByteSource,
+  signal: AbortSignal | undefined,
+  task: (reader: ByteReader) => Promise<T>,
+): Promise<T> {
   const leave = whenAborted(signal, () => source.cancel(signal?.reason));
   try {
-    return await RecordingDecryptor.open(new ByteReader(() => source.next(), source.isReadable), request);
+    return await task(new ByteReader(() => source.next(), source.isReadable));
   } catch (error) {
     source.cancel(error);
     throw error;

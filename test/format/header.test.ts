@@ -8,6 +8,7 @@ import { effort } from "../support/effort.js";
 
 const bytes = (maxLength: number) => fc.uint8Array({ minLength: 1, maxLength }).map((value) => Buffer.from(value));
 const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 20 });
+const name = text.filter((value) => !/[\p{Cc}]|^\uFEFF/u.test(value));
 const recipient = fc
   .record({
     birthRecord: bytes(300),
@@ -20,9 +21,9 @@ const metadata = fc.dictionary(fc.string({ unit: "grapheme" }), fc.jsonValue({ s
 });
 const headers: fc.Arbitrary<RecordingHeader> = fc
   .record({
-    organizationId: text,
-    recordingId: text,
-    asset: text,
+    organizationId: fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._:@+=,-]{0,127}$/),
+    recordingId: name,
+    asset: name,
     recipients: fc.array(recipient, { minLength: 1, maxLength: 8 }),
     segmentLength: fc.integer({ min: 4_096, max: 16_777_248 }),
     confirmation: fc.constantFrom("confirmed", "unconfirmed"),
@@ -255,7 +256,14 @@ describe("recording headers", () => {
     "no confirmation": [raw({ 6: undefined }), /recording header: field 6 is missing/],
     "no padding": [withoutPadding(), /recording header: field 10 is missing/],
     "no fields": [Buffer.concat([raw().subarray(0, 8), u32(0)]), /recording header: field 5 is missing/],
-    "a metadata section without text": [raw({ 8: { value: u32(106) } }), /metadata's length 106 is out of range/],
+    "a metadata section without text": [raw({ 8: { value: u32(106) } }), /the length 106 in field 8 is out of range/],
+    "a byte order mark before a name": [raw({ 2: t("\ufeffrec") }), /its recordingId is none/],
+    "an empty name": [raw({ 3: t("") }), /its asset is none/],
+    "a control character in a name": [raw({ 2: t("a\n") }), /its recordingId is none/],
+    "too long a recording id": [raw({ 2: t("a".repeat(1_025)) }), /its recordingId is none/],
+    "too long an asset": [raw({ 3: t("a".repeat(129)) }), /its asset is none/],
+    "an organization id that no birth record has": [raw({ 1: t("a b") }), /its organizationId is none/],
+    "a critical recorder's field": [raw({ 9: { critical: true, value: Buffer.alloc(0) } }), /field 9 has the wrong/],
   };
   it.each(Object.entries(refused))("are refused with %s", (_what, [header, rule]) => {
     expect(() => decodeHeader(header)).toThrow(
@@ -271,7 +279,9 @@ describe("recording headers", () => {
       raw(json(`{"a":"${"x".repeat(8_184)}"}`)),
       { publicMetadata: { a: "x".repeat(8_184) } },
     ],
-    ["a byte order mark, which belongs to the name", raw({ 2: t("\ufeffrec") }), { recordingId: "\ufeffrec" }],
+    ["the longest names", raw({ 2: t("€".repeat(341) + "x"), 3: t("a".repeat(128)) }), { asset: "a".repeat(128) }],
+    ["a byte order mark within a name", raw({ 2: t("a\ufeff") }), { recordingId: "a\ufeff" }],
+    ["a recorder's field, which is reserved", raw({ 9: { critical: false, value: Buffer.alloc(40) } }), {}],
   ])("are taken with %s", (_what, header, expected) => expect(decodeHeader(header)).toMatchObject(expected));
 
   it("may claim 32 KiB", () => expect(headerLengthOf(Buffer.concat([raw().subarray(0, 8), u32(32_756)]))).toBe(32_768));

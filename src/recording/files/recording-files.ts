@@ -4,6 +4,7 @@ import type { DecryptedRecording, EncryptedRecording } from "../bodies.js";
 import { ByteReader } from "../byte-reader.js";
 import { RecordingDecryptor, type OpenHeader } from "../decryptor.js";
 import { RecordingEncryptor, type EncryptRequest } from "../encryptor.js";
+import { checkEnd } from "../ending.js";
 import { workOnFile, type FileRequest } from "./file-work.js";
 import type { InputFile } from "./input-file.js";
 
@@ -46,14 +47,16 @@ export async function decryptFile<T>(
   const { signal } = request;
   const { inputSize, outputSize, ...rest } = await workOnFile(request, true, async (input) => {
     const decryptor = await RecordingDecryptor.open(readerOf(input), { open, signal, salvage: false });
-    const { encryptedSize: preambleLength } = decryptor.totals();
-    return {
-      layout: decryptionLayout(input.size, { preambleLength, segmentLength: decryptor.header.segmentLength }),
-      preamble: Buffer.alloc(0),
-      keys: decryptor.segmentKeys,
-      destroy: () => decryptor.destroy(),
-      facts: factsOf(decryptor.header),
-    };
+    const { header, preambleLength, segmentKeys: keys } = decryptor;
+    const layout = decryptionLayout(input.size, { ...header, preambleLength });
+    const destroy = () => decryptor.destroy();
+    try {
+      await checkEnd(layout, keys, (offset, length) => input.read(Buffer.allocUnsafeSlow(length), offset));
+    } catch (error) {
+      destroy();
+      throw error;
+    }
+    return { layout, preamble: Buffer.alloc(0), keys, destroy, facts: factsOf(header) };
   });
   return { ...(rest as T & Pick<FileTotals, "threads">), plaintextSize: outputSize, encryptedSize: inputSize };
 }

@@ -74,10 +74,7 @@ export class SegmentReader implements RecordingReader {
     const source = checkedSource(given);
     const preamble = await preambleOfSource(source, checkNames, signal);
     const { header } = preamble;
-    const layout = decryptionLayout(source.size, {
-      preambleLength: preamble.length,
-      segmentLength: header.segmentLength,
-    });
+    const layout = decryptionLayout(source.size, { ...header, preambleLength: preamble.length });
     const { lease, keyPairId } = await open(header);
     const { keys, metadata } = await openPreamble(preamble, lease, { signal });
     const reader = new SegmentReader({ source, header, metadata, keys, keyPairId, layout }, run);
