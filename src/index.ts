@@ -50,6 +50,7 @@ export type { SalvagedRecording, SalvagedStream, SalvageTotals } from "./recordi
 export type { DecryptedFile, EncryptedFile, FileTotals } from "./recording/files/recording-files.js";
 export type { FileProgress } from "./recording/files/progress.js";
 export { bytesSource, type RandomAccessSource } from "./recording/random-access-source.js";
+export { inspectRecording, type InspectedDataKey, type RecordingInspection } from "./recording/inspect.js";
 export type { RangeOptions, ReadOptions, RecordingReader } from "./recording/reader/recording-reader.js";
 
 export {
