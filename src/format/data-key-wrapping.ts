@@ -7,7 +7,7 @@ import {
   type KeyObject,
 } from "node:crypto";
 import { RecordingKeyStoreError } from "../errors.js";
-import { copySecret, wipe } from "../util/secrets.js";
+import { takeSecret, wipe } from "../util/secrets.js";
 import {
   importX25519PrivateKey,
   importX25519PublicKey,
@@ -75,9 +75,7 @@ export function importUnwrappingKey(spec: KeyPairSpec, bytes: Uint8Array): Unwra
       if (wrapped.length !== modulusBytes) return checkDataKey(undefined);
       let dataKey: Buffer;
       try {
-        const plaintext = privateDecrypt({ ...oaep, key }, wrapped);
-        dataKey = copySecret(plaintext);
-        wipe(plaintext);
+        dataKey = takeSecret(privateDecrypt({ ...oaep, key }, wrapped));
       } catch {
         return checkDataKey(undefined); // one answer for every failure: no padding oracle
       }

@@ -7,7 +7,7 @@ import { checkBytes } from "../kms/checked-kms-provider.js";
 import type { CiphertextPurpose } from "../kms/context-keys.js";
 import { kmsError, KmsError, type KmsFailureKind } from "../kms/kms-error.js";
 import type { EncryptionContext, KmsKeyDescription, KmsProvider } from "../kms/kms-provider.js";
-import { secretBuffer, wipe } from "../util/secrets.js";
+import { secretBuffer, takeSecret, wipe } from "../util/secrets.js";
 import { untrusted } from "./failures.js";
 import {
   attestedDigest,
@@ -252,12 +252,13 @@ export class KmsCalls {
   ): Promise<Buffer> {
     const { keyArn, plaintext } = await this.#kms.decrypt({ keyId, ciphertext, encryptionContext }, options(signal));
     checkBytes(plaintext, "Decrypt", keyId);
+    const secret = takeSecret(plaintext);
     if (keyArn !== keyId) {
-      wipe(plaintext);
+      wipe(secret);
       const message = `the KMS provider answered Decrypt under ${keyId} with another key, ${JSON.stringify(keyArn)}`;
       throw kmsError("unexpected-answer", { operation: "Decrypt", keyId, message });
     }
-    return Buffer.from(plaintext.buffer, plaintext.byteOffset, plaintext.byteLength);
+    return secret;
   }
 }
 

@@ -6,6 +6,7 @@ import { attestedDigest, claimedKeyPair, encryptionContextOf } from "../../src/k
 import { KmsCalls, type NewKeyPair } from "../../src/key-pairs/kms-calls.js";
 import { kmsError } from "../../src/kms/kms-error.js";
 import { altered, decryptBy, isWiped, purposeOf, remembering } from "./altered-kms.js";
+import { smallArray, type SmallArray } from "../support/small-array.js";
 import { forRsa, homeRegion, kmsKeyAliasArn, organizationId, world } from "./world.js";
 
 const request: NewKeyPair = {
@@ -39,6 +40,29 @@ const unexpected = (operation: string, keyId: string | undefined, message: strin
   operation,
   keyId,
   message: expect.stringContaining(message) as string,
+});
+
+describe("a plaintext in V8's heap", () => {
+  it("is copied, and wiped where it is, for every call that decrypts", async () => {
+    const { pair, provider, keyArn, calls } = await made();
+    const given: SmallArray[] = [];
+    const inHeap = calls({
+      decrypt: async (...args) => {
+        const answer = await provider.decrypt(...args);
+        const plaintext = smallArray(answer.plaintext);
+        given.push(plaintext);
+        return { ...answer, plaintext };
+      },
+    });
+    await inHeap.unwrap(pair, pair.wrapping);
+    expect(await inHeap.attests(pair)).toBe(true);
+    await inHeap.rewrap(pair, pair.wrapping, keyArn);
+    expect(given).toHaveLength(4);
+    for (const plaintext of given) {
+      expect(plaintext.moved).toBe(false);
+      expect(isWiped(plaintext)).toBe(true);
+    }
+  });
 });
 
 describe("making a pair", () => {

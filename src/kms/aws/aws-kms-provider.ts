@@ -12,7 +12,7 @@ import {
 import { InvalidInputError } from "../../errors.js";
 import { boundedCall } from "../../util/abort.js";
 import { ownOptions } from "../../util/check-input.js";
-import { copySecret } from "../../util/secrets.js";
+import { takeSecret } from "../../util/secrets.js";
 import { parseKmsArn } from "../arn.js";
 import { kmsError, KmsError } from "../kms-error.js";
 import type { KmsCallOptions, KmsProvider } from "../kms-provider.js";
@@ -119,7 +119,7 @@ export class AwsKmsProvider implements KmsProvider {
     try {
       return {
         keyArn: answeredKey(call, answer.KeyId),
-        plaintext: copySecret(answeredBytes(call, "Plaintext", answer.Plaintext)),
+        plaintext: takeSecret(answeredBytes(call, "Plaintext", answer.Plaintext)),
       };
     } finally {
       discardAnswer(answer);
