@@ -1,7 +1,8 @@
 // Known answers of the FLOE reference implementations: NAME_pt.txt and NAME_ct.txt in a folder, as hex.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { FloeDecryptor, FloeEncryptor, isInnerSegment, segmentParts } from "../src/format/floe.js";
+import { FloeDecryptor, FloeEncryptor } from "../src/format/floe.js";
+import { isInnerSegment, segmentParts } from "../src/format/segment-parts.js";
 import { floeHeaderLength, segmentOverhead } from "../src/format/segments.js";
 
 const key = Buffer.alloc(32);

@@ -8,7 +8,8 @@ import {
   type KeyObject,
 } from "node:crypto";
 import { copySecret, wipe } from "../util/secrets.js";
-import { tampered, truncated } from "./damage.js";
+import { tampered } from "./damage.js";
+import { aeadIvLength, notLast, segmentPrefixLength, tagLength, type SegmentParts } from "./segment-parts.js";
 import { floeHeaderLength, segmentOverhead } from "./segments.js";
 
 /*
@@ -24,11 +25,7 @@ const kdfId = 0;
 const floeIvLength = 32;
 const headerTagLength = 32;
 const aeadKeyLength = 32;
-export const aeadIvLength = 12;
-export const tagLength = 16;
 export const messageKeyLength = 48;
-/** Length field of every segment but the last. */
-const notLast = 0xffffffff;
 /** 2^20 segments share one AEAD key. Only known-answer tests use another value. */
 const defaultRotationMask = 20;
 const maxSegments = 2 ** 40;
@@ -36,30 +33,6 @@ const maxSegments = 2 ** 40;
 const gcmOptions = { authTagLength: tagLength } as const;
 /** Number of random IVs drawn at once. */
 const ivsPerDraw = 32;
-
-/** Length of a segment before its ciphertext, in bytes: length field and IV. */
-export const segmentPrefixLength = 4 + aeadIvLength;
-
-/** An encrypted segment in its parts, together at least 32 bytes. The ciphertext may lie in several buffers. */
-export interface SegmentParts {
-  readonly lengthField: number;
-  /** 12 bytes. */
-  readonly iv: Buffer;
-  readonly ciphertext: readonly Buffer[];
-  /** 16 bytes. */
-  readonly tag: Buffer;
-}
-
-/** The parts of an encrypted segment of at least 32 bytes that lies in one buffer. */
-export function segmentParts(segment: Buffer): SegmentParts {
-  const end = segment.length - tagLength;
-  return {
-    lengthField: segment.readUInt32BE(0),
-    iv: segment.subarray(4, segmentPrefixLength),
-    ciphertext: [segment.subarray(segmentPrefixLength, end)],
-    tag: segment.subarray(end),
-  };
-}
 
 export interface FloeParameters {
   /** ENC_SEG_LEN, in bytes. */
@@ -305,33 +278,4 @@ export class FloeDecryptor {
   destroy(): void {
     this.segments.destroy();
   }
-}
-
-/** Whether a segment is not the last one, by its length field. */
-export function isInnerSegment(lengthField: number | undefined): boolean {
-  return lengthField === notLast;
-}
-
-/** What is known of a segment before it is decrypted. Lengths are in bytes. */
-interface SegmentAtHand {
-  /** `undefined` where there is none. */
-  readonly lengthField: number | undefined;
-  /** Bytes from its beginning on, as far as they can be its own. */
-  readonly available: number;
-  /** Length of every segment but the last. */
-  readonly segmentLength: number;
-  readonly position: number;
-}
-
-/**
- * Length of a segment, in bytes. One rule for every reader, so that the same damage has the same code.
- * @throws RecordingKeyStoreError `ERR_RECORDING_TRUNCATED` where it ends too early, `ERR_RECORDING_TAMPERED` for a length that
- * no segment has
- */
-export function segmentLengthAt({ lengthField, available, segmentLength, position }: SegmentAtHand): number {
-  if (lengthField === undefined || available < segmentOverhead) throw truncated();
-  const length = isInnerSegment(lengthField) ? segmentLength : lengthField;
-  if (length < segmentOverhead || length > segmentLength) throw tampered(`segment ${position} has the wrong length`);
-  if (available < length) throw truncated();
-  return length;
 }

@@ -3,7 +3,7 @@ import { defined } from "../util/defined.js";
 import { decodeJsonObject, encodeJsonObject, type Metadata } from "./canonical-json.js";
 import { isTooNew } from "./damage.js";
 import { decodeFields, encodeFields, fieldPrefixLength, type Field } from "./fields.js";
-import { segmentPrefixLength } from "./floe.js";
+import { segmentPrefixLength } from "./segment-parts.js";
 import { isMetadataSectionLength } from "./metadata.js";
 import { wrongName, type RecordingNames } from "./names.js";
 import { floeHeaderLength, maxSegmentLength, minSegmentLength } from "./segments.js";

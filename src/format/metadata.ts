@@ -2,7 +2,8 @@ import { RecordingKeyStoreError } from "../errors.js";
 import { wipe } from "../util/secrets.js";
 import { decodeJsonObject, encodeJsonObject, type Metadata } from "./canonical-json.js";
 import { tampered } from "./damage.js";
-import { FloeDecryptor, FloeEncryptor, segmentParts } from "./floe.js";
+import { FloeDecryptor, FloeEncryptor } from "./floe.js";
+import { segmentParts } from "./segment-parts.js";
 import { defaultSegmentLength, floeHeaderLength, segmentOverhead } from "./segments.js";
 
 /*

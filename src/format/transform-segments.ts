@@ -1,6 +1,7 @@
 import { wipe } from "../util/secrets.js";
 import { followed, truncated } from "./damage.js";
-import { isInnerSegment, segmentLengthAt, segmentParts, type FloeSegments } from "./floe.js";
+import { type FloeSegments } from "./floe.js";
+import { isInnerSegment, segmentLengthAt, segmentParts } from "./segment-parts.js";
 import { segmentOverhead, type SegmentLayout, type SegmentRange } from "./segments.js";
 
 /** Encrypts or decrypts the bytes of a range. Returns plaintext of verified segments only. */

@@ -1,7 +1,8 @@
 import { type RecordingKeyStoreError } from "../errors.js";
 import { followed, isDamage, truncated } from "../format/damage.js";
 import type { DataKeyLease } from "../format/data-key-lease.js";
-import { aeadIvLength, isInnerSegment, segmentLengthAt, tagLength, type FloeDecryptor } from "../format/floe.js";
+import { type FloeDecryptor } from "../format/floe.js";
+import { aeadIvLength, isInnerSegment, segmentLengthAt, tagLength } from "../format/segment-parts.js";
 import type { OpenedHeader, RecordingHeader } from "../format/header.js";
 import { segmentOverhead, type StreamTotals } from "../format/segments.js";
 import { wipe } from "../util/secrets.js";

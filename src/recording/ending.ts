@@ -1,5 +1,6 @@
 import { followed, isDamage, isTruncated } from "../format/damage.js";
-import { segmentParts, type FloeSegments } from "../format/floe.js";
+import { type FloeSegments } from "../format/floe.js";
+import { segmentParts } from "../format/segment-parts.js";
 import { checkWholeEnd, sourceBytes, type SegmentLayout } from "../format/segments.js";
 import { wipe } from "../util/secrets.js";
 import type { SegmentAccess } from "./segment-keys.js";

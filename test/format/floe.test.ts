@@ -1,6 +1,7 @@
 import { createDecipheriv, createHmac, randomBytes } from "node:crypto";
 import { describe, expect, it, vi } from "vitest";
-import { FloeDecryptor, FloeEncryptor, FloeSegments, isInnerSegment, segmentParts } from "../../src/format/floe.js";
+import { FloeDecryptor, FloeEncryptor, FloeSegments } from "../../src/format/floe.js";
+import { isInnerSegment, segmentParts } from "../../src/format/segment-parts.js";
 
 const key = randomBytes(32);
 const aad = Buffer.from("associated data");

@@ -3,7 +3,8 @@ import type { ReadableStream } from "node:stream/web";
 import { InvalidInputError, RecordingKeyStoreError } from "../../errors.js";
 import type { Metadata } from "../../format/canonical-json.js";
 import type { DataKeyLease } from "../../format/data-key-lease.js";
-import { segmentParts, type FloeDecryptor } from "../../format/floe.js";
+import { type FloeDecryptor } from "../../format/floe.js";
+import { segmentParts } from "../../format/segment-parts.js";
 import type { RecordingHeader } from "../../format/header.js";
 import {
   checkWholeEnd,
