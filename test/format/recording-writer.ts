@@ -13,6 +13,11 @@ export interface RawField {
 
 export const u16 = (value: number) => Buffer.from([value >> 8, value & 255]);
 export const u32 = (value: number) => Buffer.concat([u16(value >>> 16), u16(value & 0xffff)]);
+export const u64 = (value: number | bigint) => {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(BigInt(value));
+  return bytes;
+};
 export const field = (tag: number, critical: boolean, value: Uint8Array | string): RawField => ({
   tag,
   critical,
