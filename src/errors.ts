@@ -39,6 +39,17 @@ export interface ErrorOptionsWithCause {
   retryable?: boolean;
 }
 
+/**
+ * Escapes what would break or rearrange the line that a text is shown in: control characters, line and paragraph separators,
+ * and characters that change the direction of writing. Texts for people quote ids, headers and file names of others.
+ */
+export function escapeControls(text: string): string {
+  return text.replace(
+    /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
 const brand = Symbol.for("recording-keystore.error");
 
 /**
@@ -54,7 +65,7 @@ export class RecordingKeyStoreError extends Error {
   readonly retryable: boolean;
 
   constructor(code: ErrorCode, message: string, options: ErrorOptionsWithCause = {}) {
-    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    super(escapeControls(message), "cause" in options ? { cause: options.cause } : undefined);
     this.code = code;
     this.retryable = options.retryable ?? false;
     Object.defineProperty(this, brand, { value: true });

@@ -9,6 +9,8 @@ import type {
 } from "../stores/key-pair-store.js";
 import { recordIdPattern } from "../stores/input.js";
 import { boundedCall, DeadlineError } from "../util/abort.js";
+import { defined } from "../util/defined.js";
+import { typesOnly } from "../util/safe-cause.js";
 import { decodeDocument, encodeDocument, type HeadDocument } from "./documents.js";
 import { untrusted } from "./failures.js";
 import { claimedKeyPair, type ClaimedKeyPair, type KmsCiphertext } from "./key-pair.js";
@@ -229,8 +231,8 @@ export class KeyPairRecords {
       signal?.throwIfAborted();
       if (error instanceof DeadlineError)
         throw unavailable(`the key pair store did not answer within ${this.#timeout} ms`, error);
-      if (error instanceof RecordingKeyStoreError) throw error;
-      throw unavailable("the key pair store failed", error);
+      if (error instanceof RecordingKeyStoreError) throw ownStoreError(error);
+      throw unavailable("the key pair store failed", typesOnly(error));
     }
   }
 }
@@ -279,6 +281,16 @@ function createdOrExists(answer: unknown): "created" | "exists" {
 
 function corrupt(message: string): RecordingKeyStoreError {
   return new RecordingKeyStoreError("ERR_STORE_CORRUPT", message);
+}
+
+/** Members of an error that a store may make. */
+const ownMembers: ReadonlySet<string> = new Set(["name", "code", "retryable", "field", "rule", "message", "stack"]);
+
+/** A store's classified error, without what it carries of a driver's: a cause may quote connection strings and statements. */
+function ownStoreError(error: RecordingKeyStoreError): RecordingKeyStoreError {
+  const { code, message, retryable, cause } = error;
+  if (Object.getOwnPropertyNames(error).every((name) => ownMembers.has(name))) return error;
+  return new RecordingKeyStoreError(code, message, defined({ retryable, cause: typesOnly(cause) }));
 }
 
 function unavailable(message: string, cause: unknown): RecordingKeyStoreError {

@@ -1,4 +1,5 @@
 import { types } from "node:util";
+import { escapeControls } from "../errors.js";
 import { defined } from "./defined.js";
 
 /** Copy of a foreign error that is safe to log: name, cleaned text and codes; no request, response or credentials. */
@@ -55,6 +56,24 @@ export function sanitizeCause(
   });
   sanitized.add(safe);
   return safe;
+}
+
+/** Name and code of an error that may quote what it was about, such as a connection string or a statement: no text, no frames. */
+export function typesOnly(error: unknown, depth = 0): SanitizedCause | undefined {
+  if (typeof error !== "object" || error === null || depth > maxDepth) return undefined;
+  const [child] = children(error).filter((inner) => typeof inner === "object" && inner !== null);
+  const inner = typesOnly(child, depth + 1);
+  const safe = new Error("", inner ? { cause: inner } : undefined);
+  const [name, code] = [word(member(error, "name")) ?? "Error", word(member(error, "code"))];
+  for (const [property, value] of Object.entries(defined({ name, code, stack: name })))
+    Object.defineProperty(safe, property, { value, enumerable: property === "code", configurable: true });
+  sanitized.add(safe);
+  return safe;
+}
+
+/** A name or code as programs give them, such as `ECONNREFUSED` or `28P01`. */
+function word(given: unknown): string | undefined {
+  return typeof given === "string" && /^[A-Za-z][\w.-]{0,63}$|^\d[\dA-Z]{0,9}$/.test(given) ? given : undefined;
 }
 
 /** What was thrown, for a message: an error's cleaned text, a short scalar, or only the type of anything else. */
@@ -132,7 +151,7 @@ function cleanText(text: string): string {
   const cleaned = first
     .replace(/\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b/g, "[access key id]")
     .replace(/[^\s'",;()<>]{40,}/g, (word) => (isHarmless(word) ? word : "[removed]"));
-  return cleaned.length > maxTextLength ? `${cleaned.slice(0, maxTextLength)}…` : cleaned;
+  return escapeControls(cleaned.length > maxTextLength ? `${cleaned.slice(0, maxTextLength)}…` : cleaned);
 }
 
 /** Whether a long word is an ARN or a host name. Anything else of that length may be key material or a token. */
