@@ -6,6 +6,7 @@ import os from "node:os";
 import path from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { environmentGates } from "./environment-gates.mjs";
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const workspace = mkdtempSync(path.join(os.tmpdir(), "recording-keystore-gates-"));
@@ -332,6 +333,7 @@ function runGates() {
 
   documentSnippets();
   classicProject();
+  environmentGates({ gate, node, npm, write, sameVersion, root, workspace, tarball });
 }
 
 /** A Nest 10 project with TypeScript 5, `module: commonjs`, `moduleResolution: node` and ts-jest, all by their defaults. */

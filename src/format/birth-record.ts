@@ -1,3 +1,4 @@
+import { TextDecoder } from "node:util";
 import { createHash } from "node:crypto";
 import { RecordingKeyStoreError, type ErrorCode } from "../errors.js";
 import { kmsAliasArnProblem } from "../kms/arn.js";

@@ -1,3 +1,4 @@
+import { TextDecoder } from "node:util";
 import { InvalidInputError } from "../errors.js";
 
 export type Metadata = Readonly<Record<string, unknown>>;

@@ -1,3 +1,4 @@
+import { TextDecoder } from "node:util";
 import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
 import { defined } from "../util/defined.js";
 import { decodeJsonObject, encodeJsonObject, type Metadata } from "./canonical-json.js";

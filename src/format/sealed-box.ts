@@ -9,6 +9,7 @@ import {
 import { blake2b } from "@noble/hashes/blake2";
 import nacl from "tweetnacl";
 import { secretBuffer, wipe } from "../util/secrets.js";
+import { plainBytes } from "../util/realms.js";
 
 /*
  * libsodium's crypto_box_seal: epk || XSalsa20-Poly1305(message), key = HSalsa20(X25519(esk, pk), 0),
@@ -150,5 +151,5 @@ function boxKey(privateKey: KeyObject, publicKey: KeyObject): Buffer {
 }
 
 function sealNonce(ephemeralPublic: Uint8Array, recipientPublic: Uint8Array): Uint8Array {
-  return blake2b.create({ dkLen: 24 }).update(ephemeralPublic).update(recipientPublic).digest();
+  return blake2b.create({ dkLen: 24 }).update(plainBytes(ephemeralPublic)).update(plainBytes(recipientPublic)).digest();
 }

@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { AwsError } from "./aws-error.js";
 import type { KmsAnswer } from "./service.js";
 import { errorResponse, newRequestId, type KmsHttpRequest, type KmsHttpResponse } from "./wire.js";
+import { isError } from "../util/realms.js";
 
 /** An in-memory KMS that listens on loopback, for SDKs of any language as their `endpoint`. */
 export interface KmsEndpoint {
@@ -23,9 +24,7 @@ export async function listen(
   port: number,
 ): Promise<KmsEndpoint> {
   const server = createServer((request, response) => {
-    serve(answer, request, response).catch((error: unknown) =>
-      response.destroy(error instanceof Error ? error : undefined),
-    );
+    serve(answer, request, response).catch((error: unknown) => response.destroy(isError(error) ? error : undefined));
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);

@@ -1,3 +1,4 @@
+import { TextDecoder } from "node:util";
 import type { DescribeKeyCommandOutput } from "@aws-sdk/client-kms";
 import { answeredBytes, answeredDescription, answeredKey, type AwsCall } from "../kms/aws/answers.js";
 import { kmsErrorFromAws } from "../kms/aws/failures.js";

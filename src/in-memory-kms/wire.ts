@@ -1,6 +1,8 @@
+import { TextDecoder, TextEncoder } from "node:util";
 import { randomUUID } from "node:crypto";
 import { defined } from "../util/defined.js";
 import { AwsError } from "./aws-error.js";
+import { plainBytes } from "../util/realms.js";
 
 /** An HTTP request, independent of its transport. Header names are in any case. */
 export interface KmsHttpRequest {
@@ -94,7 +96,8 @@ export const newRequestId = (): string => randomUUID();
 
 /** SDKs compare `date` with their own clock and sign again if it is far off, so it is in real time. */
 function response(statusCode: number, requestId: string, text: string, date = new Date()): KmsHttpResponse {
-  const body = new TextEncoder().encode(text);
+  // Of the global class, which the SDK asks for by `instanceof`.
+  const body = plainBytes(new TextEncoder().encode(text));
   const headers = {
     "x-amzn-requestid": requestId,
     "cache-control": "no-cache, no-store, must-revalidate, private",

@@ -1,3 +1,4 @@
+import { TextDecoder } from "node:util";
 import * as z from "zod";
 import { RecordingKeyStoreError } from "../errors.js";
 import { isCiphertextLength } from "../format/header.js";

@@ -22,6 +22,7 @@ import {
 } from "./options.js";
 import { RecordingKeyStore, type KeyStoreHost } from "./recording-key-store.js";
 import { check } from "./schemas.js";
+import { unref } from "../util/realms.js";
 
 /** The events of all organizations, each with the organization it is about. */
 export type RecordingKeyStoreRegistryEvents = {
@@ -259,7 +260,7 @@ export class RecordingKeyStoreRegistry {
   }
 
   #startTimer(): void {
-    this.#timer ??= setInterval(() => this.#maintain(), this.#maintenanceInterval).unref();
+    this.#timer ??= unref(setInterval(() => this.#maintain(), this.#maintenanceInterval));
   }
 
   #maintain(): void {

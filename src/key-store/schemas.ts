@@ -13,6 +13,7 @@ import type { LastConfirmedStore } from "../stores/last-confirmed-store.js";
 import { checkInput } from "../util/check-input.js";
 import { copySecret } from "../util/secrets.js";
 import type { ConfigurationInput, OrganizationResolver } from "./options.js";
+import { isAbortSignal } from "../util/realms.js";
 
 const ms = (max: number) => z.number().min(0).max(max);
 
@@ -38,9 +39,7 @@ const jsonObject = (params: { secret?: true }) =>
     { message: "must be a JSON object", params },
   );
 
-const signal = z
-  .custom<AbortSignal>((value) => value instanceof AbortSignal, { message: "must be an AbortSignal" })
-  .optional();
+const signal = z.custom<AbortSignal>(isAbortSignal, { message: "must be an AbortSignal" }).optional();
 
 const region = z
   .string()

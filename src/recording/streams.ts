@@ -7,6 +7,7 @@ import { ByteReader } from "./byte-reader.js";
 import { RecordingDecryptor, type DecryptRequest } from "./decryptor.js";
 import { RecordingEncryptor, type EncryptRequest } from "./encryptor.js";
 import type { ByteSource } from "./stream-source.js";
+import { isError } from "../util/realms.js";
 
 export type ByteStreamBody = Readable | ReadableStream<Uint8Array>;
 
@@ -118,7 +119,7 @@ function webBody(next: NextPieces, finish: Finish): FailableBody {
 }
 
 function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
+  return isError(reason) ? reason : new Error(String(reason));
 }
 
 /** Opens a streamed recording up to its first segment. */

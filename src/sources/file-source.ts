@@ -6,6 +6,7 @@ import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
 import type { RandomAccessSource } from "../recording/random-access-source.js";
 import { checkReadRange } from "./remote-source.js";
 import { sourceError, type SourceErrorCode } from "./source-errors.js";
+import { isUrl } from "../util/realms.js";
 
 /** A file as a source. Holds the file open until it is closed. */
 export interface FileSource extends RandomAccessSource {
@@ -99,7 +100,7 @@ class OpenFile implements FileSource {
 
 function absolutePath(path: string | URL): string {
   const given: unknown = path;
-  if (given instanceof URL) {
+  if (isUrl(given)) {
     try {
       return fileURLToPath(given);
     } catch {

@@ -1,5 +1,6 @@
 import { InvalidInputError } from "../errors.js";
 import type { ByteStream } from "../recording/stream-source.js";
+import { isUrl } from "../util/realms.js";
 
 /** The part of `fetch` that a source needs: the global one, undici's, or a wrapper that signs requests. */
 export type FetchLike = (
@@ -50,7 +51,7 @@ export function checkHeaders(headers: unknown): Record<string, string> {
 
 /** @throws InvalidInputError that shows nothing of the URL, since a pre-signed one is a secret */
 export function checkUrl(given: unknown): URL {
-  if (typeof given !== "string" && !(given instanceof URL)) throw new InvalidInputError("url", "must be a URL", given);
+  if (typeof given !== "string" && !isUrl(given)) throw new InvalidInputError("url", "must be a URL", given);
   let url: URL;
   try {
     url = new URL(given);

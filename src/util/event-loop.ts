@@ -1,4 +1,4 @@
-import { setImmediate } from "node:timers";
+import { scheduler } from "node:timers/promises";
 
 /*
  * Encryption and decryption run on the calling thread, in steps of at most 1 MiB. Only promises lie between two steps of
@@ -8,8 +8,6 @@ import { setImmediate } from "node:timers";
 
 /** Longest time consecutive steps may hold the event loop, in ms. */
 const maxHold = 8;
-/** The real one, captured at load: under fake timers an iteration would never end. */
-const immediately = setImmediate;
 
 /** Start of the first step in this iteration of the event loop; `undefined` before it. */
 let firstStepAt: number | undefined;
@@ -25,10 +23,10 @@ export function yieldToEventLoop(): Promise<void> | undefined {
     const now = performance.now();
     if (firstStepAt === undefined) {
       firstStepAt = now;
-      immediately(() => (firstStepAt = undefined));
+      void nextEventLoopIteration().then(() => (firstStepAt = undefined));
     }
     if (now - firstStepAt < maxHold) return undefined;
-    immediately(runNext);
+    void nextEventLoopIteration().then(runNext);
   }
   return new Promise((resolve) => queue.push(resolve));
 }
@@ -39,12 +37,15 @@ export async function turnOf(signal: AbortSignal | undefined): Promise<void> {
   signal?.throwIfAborted();
 }
 
-/** Resolves in the next iteration of the event loop, however young this one is. */
+/**
+ * Resolves in the next iteration of the event loop, however young this one is. Not by `setImmediate`: test runners fake that, also
+ * before this file is loaded, and an iteration would never end.
+ */
 export function nextEventLoopIteration(): Promise<void> {
-  return new Promise((resolve) => immediately(resolve));
+  return scheduler.yield();
 }
 
 function runNext(): void {
   queue.shift()?.();
-  if (queue.length > 0) immediately(runNext);
+  if (queue.length > 0) void nextEventLoopIteration().then(runNext);
 }

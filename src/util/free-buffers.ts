@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 
 /** Smallest buffer worth freeing by hand, in bytes. Below it garbage collection is as cheap. */
@@ -15,7 +16,7 @@ let closedPort: MessagePort | undefined;
 export function freeBuffers(buffers: readonly Buffer[]): void {
   const whole: ArrayBuffer[] = [];
   for (const { buffer, length } of buffers) {
-    if (length >= minLength && length === buffer.byteLength && buffer instanceof ArrayBuffer) whole.push(buffer);
+    if (length >= minLength && length === buffer.byteLength && types.isArrayBuffer(buffer)) whole.push(buffer);
   }
   if (whole.length === 0) return;
   try {

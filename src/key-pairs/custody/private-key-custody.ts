@@ -3,6 +3,7 @@ import { RecordingKeyStoreError } from "../../errors.js";
 import type { UnwrappingKey } from "../../format/data-key-wrapping.js";
 import type { KmsProvider } from "../../kms/kms-provider.js";
 import { abortable } from "../../util/abort.js";
+import { unref } from "../../util/realms.js";
 
 /** Names a pair's private half. */
 export interface PrivateKeyRef {
@@ -188,8 +189,7 @@ export class PrivateKeyCustody {
     if (this.#sweeper && this.#sweepAt <= at) return;
     clearTimeout(this.#sweeper);
     this.#sweepAt = at;
-    this.#sweeper = setTimeout(() => this.#sweep(), delay);
-    this.#sweeper.unref();
+    this.#sweeper = unref(setTimeout(() => this.#sweep(), delay));
   }
 
   #sweep(): void {

@@ -19,6 +19,7 @@ import type { KmsCallOptions, KmsProvider } from "../kms-provider.js";
 import { answeredBytes, answeredDescription, answeredKey, discardAnswer, type AwsCall } from "./answers.js";
 import { limitAttempts, type CommandWithMiddleware } from "./attempt-timeout.js";
 import { kmsErrorFromAws } from "./failures.js";
+import { plainBytes } from "../../util/realms.js";
 
 /** A `KMSClient` by its shape, so that one of another copy or version of the SDK, or a mock, will do. */
 export interface KmsClientLike {
@@ -99,7 +100,7 @@ export class AwsKmsProvider implements KmsProvider {
     const call = { operation: "Encrypt", keyId };
     const command = new EncryptCommand({
       KeyId: keyId,
-      Plaintext: plaintext,
+      Plaintext: plainBytes(plaintext),
       EncryptionContext: { ...encryptionContext },
     });
     const { KeyId, CiphertextBlob } = await this.#send<EncryptCommandOutput>(call, command, options);
@@ -112,7 +113,7 @@ export class AwsKmsProvider implements KmsProvider {
     const call = { operation: "Decrypt", keyId };
     const command = new DecryptCommand({
       KeyId: keyId,
-      CiphertextBlob: ciphertext,
+      CiphertextBlob: plainBytes(ciphertext),
       EncryptionContext: { ...encryptionContext },
     });
     const answer = await this.#send<DecryptCommandOutput>(call, command, options);

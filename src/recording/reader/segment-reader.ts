@@ -23,6 +23,7 @@ import type { SegmentKeys } from "../segment-keys.js";
 import { rangeStream } from "./range-stream.js";
 import type { RangeOptions, ReadOptions, RecordingReader } from "./recording-reader.js";
 import { SegmentCache } from "./segment-cache.js";
+import { isAbortSignal } from "../../util/realms.js";
 
 /** How a recording is opened for reading. */
 export interface OpenRequest {
@@ -293,6 +294,6 @@ function checkWhole(field: string, value: number, max: number): void {
 }
 
 function checkSignal(signal: unknown): void {
-  if (signal !== undefined && !(signal instanceof AbortSignal))
+  if (signal !== undefined && !isAbortSignal(signal))
     throw new InvalidInputError("signal", "must be an AbortSignal", signal);
 }

@@ -1,3 +1,4 @@
+import { TextEncoder, types } from "node:util";
 import assert from "node:assert/strict";
 import { InvalidInputError } from "../../errors.js";
 import type { KeyPairStore, StoredKeyPair } from "../../stores/key-pair-store.js";
@@ -80,7 +81,7 @@ export function assertSame(actual: unknown, expected: unknown, message?: string)
 }
 
 function plain(value: unknown): unknown {
-  if (value instanceof Uint8Array) return { bytes: Buffer.from(value).toString("base64") };
+  if (types.isUint8Array(value)) return { bytes: Buffer.from(value).toString("base64") };
   if (Array.isArray(value)) return value.map(plain);
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, plain(member)]));

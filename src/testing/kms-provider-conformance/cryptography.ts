@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createPrivateKey, createPublicKey } from "node:crypto";
 import { encryptionContext, failureOf, plaintextOf, type Check } from "./fixtures.js";
+import { isError } from "../../util/realms.js";
 
 export function checkCryptography(check: Check): void {
   for (const length of [1, 32, 4_096]) {
@@ -114,7 +115,7 @@ export function checkCryptography(check: Check): void {
     "describing the key works or is denied, since the call carries no encryption context",
     async ({ provider, keyAliasArn, keyArn }) => {
       const described = await provider.describeKey({ keyId: keyAliasArn }).catch((error: unknown) => error);
-      if (described instanceof Error) {
+      if (isError(described)) {
         await failureOf(() => Promise.reject(described), "access-denied");
         return;
       }

@@ -1,0 +1,35 @@
+import { types } from "node:util";
+
+/*
+ * What a value is, whoever's realm it comes from: test runners put a DOM's own classes (jsdom, happy-dom) or those of another
+ * context (Jest) in the place of the global ones, and `instanceof` knows only those.
+ */
+
+export function isAbortSignal(value: unknown): value is AbortSignal {
+  if (typeof value !== "object" || value === null) return false;
+  const { aborted, addEventListener, removeEventListener } = value as Partial<Record<keyof AbortSignal, unknown>>;
+  return (
+    typeof aborted === "boolean" && typeof addEventListener === "function" && typeof removeEventListener === "function"
+  );
+}
+
+export function isError(value: unknown): value is Error {
+  return value instanceof Error || types.isNativeError(value);
+}
+
+export function isUrl(value: unknown): value is URL {
+  if (typeof value !== "object" || value === null) return false;
+  const { href, protocol, pathname } = value as Partial<Record<keyof URL, unknown>>;
+  return [href, protocol, pathname].every((part) => typeof part === "string");
+}
+
+/** The same bytes as a plain `Uint8Array` of this realm: other libraries ask for one by `instanceof`, or by its name. */
+export function plainBytes(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Lets the process end before the timer does; a DOM's timers are numbers, which keep nothing alive. */
+export function unref(timer: NodeJS.Timeout): NodeJS.Timeout {
+  if (typeof timer === "object") timer.unref();
+  return timer;
+}
