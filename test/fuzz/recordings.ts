@@ -2,6 +2,7 @@ import { createCipheriv } from "node:crypto";
 import { encodeBirthRecord } from "../../src/format/birth-record.js";
 import { encodeHeader, type HeaderRecipient } from "../../src/format/header.js";
 import { encryptAll } from "../format/floe-oracle.js";
+import { u32 } from "../format/recording-writer.js";
 import { mutateBytes } from "./byte-mutations.js";
 import { joinFields, mutateFields, rawFields, type RawField } from "./field-mutations.js";
 import { Random } from "./random.js";
@@ -13,6 +14,8 @@ export const dataKey = Buffer.alloc(32, 7);
 const floeHeaderLength = 74;
 const segmentLengthTag = 0x8005;
 const metadataLengthTag = 0x8008;
+const sectionLengthTag = 0x800b;
+const trailerLengthTag = 0x800c;
 const paddingTag = 10;
 const prefixLength = 12;
 
@@ -60,6 +63,15 @@ const headers: readonly Buffer[] = [
   }),
   encodeHeader({ ...names, recipients: [recipient], segmentLength: 4_096, metadataLength: 106 + 512 }),
 ];
+const reserved = (sectionLength: number, trailerLength: number) => {
+  const fields = rawFields((headers[1] as Buffer).subarray(prefixLength));
+  const added = [
+    { tag: sectionLengthTag, claimed: 4, value: u32(sectionLength) },
+    { tag: trailerLengthTag, claimed: 4, value: u32(trailerLength) },
+  ];
+  return headerOf(joinFields([...fields, ...added]));
+};
+const allHeaders: readonly Buffer[] = [...headers, reserved(100, 64), reserved(5_000, 9_000)];
 const plaintextSizes = [0, 1, 100, 4_064, 8_128, 12_692] as const;
 
 export interface TakenApart {
@@ -67,7 +79,11 @@ export interface TakenApart {
   readonly segmentLength: number;
   /** The encrypted metadata; empty if there is none. */
   readonly metadata: Buffer;
+  /** What a later version may add before the payload. */
+  readonly section: Buffer;
   readonly payload: Buffer;
+  /** What a later version may add behind it. */
+  readonly trailer: Buffer;
 }
 
 function numberIn(fields: readonly RawField[], tag: number): number | undefined {
@@ -83,8 +99,18 @@ export function takeApart(recording: Buffer): TakenApart | undefined {
   const fields = rawFields(header.subarray(prefixLength));
   const segmentLength = numberIn(fields, segmentLengthTag);
   if (header.length < length || segmentLength === undefined) return undefined;
-  const start = length + (numberIn(fields, metadataLengthTag) ?? 0);
-  return { header, segmentLength, metadata: recording.subarray(length, start), payload: recording.subarray(start) };
+  const metadataEnd = length + (numberIn(fields, metadataLengthTag) ?? 0);
+  const start = metadataEnd + (numberIn(fields, sectionLengthTag) ?? 0);
+  const end = Math.max(start, recording.length - (numberIn(fields, trailerLengthTag) ?? 0));
+  const [metadata, section] = [recording.subarray(length, metadataEnd), recording.subarray(metadataEnd, start)];
+  return {
+    header,
+    segmentLength,
+    metadata,
+    section,
+    payload: recording.subarray(start, end),
+    trailer: recording.subarray(end),
+  };
 }
 
 /** Parameters of encrypted metadata: one segment, whatever the payload's length of segments. */
@@ -113,14 +139,18 @@ function seal(header: Buffer, size: number, random: Random): Buffer {
     AEAD_ROTATION_MASK: 20,
     RND: (length: number) => random.bytes(length),
   };
+  const fields = rawFields(header.subarray(prefixLength));
+  const added = (tag: number) => random.bytes(Math.min(numberIn(fields, tag) ?? 0, 20_000));
   return Buffer.concat([
     header,
     sealMetadata(header, random),
+    added(sectionLengthTag),
     encryptAll(parameters, dataKey, header, sound.subarray(0, size), random.chance(0.3)),
+    added(trailerLengthTag),
   ]);
 }
 
-const seeds = headers.flatMap((header, which) =>
+const seeds = allHeaders.flatMap((header, which) =>
   plaintextSizes.map((size) => seal(header, size, new Random("seed", which, size))),
 );
 
@@ -128,7 +158,13 @@ const seeds = headers.flatMap((header, which) =>
 function headerOf(fieldBytes: Buffer): Buffer {
   const fields = rawFields(fieldBytes).filter(({ tag }) => tag !== paddingTag);
   const length =
-    prefixLength + joinFields(fields).length + 4 + (numberIn(fields, metadataLengthTag) ?? 0) + floeHeaderLength + 16;
+    prefixLength +
+    joinFields(fields).length +
+    4 +
+    (numberIn(fields, metadataLengthTag) ?? 0) +
+    (numberIn(fields, sectionLengthTag) ?? 0) +
+    floeHeaderLength +
+    16;
   const padding = Buffer.alloc((32 - (length % 32)) % 32);
   const behind = fields.findIndex(({ tag }) => (tag & 0x7fff) > paddingTag);
   fields.splice(behind < 0 ? fields.length : behind, 0, { tag: paddingTag, claimed: padding.length, value: padding });
@@ -173,14 +209,14 @@ export function mutateBirthRecord(bytes: Buffer, random: Random): Buffer {
 }
 
 export function mutateHeader(random: Random): Buffer {
-  const header = random.pick(headers);
+  const header = random.pick(allHeaders);
   if (random.chance(0.3)) return mutateBytes(header, random);
   return headerOf(mutateFields(header.subarray(prefixLength), random, mutateInner));
 }
 
 /** Drops, doubles, swaps or cuts segments, takes them from another recording, or changes a length field. */
 function mutateSegments(recording: Buffer, random: Random): Buffer {
-  const { header, segmentLength, metadata, payload } = takeApart(recording) as TakenApart;
+  const { header, segmentLength, metadata, section, payload, trailer } = takeApart(recording) as TakenApart;
   const segments: Buffer[] = [];
   for (let offset = floeHeaderLength; offset < payload.length; offset += segmentLength)
     segments.push(Buffer.from(payload.subarray(offset, offset + segmentLength)));
@@ -223,8 +259,10 @@ function mutateSegments(recording: Buffer, random: Random): Buffer {
   return Buffer.concat([
     header,
     metadata,
+    section,
     random.chance(0.9) ? payload.subarray(0, floeHeaderLength) : other.subarray(0, floeHeaderLength),
     ...segments,
+    trailer,
   ]);
 }
 
@@ -237,9 +275,9 @@ export function mutateRecording(random: Random): Buffer {
     case 1:
       return Buffer.concat([mutateHeader(random), seed.subarray((takeApart(seed) as TakenApart).header.length)]);
     case 2: {
-      const { header, metadata, payload } = takeApart(seed) as TakenApart;
-      const start = header.length + metadata.length + floeHeaderLength;
-      return Buffer.concat([mutateBytes(seed.subarray(0, start), random), payload.subarray(floeHeaderLength)]);
+      const { header, metadata, section } = takeApart(seed) as TakenApart;
+      const start = header.length + metadata.length + section.length + floeHeaderLength;
+      return Buffer.concat([mutateBytes(seed.subarray(0, start), random), seed.subarray(start)]);
     }
     case 3:
     case 4:
