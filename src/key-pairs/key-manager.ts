@@ -6,6 +6,7 @@ import type { KeyStoreConfiguration } from "../format/vocabulary.js";
 import { GuardedKmsProvider } from "../kms/guarded-kms-provider.js";
 import type { LastConfirmedStore } from "../stores/last-confirmed-store.js";
 import { abortable } from "../util/abort.js";
+import { member, textOfThrown } from "../util/safe-cause.js";
 import { ActiveKeyPairs } from "./active/active-key-pair.js";
 import { FleetStatus } from "./active/fleet-status.js";
 import { FleetSecret } from "./active/fleet-word.js";
@@ -220,8 +221,8 @@ export class KeyManager {
   }
 
   /** Ends the work of its own. Private keys are shared with other key stores, and stay for their time. */
-  async close(): Promise<void> {
-    await this.#rotation.settled();
+  async close(signal?: AbortSignal): Promise<void> {
+    await abortable(this.#rotation.settled(), signal).catch(() => undefined); // a change of key is not stopped half-way
   }
 
   /** The vouched pair that the store's head names. @throws `ERR_NOT_CONFIGURED`; as {@link ActiveKeyPairs.rotationBase} */
@@ -273,8 +274,20 @@ function contextOf(
   };
 }
 
-/** The place for last confirmed pairs that a store offers which knows the host's own disk. */
-function hostLastConfirmed(store: unknown): LastConfirmedStore | undefined {
-  const offer = (store as { hostLastConfirmed?: () => LastConfirmedStore }).hostLastConfirmed;
-  return typeof offer === "function" ? offer.call(store) : undefined;
+/**
+ * The place for last confirmed pairs that a store offers which knows the host's own disk.
+ * @throws InvalidInputError where the store fails at that
+ */
+function hostLastConfirmed(store: object): LastConfirmedStore | undefined {
+  const offer = member(store, "hostLastConfirmed");
+  if (typeof offer !== "function") return undefined;
+  try {
+    return offer.call(store) as LastConfirmedStore;
+  } catch (error) {
+    if (error instanceof RecordingKeyStoreError) throw error;
+    throw new InvalidInputError(
+      "store",
+      `must give a place by hostLastConfirmed(), which fails: ${textOfThrown(error)}`,
+    );
+  }
 }

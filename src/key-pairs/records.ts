@@ -1,5 +1,5 @@
 import { types } from "node:util";
-import { RecordingKeyStoreError } from "../errors.js";
+import { InvalidInputError, RecordingKeyStoreError, type ErrorCode } from "../errors.js";
 import type {
   KeyPairStore,
   StoreCallOptions,
@@ -7,10 +7,10 @@ import type {
   StoredKeyPair,
   StoredWrapping,
 } from "../stores/key-pair-store.js";
-import { recordIdPattern } from "../stores/input.js";
-import { boundedCall, DeadlineError } from "../util/abort.js";
+import { maxDocumentLength, recordIdPattern } from "../stores/input.js";
+import { boundedCall, isDeadline } from "../util/abort.js";
 import { defined } from "../util/defined.js";
-import { typesOnly } from "../util/safe-cause.js";
+import { isPlain, member, typesOnly } from "../util/safe-cause.js";
 import { decodeDocument, encodeDocument, type HeadDocument } from "./documents.js";
 import { untrusted } from "./failures.js";
 import { claimedKeyPair, type ClaimedKeyPair, type KmsCiphertext } from "./key-pair.js";
@@ -57,8 +57,7 @@ export class KeyPairRecords {
   async readRawHead(signal?: AbortSignal): Promise<StoredHead | undefined> {
     const stored = await this.#call(signal, (options) => this.#store.readHead(this.organizationId, options));
     if (stored === undefined) return undefined;
-    if (typeof stored?.revision !== "string") throw corrupt("the store gave a head without a revision");
-    return { revision: stored.revision, document: bytesOf(stored.document, "head") };
+    return { revision: revisionOf(stored), document: bytesOf(memberOf(stored, "document"), "head") };
   }
 
   /** @throws as {@link KeyPairRecords.readHead} */
@@ -66,7 +65,7 @@ export class KeyPairRecords {
     const stored = await this.#call(signal, (options) =>
       this.#store.readKeyPair(this.organizationId, keyPairId, options),
     );
-    return stored === undefined ? undefined : this.#claimOf(stored, keyPairId);
+    return stored === undefined ? undefined : this.#claimOf(this.#copyOf(stored), keyPairId);
   }
 
   /** The pair that a head names. @throws as {@link KeyPairRecords.readHead} */
@@ -90,9 +89,10 @@ export class KeyPairRecords {
     for (;;) {
       const query = { after, limit: batch() };
       const page = await this.#call(signal, (options) => this.#store.listKeyPairs(organizationId, query, options));
-      if (!Array.isArray(page)) throw corrupt("the store gave no list of key pairs");
-      if (page.length === 0) return;
-      for (const stored of page as readonly StoredKeyPair[]) {
+      const listed = itemsOf(page, "key pairs");
+      if (listed.length === 0) return;
+      for (const item of listed) {
+        const stored = this.#copyOf(item);
         if (!isPlace(stored)) throw corrupt("the store lists something that is no key pair");
         if (after && !isBehind(stored, after)) {
           throw corrupt(`the store lists key pairs out of order: ${stored.keyPairId} behind ${after.keyPairId}`);
@@ -168,7 +168,7 @@ export class KeyPairRecords {
       this.#store.swapHead(organizationId, expectedRevision, document, options),
     );
     if (swapped === undefined) return false;
-    if (typeof swapped?.revision !== "string") throw corrupt("the store gave a head without a revision");
+    revisionOf(swapped);
     return true;
   }
 
@@ -177,8 +177,12 @@ export class KeyPairRecords {
     const stored = await this.#call(signal, (options) =>
       this.#store.listWrappings(this.organizationId, keyPairId, options),
     );
-    if (!Array.isArray(stored) || !stored.every(isWrapping)) throw corrupt("the store gave no list of wrappings");
-    return stored;
+    return itemsOf(stored, "wrappings").map((item) => {
+      const [wrappingId, document] = [memberOf(item, "wrappingId"), memberOf(item, "document")];
+      if (typeof wrappingId !== "string" || !types.isUint8Array(document))
+        throw corrupt("the store gave no list of wrappings");
+      return { wrappingId, document: new Uint8Array(document) }; // one that is too long is damage of its own
+    });
   }
 
   async createWrapping(
@@ -210,9 +214,15 @@ export class KeyPairRecords {
     await this.#call(undefined, (options) => this.#store.writeStatus(this.organizationId, document, options));
   }
 
+  /** A stored pair, each member read once. Nothing of it is checked. */
+  #copyOf(stored: unknown): StoredKeyPair {
+    const [keyPairId, sequence, document] = ["keyPairId", "sequence", "document"].map((name) => memberOf(stored, name));
+    return { organizationId: this.organizationId, keyPairId, sequence, document } as StoredKeyPair;
+  }
+
   #claimOf(stored: StoredKeyPair, keyPairId: string): ClaimedKeyPair {
     const what = `key pair ${keyPairId}`;
-    const parts = decodeDocument("keyPair", bytesOf(stored?.document, what), what);
+    const parts = decodeDocument("keyPair", bytesOf(stored.document, what), what);
     const pair = claimedKeyPair(parts, { organizationId: this.organizationId, what });
     // A genuine birth record under another name is a copy, whose other parts may be spoilt.
     if (pair.birth.keyPairId !== keyPairId || pair.birth.sequence !== stored.sequence)
@@ -220,8 +230,11 @@ export class KeyPairRecords {
     return pair;
   }
 
-  /** Calls the store. It may throw anything, hang or answer late; callers get typed errors in time. */
-  async #call<T>(signal: AbortSignal | undefined, call: (options: StoreCallOptions) => Promise<T>): Promise<T> {
+  /** Calls the store. It may throw anything, hang or answer late; callers get typed errors in time, and check the answer. */
+  async #call(
+    signal: AbortSignal | undefined,
+    call: (options: StoreCallOptions) => Promise<unknown>,
+  ): Promise<unknown> {
     try {
       return await boundedCall(async (controller) => call({ signal: controller.signal }), {
         deadline: this.#timeout,
@@ -229,12 +242,39 @@ export class KeyPairRecords {
       });
     } catch (error) {
       signal?.throwIfAborted();
-      if (error instanceof DeadlineError)
-        throw unavailable(`the key pair store did not answer within ${this.#timeout} ms`, error);
-      if (error instanceof RecordingKeyStoreError) throw ownStoreError(error);
-      throw unavailable("the key pair store failed", typesOnly(error));
+      if (isDeadline(error)) throw unavailable(`the key pair store did not answer within ${this.#timeout} ms`, error);
+      throw storeErrorOf(error) ?? unavailable("the key pair store failed", typesOnly(error));
     }
   }
+}
+
+/** What a store may say in this library's words. Anything else of its is not about the store. */
+const wordsOfStores: ReadonlySet<unknown> = new Set<ErrorCode>([
+  "ERR_STORE_UNAVAILABLE",
+  "ERR_STORE_CORRUPT",
+  "ERR_FORMAT_TOO_NEW",
+  "ERR_INVALID_INPUT",
+]);
+
+/** Members of an error that a store may make. */
+const ownMembers: ReadonlySet<string> = new Set(["name", "code", "retryable", "field", "rule", "message", "stack"]);
+
+/**
+ * A store's classified error, be it of another copy of the package, without what it carries of a driver's: a cause may quote
+ * connection strings and statements.
+ */
+function storeErrorOf(error: unknown): RecordingKeyStoreError | undefined {
+  if (!(error instanceof RecordingKeyStoreError)) return undefined;
+  const [code, message] = [member(error, "code"), member(error, "message")];
+  if (!wordsOfStores.has(code) || typeof message !== "string") return undefined;
+  if (isPlain(error, ["code", "message", "retryable"])) {
+    const prototype: unknown = Object.getPrototypeOf(error);
+    const isOurs = prototype === RecordingKeyStoreError.prototype || prototype === InvalidInputError.prototype;
+    if (isOurs && Object.getOwnPropertyNames(error).every((name) => ownMembers.has(name))) return error;
+  }
+  const retryable = member(error, "retryable") === true;
+  const cause = typesOnly(member(error, "cause"));
+  return new RecordingKeyStoreError(code as ErrorCode, message, defined({ retryable, cause }));
 }
 
 /** The record of a pair. */
@@ -258,20 +298,41 @@ function isPlace(given: unknown): given is Place {
   return Number.isSafeInteger(sequence) && (sequence as number) >= 1;
 }
 
-function isWrapping(given: unknown): given is StoredWrapping {
-  const { wrappingId, document } = (given ?? {}) as Partial<StoredWrapping>;
-  return typeof wrappingId === "string" && types.isUint8Array(document);
-}
-
 /** Whether a place comes behind another in a listing: highest sequence first, then by id. */
 function isBehind(one: Place, other: Place): boolean {
   return one.sequence < other.sequence || (one.sequence === other.sequence && one.keyPairId > other.keyPairId);
 }
 
+/** A copy of a document's bytes. */
 function bytesOf(given: unknown, what: string): Uint8Array {
-  if (types.isUint8Array(given)) return given;
-  throw corrupt(`${what}: the store gave no bytes`);
+  if (!types.isUint8Array(given)) throw corrupt(`${what}: the store gave no bytes`);
+  if (given.length <= maxDocumentLength) return new Uint8Array(given);
+  throw corrupt(`${what}: the store gave ${given.length} bytes, which is longer than any document`);
 }
+
+/** A member of what may be anything. */
+function memberOf(given: unknown, name: string): unknown {
+  return typeof given === "object" && given !== null ? member(given, name) : undefined;
+}
+
+function revisionOf(head: unknown): string {
+  const revision = memberOf(head, "revision");
+  if (typeof revision === "string") return revision;
+  throw corrupt("the store gave a head without a revision");
+}
+
+/** The items of a list that may be anything. */
+function itemsOf(given: unknown, what: string): readonly unknown[] {
+  try {
+    if (Array.isArray(given) && given.length <= longestList) return Array.from(given as readonly unknown[]);
+  } catch {
+    // such as a revoked proxy
+  }
+  throw corrupt(`the store gave no list of ${what}`);
+}
+
+/** Most items of one list: far more than are ever asked for. */
+const longestList = 1_000_000;
 
 /** Refuses any other answer, which may mean that nothing was stored. */
 function createdOrExists(answer: unknown): "created" | "exists" {
@@ -281,16 +342,6 @@ function createdOrExists(answer: unknown): "created" | "exists" {
 
 function corrupt(message: string): RecordingKeyStoreError {
   return new RecordingKeyStoreError("ERR_STORE_CORRUPT", message);
-}
-
-/** Members of an error that a store may make. */
-const ownMembers: ReadonlySet<string> = new Set(["name", "code", "retryable", "field", "rule", "message", "stack"]);
-
-/** A store's classified error, without what it carries of a driver's: a cause may quote connection strings and statements. */
-function ownStoreError(error: RecordingKeyStoreError): RecordingKeyStoreError {
-  const { code, message, retryable, cause } = error;
-  if (Object.getOwnPropertyNames(error).every((name) => ownMembers.has(name))) return error;
-  return new RecordingKeyStoreError(code, message, defined({ retryable, cause: typesOnly(cause) }));
 }
 
 function unavailable(message: string, cause: unknown): RecordingKeyStoreError {

@@ -1,6 +1,7 @@
 import { hasPassed } from "../clock.js";
 import { RecordingKeyStoreError } from "../errors.js";
 import { KmsError } from "../kms/kms-error.js";
+import { abortable } from "../util/abort.js";
 import { confirmedAtOf } from "./active/fleet-word.js";
 import type { KeyPairContext } from "./context.js";
 import { untrusted } from "./failures.js";
@@ -38,7 +39,7 @@ export async function vouchForActive(
   claim: ClaimedKeyPair,
   signal?: AbortSignal,
 ): Promise<ActivationVerdict> {
-  return (await byFleet(parts, claim)) ?? byKms(parts, claim, signal);
+  return (await abortable(byFleet(parts, claim), signal)) ?? byKms(parts, claim, signal);
 }
 
 async function byFleet(

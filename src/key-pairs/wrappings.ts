@@ -23,12 +23,15 @@ export type WrappingParts = Pick<KeyPairContext, "records" | "trust"> & {
 export async function kmsKeysOf(
   records: KeyPairContext["records"],
   newest: ClaimedKeyPair | undefined,
+  signal?: AbortSignal,
 ): Promise<ReadonlySet<string>> {
   const keys = new Set<string>();
   if (!newest) return keys;
   try {
-    for await (const { pair } of records.chain({ digest: newest.digest }, () => 50)) keys.add(pair.wrapping.kmsKeyArn);
+    for await (const { pair } of records.chain({ digest: newest.digest }, () => 50, signal))
+      keys.add(pair.wrapping.kmsKeyArn);
   } catch (error) {
+    signal?.throwIfAborted();
     if (!(error instanceof RecordingKeyStoreError)) throw error; // goes on with what was read
   }
   return keys;

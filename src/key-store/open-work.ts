@@ -1,6 +1,6 @@
 import { setMaxListeners } from "node:events";
 import { RecordingKeyStoreError } from "../errors.js";
-import { linkedSignal, whenAborted } from "../util/abort.js";
+import { linkedSignal, settledWithin, whenAborted } from "../util/abort.js";
 
 /** A result that goes on after its call, such as a streamed body. */
 interface GoesOn {
@@ -13,6 +13,9 @@ interface StaysOpen {
   /** Fails what is under way with the reason, and closes. */
   end(reason: unknown): Promise<void>;
 }
+
+/** Longest time for which an aborted close waits for other people's code that hears no signal, in ms. */
+const graceAfterAbort = 1_000;
 
 /** What a key store has under way, so that `close` can wait for it or end it. */
 export class OpenWork {
@@ -68,19 +71,28 @@ export class OpenWork {
   /** Keeps a reader until it is closed; `close` waits for what runs on it, and closes it. */
   keep<T extends StaysOpen>(kept: T): T {
     this.#kept.add(kept);
-    void kept.closed.then(() => this.#kept.delete(kept));
+    void kept.closed.catch(() => undefined).then(() => this.#kept.delete(kept));
     return kept;
   }
 
+  /** Waits for what is open or, once the signal aborts, no longer than it takes to end what hears of that. */
   async close(signal: AbortSignal | undefined): Promise<void> {
     this.#closed = true;
-    const end = () => {
-      this.#end.abort(signal?.reason);
-      for (const kept of this.#kept) void kept.end(signal?.reason);
-    };
-    const leave = whenAborted(signal, end);
-    while (this.#open.size > 0) await Promise.allSettled([...this.#open]);
+    const ended = this.#ended();
+    let leave: () => void = () => undefined;
+    const aborted = new Promise<void>((resolve) => {
+      leave = whenAborted(signal, () => {
+        this.#end.abort(signal?.reason);
+        for (const kept of this.#kept) void kept.end(signal?.reason).catch(() => undefined);
+        resolve();
+      });
+    });
+    await Promise.race([ended, aborted.then(() => settledWithin(ended, graceAfterAbort))]);
     leave();
+  }
+
+  async #ended(): Promise<void> {
+    while (this.#open.size > 0) await Promise.allSettled([...this.#open]);
     await Promise.all([...this.#kept].map((kept) => kept.end(closedError())));
   }
 

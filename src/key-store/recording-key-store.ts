@@ -337,8 +337,10 @@ export class RecordingKeyStore implements AdministrationMethods {
    */
   async close(options: CloseOptions = {}): Promise<void> {
     const { signal, timeout } = check("close", options);
-    await withTimeout(timeout, signal, (ending) => this.#work.close(ending));
-    await this.#keys.close();
+    await withTimeout(timeout, signal, async (ending) => {
+      await this.#work.close(ending);
+      await this.#keys.close(ending);
+    });
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -46,7 +46,7 @@ export async function organization(options: Partial<RecordingKeyStoreOptions> = 
 }
 
 /** Lets everything run that waits for nothing but promises. */
-async function turns(count = 3): Promise<void> {
+export async function turns(count = 3): Promise<void> {
   for (let turn = 0; turn < count; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 

@@ -29,6 +29,8 @@ export class ActiveKeyPairs {
   readonly #search: HeadSearch;
   #headReadAt: Moment | undefined;
   #refreshing: Promise<void> | undefined;
+  /** The one wait of all recordings for a refresh: those that come after it do not wait again. */
+  #waiting: Promise<void> | undefined;
   #confirming: Promise<void> | undefined;
   #inBackground: Promise<void> | undefined;
   /** Why the pair in use is not the one that the store names. */
@@ -102,7 +104,7 @@ export class ActiveKeyPairs {
       refreshing.catch(() => undefined); // kept as refusal or trouble
       const isIdle = !readAt || hasPassed(readAt, 2 * times.headTtl, clock);
       if (!background) await refreshing.catch(() => signal?.throwIfAborted());
-      else if (isIdle) await abortable(settledWithin(refreshing, times.confirmTimeout), signal);
+      else if (isIdle) await abortable((this.#waiting ??= settledWithin(refreshing, times.confirmTimeout)), signal);
     }
     if (background) this.#confirmWhenDue();
     if (!this.current) throw this.#refusal ?? notConfigured();
@@ -131,7 +133,7 @@ export class ActiveKeyPairs {
 
   /** Reads the head and takes up the pair that it names, if that may be used. One at a time. */
   refresh(signal?: AbortSignal): Promise<void> {
-    this.#refreshing ??= this.#refresh().finally(() => (this.#refreshing = undefined));
+    this.#refreshing ??= this.#refresh().finally(() => (this.#refreshing = this.#waiting = undefined));
     return abortable(this.#refreshing, signal);
   }
 

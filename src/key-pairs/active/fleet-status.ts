@@ -70,9 +70,13 @@ export class FleetStatus {
     if (!force && this.#written?.news === news && !hasPassed(this.#written.at, writeAtMostEvery, this.#clock)) return;
     this.#written = { at, news };
     this.#newest = pair.birth.sequence;
-    const status = statusOf(pair, { confirmedAt, at: at.wall, error });
-    const signed = this.#secret?.sign(this.#records.organizationId, status) ?? status;
-    await this.#records.writeStatus(encodeStatus(signed)).catch(() => (this.#written = undefined)); // said again next time
+    try {
+      const status = statusOf(pair, { confirmedAt, at: at.wall, error });
+      const signed = this.#secret?.sign(this.#records.organizationId, status) ?? status;
+      await this.#records.writeStatus(encodeStatus(signed));
+    } catch {
+      this.#written = undefined; // said again next time
+    }
   }
 
   /** Tells the others of a pair that KMS has just vouched for, so that none of them has to ask. */

@@ -2,7 +2,7 @@ import { knownElapsed, momentOf, type Clock, type Moment } from "../../clock.js"
 import type { RecordingKeyStoreError } from "../../errors.js";
 import type { EventSink } from "../../events.js";
 import type { BirthRecord } from "../../format/birth-record.js";
-import type { KmsError } from "../../kms/kms-error.js";
+import { KmsError } from "../../kms/kms-error.js";
 import { isRotationDue } from "./schedule.js";
 
 /** Why encryption goes on with the last known key, and since when. */
@@ -49,13 +49,13 @@ export class KeyHealth {
 
   get keyAtRisk(): boolean {
     for (const { error } of this.#troubles.values())
-      if ("kind" in error && fatalKinds.has(String(error.kind))) return true;
+      if (error instanceof KmsError && fatalKinds.has(error.kind)) return true;
     return false;
   }
 
   failed(task: Trouble["task"], error: RecordingKeyStoreError): void {
     const at = this.#clock.now();
-    if ("kind" in error) this.#lastKmsError = { at, error: error as KmsError };
+    if (error instanceof KmsError) this.#lastKmsError = { at, error };
     const atRiskBefore = this.keyAtRisk;
     const since = this.#troubles.get(task)?.since ?? at;
     this.#troubles.set(task, { since, at, error, task });

@@ -87,7 +87,5 @@ export class LastConfirmedKeyPair {
 }
 
 function warn(what: string, error: unknown): void {
-  process.emitWarning(
-    `recording-keystore: the last confirmed record of this host ${what} (${textOfThrown(error)})`,
-  );
+  process.emitWarning(`recording-keystore: the last confirmed record of this host ${what} (${textOfThrown(error)})`);
 }

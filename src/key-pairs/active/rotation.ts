@@ -125,9 +125,10 @@ export class KeyRotation {
       health.succeeded("rotate");
       return pair;
     } catch (error) {
-      if (!(error instanceof RecordingKeyStoreError)) throw error;
+      if (request.signal?.aborted && error === request.signal.reason) throw error;
       this.#backOff = Math.min(longestBackOff, this.#backOff === 0 ? firstBackOff : this.#backOff * 2);
       this.#failedAt = momentOf(clock);
+      if (!(error instanceof RecordingKeyStoreError)) throw error;
       emit("keyChangeFailed", { error });
       if (this.#active.current && (error instanceof KmsError || this.isDue())) health.failed("rotate", error);
       throw error;

@@ -42,7 +42,7 @@ export async function rewrapKeyPairs(
   signal?: AbortSignal,
 ): Promise<RewrapReport> {
   const { kmsKeyArn } = active.wrapping;
-  const historyKeys = await kmsKeysOf(parts.records, active);
+  const historyKeys = await kmsKeysOf(parts.records, active, signal);
   const tried = { ...parts, historyKeys: async () => historyKeys };
   const count = { rewrapped: 0, already: 0 };
   const failed: RewrapReport["failed"][number][] = [];

@@ -2,6 +2,7 @@ import { RecordingKeyStoreError } from "../../errors.js";
 import type { Confirmation, KeyStoreConfiguration } from "../../format/vocabulary.js";
 import { diagnose, type Diagnosis } from "../../kms/diagnosis.js";
 import type { KmsError } from "../../kms/kms-error.js";
+import { abortable } from "../../util/abort.js";
 import { defined } from "../../util/defined.js";
 import type { ActiveKeyPairs } from "../active/active-key-pair.js";
 import { configurationOf } from "../active/rotation.js";
@@ -66,7 +67,7 @@ export async function readStatus(
   const { pair: claim, error } = await headPair(records, signal);
   const { current } = active;
   const pair = current?.pair;
-  const told = pair && (await fleet.told(pair));
+  const told = pair && (await abortable(fleet.told(pair), signal));
   const { trouble, lastKmsError } = health;
   const { vouched } = active;
   const rotation = vouched && nextRotation(vouched.pair.birth, clock.now());
