@@ -1,8 +1,8 @@
-import { decodeBirthRecord, type BirthRecord } from "../format/birth-record.js";
+import { decodeBirthRecord } from "../format/birth-record.js";
 import type { Metadata } from "../format/canonical-json.js";
 import { checkWholeEnd, decryptionLayout, floeHeaderLength, segmentOverhead } from "../format/segments.js";
 import type { HeaderRecipient, RecordingHeader } from "../format/header.js";
-import type { Confirmation } from "../format/vocabulary.js";
+import type { Confirmation, KeyPairReason, KeyPairSpec, PeriodicKeyChange } from "../format/vocabulary.js";
 import { isTooNew } from "../format/damage.js";
 import { defined } from "../util/defined.js";
 import type { RecordingInput } from "./bodies.js";
@@ -16,7 +16,19 @@ import { onSource } from "./streams.js";
 /** What the header of a recording says of one wrapped data key. Nothing of it is verified. */
 export interface InspectedDataKey {
   /** What the recording says of the key pair; absent where that is of a later version. */
-  readonly keyPair?: Omit<BirthRecord, "previousDigest" | "scheduleAnchor">;
+  readonly keyPair?: {
+    readonly organizationId: string;
+    readonly keyPairId: string;
+    readonly sequence: number;
+    readonly spec: KeyPairSpec;
+    /** In ms since the Unix epoch. */
+    readonly createdAt: number;
+    readonly kmsKeyAliasArn: string;
+    readonly periodicKeyChange: PeriodicKeyChange;
+    readonly contextKeyName: string;
+    readonly purpose: "test" | "key-pair";
+    readonly reason?: KeyPairReason;
+  };
   /** Length of the wrapped data key, in bytes. */
   readonly wrappedSize: number;
   /** The wrapped private half that the recording carries; absent if it carries none. */
