@@ -71,6 +71,18 @@ export class RecordingKeyStoreError extends Error {
     Object.defineProperty(this, brand, { value: true });
   }
 
+  /** For `JSON.stringify`, which leaves out the message of an error: with it, and with a cause of this library's own. */
+  toJSON(): Record<string, unknown> {
+    const { name, code, message, cause, ...rest } = this;
+    return {
+      name,
+      code,
+      message,
+      ...rest,
+      ...(cause instanceof RecordingKeyStoreError ? { cause: cause.toJSON() } : {}),
+    };
+  }
+
   static override [Symbol.hasInstance](value: unknown): boolean {
     try {
       if (Function.prototype[Symbol.hasInstance].call(this, value)) return true;

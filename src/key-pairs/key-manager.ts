@@ -83,7 +83,9 @@ export class KeyManager {
   }
 
   test(configuration: KeyStoreConfiguration, signal: AbortSignal): Promise<TestReport> {
-    return runTest({ ...this.#context, homeRegion: this.#options.homeRegion, configuration }, signal);
+    const { homeRegion } = this.#options;
+    const configured = this.#active.current !== undefined;
+    return runTest({ ...this.#context, homeRegion, configured, configuration }, signal);
   }
 
   rotate(request: RotationRequest): Promise<VouchedKeyPair> {

@@ -15,6 +15,12 @@ export interface Facts {
   /** The refused principal, if KMS names it. */
   readonly role: string;
   readonly condition: string;
+  /** Whether there is a key that recordings go on with. */
+  readonly configured: boolean;
+  /** Home Region of the organization, where the key is in another one. */
+  readonly homeRegion: string | undefined;
+  /** Whether the call was not sent, for want of a client of the key's Region. */
+  readonly notSent: boolean;
   /** KMS's own text; empty if it sent none. */
   readonly awsMessage: string;
 }
@@ -28,38 +34,33 @@ export function adviceFor(kind: KmsFailureKind, facts: Facts): Advice {
   return advice[kind](facts);
 }
 
-const passes =
+const passes = ({ configured }: Facts) =>
+  configured ? goesOn : "Nothing, if it is short: test again then. No key is in use until a test passes.";
+const goesOn =
   "Nothing, if it is short: recordings go on being encrypted with the last confirmed key, and opening them works again by itself.";
 const health = "Look at the AWS Health Dashboard if it lasts.";
 
 const advice: Readonly<Record<KmsFailureKind, (facts: Facts) => Advice>> = {
-  unreachable: ({ region }) => ({
-    summary: `AWS KMS in ${region} could not be reached.`,
-    whatToDo: [
-      passes,
-      `Check that the recording service can open HTTPS connections to the KMS endpoint of ${region}: DNS, proxy, VPC endpoint, security group, TLS inspection.`,
-      `Check that the recording service has a KMS client for ${region}.`,
-    ],
+  unreachable: (facts) => (facts.notSent ? withoutClient(facts) : unreachable(facts)),
+  timeout: (facts) => ({
+    summary: `AWS KMS in ${facts.region} did not answer in time.`,
+    whatToDo: [passes(facts), "Look for a firewall or proxy on the way that drops packets silently.", health],
   }),
-  timeout: ({ region }) => ({
-    summary: `AWS KMS in ${region} did not answer in time.`,
-    whatToDo: [passes, "Look for a firewall or proxy on the way that drops packets silently.", health],
-  }),
-  throttled: ({ operation, region }) => ({
-    summary: `AWS KMS in ${region} is throttling the recording service's calls.`,
+  throttled: (facts) => ({
+    summary: `AWS KMS in ${facts.region} is throttling the recording service's calls.`,
     whatToDo: [
-      passes,
-      ...(isKeyPairOperation(operation)
+      passes(facts),
+      ...(isKeyPairOperation(facts.operation)
         ? [
             "RSA key pairs have small quotas of their own, for RSA_4096 one per second: choose X25519, or change keys less often.",
           ]
         : []),
-      `Ask AWS for a higher KMS request quota in ${region} for the recording service's account, whose quota counts, not the key's account.`,
+      `Ask AWS for a higher KMS request quota in ${facts.region} for the recording service's account, whose quota counts, not the key's account.`,
     ],
   }),
-  "service-error": ({ region }) => ({
-    summary: `AWS KMS in ${region} reported an internal error.`,
-    whatToDo: [passes, health],
+  "service-error": (facts) => ({
+    summary: `AWS KMS in ${facts.region} reported an internal error.`,
+    whatToDo: [passes(facts), health],
   }),
   credentials: ({ awsMessage }) => ({
     summary: "The recording service's own AWS credentials are missing, expired or not accepted.",
@@ -107,8 +108,11 @@ const advice: Readonly<Record<KmsFailureKind, (facts: Facts) => Advice>> = {
       "If the alias was deleted, make it again for the same key. If the key was deleted, recordings under it can't be opened any more.",
     ],
   }),
-  "key-unsupported": ({ operation, key }) => ({
-    summary: `${capital(key)} is not of a kind that can be used here.`,
+  "key-unsupported": ({ operation, key, region, homeRegion }) => ({
+    summary:
+      homeRegion === undefined
+        ? `${capital(key)} is not of a kind that can be used here.`
+        : `${capital(key)} is in ${region}, and the home Region is ${homeRegion}.`,
     whatToDo: first(
       isKeyPairOperation(operation),
       "With a key in a custom key store choose key pairs of the spec X25519: AWS KMS makes no RSA key pairs there.",
@@ -138,6 +142,28 @@ const advice: Readonly<Record<KmsFailureKind, (facts: Facts) => Advice>> = {
     ],
   }),
 };
+
+function unreachable(facts: Facts): Advice {
+  const { region } = facts;
+  return {
+    summary: `AWS KMS in ${region} could not be reached.`,
+    whatToDo: [
+      passes(facts),
+      `Check that the recording service can open HTTPS connections to the KMS endpoint of ${region}: DNS, proxy, VPC endpoint, security group, TLS inspection.`,
+      `Check that the recording service has a KMS client for ${region}.`,
+    ],
+  };
+}
+
+function withoutClient({ region }: Facts): Advice {
+  return {
+    summary: `The recording service has no KMS client for ${region}.`,
+    whatToDo: [
+      `If the key is meant to be in another Region than ${region}, check its ARN.`,
+      `Otherwise give AwsKmsProvider a client for ${region}, or a function of the Region.`,
+    ],
+  };
+}
 
 function accessDenied({ operation, key, arn, region, account, caller, role, condition, awsMessage }: Facts): Advice {
   const summary = `The recording service may not call kms:${operation} with ${key}.`;

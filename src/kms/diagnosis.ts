@@ -25,6 +25,10 @@ export interface DiagnosisContext {
   readonly organizationId?: string;
   /** Name of the organization's id in the encryption context. */
   readonly contextKeyName?: string;
+  /** Whether there is a key that recordings go on with. Default true. */
+  readonly configured?: boolean;
+  /** The organization's home Region. */
+  readonly homeRegion?: string;
   /** AWS account of the recording service, 12 digits. Default: the one that KMS names. */
   readonly serviceAccountId?: string;
 }
@@ -35,7 +39,7 @@ export function diagnose(error: KmsError, context: DiagnosisContext = {}): Diagn
   const awsMessage = awsErrorName === undefined ? "" : textOf(error.cause);
   return {
     kind,
-    ...adviceFor(kind, factsOf({ operation, keyId, awsMessage }, context)),
+    ...adviceFor(kind, factsOf({ operation, keyId, awsMessage, notSent: isNotSent(error) }, context)),
     detail: message,
     ...defined({ awsErrorName, awsMessage: awsMessage === "" ? undefined : awsMessage, awsRequestId: requestId }),
   };
@@ -46,13 +50,28 @@ interface Failure {
   readonly keyId: string | undefined;
   /** KMS's own text; empty if it sent none. */
   readonly awsMessage: string;
+  readonly notSent: boolean;
 }
 
-function factsOf({ operation, keyId, awsMessage }: Failure, context: DiagnosisContext): Facts {
+/** Whether the client for a call is of another Region, so that nothing went over the network. */
+function isNotSent({ kind, cause, message }: KmsError): boolean {
+  return kind === "unreachable" && cause === undefined && message.includes("the KMS client given is for");
+}
+
+function factsOf({ operation, keyId, awsMessage, notSent }: Failure, context: DiagnosisContext): Facts {
   const arn = keyId === undefined ? undefined : parseKmsArn(keyId);
   const principal = refusedPrincipal(awsMessage);
-  const { organizationId, contextKeyName, serviceAccountId = principal?.accountId } = context;
+  const {
+    organizationId,
+    contextKeyName,
+    serviceAccountId = principal?.accountId,
+    configured = true,
+    homeRegion,
+  } = context;
   return {
+    notSent,
+    configured,
+    homeRegion: arn && homeRegion !== arn.region ? homeRegion : undefined,
     operation,
     key:
       keyId === undefined

@@ -54,6 +54,8 @@ export interface TestReport {
 export type TestSubject = Pick<KeyPairContext, "organizationId" | "contextKeyName" | "calls" | "clock"> & {
   readonly homeRegion: string;
   readonly configuration: KeyStoreConfiguration;
+  /** Whether a key is in use already. Default true. */
+  readonly configured?: boolean;
 };
 
 /**
@@ -61,7 +63,7 @@ export type TestSubject = Pick<KeyPairContext, "organizationId" | "contextKeyNam
  * alone: a failure of KMS is in the report.
  */
 export async function runTest(subject: TestSubject, signal?: AbortSignal): Promise<TestReport> {
-  const { configuration, contextKeyName, clock, calls, organizationId } = subject;
+  const { configuration, contextKeyName, clock, calls, organizationId, homeRegion } = subject;
   const startedAt = new Date(clock.now());
   const begin = clock.monotonic();
   const run = new StepRunner(clock);
@@ -120,7 +122,12 @@ export async function runTest(subject: TestSubject, signal?: AbortSignal): Promi
     steps: run.steps,
     startedAt,
     durationMs: clock.monotonic() - begin,
-    ...defined({ error, diagnosis: error && diagnose(error, { organizationId, contextKeyName }) }),
+    ...defined({
+      error,
+      diagnosis:
+        error &&
+        diagnose(error, { organizationId, contextKeyName, homeRegion, ...defined({ configured: subject.configured }) }),
+    }),
   };
 }
 
