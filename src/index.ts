@@ -43,7 +43,9 @@ export type {
   OtherStream,
   RecordingBody,
   RecordingInput,
+  Streamed,
 } from "./recording/bodies.js";
+export type { BodyBytes, BodyStream } from "./recording/body-types.js";
 export type { ByteStream } from "./recording/stream-source.js";
 export type { StreamTotals } from "./format/segments.js";
 export type { SalvagedRecording, SalvagedStream, SalvageTotals } from "./recording/salvage.js";

@@ -1,5 +1,4 @@
 import type { Readable } from "node:stream";
-import type { ReadableStream } from "node:stream/web";
 import { systemClock } from "../clock.js";
 import { EventHub, type EventListener, type EventName, type EventSink } from "../events.js";
 import type { SharedByOrganizations } from "../key-pairs/key-manager-options.js";
@@ -17,13 +16,15 @@ import type {
   EncryptedStream,
   OtherStream,
   RecordingInput,
+  Streamed,
 } from "../recording/bodies.js";
+import type { BodyBytes, BodyStream } from "../recording/body-types.js";
 import type { FileRequest } from "../recording/files/file-work.js";
 import type { DecryptedFile, EncryptedFile } from "../recording/files/recording-files.js";
 import type { RandomAccessSource } from "../recording/random-access-source.js";
 import { isSource } from "../recording/read-metadata.js";
 import type { RecordingReader } from "../recording/reader/recording-reader.js";
-import type { SalvagedRecording, SalvagedStream } from "../recording/salvage.js";
+import type { SalvagedRecording, SalvagedStream, SalvageTotals } from "../recording/salvage.js";
 import { ByteSource, takeInput, type TakenInput } from "../recording/stream-source.js";
 import { withTimeout } from "../util/abort.js";
 import { ownOptions } from "../util/check-input.js";
@@ -136,12 +137,14 @@ export class RecordingKeyStore implements AdministrationMethods {
    * shared with a second thread.
    * @throws InvalidInputError, `ERR_NOT_CONFIGURED`, `ERR_KEY_PAIR_UNTRUSTED`, `ERR_KEY_UNCONFIRMED`, `ERR_KEY_TOO_OLD`
    */
-  encryptRecording(recording: Uint8Array, options: EncryptOptions): Promise<EncryptedRecording<Uint8Array>>;
-  encryptRecording(recording: Readable, options: EncryptOptions): Promise<EncryptedStream<Readable>>;
-  encryptRecording(
-    recording: OtherStream,
+  encryptRecording<Input>(
+    recording: 0 extends Input & 1 ? Input : never, // any
     options: EncryptOptions,
-  ): Promise<EncryptedStream<ReadableStream<Uint8Array>>>;
+  ): Promise<EncryptedRecording & Partial<Streamed>>;
+  encryptRecording(recording: Uint8Array, options: EncryptOptions): Promise<EncryptedRecording<BodyBytes>>;
+  encryptRecording(recording: Readable, options: EncryptOptions): Promise<EncryptedStream<Readable>>;
+  encryptRecording(recording: OtherStream, options: EncryptOptions): Promise<EncryptedStream<BodyStream>>;
+  encryptRecording(recording: RecordingInput, options: EncryptOptions): Promise<EncryptedRecording & Partial<Streamed>>;
   encryptRecording(recording: RecordingInput, options: EncryptOptions): Promise<EncryptedRecording> {
     return this.#onInput(recording, "recording", options, (taken, signal) =>
       this.#cipher.encrypt(taken, check("encrypt", options), signal),
@@ -154,12 +157,17 @@ export class RecordingKeyStore implements AdministrationMethods {
    * @throws KmsError while KMS is away (retryable); `ERR_RECORDING_MISMATCH`, `ERR_RECORDING_TAMPERED`,
    * `ERR_RECORDING_TRUNCATED`, `ERR_FORMAT_INVALID`, `ERR_FORMAT_TOO_NEW`, `ERR_KEY_PAIR_NOT_FOUND`
    */
-  decryptRecording(encrypted: Uint8Array, options: DecryptRecordingOptions): Promise<DecryptedRecording<Uint8Array>>;
-  decryptRecording(encrypted: Readable, options: DecryptRecordingOptions): Promise<DecryptedStream<Readable>>;
-  decryptRecording(
-    encrypted: OtherStream,
+  decryptRecording<Input>(
+    encrypted: 0 extends Input & 1 ? Input : never, // any
     options: DecryptRecordingOptions,
-  ): Promise<DecryptedStream<ReadableStream<Uint8Array>>>;
+  ): Promise<DecryptedRecording & Partial<Streamed>>;
+  decryptRecording(encrypted: Uint8Array, options: DecryptRecordingOptions): Promise<DecryptedRecording<BodyBytes>>;
+  decryptRecording(encrypted: Readable, options: DecryptRecordingOptions): Promise<DecryptedStream<Readable>>;
+  decryptRecording(encrypted: OtherStream, options: DecryptRecordingOptions): Promise<DecryptedStream<BodyStream>>;
+  decryptRecording(
+    encrypted: RecordingInput,
+    options: DecryptRecordingOptions,
+  ): Promise<DecryptedRecording & Partial<Streamed>>;
   decryptRecording(encrypted: RecordingInput, options: DecryptRecordingOptions): Promise<DecryptedRecording> {
     return this.#onInput(encrypted, "encrypted", options, (taken, signal) =>
       this.#cipher.decrypt(taken, check("decryptRecording", options), signal),
@@ -218,12 +226,17 @@ export class RecordingKeyStore implements AdministrationMethods {
    * @throws where not even what comes before the first segment is whole, and otherwise as {@link decryptRecording}, but for
    * damage behind that
    */
+  salvageRecording<Input>(
+    encrypted: 0 extends Input & 1 ? Input : never, // any
+    options: DecryptOptions,
+  ): Promise<DecryptedRecording & Partial<SalvageTotals & Streamed<SalvageTotals>>>;
   salvageRecording(encrypted: Uint8Array, options: DecryptOptions): Promise<SalvagedRecording>;
   salvageRecording(encrypted: Readable, options: DecryptOptions): Promise<SalvagedStream<Readable>>;
+  salvageRecording(encrypted: OtherStream, options: DecryptOptions): Promise<SalvagedStream<BodyStream>>;
   salvageRecording(
-    encrypted: OtherStream,
+    encrypted: RecordingInput,
     options: DecryptOptions,
-  ): Promise<SalvagedStream<ReadableStream<Uint8Array>>>;
+  ): Promise<DecryptedRecording & Partial<SalvageTotals & Streamed<SalvageTotals>>>;
   salvageRecording(encrypted: RecordingInput, options: DecryptOptions): Promise<DecryptedRecording> {
     return this.#onInput(encrypted, "encrypted", options, (taken, signal) =>
       this.#cipher.salvage(taken, check("decrypt", options), signal),

@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import type { ReadableStream } from "node:stream/web";
+import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 import type { Metadata } from "../format/canonical-json.js";
 import type { OpenedHeader } from "../format/header.js";
 import type { StreamTotals } from "../format/segments.js";
@@ -7,6 +7,7 @@ import { wipe } from "../util/secrets.js";
 import { decryptBytes, encryptBytes, type FillBytes } from "./bytes.js";
 import type { OpenHeader } from "./decryptor.js";
 import type { EncryptRequest } from "./encryptor.js";
+import type { BodyBytes, BodyStream } from "./body-types.js";
 import { ByteSource, takeInput, type ByteStream, type TakenInput } from "./stream-source.js";
 import { encryptStream, openStream } from "./streams.js";
 
@@ -17,7 +18,7 @@ export type RecordingInput = Uint8Array | Readable | OtherStream;
 export type OtherStream = ByteStream | AsyncIterable<Uint8Array>;
 
 /** Bytes become bytes, a Node `Readable` becomes a `Readable`, and every other stream a `ReadableStream`. */
-export type RecordingBody = Uint8Array | Readable | ReadableStream<Uint8Array>;
+export type RecordingBody = Uint8Array | Readable | NodeReadableStream<Uint8Array>;
 
 /** An encrypted recording, and what is known of the key that it was encrypted with. */
 export interface EncryptedRecording<Body extends RecordingBody = RecordingBody> {
@@ -48,9 +49,9 @@ export interface Streamed<Totals = StreamTotals> {
   readonly done: Promise<Totals>;
 }
 
-export interface EncryptedStream<Body extends Readable | ReadableStream<Uint8Array>>
+export interface EncryptedStream<Body extends Readable | NodeReadableStream<Uint8Array>>
   extends EncryptedRecording<Body>, Streamed {}
-export interface DecryptedStream<Body extends Readable | ReadableStream<Uint8Array>>
+export interface DecryptedStream<Body extends Readable | NodeReadableStream<Uint8Array>>
   extends DecryptedRecording<Body>, Streamed {}
 
 interface BodyOf<Body extends RecordingBody> {
@@ -65,12 +66,9 @@ export type AnyBody = BodyOf<RecordingBody> & Partial<Streamed>;
  * Encrypts bytes at once (by `fill`, or else by the calling thread alone), or a stream as it is read. Chunks of a Node stream
  * must stay as they are, as in any pipeline; every other source may use its chunk again once it is asked for the next one.
  */
-export function encryptBody(input: Uint8Array, request: EncryptBodyRequest): Promise<BodyOf<Uint8Array>>;
+export function encryptBody(input: Uint8Array, request: EncryptBodyRequest): Promise<BodyOf<BodyBytes>>;
 export function encryptBody(input: Readable, request: EncryptBodyRequest): Promise<BodyOf<Readable> & Streamed>;
-export function encryptBody(
-  input: OtherStream,
-  request: EncryptBodyRequest,
-): Promise<BodyOf<ReadableStream<Uint8Array>> & Streamed>;
+export function encryptBody(input: OtherStream, request: EncryptBodyRequest): Promise<BodyOf<BodyStream> & Streamed>;
 export function encryptBody(input: RecordingInput | TakenInput, request: EncryptBodyRequest): Promise<AnyBody>;
 export async function encryptBody(input: RecordingInput | TakenInput, request: EncryptBodyRequest): Promise<AnyBody> {
   try {
@@ -93,7 +91,7 @@ interface Opened {
 }
 
 /** Decrypts bytes at once, or a stream as it is read. Resolves when the header has been opened and authenticated. */
-export function decryptBody(input: Uint8Array, request: DecryptBodyRequest): Promise<BodyOf<Uint8Array> & Opened>;
+export function decryptBody(input: Uint8Array, request: DecryptBodyRequest): Promise<BodyOf<BodyBytes> & Opened>;
 export function decryptBody(
   input: Readable,
   request: DecryptBodyRequest,
@@ -101,7 +99,7 @@ export function decryptBody(
 export function decryptBody(
   input: OtherStream,
   request: DecryptBodyRequest,
-): Promise<BodyOf<ReadableStream<Uint8Array>> & Streamed & Opened>;
+): Promise<BodyOf<BodyStream> & Streamed & Opened>;
 export function decryptBody(input: RecordingInput | TakenInput, request: DecryptBodyRequest): Promise<AnyBody & Opened>;
 export async function decryptBody(
   input: RecordingInput | TakenInput,

@@ -39,7 +39,7 @@ export type FillBytes = (job: BytesJob) => Promise<void>;
 export async function encryptBytes(
   input: Uint8Array,
   request: EncryptRequest & { signal?: AbortSignal; fill?: FillBytes },
-): Promise<Buffer> {
+): Promise<Buffer<ArrayBuffer>> {
   const { segmentLength, signal, fill } = request;
   const encryptor = new RecordingEncryptor(request);
   try {
@@ -55,7 +55,7 @@ export async function encryptBytes(
 export async function decryptBytes(
   input: Uint8Array,
   { open, signal, fill }: { open: OpenHeader; signal?: AbortSignal | undefined; fill?: FillBytes | undefined },
-): Promise<{ header: OpenedHeader; body: Buffer }> {
+): Promise<{ header: OpenedHeader; body: Buffer<ArrayBuffer> }> {
   const decryptor = await RecordingDecryptor.open(bytesReader(input), { open, signal, salvage: false });
   try {
     const { header } = decryptor;
@@ -75,7 +75,7 @@ async function filled(
   preamble: Buffer | undefined,
   work: Pick<BytesJob, "layout" | "keys" | "signal">,
   fill: FillBytes = fillInTurns,
-): Promise<Buffer> {
+): Promise<Buffer<ArrayBuffer>> {
   const source = Buffer.from(input.buffer, input.byteOffset, input.byteLength);
   const target = Buffer.allocUnsafeSlow(work.layout.target.end);
   preamble?.copy(target);

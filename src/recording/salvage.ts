@@ -8,6 +8,7 @@ import { turnOf } from "../util/event-loop.js";
 import { freeBuffers } from "../util/free-buffers.js";
 import { wipe } from "../util/secrets.js";
 import type { DecryptedRecording, RecordingBody, RecordingInput, Streamed } from "./bodies.js";
+import type { BodyBytes } from "./body-types.js";
 import { bytesReader } from "./byte-reader.js";
 import { RecordingDecryptor, type OpenHeader } from "./decryptor.js";
 import { ByteSource, takeInput, type TakenInput } from "./stream-source.js";
@@ -25,7 +26,7 @@ export interface SalvageTotals extends StreamTotals {
 }
 
 /** An authentic beginning of a recording, in whole segments, and no claim about the rest. */
-export interface SalvagedRecording extends DecryptedRecording<Uint8Array>, SalvageTotals {}
+export interface SalvagedRecording extends DecryptedRecording<BodyBytes>, SalvageTotals {}
 
 /** As {@link SalvagedRecording}, of a stream: how much was saved shows when it has ended. */
 export interface SalvagedStream<Body extends Readable | ReadableStream<Uint8Array>>
@@ -64,7 +65,10 @@ export async function salvageBody(
 }
 
 /** Decrypts and then joins batch by batch: each is a step, and between two of them others have their turn. */
-async function salvagedBytes(decryptor: RecordingDecryptor, signal: AbortSignal | undefined): Promise<Buffer> {
+async function salvagedBytes(
+  decryptor: RecordingDecryptor,
+  signal: AbortSignal | undefined,
+): Promise<Buffer<ArrayBuffer>> {
   const batches: Buffer[][] = [];
   const next = async () => {
     await turnOf(signal);

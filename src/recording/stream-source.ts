@@ -29,8 +29,8 @@ export class ByteSource {
 
   constructor(stream: RecordingStream, field: string) {
     this.#field = field;
-    this.isReadable = stream instanceof Readable;
-    if (stream instanceof Readable) {
+    this.isReadable = isReadable(stream);
+    if (isReadable(stream)) {
       checkUnread(stream, field);
       this.#pull = pullReadable(stream);
       this.#cancel = () => void stream.destroy();
@@ -74,9 +74,27 @@ export class ByteSource {
   }
 }
 
+/** Node's own streams, and by their shape those of other copies of them: npm's `readable-stream`, another realm. */
+function isReadable(input: unknown): input is Readable {
+  if (input instanceof Readable) return true;
+  if (typeof input !== "object" || input === null || "getReader" in input) return false;
+  const members = input as Partial<Record<keyof Readable, unknown>>;
+  return readableMethods.every((name) => typeof members[name] === "function");
+}
+
+const readableMethods = ["pipe", "on", "once", "read", "pause", "resume", "destroy", "listenerCount"] as const;
+
+/** Whether the end has been told; `readable-stream` 3 has no `readableEnded`. */
+function hasEnded(stream: Readable): boolean {
+  const { readableEnded, _readableState: state } = stream as Partial<Readable> & {
+    _readableState?: { readonly endEmitted?: boolean };
+  };
+  return readableEnded ?? state?.endEmitted ?? false;
+}
+
 /** A stream that somebody else reads would become a recording without its beginning, or an empty one. */
 function checkUnread(stream: Readable, field: string): void {
-  if (stream.readableEnded) throw new InvalidInputError(field, "must be a stream that has not been read to its end");
+  if (hasEnded(stream)) throw new InvalidInputError(field, "must be a stream that has not been read to its end");
   if (stream.readableDidRead && stream.readableFlowing)
     throw new InvalidInputError(field, "must be a stream that has not begun to flow to somebody else");
   if (stream.listenerCount("readable") > 0)
@@ -107,7 +125,7 @@ export type TakenInput = Uint8Array | ByteSource;
 export function takeInput(input: unknown, field: string): TakenInput {
   if (types.isUint8Array(input) || input instanceof ByteSource) return input;
   if (typeof input === "object" && input !== null) {
-    if (input instanceof Readable || "getReader" in input || Symbol.asyncIterator in input)
+    if (isReadable(input) || "getReader" in input || Symbol.asyncIterator in input)
       return new ByteSource(input as RecordingStream, field);
   }
   throw new InvalidInputError(
@@ -148,7 +166,7 @@ export function pullReadable(stream: Readable): () => Promise<IteratorResult<unk
   };
 
   if (stream.errored) finish({ error: stream.errored });
-  else if (stream.readableEnded) finish({});
+  else if (hasEnded(stream)) finish({});
   else if (stream.destroyed) finish({ error: prematureClose() });
   stream.pause(); // or the first listener would set it flowing
   stream.on("data", (chunk: unknown) => {

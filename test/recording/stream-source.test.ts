@@ -173,6 +173,36 @@ describe("a reader of bytes", () => {
   });
 });
 
+/** A Readable of another copy of Node's streams, such as npm's `readable-stream`: no `instanceof` knows it. */
+function foreign(stream: Readable, hidden: readonly PropertyKey[] = []): Readable {
+  return new Proxy(stream, {
+    getPrototypeOf: () => Object.prototype,
+    get: (target, name) => (hidden.includes(name) ? undefined : (Reflect.get(target, name, target) as unknown)),
+  });
+}
+
+describe("a Readable of another copy of Node's streams", () => {
+  it("goes in as what it is, and comes out as a Readable with pipe", async () => {
+    const given = foreign(Readable.from([bytes(1, 2), bytes(3)]));
+    expect(given instanceof Readable).toBe(false);
+    const request = { header: header(), dataKey: Buffer.from(dataKey), segmentLength };
+    const { body, done } = await encryptBody(given, request);
+    expect(body).toBeInstanceOf(Readable);
+    const encrypted = await collect(body);
+    expect((await done).plaintextSize).toBe(3);
+    const opened = await decryptBody(foreign(Readable.from([encrypted])), { open: async () => lease() });
+    expect(opened.body).toBeInstanceOf(Readable);
+    expect([...(await collect(opened.body))]).toEqual([1, 2, 3]);
+  });
+
+  it("is refused once it was read to its end, also where it does not know readableEnded", async () => {
+    const used = Readable.from([bytes(1)]);
+    await collect(used);
+    for (const hidden of [[], ["readableEnded"]])
+      expect(() => takeInput(foreign(used, hidden), "recording")).toThrow("read to its end");
+  });
+});
+
 describe("an endless stream of chunks that come at once", () => {
   /** So many that a test which is never let go ends all the same. */
   const endless = 3_000_000;

@@ -1,4 +1,5 @@
 import { ReadableStream, type ReadableStreamDefaultController } from "node:stream/web";
+import type { BodyStream } from "../body-types.js";
 import { abortable, whenAborted } from "../../util/abort.js";
 
 /** What a stream needs from its reader. */
@@ -18,7 +19,7 @@ const firstStepBytes = 131_136;
 const maxStepBytes = 1_048_576;
 
 /** Plaintext from `start` to `end` as a web stream. One step is fetched ahead; cancelling ends that too. */
-export function rangeStream(start: number, end: number, reader: RangeReader): ReadableStream<Uint8Array> {
+export function rangeStream(start: number, end: number, reader: RangeReader): BodyStream {
   const stop = new AbortController();
   let finish: () => void = () => undefined;
   const finished = new Promise<void>((resolve) => (finish = resolve));

@@ -1,5 +1,5 @@
-import type { ReadableStream } from "node:stream/web";
 import type { Metadata } from "../../format/canonical-json.js";
+import type { BodyBytes, BodyStream } from "../body-types.js";
 
 export interface ReadOptions {
   signal?: AbortSignal | undefined;
@@ -33,13 +33,13 @@ export interface RecordingReader {
    * @throws InvalidInputError; `ERR_CLOSED`, `ERR_RECORDING_TAMPERED`, `ERR_RECORDING_TRUNCATED`, `ERR_KEYS_FORGOTTEN`; KmsError
    * when custody has to ask KMS again; what the source throws; the signal's reason
    */
-  read(offset: number, length: number, options?: ReadOptions): Promise<Uint8Array>;
+  read(offset: number, length: number, options?: ReadOptions): Promise<BodyBytes>;
   /**
    * A range as a stream, as `decryptRecording` would give it: what it releases before it fails is a verified prefix of the
    * range. Fetches ahead, by steps that grow to a MiB. It counts as running until it ends, fails or is cancelled.
    * @throws InvalidInputError for a range outside the recording; the stream fails with what {@link read} throws
    */
-  stream(options?: RangeOptions): ReadableStream<Uint8Array>;
+  stream(options?: RangeOptions): BodyStream;
   /**
    * Wipes keys and plaintext at once. Reads and streams that are under way fail with `ERR_CLOSED`; resolves when they have.
    * The source is left to its owner.

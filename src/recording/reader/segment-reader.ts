@@ -1,5 +1,4 @@
 import { constants } from "node:buffer";
-import type { ReadableStream } from "node:stream/web";
 import { InvalidInputError, RecordingKeyStoreError } from "../../errors.js";
 import type { Metadata } from "../../format/canonical-json.js";
 import type { DataKeyLease } from "../../format/data-key-lease.js";
@@ -17,6 +16,7 @@ import { openLast } from "../../format/transform-segments.js";
 import { linkedSignal, whenAborted } from "../../util/abort.js";
 import { yieldToEventLoop } from "../../util/event-loop.js";
 import { failureAtEnd } from "../ending.js";
+import type { BodyStream } from "../body-types.js";
 import { openPreamble, preambleOfSource } from "../preamble.js";
 import { checkedSource, readExactly, type RandomAccessSource } from "../random-access-source.js";
 import type { SegmentKeys } from "../segment-keys.js";
@@ -118,7 +118,7 @@ export class SegmentReader implements RecordingReader {
     return this.#closed;
   }
 
-  async read(offset: number, length: number, { signal }: ReadOptions = {}): Promise<Buffer> {
+  async read(offset: number, length: number, { signal }: ReadOptions = {}): Promise<Buffer<ArrayBuffer>> {
     checkWhole("offset", offset, this.size);
     checkWhole("length", length, Number.MAX_SAFE_INTEGER);
     checkSignal(signal);
@@ -137,7 +137,7 @@ export class SegmentReader implements RecordingReader {
     });
   }
 
-  stream({ start = 0, end = this.size, signal }: RangeOptions = {}): ReadableStream<Uint8Array> {
+  stream({ start = 0, end = this.size, signal }: RangeOptions = {}): BodyStream {
     checkWhole("end", end, this.size);
     checkWhole("start", start, end);
     checkSignal(signal);

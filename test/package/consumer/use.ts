@@ -10,8 +10,11 @@ import {
   RecordingKeyStore,
   RecordingKeyStoreError,
   type ConfigureResult,
+  type EncryptedRecording,
   type ErrorCode,
   type KeyStoreStatus,
+  type RecordingBody,
+  type RecordingInput,
   type StoreHeadReport,
   type TestReport,
 } from "recording-keystore";
@@ -106,6 +109,34 @@ async function main(): Promise<void> {
   });
   await inIterable.body.cancel();
 
+  // What comes out goes into Response and Blob, and Node's own takes it too, whatever `lib` says.
+  const forWeb = await keyStore.decryptRecording(bytes, { recordingId: "bytes" });
+  assert.equal((await new Response(forWeb.body).arrayBuffer()).byteLength, 3);
+  assert.equal(new Blob([forWeb.body]).size, 3);
+  async function* encryptedBytes(): AsyncGenerator<Uint8Array> {
+    yield bytes;
+  }
+  const asStream = await keyStore.decryptRecording(encryptedBytes(), { recordingId: "bytes" });
+  assert.equal((await new Response(asStream.body).arrayBuffer()).byteLength, 3);
+  const forNode = await keyStore.decryptRecording(encryptedBytes(), { recordingId: "bytes" });
+  Readable.fromWeb(forNode.body).resume();
+  await forNode.done;
+  const annotated: EncryptedRecording<Uint8Array> = inBytes;
+  assert.equal(annotated.body.length, inBytes.body.length);
+
+  // An input whose kind the compiler does not know may give a stream, and then has `done`.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  const unknownKind: any = Readable.from([bytes]);
+  const ofAny = await keyStore.decryptRecording(unknownKind, { recordingId: "bytes" });
+  const eitherBody: RecordingBody = ofAny.body;
+  (eitherBody as Readable).resume();
+  assert.equal((await ofAny.done)?.plaintextSize, 3);
+  const eitherKind: RecordingInput = bytes;
+  const ofEither = await keyStore.encryptRecording(eitherKind as RecordingInput, { recordingId: "either" });
+  assert.equal(ofEither.done, undefined);
+  const salvagedAny = await keyStore.salvageRecording(bytes as typeof unknownKind, { recordingId: "bytes" });
+  assert.deepEqual([salvagedAny.complete, salvagedAny.done], [true, undefined]);
+
   // Open recordings, sources and servers fit together; the global fetch and a real S3Client fit their sources.
   const fetchLike: FetchLike = fetch;
   await assert.rejects(httpSource("http://127.0.0.1:1/", { fetch: fetchLike, attempts: 1, deadline: 5_000 }), {
@@ -125,6 +156,8 @@ async function main(): Promise<void> {
   assert.deepEqual([response.status, ...new Uint8Array(await response.arrayBuffer())], [206, 2, 3]);
   createServer((request, answer) => void sendRecording(open, request, answer, { contentType: "audio/wav" }));
   assert.equal(typeof answerRecordingRequest, "function");
+  assert.equal((await new Response(open.stream()).arrayBuffer()).byteLength, 3);
+  assert.equal(new Blob([await open.read(0, 3)]).size, 3);
   await open.close();
 
   const status: KeyStoreStatus = await keyStore.status();
