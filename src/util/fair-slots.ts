@@ -1,3 +1,5 @@
+import { whenAborted } from "./abort.js";
+
 /** Who takes slots. Told apart by identity. */
 export type Party = object;
 
@@ -46,16 +48,15 @@ export class FairSlots {
     if (signal.aborted) return Promise.reject(signal.reason);
     if (this.tryTake(party)) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      const leave = () => {
+      const leave = whenAborted(signal, () => {
         this.#queue.delete(waiting);
         reject(signal.reason);
-      };
+      });
       const enter = () => {
-        signal.removeEventListener("abort", leave);
+        leave();
         resolve();
       };
       const waiting = { party, enter };
-      signal.addEventListener("abort", leave, { once: true });
       this.#queue.add(waiting);
     });
   }

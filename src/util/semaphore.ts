@@ -1,3 +1,5 @@
+import { whenAborted } from "./abort.js";
+
 /** A counting semaphore. Its permits are handed out in the order in which they were asked for. */
 export class Semaphore {
   #available: number;
@@ -17,14 +19,13 @@ export class Semaphore {
     return new Promise((resolve, reject) => {
       const enter = () => {
         this.#queue.delete(enter);
-        signal?.removeEventListener("abort", leave);
+        leave();
         resolve();
       };
-      const leave = () => {
+      const leave = whenAborted(signal, () => {
         this.#queue.delete(enter);
         reject(signal?.reason);
-      };
-      signal?.addEventListener("abort", leave, { once: true });
+      });
       this.#queue.add(enter);
     });
   }

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { expect, it } from "vitest";
 import { Semaphore } from "../../src/util/semaphore.js";
 
@@ -12,4 +13,17 @@ it("a semaphore refuses whoever has left before, and gives nothing to who leaves
   await expect(waiting).rejects.toThrow("gave up");
   semaphore.release();
   await semaphore.acquire(undefined);
+});
+
+it("a semaphore leaves one listener on a signal, however many wait under it, and none after", async () => {
+  const semaphore = new Semaphore(1);
+  await semaphore.acquire(undefined);
+  const { signal } = new AbortController();
+  const waiting = Array.from({ length: 20 }, () => semaphore.acquire(signal));
+  expect(getEventListeners(signal, "abort")).toHaveLength(1);
+  for (const turn of waiting) {
+    semaphore.release();
+    await turn;
+  }
+  expect(getEventListeners(signal, "abort")).toHaveLength(0);
 });
