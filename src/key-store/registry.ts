@@ -1,4 +1,3 @@
-import { types } from "node:util";
 import { systemClock, type Clock } from "../clock.js";
 import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
 import { Listeners, type EventHub, type EventName, type EventSink, type RecordingKeyStoreEvents } from "../events.js";
@@ -7,6 +6,7 @@ import type { KeyManager } from "../key-pairs/key-manager.js";
 import { KmsCallLimit, type KmsCallsUnderWay } from "../kms/call-limit.js";
 import { ProcessLastConfirmedStore } from "../stores/last-confirmed-store.js";
 import { abortable, boundedCall, DeadlineError, withTimeout } from "../util/abort.js";
+import { isBytes } from "../util/bytes.js";
 import { ownOptions } from "../util/check-input.js";
 import { copySecret } from "../util/secrets.js";
 import { IdleKeyStores } from "./idle-key-stores.js";
@@ -232,7 +232,7 @@ export class RecordingKeyStoreRegistry {
     ) as OrganizationOptions;
     // A copy: its owner may have wiped it by the time an evicted key store is made again.
     const { fleetSecret } = given;
-    const copied = (secret: unknown) => (types.isUint8Array(secret) ? copySecret(secret) : secret);
+    const copied = (secret: unknown) => (isBytes(secret) ? copySecret(secret) : secret);
     const secrets = Array.isArray(fleetSecret) ? fleetSecret.map(copied) : copied(fleetSecret);
     return fleetSecret === undefined ? given : ({ ...given, fleetSecret: secrets } as OrganizationOptions);
   }

@@ -1,9 +1,9 @@
-import { types } from "node:util";
 import { RecordingKeyStoreError } from "../errors.js";
 import { boundedCall, isDeadline, linkedSignal } from "../util/abort.js";
+import { isBytes } from "../util/bytes.js";
 import { defined } from "../util/defined.js";
 import { isPlain, member, sanitizeCause } from "../util/safe-cause.js";
-import { wipe } from "../util/secrets.js";
+import { takeSecret, wipe } from "../util/secrets.js";
 import { kmsError, kmsFailureKinds, KmsError, type KmsFailureKind } from "./kms-error.js";
 import type { KmsCallOptions, KmsKeyDescription, KmsProvider } from "./kms-provider.js";
 
@@ -83,7 +83,9 @@ const encryptedOf: Reader<{ keyArn: string; ciphertext: Uint8Array }> = (answer,
 });
 
 const decryptedOf: Reader<{ keyArn: string; plaintext: Uint8Array }> = (answer, call) => {
-  const plaintext = bytesOf(answer, "plaintext", call);
+  const given = member(answer, "plaintext");
+  checkBytes(given, call.operation, call.keyId);
+  const plaintext = takeSecret(given);
   try {
     return { keyArn: keyArnOf(answer, call), plaintext };
   } catch (error) {
@@ -123,7 +125,7 @@ function keyArnOf(answer: object, call: Call): string {
   throw unexpected(call, `the KMS provider answered ${call.operation} for ${call.keyId} without the key's ARN`);
 }
 
-/** A view of the answer's bytes, which the caller owns and wipes. */
+/** A view of the answer's bytes, which are no secret. */
 function bytesOf(answer: object, name: string, { operation, keyId }: Call): Uint8Array {
   const bytes = member(answer, name);
   checkBytes(bytes, operation, keyId);
@@ -132,7 +134,7 @@ function bytesOf(answer: object, name: string, { operation, keyId }: Call): Uint
 
 /** Checks that KMS answered with bytes. @throws KmsError */
 export function checkBytes(bytes: unknown, operation: string, keyId: string): asserts bytes is Uint8Array {
-  if (types.isUint8Array(bytes)) return;
+  if (isBytes(bytes)) return;
   throw unexpected({ operation, keyId }, `the KMS provider answered ${operation} for ${keyId} without bytes`);
 }
 
@@ -140,7 +142,7 @@ export function checkBytes(bytes: unknown, operation: string, keyId: string): as
 function wipePlaintext(late: unknown): void {
   if (typeof late !== "object" || late === null) return;
   const plaintext = member(late, "plaintext");
-  if (types.isUint8Array(plaintext)) wipe(plaintext);
+  if (isBytes(plaintext)) wipe(plaintext);
 }
 
 /** The error itself where it is as this copy of the package makes it; else a copy, or `unexpected-answer`. */

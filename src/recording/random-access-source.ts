@@ -1,6 +1,6 @@
-import { types } from "node:util";
 import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
 import { abortable } from "../util/abort.js";
+import { isBytes } from "../util/bytes.js";
 
 /** An encrypted recording that can be read anywhere: a file, an object in S3, a URL with `Range`. */
 export interface RandomAccessSource {
@@ -18,7 +18,7 @@ export interface RandomAccessSource {
  * @throws InvalidInputError
  */
 export function bytesSource(bytes: Uint8Array): RandomAccessSource {
-  if (!types.isUint8Array(bytes)) throw new InvalidInputError("bytes", "must be a Uint8Array", bytes);
+  if (!isBytes(bytes)) throw new InvalidInputError("bytes", "must be a Uint8Array", bytes);
   return { size: bytes.length, read: async (offset, length) => bytes.subarray(offset, offset + length) };
 }
 
@@ -48,7 +48,7 @@ export async function readExactly(
 ): Promise<Buffer> {
   signal?.throwIfAborted();
   const bytes: unknown = await abortable((async () => source.read(offset, length, signal))(), signal);
-  if (!types.isUint8Array(bytes)) throw new InvalidInputError("source.read", "must give a Uint8Array", bytes);
+  if (!isBytes(bytes)) throw new InvalidInputError("source.read", "must give a Uint8Array", bytes);
   if (bytes.length > length)
     throw new InvalidInputError("source.read", `must give the ${length} bytes it was asked for`, bytes);
   if (bytes.length < length)

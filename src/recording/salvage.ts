@@ -70,13 +70,14 @@ async function salvagedBytes(
   signal: AbortSignal | undefined,
 ): Promise<Buffer<ArrayBuffer>> {
   const batches: Buffer[][] = [];
+  let body: Buffer | undefined;
   const next = async () => {
     await turnOf(signal);
     return decryptor.next();
   };
   try {
     for (let batch = await next(); batch; batch = await next()) batches.push(batch);
-    const body = Buffer.allocUnsafeSlow(decryptor.totals().plaintextSize);
+    body = Buffer.allocUnsafeSlow(decryptor.totals().plaintextSize);
     let end = 0;
     for (const batch of batches) {
       await turnOf(signal);
@@ -85,7 +86,7 @@ async function salvagedBytes(
     }
     return body;
   } catch (error) {
-    for (const batch of batches) wipe(...batch);
+    wipe(body, ...batches.flat());
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
-import { types } from "node:util";
 import { InvalidInputError } from "../errors.js";
+import { isBytes } from "../util/bytes.js";
 import { yieldToEventLoop } from "../util/event-loop.js";
 
 /** A web stream of bytes, by its shape: Node's, and the DOM's where `lib: dom` is on. */
@@ -60,7 +60,7 @@ export class ByteSource {
         this.#pull().then(resolve, reject);
       });
       if (done === true) return undefined;
-      if (!types.isUint8Array(value)) throw notBytes(this.#field, value);
+      if (!isBytes(value)) throw notBytes(this.#field, value);
       if (value.length > 0) return value;
     }
   }
@@ -123,7 +123,7 @@ export type TakenInput = Uint8Array | ByteSource;
  * @throws InvalidInputError for neither bytes nor a stream that can be read from its beginning
  */
 export function takeInput(input: unknown, field: string): TakenInput {
-  if (types.isUint8Array(input) || input instanceof ByteSource) return input;
+  if (isBytes(input) || input instanceof ByteSource) return input;
   if (typeof input === "object" && input !== null) {
     if (isReadable(input) || "getReader" in input || Symbol.asyncIterator in input)
       return new ByteSource(input as RecordingStream, field);

@@ -1,4 +1,4 @@
-import { types } from "node:util";
+import { isBytes } from "./bytes.js";
 
 /** A zeroed buffer for a secret. Never a view of Node's shared pool, so wiping it wipes all of it. */
 export function secretBuffer(length: number): Buffer {
@@ -24,5 +24,5 @@ export function takeSecret(given: Uint8Array): Buffer {
 
 /** Overwrites secrets where they are, whatever class their bytes are of. What a foreign party gave may be no bytes at all. */
 export function wipe(...secrets: (Uint8Array | undefined)[]): void {
-  for (const secret of secrets) if (types.isUint8Array(secret)) Uint8Array.prototype.fill.call(secret, 0);
+  for (const secret of secrets) if (isBytes(secret)) Uint8Array.prototype.fill.call(secret, 0);
 }

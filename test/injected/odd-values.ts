@@ -1,5 +1,6 @@
 import { KmsError, kmsError } from "../../src/kms/kms-error.js";
 import { RecordingKeyStoreError } from "../../src/errors.js";
+import { transferred } from "../support/transferred.js";
 
 /** Something that no code expects. */
 export interface OddValue {
@@ -122,4 +123,12 @@ export const oddAnswers = named({
     wrappingId: "fate",
   }),
   "bytes in place of an object": () => new Uint8Array(100),
+  "bytes that were transferred": () => ({
+    keyArn: "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    plaintext: transferred(32),
+    ciphertext: transferred(32),
+    publicKey: transferred(32),
+    privateKeyCiphertext: transferred(32),
+    document: transferred(32),
+  }),
 });

@@ -56,7 +56,7 @@ describe("concurrency", () => {
 
   it("who aborts under way leaves at once; the permit is kept, and the late secret wiped", async () => {
     const { held, decrypt } = guarded(1);
-    const wiped = vi.spyOn(Buffer.prototype, "fill");
+    const wiped = vi.spyOn(Uint8Array.prototype, "fill");
     const controller = new AbortController();
     const first = rejection(decrypt({ signal: controller.signal }));
     const second = decrypt();

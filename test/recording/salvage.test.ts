@@ -3,8 +3,19 @@ import { Readable } from "node:stream";
 import { ReadableStream } from "node:stream/web";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { RecordingKeyStoreError } from "../../src/errors.js";
+import { encryptBody } from "../../src/recording/bodies.js";
 import { salvageBody } from "../../src/recording/salvage.js";
-import { capacity, chunks, collect, encrypt, encryptWithMetadata, header, lease, segmentLength } from "./support.js";
+import {
+  capacity,
+  chunks,
+  collect,
+  dataKey,
+  encrypt,
+  encryptWithMetadata,
+  header,
+  lease,
+  segmentLength,
+} from "./support.js";
 
 const plaintext = randomBytes(3 * capacity + 500);
 const headerBytes = header();
@@ -137,5 +148,30 @@ describe("salvage of bytes", () => {
       if (turn === last) controller.abort(reason);
     }, controller.signal);
     await expect(salvaged).rejects.toBe(reason);
+  });
+
+  it("leaves no plaintext behind when its signal aborts while it joins", async () => {
+    const segmentLength = 65_568;
+    const size = 3 * 1_048_576;
+    const { body } = await encryptBody(Buffer.alloc(size, 7), {
+      header: header({ segmentLength }),
+      dataKey: Buffer.from(dataKey),
+      segmentLength,
+    });
+    const controller = new AbortController();
+    const reason = new Error("no more");
+    const copy = Buffer.prototype.copy;
+    let joined: Uint8Array | undefined;
+    vi.spyOn(Buffer.prototype, "copy").mockImplementation(function (this: Buffer, ...args: unknown[]) {
+      const [target] = args as [Uint8Array];
+      if (target.byteLength === size) {
+        joined = target;
+        controller.abort(reason);
+      }
+      return copy.apply(this, args as Parameters<typeof copy>);
+    });
+    const salvaged = salvageBody(body as Uint8Array, { open: async () => lease(), signal: controller.signal });
+    await expect(salvaged).rejects.toBe(reason);
+    expect(joined?.every((byte) => byte === 0)).toBe(true);
   });
 });

@@ -5,6 +5,7 @@ import { ByteSource, takeInput, type RecordingStream } from "../../src/recording
 import { decryptBody, encryptBody, type OtherStream } from "../../src/recording/bodies.js";
 import { collect, dataKey, header, lease, segmentLength } from "./support.js";
 import { ByteReader } from "../../src/recording/byte-reader.js";
+import { transferred } from "../support/transferred.js";
 
 const bytes = (...values: number[]) => Buffer.from(values);
 
@@ -28,6 +29,14 @@ function watched(chunks: readonly unknown[]) {
 }
 
 describe("a source of bytes", () => {
+  it("refuses bytes whose buffer was transferred, as a chunk and as the whole", async () => {
+    const { iterable } = watched([bytes(1), transferred(9)]);
+    const source = new ByteSource(iterable, "recording");
+    expect(await source.next()).toEqual(bytes(1));
+    await expect(source.next()).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field: "recording" });
+    expect(() => takeInput(transferred(9), "recording")).toThrow(/^recording: must be a Uint8Array/);
+  });
+
   const given = [bytes(1, 2), bytes(), bytes(3), bytes(), bytes()];
   it.each<[string, () => RecordingStream, boolean]>([
     ["Readable", () => Readable.from(given), true],
