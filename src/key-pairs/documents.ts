@@ -1,8 +1,9 @@
-import { TextDecoder, types } from "node:util";
+import { TextDecoder } from "node:util";
 import * as z from "zod";
 import { RecordingKeyStoreError } from "../errors.js";
 import { isCiphertextLength } from "../format/header.js";
 import { maxDocumentLength, recordIdPattern } from "../stores/input.js";
+import { isBytes } from "../util/bytes.js";
 
 /*
  * JSON documents as stores keep them, in the one form that JSON.stringify writes. Each has a version and a list of members
@@ -87,7 +88,7 @@ function canonical(raw: unknown): string | undefined {
 export function decodeDocument<K extends DocumentKind>(kind: K, bytes: Uint8Array, what: string): DocumentOf<K> {
   let text: string;
   let raw: unknown;
-  if (!types.isUint8Array(bytes) || bytes.length > maxDocumentLength)
+  if (!isBytes(bytes) || bytes.length > maxDocumentLength)
     throw new RecordingKeyStoreError(
       "ERR_STORE_CORRUPT",
       `${what}: is no document of at most ${maxDocumentLength} bytes`,

@@ -1,4 +1,3 @@
-import { types } from "node:util";
 import { InvalidInputError, RecordingKeyStoreError, type ErrorCode } from "../errors.js";
 import type {
   KeyPairStore,
@@ -15,6 +14,7 @@ import { decodeDocument, encodeDocument, type HeadDocument } from "./documents.j
 import { untrusted } from "./failures.js";
 import { claimedKeyPair, type ClaimedKeyPair, type KmsCiphertext } from "./key-pair.js";
 import type { VouchedKeyPair } from "./trust.js";
+import { isBytes } from "../util/bytes.js";
 
 /** The pair that is active by the store's word. A claim: whoever can write to the store can say so. */
 export interface ClaimedHead extends HeadDocument {
@@ -179,8 +179,7 @@ export class KeyPairRecords {
     );
     return itemsOf(stored, "wrappings").map((item) => {
       const [wrappingId, document] = [memberOf(item, "wrappingId"), memberOf(item, "document")];
-      if (typeof wrappingId !== "string" || !types.isUint8Array(document))
-        throw corrupt("the store gave no list of wrappings");
+      if (typeof wrappingId !== "string" || !isBytes(document)) throw corrupt("the store gave no list of wrappings");
       return { wrappingId, document: new Uint8Array(document) }; // one that is too long is damage of its own
     });
   }
@@ -305,7 +304,7 @@ function isBehind(one: Place, other: Place): boolean {
 
 /** A copy of a document's bytes. */
 function bytesOf(given: unknown, what: string): Uint8Array {
-  if (!types.isUint8Array(given)) throw corrupt(`${what}: the store gave no bytes`);
+  if (!isBytes(given)) throw corrupt(`${what}: the store gave no bytes`);
   if (given.length <= maxDocumentLength) return new Uint8Array(given);
   throw corrupt(`${what}: the store gave ${given.length} bytes, which is longer than any document`);
 }

@@ -1,4 +1,3 @@
-import { types } from "node:util";
 import { RecordingKeyStoreError } from "../errors.js";
 import { encodeHeader, type OpenedHeader, type RecordingHeader } from "../format/header.js";
 import { encodeMetadata, metadataSectionLength } from "../format/metadata.js";
@@ -32,6 +31,7 @@ import { defined } from "../util/defined.js";
 import { yieldToEventLoop } from "../util/event-loop.js";
 import { wipe } from "../util/secrets.js";
 import type { check } from "./schemas.js";
+import { isBytes } from "../util/bytes.js";
 
 type CheckedEncrypt = ReturnType<typeof check<"encrypt">>;
 type CheckedDecrypt = ReturnType<typeof check<"decrypt">>;
@@ -214,6 +214,6 @@ export class RecordingCipher {
 
 /** Bytes may be worth more than the calling thread. */
 function byThreads(recording: TakenInput, { threads }: { threads: number }): { fill?: FillBytes } {
-  const fill = types.isUint8Array(recording) ? fillByThreads(recording.length, threads) : undefined;
+  const fill = isBytes(recording) ? fillByThreads(recording.length, threads) : undefined;
   return fill ? { fill } : {};
 }

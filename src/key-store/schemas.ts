@@ -1,4 +1,3 @@
-import { types } from "node:util";
 import * as z from "zod";
 import type { Clock } from "../clock.js";
 import { isName, longestName, nameRule } from "../format/names.js";
@@ -14,6 +13,7 @@ import { checkInput } from "../util/check-input.js";
 import { copySecret } from "../util/secrets.js";
 import type { ConfigurationInput, OrganizationResolver } from "./options.js";
 import { isAbortSignal } from "../util/realms.js";
+import { isBytes } from "../util/bytes.js";
 
 const ms = (max: number) => z.number().min(0).max(max);
 
@@ -52,8 +52,7 @@ const contextKeyName = z
   .regex(contextKeyNameRule.pattern, { message: contextKeyNameRule.message })
   .refine((name) => !contextKeyNameRule.taken.test(name), { message: contextKeyNameRule.takenMessage });
 
-const isSecret = (value: unknown): value is Uint8Array =>
-  types.isUint8Array(value) && value.length >= shortestFleetSecret;
+const isSecret = (value: unknown): value is Uint8Array => isBytes(value) && value.length >= shortestFleetSecret;
 
 const fleetSecret = z.custom<Uint8Array | readonly Uint8Array[]>(
   (value) =>
@@ -83,9 +82,7 @@ const keyStoreOptions = z.strictObject({
     .default(defaultContextKeyName)
     .transform((given) => (typeof given === "string" ? [given] : given) as [string, ...string[]]),
   lastConfirmed: anyObject<LastConfirmedStore>(["load", "save"]).optional(),
-  fleetSecret: fleetSecret
-    .transform((given) => (types.isUint8Array(given) ? [given] : given).map(copySecret))
-    .optional(),
+  fleetSecret: fleetSecret.transform((given) => (isBytes(given) ? [given] : given).map(copySecret)).optional(),
   requireConfirmedKey: z.boolean().optional(),
   maxLastConfirmedAge: z.number().positive().optional(),
   privateKeyTtl: ms(300_000).default(60_000),

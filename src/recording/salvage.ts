@@ -70,7 +70,7 @@ async function salvagedBytes(
   signal: AbortSignal | undefined,
 ): Promise<Buffer<ArrayBuffer>> {
   const batches: Buffer[][] = [];
-  let body: Buffer | undefined;
+  let body: Buffer<ArrayBuffer> | undefined;
   const next = async () => {
     await turnOf(signal);
     return decryptor.next();

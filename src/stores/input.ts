@@ -1,6 +1,6 @@
-import { types } from "node:util";
 import { InvalidInputError } from "../errors.js";
 import type { KeyPairListQuery, StoredKeyPair, StoredWrapping } from "./key-pair-store.js";
+import { isBytes } from "../util/bytes.js";
 
 /** Length of the longest document, in bytes. */
 export const maxDocumentLength = 64 * 1024;
@@ -38,7 +38,7 @@ export function checkRecordId(field: "keyPairId" | "wrappingId", id: string): vo
 
 /** @throws InvalidInputError unless the document is a `Uint8Array` of at most 64 KiB */
 export function checkDocument(document: Uint8Array): void {
-  if (!types.isUint8Array(document)) throw new InvalidInputError("document", "must be a Uint8Array", document);
+  if (!isBytes(document)) throw new InvalidInputError("document", "must be a Uint8Array", document);
   if (document.length > maxDocumentLength) {
     throw new InvalidInputError("document", `must be at most ${maxDocumentLength} bytes`, document);
   }

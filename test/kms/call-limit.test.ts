@@ -14,10 +14,14 @@ interface HeldCall {
 /** An organization with a KMS key of its own, whose calls end when the test says, through the limit of all. */
 function tenant(limit: KmsCallLimit, keyId = keyArn) {
   const begun: HeldCall[] = [];
+  const bytes = { publicKey: Buffer.alloc(32), privateKeyCiphertext: Buffer.alloc(64) };
   const hold = ({ keyId: asked }: { keyId: string }): Promise<never> =>
     new Promise((resolve, reject) =>
       begun.push({
-        answer: () => (resolve({ keyArn: asked, plaintext: Buffer.alloc(32) } as never), turn() as Promise<void>),
+        answer: () => (
+          resolve({ keyArn: asked, plaintext: Buffer.alloc(32), ...bytes } as never),
+          turn() as Promise<void>
+        ),
         fail: () => (reject(failure("timeout")), turn() as Promise<void>),
       }),
     );

@@ -1,10 +1,10 @@
-import { types } from "node:util";
 import type { DescribeKeyCommandOutput, MultiRegionConfiguration } from "@aws-sdk/client-kms";
 import { defined } from "../../util/defined.js";
 import { wipe } from "../../util/secrets.js";
 import { isKmsKeyArn, parseKmsArn, sameAccountAndRegion } from "../arn.js";
 import { kmsError, type KmsError } from "../kms-error.js";
 import type { KmsKeyDescription } from "../kms-provider.js";
+import { isBytes } from "../../util/bytes.js";
 
 /** The call that an answer belongs to. */
 export interface AwsCall {
@@ -27,7 +27,7 @@ export function answeredKey(call: AwsCall, keyArn: string | undefined): string {
 /** @throws KmsError `unexpected-answer` */
 export function answeredBytes(call: AwsCall, field: string, value: unknown): Uint8Array {
   // Not by `instanceof`: test runners load the SDK in another realm.
-  if (!types.isUint8Array(value)) throw unexpectedAnswer(call, `it has no ${field}`);
+  if (!isBytes(value)) throw unexpectedAnswer(call, `it has no ${field}`);
   if (value.length === 0) throw unexpectedAnswer(call, `its ${field} is empty`);
   return value;
 }
@@ -35,7 +35,7 @@ export function answeredBytes(call: AwsCall, field: string, value: unknown): Uin
 /** Wipes the secret of an answer, once it was copied or nobody waits for it any more. */
 export function discardAnswer(answer: unknown): void {
   const plaintext = (answer as { Plaintext?: unknown } | undefined)?.Plaintext;
-  if (types.isUint8Array(plaintext)) wipe(plaintext);
+  if (isBytes(plaintext)) wipe(plaintext);
 }
 
 /** @throws KmsError `unexpected-answer` */

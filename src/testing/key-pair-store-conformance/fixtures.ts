@@ -1,7 +1,8 @@
-import { TextEncoder, types } from "node:util";
+import { TextEncoder } from "node:util";
 import assert from "node:assert/strict";
 import { InvalidInputError } from "../../errors.js";
 import type { KeyPairStore, StoredKeyPair } from "../../stores/key-pair-store.js";
+import { isBytes } from "../../util/bytes.js";
 
 /** Declares one test over two handles on one empty store. */
 export type Check = (name: string, body: (store: KeyPairStore, other: KeyPairStore) => Promise<void>) => void;
@@ -81,7 +82,7 @@ export function assertSame(actual: unknown, expected: unknown, message?: string)
 }
 
 function plain(value: unknown): unknown {
-  if (types.isUint8Array(value)) return { bytes: Buffer.from(value).toString("base64") };
+  if (isBytes(value)) return { bytes: Buffer.from(value).toString("base64") };
   if (Array.isArray(value)) return value.map(plain);
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, plain(member)]));
