@@ -50,6 +50,10 @@ export function escapeControls(text: string): string {
   );
 }
 
+// Every entry loads this file. Older versions of Node would fail at the first use, with a text that names no version.
+if (!("isWellFormed" in String.prototype))
+  throw new Error(`recording-keystore needs Node 20.19 or newer, and this is Node ${process.versions.node}`);
+
 const brand = Symbol.for("recording-keystore.error");
 
 /**

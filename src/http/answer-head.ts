@@ -1,5 +1,7 @@
 import { InvalidInputError } from "../errors.js";
+import { knownOptions } from "../util/check-input.js";
 import { decideRange, type ByteRange } from "./byte-range.js";
+import { httpStatusOf } from "./http-status.js";
 
 /** A request, independent of the server. */
 export interface RangeRequest {
@@ -95,11 +97,10 @@ export function answerHead(request: RangeRequest, size: number, options: AnswerO
   };
 }
 
-/** Head of the answer when nothing of the recording can be sent: 503 if another try may help, else 500. */
+/** Head of the answer when nothing of the recording can be sent: by {@link httpStatusOf}. */
 export function failureHead(error: unknown, { headers }: AnswerOptions): Omit<AnswerHead, "range"> {
-  const retryable = (error as { retryable?: unknown } | null | undefined)?.retryable === true;
   return {
-    status: retryable ? 503 : 500,
+    status: httpStatusOf(error),
     headers: {
       ...headers,
       "Cache-Control": "no-store",
@@ -123,7 +124,17 @@ const ownHeaders = [
 
 /** Checks and copies what decides over the head of an answer, and checks the rest. @throws InvalidInputError */
 export function checkAnswerOptions(options: RecordingAnswerOptions): AnswerOptions {
-  const { contentType, etag, cacheControl = "no-store", headers, closeWhenDone, onDone, onError } = options;
+  const {
+    contentType,
+    etag,
+    cacheControl = "no-store",
+    headers,
+    ...ends
+  } = knownOptions(options, {
+    ...{ contentType: true, etag: true, cacheControl: true, headers: true },
+    ...{ closeWhenDone: true, onDone: true, onError: true },
+  });
+  const { closeWhenDone, onDone, onError } = ends;
   if (!isHeaderValue(contentType) || !/^[^\s/;]+\/[^\s;]/.test(contentType))
     throw new InvalidInputError("contentType", "must be a media type, such as audio/wav", contentType);
   if (etag !== undefined && !(isHeaderValue(etag) && /^(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/.test(etag)))

@@ -12,6 +12,9 @@ export interface PatienceOptions {
   deadline?: number | undefined;
 }
 
+/** Their names, for those whose options extend them. */
+export const patienceOptions = { attempts: true, attemptTimeout: true, deadline: true } as const;
+
 export type Patience = { readonly [K in keyof PatienceOptions]-?: number };
 
 /** @throws InvalidInputError */

@@ -1,7 +1,7 @@
 import { InvalidInputError } from "../errors.js";
 import type { RandomAccessSource } from "../recording/random-access-source.js";
-import { ownOptions } from "../util/check-input.js";
-import { Retryable, checkPatience, type PatienceOptions } from "./attempts.js";
+import { knownOptions } from "../util/check-input.js";
+import { Retryable, checkPatience, type PatienceOptions, patienceOptions } from "./attempts.js";
 import { discardBody } from "./body.js";
 import { checkAnswer, versionCondition } from "./http-answer.js";
 import { checkHeaders, checkUrl, redactor, type FetchLike, type HttpHeaders } from "./http-request.js";
@@ -46,7 +46,13 @@ export async function httpSource(
   url: string | URL | (() => string | URL | Promise<string | URL>),
   options: HttpSourceOptions = {},
 ): Promise<RandomAccessSource> {
-  const own = ownOptions(options);
+  const own = knownOptions(options, {
+    ...patienceOptions,
+    fetch: true,
+    headers: true,
+    maxRedirects: true,
+    signal: true,
+  });
   const { fetch = globalThis.fetch, headers = {}, maxRedirects = 5, signal } = own;
   if (typeof fetch !== "function") throw new InvalidInputError("fetch", "must be a function", fetch);
   if (!Number.isInteger(maxRedirects) || maxRedirects < 0 || maxRedirects > 10)

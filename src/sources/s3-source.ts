@@ -2,9 +2,9 @@ import { GetObjectCommand, type GetObjectCommandOutput } from "@aws-sdk/client-s
 import { InvalidInputError } from "../errors.js";
 import type { RandomAccessSource } from "../recording/random-access-source.js";
 import type { RecordingStream } from "../recording/stream-source.js";
-import { ownOptions } from "../util/check-input.js";
+import { knownOptions } from "../util/check-input.js";
 import { errorName, readMetadata } from "../util/safe-cause.js";
-import { Retryable, checkPatience, type PatienceOptions } from "./attempts.js";
+import { Retryable, checkPatience, type PatienceOptions, patienceOptions } from "./attempts.js";
 import { discardBody } from "./body.js";
 import {
   checkPart,
@@ -50,7 +50,15 @@ export interface S3SourceOptions extends PatienceOptions {
  * `ERR_SOURCE_CORRUPT` (a checksum of the store's that does not match), `ERR_SOURCE_UNAVAILABLE`; `signal.reason`
  */
 export async function s3Source(options: S3SourceOptions): Promise<RandomAccessSource> {
-  const own = ownOptions(options);
+  const own = knownOptions(options, {
+    ...patienceOptions,
+    client: true,
+    bucket: true,
+    key: true,
+    versionId: true,
+    expectedBucketOwner: true,
+    signal: true,
+  });
   const { client, bucket, key, versionId, expectedBucketOwner, signal } = own;
   if (typeof (client as Partial<S3ClientLike> | null | undefined)?.send !== "function")
     throw new InvalidInputError("client", "must be an S3Client", client);

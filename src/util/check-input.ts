@@ -10,13 +10,11 @@ export function checkInput<S extends z.ZodType>(schema: S, input: unknown): z.ou
   const own = ownMembers(schema, input ?? {});
   const result = schema.safeParse(own);
   if (result.success) return ownMembers(schema, result.data) as z.output<S>;
-  const issue = result.error.issues[0];
+  const { issues } = result.error;
+  // Whoever misspelt an option that is required is to hear of that.
+  const issue = issues.find(({ code }) => code === "unrecognized_keys") ?? issues[0];
   if (!issue) throw new InvalidInputError("input", "is invalid");
-  if (issue.code === "unrecognized_keys") {
-    const name = issue.keys[0] ?? "input";
-    const meant = closest(name, knownNames(schema, issue.path));
-    throw new InvalidInputError(name, `is not a known option${meant ? `; did you mean ${meant}?` : ""}`);
-  }
+  if (issue.code === "unrecognized_keys") throw unknownOption(issue.keys[0] ?? "input", knownNames(schema, issue.path));
   const field = issue.path.join(".") || "input";
   const given = issue.path.reduce(memberOf, own);
   const secret = issue.code === "custom" && issue.params?.["secret"] === true;
@@ -28,6 +26,23 @@ export function ownOptions<T extends object>(options: T): T {
   const copy = Object.create(null) as Record<string, unknown>;
   for (const name of Object.getOwnPropertyNames(options ?? {})) copy[name] = options[name as keyof T];
   return copy as T;
+}
+
+/**
+ * {@link ownOptions} of those that there are. The compiler sees to it that none is missing.
+ * @throws InvalidInputError for another one, and for what is no object
+ */
+export function knownOptions<T extends object>(options: T, known: Readonly<Record<keyof T, true>>): T {
+  if (options !== undefined && (typeof options !== "object" || options === null))
+    throw new InvalidInputError("options", "must be an object", options);
+  const own = ownOptions(options);
+  for (const name of Object.keys(own)) if (!Object.hasOwn(known, name)) throw unknownOption(name, Object.keys(known));
+  return own;
+}
+
+function unknownOption(name: string, known: readonly string[]): InvalidInputError {
+  const meant = closest(name, known);
+  return new InvalidInputError(name, `is not a known option${meant ? `; did you mean ${meant}?` : ""}`);
 }
 
 /** Copies the objects that the schema describes: own members only, each read once, without a prototype. */

@@ -11,7 +11,7 @@ import {
 } from "@aws-sdk/client-kms";
 import { InvalidInputError } from "../../errors.js";
 import { boundedCall } from "../../util/abort.js";
-import { ownOptions } from "../../util/check-input.js";
+import { knownOptions } from "../../util/check-input.js";
 import { takeSecret } from "../../util/secrets.js";
 import { parseKmsArn } from "../arn.js";
 import { kmsError, KmsError } from "../kms-error.js";
@@ -58,16 +58,14 @@ export class AwsKmsProvider implements KmsProvider {
 
   /** @throws InvalidInputError for a client without `send`, and for a time out of bounds */
   constructor(options: AwsKmsProviderOptions = {}) {
+    if (typeof (options as Partial<KmsClientLike>).send === "function")
+      throw new InvalidInputError("options", "must be { client }, not the client itself");
     const {
       client,
       attemptTimeout = 2_000,
       deadline = 5_000,
       keyPairDeadline = Math.max(20_000, deadline),
-      ...unknown
-    } = ownOptions(options);
-    if (typeof (options as Partial<KmsClientLike>).send === "function")
-      throw new InvalidInputError("options", "must be { client }, not the client itself");
-    for (const name of Object.keys(unknown)) throw new InvalidInputError(name, "is not a known option");
+    } = knownOptions(options, { client: true, attemptTimeout: true, deadline: true, keyPairDeadline: true });
     for (const [field, value] of Object.entries({ attemptTimeout, deadline, keyPairDeadline })) {
       if (!(Number.isFinite(value) && value >= 1 && value <= 600_000))
         throw new InvalidInputError(field, "must be 1 to 600,000 milliseconds", value);

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { ownOptions } from "../../util/check-input.js";
+import { knownOptions } from "../../util/check-input.js";
 import { errnoOf } from "../../util/file-system.js";
 import {
   checkDocument,
@@ -76,7 +76,7 @@ export class FileKeyPairStore implements KeyPairStore {
    * @throws InvalidInputError where `directory` is no path, or `hostDirectory` lies inside it
    */
   constructor(options: FileKeyPairStoreOptions) {
-    const { directory, hostDirectory } = ownOptions(options);
+    const { directory, hostDirectory } = knownOptions(options, { directory: true, hostDirectory: true });
     this.#folder = new PrivateFolder(directory);
     this.#layout = new Layout(this.#folder.root);
     this.#heads = new HeadSeries(this.#folder, this.#layout);

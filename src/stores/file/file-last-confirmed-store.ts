@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { RecordingKeyStoreError } from "../../errors.js";
-import { ownOptions } from "../../util/check-input.js";
+import { knownOptions } from "../../util/check-input.js";
 import { checkDocument, checkOrganizationId } from "../input.js";
 import type { LastConfirmedStore } from "../last-confirmed-store.js";
 import { frame, unframe } from "./frame.js";
@@ -32,7 +32,7 @@ export class FileLastConfirmedStore implements LastConfirmedStore {
    * @throws InvalidInputError where `directory` is no path
    */
   constructor(options: FileLastConfirmedStoreOptions) {
-    this.#folder = new PrivateFolder(ownOptions(options).directory);
+    this.#folder = new PrivateFolder(knownOptions(options, { directory: true }).directory);
   }
 
   async load(organizationId: string): Promise<Uint8Array | undefined> {
