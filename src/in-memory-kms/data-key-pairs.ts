@@ -37,14 +37,42 @@ const makers = {
 export const keyPairSpecs = Object.keys(makers);
 
 interface EncodedPair {
-  publicKey: Buffer;
-  privateKey: Buffer;
+  readonly publicKey: Buffer;
+  readonly privateKey: Buffer;
 }
 
-/** Makes a key pair, as SPKI and PKCS#8 DER. @param region - the service makes SM2 in its Chinese Regions only */
-export async function makeDataKeyPair(spec: string, region: string): Promise<EncodedPair> {
-  if (spec === "SM2" && !region.startsWith("cn-"))
-    throw unsupported("Data key pairs of spec SM2 are made in the Regions of China only.");
+/** Makes data key pairs, as SPKI and PKCS#8 DER. */
+export class DataKeyPairs {
+  readonly #pooled: boolean;
+  readonly #taken = new Map<string, number>();
+
+  /** @param pooled - whether RSA pairs come from the process's pool, in which no one taker finds a pair twice */
+  constructor(pooled: boolean) {
+    this.#pooled = pooled;
+  }
+
+  /** @param region - the service makes SM2 in its Chinese Regions only */
+  async make(spec: string, region: string): Promise<EncodedPair> {
+    if (spec === "SM2" && !region.startsWith("cn-"))
+      throw unsupported("Data key pairs of spec SM2 are made in the Regions of China only.");
+    if (!this.#pooled || !spec.startsWith("RSA_")) return encodedPair(spec);
+    const index = this.#taken.get(spec) ?? 0;
+    this.#taken.set(spec, index + 1);
+    return fromPool(spec, index);
+  }
+}
+
+/** RSA pairs of this process, in the order in which they were asked for: seconds of work each. */
+const pool = new Map<string, Promise<EncodedPair>[]>();
+
+async function fromPool(spec: string, index: number): Promise<EncodedPair> {
+  const pairs = pool.get(spec) ?? [];
+  pool.set(spec, pairs);
+  const { publicKey, privateKey } = await (pairs[index] ??= encodedPair(spec));
+  return { publicKey: Buffer.from(publicKey), privateKey: Buffer.from(privateKey) };
+}
+
+async function encodedPair(spec: string): Promise<EncodedPair> {
   const pair: Pair | undefined = await makers[spec as keyof typeof makers]();
   if (!pair) throw unsupported(`This version of Node cannot make data key pairs of spec ${spec}.`);
   return {

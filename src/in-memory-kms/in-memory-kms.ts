@@ -1,6 +1,8 @@
 import { systemClock, type Clock } from "../clock.js";
+import { knownOptions } from "../util/check-input.js";
 import { KmsAdministration } from "./administration.js";
 import { requireRegion } from "./arn.js";
+import { DataKeyPairs } from "./data-key-pairs.js";
 import { KmsFaults } from "./faults.js";
 import { listen, type KmsEndpoint } from "./http-endpoint.js";
 import { KmsJournal } from "./journal.js";
@@ -19,6 +21,11 @@ export interface InMemoryKmsOptions {
   regions?: readonly string[];
   /** Number of calls that the journal keeps. Default 100,000. */
   journalLimit?: number;
+  /**
+   * Takes RSA data key pairs, which need seconds of work each, from a pool of the process: no pair comes twice from one
+   * in-memory KMS, but others get the same ones. Default `false`.
+   */
+  pooledKeyPairs?: boolean;
   /** Runs even if `NODE_ENV` is `production`. Keys live in memory and are lost with the process. Default `false`. */
   allowInProduction?: boolean;
 }
@@ -52,12 +59,20 @@ export class InMemoryKms extends KmsAdministration {
   readonly #state: KmsState;
   readonly #service: KmsService;
 
-  /** @throws Error if `NODE_ENV` is `production`; TypeError for a Region, ARN or policy that can't be one */
-  constructor(options: InMemoryKmsOptions = {}) {
+  /** @throws Error if `NODE_ENV` is `production`; InvalidInputError for options that there are not; TypeError for a Region, ARN or policy that can't be one */
+  constructor(given: InMemoryKmsOptions = {}) {
+    const options = knownOptions(given, {
+      clock: true,
+      principals: true,
+      regions: true,
+      journalLimit: true,
+      pooledKeyPairs: true,
+      allowInProduction: true,
+    });
     refuseProduction(options.allowInProduction ?? false);
     [options.regions ?? []].flat().forEach(requireRegion);
     const clock = options.clock ?? systemClock;
-    const state = new KmsState(clock);
+    const state = new KmsState(clock, new DataKeyPairs(options.pooledKeyPairs ?? false));
     super(state);
     this.#state = state;
     this.faults = new KmsFaults(clock, (keyId, keyArn) => namesKey(state, keyId, keyArn));

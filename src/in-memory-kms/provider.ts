@@ -5,11 +5,12 @@ import { kmsErrorFromAws } from "../kms/aws/failures.js";
 import { kmsError, KmsError } from "../kms/kms-error.js";
 import type { KmsCallOptions, KmsProvider } from "../kms/kms-provider.js";
 import { boundedCall } from "../util/abort.js";
+import { ownOptions } from "../util/check-input.js";
 import { defined } from "../util/defined.js";
 import type { InMemoryKms } from "./in-memory-kms.js";
 
-/** In ms. */
-const defaultDeadline = 5_000;
+/** Deadline of a call that a fault may hold up, in ms. */
+const deadlineUnderFaults = 5_000;
 
 /**
  * A `KmsProvider` on an in-memory KMS, without the AWS SDK. Requests and answers are AWS's, and failures are classified as
@@ -18,16 +19,19 @@ const defaultDeadline = 5_000;
 export class InMemoryKmsProvider implements KmsProvider {
   readonly #kms: InMemoryKms;
   readonly #accessKeyId: string;
-  readonly #deadline: number;
+  readonly #deadline: number | undefined;
 
   /**
    * @param options.accessKeyId - caller; default: an administrator of `000000000000`
-   * @param options.deadline - longest time that a call may take, in ms; default 5,000
+   * @param options.deadline - longest time that a call may take, in ms. Default: none, and 5,000 while there are faults, so that
+   * nothing depends on how busy the machine is, such as one that makes an RSA pair under load
    */
   constructor(kms: InMemoryKms, options: { accessKeyId?: string; deadline?: number } = {}) {
+    // A principal is one too, which addPrincipal() gave.
+    const { accessKeyId = "AKIAINMEMORYKMSADMIN", deadline } = ownOptions(options);
     this.#kms = kms;
-    this.#accessKeyId = options.accessKeyId ?? "AKIAINMEMORYKMSADMIN";
-    this.#deadline = options.deadline ?? defaultDeadline;
+    this.#accessKeyId = accessKeyId;
+    this.#deadline = deadline;
   }
 
   async describeKey(
@@ -88,7 +92,10 @@ export class InMemoryKmsProvider implements KmsProvider {
     try {
       const { response } = await boundedCall(
         ({ signal: abortSignal }) => this.#kms.requestHandler.handle(request, { abortSignal }),
-        { deadline: this.#deadline, signal },
+        {
+          deadline: this.#deadline ?? (this.#kms.faults.active().length > 0 ? deadlineUnderFaults : undefined),
+          signal,
+        },
       );
       const body = JSON.parse(new TextDecoder().decode(response.body)) as Answer;
       if (response.statusCode === 200) return body;

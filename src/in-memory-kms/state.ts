@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.js";
 import { keyArn } from "./arn.js";
+import type { DataKeyPairs } from "./data-key-pairs.js";
 import type { Grant } from "./grant.js";
 import type { KeyMaterial, KeyMaterialHistory, RotationType } from "./key-material.js";
 import type { KmsKey } from "./key.js";
@@ -50,13 +51,15 @@ function copyKeys(keys: Iterable<KmsKey>): KmsKey[] {
 
 /** Keys and aliases of all accounts and Regions. Deletions and rotations that have come due happen on reading. */
 export class KmsState {
+  readonly dataKeyPairs: DataKeyPairs;
   readonly #clock: Clock;
   readonly #keys = new Map<string, KmsKey>();
   readonly #aliases = new Map<string, Alias>();
   readonly #materials = new Map<string, { accountId: string; keyId: string }>();
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, dataKeyPairs: DataKeyPairs) {
     this.#clock = clock;
+    this.dataKeyPairs = dataKeyPairs;
   }
 
   get now(): number {

@@ -29,6 +29,8 @@ export interface TestKeyStore {
 }
 
 const serviceAccountId = "765628985471";
+/** The key store's own limit on real time, in ms: no busy machine must reach it. A fault has the provider's deadline. */
+const longestKmsTimeout = 600_000;
 
 /**
  * Creates a key store for a test: configured, on an in-memory KMS, a memory store and a test clock. The KMS key belongs to
@@ -44,7 +46,7 @@ const serviceAccountId = "765628985471";
 export async function createTestKeyStore(options: TestKeyStoreOptions = {}): Promise<TestKeyStore> {
   const { configuration = {}, customerAccountId = "111122223333", clock = new TestClock(), ...rest } = options;
   const { organizationId = "org-1", homeRegion = "us-east-1", store = new MemoryKeyPairStore() } = rest;
-  const kms = new InMemoryKms({ clock });
+  const kms = new InMemoryKms({ clock, pooledKeyPairs: true });
   const caller = kms.addPrincipal({ arn: `arn:aws:iam::${serviceAccountId}:role/recording` });
   const contextKeyName = typeof rest.contextKeyName === "string" ? rest.contextKeyName : rest.contextKeyName?.[0];
   const kmsKeyArn = kms.createKey({
@@ -58,6 +60,7 @@ export async function createTestKeyStore(options: TestKeyStoreOptions = {}): Pro
   });
   const kmsKeyAliasArn = kmsKeyArn.replace(/:key\/.*$/, ":alias/recordings");
   const keyStore = new RecordingKeyStore({
+    kmsTimeout: longestKmsTimeout,
     ...rest,
     organizationId,
     homeRegion,

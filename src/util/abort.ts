@@ -78,8 +78,8 @@ export function whenAborted(signal: AbortSignal | null | undefined, callback: ()
 export type Discard<T> = (late: T) => void;
 
 interface BoundedCallOptions<T> {
-  /** In ms. */
-  readonly deadline: number;
+  /** In ms; `undefined` for none. */
+  readonly deadline: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly discard?: Discard<T>;
 }
@@ -97,7 +97,8 @@ export async function boundedCall<T>(
   signal?.throwIfAborted();
   const controller = new AbortController();
   const stop = new AbortController();
-  const timer = setTimeout(() => stop.abort(new DeadlineError(deadline)), deadline);
+  const timer =
+    deadline === undefined ? undefined : setTimeout(() => stop.abort(new DeadlineError(deadline)), deadline);
   const leave = whenAborted(signal, () => stop.abort(signal?.reason));
   whenAborted(stop.signal, () => controller.abort(stop.signal.reason));
   try {

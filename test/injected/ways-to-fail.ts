@@ -1,3 +1,4 @@
+import { atLength } from "../support/effort.js";
 import { oddAnswers, oddErrors } from "./odd-values.js";
 
 type AnyFunction = (...args: unknown[]) => unknown;
@@ -66,13 +67,15 @@ export const everyWay: readonly WayToFail[] = [
 ];
 
 /** One way of each sort, for what is tried in more situations. */
-export const someWays: readonly WayToFail[] = [
+const oneOfEach: readonly WayToFail[] = [
   ...rejecting.filter(({ name }) => / undefined$| a KmsError of a newer copy$/.test(name)),
   ...answering.filter(({ name }) => /an object that can't be read$/.test(name)),
   ...lateAnswers.slice(0, 1),
   never,
   missing,
 ];
+
+export const someWays = atLength(oneOfEach, oneOfEach.slice(-3));
 
 /** Has a method fail for all who share its object. @returns what mends it */
 export function spoil(owner: object, method: string, way: WayToFail): () => void {

@@ -11,7 +11,7 @@ import {
   MemoryKeyPairStore,
   MemoryLastConfirmedStore,
 } from "../../src/testing/index.js";
-import { effort } from "../support/effort.js";
+import { atLength, effort } from "../support/effort.js";
 import { overridden } from "../support/setup.js";
 import { temporaryFolder } from "../stores/temporary-folder.js";
 
@@ -101,7 +101,7 @@ const preambleOf = (recording: Buffer) => 12 + recording.readUInt32BE(8) + 106 +
 describe("a damaged recording has the same code through every door, and never ERR_INVALID_INPUT", () => {
   it("at every bit before the first segment", async () => {
     const recording = await recordingOf(100);
-    for (let bit = 0; bit < preambleOf(recording) * 8; bit += effort(29, 197)) {
+    for (let bit = 0; bit < preambleOf(recording) * 8; bit += effort(atLength(29, 101), 197)) {
       for (const owner of [keyStore, bare]) {
         const code = await onlyCode(flip(recording, bit), `bit ${bit}`, owner);
         expect(code, `bit ${bit}`).toMatch(/^ERR_(FORMAT|RECORDING|KMS_RE(JECT|FUS)ED|KEY_PAIR)/);
@@ -146,7 +146,7 @@ describe("a damaged recording has the same code through every door, and never ER
 
   it("at bits of the segments", async () => {
     const recording = await recordingOf(2 * segmentLength);
-    for (let bit = preambleOf(recording) * 8; bit < recording.length * 8; bit += effort(499, 4_999))
+    for (let bit = preambleOf(recording) * 8; bit < recording.length * 8; bit += effort(atLength(499, 1_999), 4_999))
       expect(await onlyCode(flip(recording, bit), `bit ${bit}`)).toMatch(/^ERR_RECORDING_T/);
   });
 });
@@ -242,7 +242,7 @@ describe("damage in a store or in an answer of KMS is never ERR_INVALID_INPUT", 
   };
 
   it("at bits of records and head", async () => {
-    for (let bit = 0; bit < pairs[0]!.document.length * 8; bit += effort(293, 1_999)) {
+    for (let bit = 0; bit < pairs[0]!.document.length * 8; bit += effort(atLength(293, 997), 1_999)) {
       const damage = (document: Uint8Array) => flip(document, bit % (document.length * 8));
       const damaged: readonly Partial<KeyPairStore>[] = [
         {

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { InvalidInputError, KmsError, RecordingKeyStore, RecordingKeyStoreError } from "../../src/index.js";
-import { effort } from "../support/effort.js";
+import { atLength, effort } from "../support/effort.js";
 import { accountId, configured, homeRegion, kmsKeyAliasArn, organizationId, setup } from "../support/setup.js";
 
 const audio = randomBytes(200_000);
@@ -200,7 +200,7 @@ describe("encrypt and decrypt", () => {
     });
   });
 
-  it.each(effort(["X25519", "RSA_2048", "RSA_3072", "RSA_4096"] as const, ["X25519", "RSA_2048"] as const))(
+  it.each(atLength(["X25519", "RSA_2048", "RSA_3072", "RSA_4096"] as const, ["X25519", "RSA_2048"] as const))(
     "works with %s",
     async (keyPairSpec) => {
       const { keyStore } = setup();

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { validation } from "../aws-error.js";
 import { cryptographicUse, type KmsCall } from "../call.js";
 import { sealCiphertext, type EncryptionContext } from "../ciphertext.js";
-import { keyPairSpecs, makeDataKeyPair } from "../data-key-pairs.js";
+import { keyPairSpecs } from "../data-key-pairs.js";
 import type { KeyMaterial } from "../key-material.js";
 import type { KmsKey } from "../key.js";
 import { contextRule, dryRunRule, grantTokensRule, keyIdRule, notModelled, operation } from "../operation.js";
@@ -76,7 +76,7 @@ function generateDataKey(call: KmsCall, input: DataKeyInput) {
 
 async function generateDataKeyPair(call: KmsCall, input: DataKeyInput & { KeyPairSpec: string }) {
   const { key, material, context } = wrappingKey(call, input);
-  const { publicKey, privateKey } = await makeDataKeyPair(input.KeyPairSpec, call.region);
+  const { publicKey, privateKey } = await call.state.dataKeyPairs.make(input.KeyPairSpec, call.region);
   return {
     KeyId: key.arn,
     KeyPairSpec: input.KeyPairSpec,

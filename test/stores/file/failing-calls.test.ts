@@ -6,6 +6,7 @@ import { RecordingKeyStoreError } from "../../../src/errors.js";
 import { FileKeyPairStore } from "../../../src/stores/file.js";
 import { disk, errno, watch } from "../../support/failing-disk.js";
 import { bytes, fillOrganization } from "../records.js";
+import { atLength } from "../../support/effort.js";
 
 vi.mock("node:fs/promises", async (original) =>
   (await import("../../support/failing-disk.js")).watched(await original()),
@@ -72,7 +73,7 @@ describe("a file store on a file system of which a call fails", () => {
         const wanted = await operation(whole.open());
         const calls = disk.calls;
         expect(calls.length).toBeGreaterThan(0);
-        for (const code of codes) {
+        for (const code of atLength(codes, codes.slice(-2))) {
           for (const [index, name] of calls.entries()) {
             const { root, open } = world(origin);
             const store = open();
