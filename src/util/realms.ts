@@ -1,7 +1,7 @@
 import { types } from "node:util";
 
 /*
- * What a value is, whoever's realm it comes from: test runners put a DOM's own classes (jsdom, happy-dom) or those of another
+ * What a value is, whatever realm it comes from: test runners put a DOM's own classes (jsdom, happy-dom) or those of another
  * context (Jest) in the place of the global ones, and `instanceof` knows only those.
  */
 

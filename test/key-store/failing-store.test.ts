@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { KeyPairStore, LastConfirmedStore } from "../../src/index.js";
 import { MemoryLastConfirmedStore } from "../../src/testing/index.js";
 import { configured, kmsKeyAliasArn, overridden } from "../support/setup.js";
+import { atLength } from "../support/effort.js";
 import { storeMethods } from "../support/store-methods.js";
 
 const audio = randomBytes(1_000);
@@ -24,7 +25,9 @@ const failures: { name: string; fail: () => Promise<never> }[] = [
   },
   { name: "gives nonsense", fail: () => Promise.resolve({ surprise: 7 } as never) },
 ];
-const cases = storeMethods.flatMap((method) => failures.map(({ name, fail }) => ({ method, name, fail })));
+/** What hangs is what is bounded by time; the others take the way of a rejection. */
+const tried = atLength(failures, [failures[0]!, failures[3]!]);
+const cases = storeMethods.flatMap((method) => tried.map(({ name, fail }) => ({ method, name, fail })));
 const hang = failures[0]!.fail;
 
 /** Has one of the store's storeMethods fail, for all who share it; gives the way back. */

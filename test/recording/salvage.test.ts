@@ -160,7 +160,7 @@ describe("salvage of bytes", () => {
     });
     const controller = new AbortController();
     const reason = new Error("no more");
-    const copy = Buffer.prototype.copy;
+    const { copy } = Buffer.prototype as Buffer;
     let joined: Uint8Array | undefined;
     vi.spyOn(Buffer.prototype, "copy").mockImplementation(function (this: Buffer, ...args: unknown[]) {
       const [target] = args as [Uint8Array];
@@ -168,7 +168,7 @@ describe("salvage of bytes", () => {
         joined = target;
         controller.abort(reason);
       }
-      return copy.apply(this, args as Parameters<typeof copy>);
+      return copy.apply(this, args as Parameters<Buffer["copy"]>);
     });
     const salvaged = salvageBody(body as Uint8Array, { open: async () => lease(), signal: controller.signal });
     await expect(salvaged).rejects.toBe(reason);

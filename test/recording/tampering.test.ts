@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { effort } from "../support/effort.js";
+import { atLength, effort } from "../support/effort.js";
 import { capacity, decrypt, encryptWithMetadata, header, released, segmentLength } from "./support.js";
 
 const plaintext = randomBytes(2 * capacity + 100);
@@ -34,12 +34,12 @@ const flip = (bytes: Buffer, bit: number) => {
 
 describe("a changed recording is rejected", () => {
   it("at every bit of the headers and the metadata", async () => {
-    for (let bit = 0; bit < start * 8; bit += effort(1, 23))
+    for (let bit = 0; bit < start * 8; bit += effort(atLength(1, 5), 23))
       await expectRejected(flip(encrypted, bit), `header bit ${bit}`);
   });
 
   it("at 2,000 random bits of the segments", async () => {
-    for (let round = 0; round < effort(2_000, 40); round += 1) {
+    for (let round = 0; round < effort(atLength(2_000, 400), 40); round += 1) {
       const bit = start * 8 + Math.floor(Math.random() * (encrypted.length - start) * 8);
       await expectRejected(flip(encrypted, bit), `bit ${bit}`);
     }

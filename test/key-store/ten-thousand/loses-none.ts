@@ -6,7 +6,7 @@ import type { FaultKind } from "../../../src/in-memory-kms/fault-kinds.js";
 import { atLength } from "../../support/effort.js";
 import { kmsKeyAliasArn, setup } from "../../support/setup.js";
 
-const recordings = atLength(10_000, 500);
+const recordings = atLength(10_000, 200);
 /** Recordings between two moments at which a confirmation is due. */
 const stretch = recordings / 100;
 const minute = 60_000;

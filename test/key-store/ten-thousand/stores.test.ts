@@ -9,7 +9,7 @@ import { kmsKeyAliasArn, organizationId, setup } from "../../support/setup.js";
 import { storeMethods } from "../../support/store-methods.js";
 import type { StoredHead } from "../../../src/stores/index.js";
 
-const recordings = atLength(10_000, 500);
+const recordings = atLength(10_000, 200);
 /** Recordings between two moments at which the store is looked at again. */
 const stretch = recordings / 100;
 const minute = 60_000;
