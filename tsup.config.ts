@@ -18,6 +18,7 @@ const seams = {
   "internal/errors": "src/errors.ts",
   "internal/administration": "src/key-store/administration.ts",
   "internal/key-store": "src/key-store/registry.ts",
+  "internal/inspect": "src/recording/inspect.ts",
 };
 
 export default defineConfig({

@@ -61,8 +61,8 @@ function expect(condition, message) {
 
 /** What the package may weigh, in kB. A bundle is minified, for Node, from an import of the names that are given. */
 const limits = {
-  tarball: 560,
-  installed: 2_200,
+  tarball: 600,
+  installed: 2_300,
   bundles: [
     { entry: ".", names: ["InvalidInputError"], most: 4 },
     { entry: ".", names: ["RecordingKeyStore"], most: 310 },
