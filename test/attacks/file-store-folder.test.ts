@@ -108,7 +108,8 @@ describe("a store of files whose whole folder the attacker can write to", () => 
   });
 
   it("does not lose a warm process its key with all files spoilt", async () => {
-    const { directory, warm, clock, calm, kms } = await takenFolder();
+    // Long enough for a busy machine to read files; KMS is away at once.
+    const { directory, warm, clock, calm, kms } = await takenFolder({ confirmTimeout: 60_000 });
     for (const file of await filesIn(directory)) await appendFile(file, "x");
     clock.advance(2 * minute);
     kms.faults.outage();
