@@ -1,5 +1,5 @@
-import { TextDecoder } from "node:util";
 import { createHash } from "node:crypto";
+import { TextDecoder } from "node:util";
 import { RecordingKeyStoreError, type ErrorCode } from "../errors.js";
 import { kmsAliasArnProblem } from "../kms/arn.js";
 import { contextKeyNameRule, organizationIdRule } from "../kms/context-keys.js";

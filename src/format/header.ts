@@ -4,9 +4,9 @@ import { defined } from "../util/defined.js";
 import { decodeJsonObject, encodeJsonObject, type Metadata } from "./canonical-json.js";
 import { isTooNew } from "./damage.js";
 import { decodeFields, encodeFields, fieldPrefixLength, type Field } from "./fields.js";
-import { segmentPrefixLength } from "./segment-parts.js";
 import { isMetadataSectionLength } from "./metadata.js";
 import { wrongName, type RecordingNames } from "./names.js";
+import { segmentPrefixLength } from "./segment-parts.js";
 import { floeHeaderLength, maxSegmentLength, minSegmentLength } from "./segments.js";
 
 /** A wrapped data key, and what it takes to find or unwrap the private half that opens it. */

@@ -8,8 +8,8 @@ import {
 } from "node:crypto";
 import { blake2b } from "@noble/hashes/blake2";
 import nacl from "tweetnacl";
-import { secretBuffer, wipe } from "../util/secrets.js";
 import { plainBytes } from "../util/realms.js";
+import { secretBuffer, wipe } from "../util/secrets.js";
 
 /*
  * libsodium's crypto_box_seal: epk || XSalsa20-Poly1305(message), key = HSalsa20(X25519(esk, pk), 0),

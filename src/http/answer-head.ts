@@ -97,10 +97,13 @@ export function answerHead(request: RangeRequest, size: number, options: AnswerO
   };
 }
 
-/** Head of the answer when nothing of the recording can be sent: by {@link httpStatusOf}. */
+/**
+ * Head of the answer when nothing of the recording can be sent: by {@link httpStatusOf}. Input that was wrong here is the
+ * service's, and not the client's.
+ */
 export function failureHead(error: unknown, { headers }: AnswerOptions): Omit<AnswerHead, "range"> {
   return {
-    status: httpStatusOf(error),
+    status: error instanceof InvalidInputError ? 500 : httpStatusOf(error),
     headers: {
       ...headers,
       "Cache-Control": "no-store",
@@ -122,19 +125,20 @@ const ownHeaders = [
   "x-content-type-options",
 ];
 
+const optionNames = {
+  contentType: true,
+  etag: true,
+  cacheControl: true,
+  headers: true,
+  closeWhenDone: true,
+  onDone: true,
+  onError: true,
+} as const;
+
 /** Checks and copies what decides over the head of an answer, and checks the rest. @throws InvalidInputError */
 export function checkAnswerOptions(options: RecordingAnswerOptions): AnswerOptions {
-  const {
-    contentType,
-    etag,
-    cacheControl = "no-store",
-    headers,
-    ...ends
-  } = knownOptions(options, {
-    ...{ contentType: true, etag: true, cacheControl: true, headers: true },
-    ...{ closeWhenDone: true, onDone: true, onError: true },
-  });
-  const { closeWhenDone, onDone, onError } = ends;
+  const own = knownOptions(options, optionNames);
+  const { contentType, etag, cacheControl = "no-store", headers, closeWhenDone, onDone, onError } = own;
   if (!isHeaderValue(contentType) || !/^[^\s/;]+\/[^\s;]/.test(contentType))
     throw new InvalidInputError("contentType", "must be a media type, such as audio/wav", contentType);
   if (etag !== undefined && !(isHeaderValue(etag) && /^(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/.test(etag)))

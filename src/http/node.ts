@@ -10,7 +10,7 @@ import { Answering, type SeekableRecording } from "./answering.js";
  * or the range of it that was asked for. One open recording may answer several requests at once.
  *
  * Resolves when the response has ended, in whatever way. A client that leaves stops the reading. A failure before the first
- * byte is answered with 503 or 500. A later one destroys the connection (HTTP/2: resets the stream), so that no client takes
+ * byte is answered with the status of `httpStatusOf`. A later one destroys the connection (HTTP/2: resets the stream), so that no client takes
  * the part for the whole. `onError` receives both. With `closeWhenDone` the recording has been closed when this resolves.
  * @throws InvalidInputError
  */

@@ -4,7 +4,7 @@ import { Answering, type RecordingAnswer, type SeekableRecording } from "./answe
 /**
  * Makes the answer to a request for a recording, for any kind of server: `sendRecording` and `recordingResponse` do as much
  * for theirs. Waits for the first bytes, so that a recording that can't be read (KMS refuses, the source is away) is
- * answered with 503 if another try may help, and with 500 otherwise.
+ * answered with the status of `httpStatusOf`: 503 if another try may help.
  *
  * The answer is done, for `closeWhenDone` and `onDone`, once its body has been read to the end, failed or was cancelled; one
  * without a body is done at once. Until then it listens to the signal.

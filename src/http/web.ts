@@ -14,7 +14,7 @@ export interface WebRequest {
  * such as Hono, Next.js or Remix. `sendRecording` does the same for `node:http`.
  *
  * Reading stops when the body is cancelled or the request's signal aborts. A failure before the first byte is answered
- * with 503 or 500. A later one fails the body, and servers then cut the connection. `onError` receives both. The answer is
+ * with the status of `httpStatusOf`. A later one fails the body, and servers then cut the connection. `onError` receives both. The answer is
  * done, for `closeWhenDone` and `onDone`, once the body has been read to its end, failed, or was cancelled.
  * @throws InvalidInputError; the reason of the request's signal
  */

@@ -1,9 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { isError } from "../util/realms.js";
 import { AwsError } from "./aws-error.js";
 import type { KmsAnswer } from "./service.js";
 import { errorResponse, newRequestId, type KmsHttpRequest, type KmsHttpResponse } from "./wire.js";
-import { isError } from "../util/realms.js";
 
 /** An in-memory KMS that listens on loopback, for SDKs of any language as their `endpoint`. */
 export interface KmsEndpoint {

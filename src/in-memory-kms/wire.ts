@@ -1,8 +1,8 @@
-import { TextDecoder, TextEncoder } from "node:util";
 import { randomUUID } from "node:crypto";
+import { TextDecoder, TextEncoder } from "node:util";
 import { defined } from "../util/defined.js";
-import { AwsError } from "./aws-error.js";
 import { plainBytes } from "../util/realms.js";
+import { AwsError } from "./aws-error.js";
 
 /** An HTTP request, independent of its transport. Header names are in any case. */
 export interface KmsHttpRequest {

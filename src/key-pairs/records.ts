@@ -1,4 +1,5 @@
 import { InvalidInputError, RecordingKeyStoreError, type ErrorCode } from "../errors.js";
+import { maxDocumentLength, recordIdPattern } from "../stores/input.js";
 import type {
   KeyPairStore,
   StoreCallOptions,
@@ -6,15 +7,14 @@ import type {
   StoredKeyPair,
   StoredWrapping,
 } from "../stores/key-pair-store.js";
-import { maxDocumentLength, recordIdPattern } from "../stores/input.js";
 import { boundedCall, isDeadline } from "../util/abort.js";
+import { isBytes } from "../util/bytes.js";
 import { defined } from "../util/defined.js";
 import { isPlain, member, typesOnly } from "../util/safe-cause.js";
 import { decodeDocument, encodeDocument, type HeadDocument } from "./documents.js";
 import { untrusted } from "./failures.js";
 import { claimedKeyPair, type ClaimedKeyPair, type KmsCiphertext } from "./key-pair.js";
 import type { VouchedKeyPair } from "./trust.js";
-import { isBytes } from "../util/bytes.js";
 
 /** The pair that is active by the store's word. A claim: whoever can write to the store can say so. */
 export interface ClaimedHead extends HeadDocument {

@@ -27,11 +27,11 @@ import { SegmentReader, type OpenRequest } from "../recording/reader/segment-rea
 import { salvageBody, type SalvageTotals } from "../recording/salvage.js";
 import type { TakenInput } from "../recording/stream-source.js";
 import { fillByThreads } from "../recording/threads/fill-bytes.js";
+import { isBytes } from "../util/bytes.js";
 import { defined } from "../util/defined.js";
 import { yieldToEventLoop } from "../util/event-loop.js";
 import { wipe } from "../util/secrets.js";
 import type { check } from "./schemas.js";
-import { isBytes } from "../util/bytes.js";
 
 type CheckedEncrypt = ReturnType<typeof check<"encrypt">>;
 type CheckedDecrypt = ReturnType<typeof check<"decrypt">>;

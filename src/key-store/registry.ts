@@ -8,6 +8,7 @@ import { ProcessLastConfirmedStore } from "../stores/last-confirmed-store.js";
 import { abortable, boundedCall, DeadlineError, withTimeout } from "../util/abort.js";
 import { isBytes } from "../util/bytes.js";
 import { ownOptions } from "../util/check-input.js";
+import { unref } from "../util/realms.js";
 import { copySecret } from "../util/secrets.js";
 import { IdleKeyStores } from "./idle-key-stores.js";
 import { Maintenance } from "./maintenance.js";
@@ -22,7 +23,6 @@ import {
 } from "./options.js";
 import { RecordingKeyStore, type KeyStoreHost } from "./recording-key-store.js";
 import { check } from "./schemas.js";
-import { unref } from "../util/realms.js";
 
 /** The events of all organizations, each with the organization it is about. */
 export type RecordingKeyStoreRegistryEvents = {

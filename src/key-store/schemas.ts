@@ -9,11 +9,11 @@ import type { KmsProvider } from "../kms/kms-provider.js";
 import type { FileProgress } from "../recording/files/progress.js";
 import type { KeyPairStore } from "../stores/key-pair-store.js";
 import type { LastConfirmedStore } from "../stores/last-confirmed-store.js";
+import { isBytes } from "../util/bytes.js";
 import { checkInput } from "../util/check-input.js";
+import { isAbortSignal } from "../util/realms.js";
 import { copySecret } from "../util/secrets.js";
 import type { ConfigurationInput, OrganizationResolver } from "./options.js";
-import { isAbortSignal } from "../util/realms.js";
-import { isBytes } from "../util/bytes.js";
 
 const ms = (max: number) => z.number().min(0).max(max);
 

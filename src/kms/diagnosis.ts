@@ -2,6 +2,7 @@ import { defined } from "../util/defined.js";
 import { parseKmsArn } from "./arn.js";
 import { adviceFor, type Facts } from "./diagnosis-advice.js";
 import type { KmsError, KmsFailureKind } from "./kms-error.js";
+import { clientOfAnotherRegion } from "./not-sent.js";
 
 /** Explanation of a KMS failure for an administrator. Plain data, for a settings page. */
 export interface Diagnosis {
@@ -55,7 +56,7 @@ interface Failure {
 
 /** Whether the client for a call is of another Region, so that nothing went over the network. */
 function isNotSent({ kind, cause, message }: KmsError): boolean {
-  return kind === "unreachable" && cause === undefined && message.includes("the KMS client given is for");
+  return kind === "unreachable" && cause === undefined && message.includes(clientOfAnotherRegion);
 }
 
 function factsOf({ operation, keyId, awsMessage, notSent }: Failure, context: DiagnosisContext): Facts {

@@ -4,10 +4,10 @@ import type { Metadata } from "../format/canonical-json.js";
 import type { OpenedHeader } from "../format/header.js";
 import type { StreamTotals } from "../format/segments.js";
 import { wipe } from "../util/secrets.js";
+import type { BodyBytes, BodyStream } from "./body-types.js";
 import { decryptBytes, encryptBytes, type FillBytes } from "./bytes.js";
 import type { OpenHeader } from "./decryptor.js";
 import type { EncryptRequest } from "./encryptor.js";
-import type { BodyBytes, BodyStream } from "./body-types.js";
 import { ByteSource, takeInput, type ByteStream, type TakenInput } from "./stream-source.js";
 import { encryptStream, openStream } from "./streams.js";
 

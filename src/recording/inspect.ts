@@ -1,9 +1,9 @@
 import { decodeBirthRecord } from "../format/birth-record.js";
 import type { Metadata } from "../format/canonical-json.js";
-import { checkWholeEnd, decryptionLayout, floeHeaderLength, segmentOverhead } from "../format/segments.js";
-import type { HeaderRecipient, RecordingHeader } from "../format/header.js";
-import type { Confirmation, KeyPairReason, KeyPairSpec, PeriodicKeyChange } from "../format/vocabulary.js";
 import { isTooNew } from "../format/damage.js";
+import type { HeaderRecipient, RecordingHeader } from "../format/header.js";
+import { checkWholeEnd, decryptionLayout, floeHeaderLength, segmentOverhead } from "../format/segments.js";
+import type { Confirmation, KeyPairReason, KeyPairSpec, PeriodicKeyChange } from "../format/vocabulary.js";
 import { defined } from "../util/defined.js";
 import type { RecordingInput } from "./bodies.js";
 import { bytesReader } from "./byte-reader.js";

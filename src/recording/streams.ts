@@ -3,12 +3,12 @@ import { ReadableStream } from "node:stream/web";
 import type { StreamTotals } from "../format/segments.js";
 import { whenAborted } from "../util/abort.js";
 import { yieldToEventLoop } from "../util/event-loop.js";
+import { isError } from "../util/realms.js";
 import type { BodyStream } from "./body-types.js";
 import { ByteReader } from "./byte-reader.js";
 import { RecordingDecryptor, type DecryptRequest } from "./decryptor.js";
 import { RecordingEncryptor, type EncryptRequest } from "./encryptor.js";
 import type { ByteSource } from "./stream-source.js";
-import { isError } from "../util/realms.js";
 
 export type ByteStreamBody = Readable | BodyStream;
 

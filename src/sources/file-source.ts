@@ -4,9 +4,9 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
 import type { RandomAccessSource } from "../recording/random-access-source.js";
+import { isUrl } from "../util/realms.js";
 import { checkReadRange } from "./remote-source.js";
 import { sourceError, type SourceErrorCode } from "./source-errors.js";
-import { isUrl } from "../util/realms.js";
 
 /** A file as a source. Holds the file open until it is closed. */
 export interface FileSource extends RandomAccessSource {

@@ -1,6 +1,6 @@
 import { InvalidInputError } from "../errors.js";
-import type { KeyPairListQuery, StoredKeyPair, StoredWrapping } from "./key-pair-store.js";
 import { isBytes } from "../util/bytes.js";
+import type { KeyPairListQuery, StoredKeyPair, StoredWrapping } from "./key-pair-store.js";
 
 /** Length of the longest document, in bytes. */
 export const maxDocumentLength = 64 * 1024;

@@ -2,6 +2,7 @@ import { constants, fsync } from "node:fs";
 import { link, lstat, open, type FileHandle } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
 import { promisify } from "node:util";
+import { textOfThrown } from "./safe-cause.js";
 
 /** What Node's permission model answers where the process was not given the right. */
 const accessDenied = "ERR_ACCESS_DENIED";
@@ -60,7 +61,7 @@ export function errnoOf(error: unknown): string | undefined {
 /** Describes a failure, such as `the disk is full (ENOSPC)`. */
 export function describeErrno(error: unknown): string {
   const code = errnoOf(error);
-  if (code === undefined) return `unknown failure (${error instanceof Error ? error.message : String(error)})`;
+  if (code === undefined) return `unknown failure (${textOfThrown(error)})`;
   const hint = hints[code];
   return hint ? `${hint} (${code})` : code;
 }

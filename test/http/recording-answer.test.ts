@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import { recordingResponse, sendRecording, type SeekableRecording } from "../../src/http/index.js";
-import { RecordingKeyStoreError, type RecordingReader } from "../../src/index.js";
+import { InvalidInputError, RecordingKeyStoreError, type RecordingReader } from "../../src/index.js";
 import { bytesSource } from "../../src/recording/random-access-source.js";
 import { openReader } from "../recording/open-reader.js";
 import { encrypt } from "../recording/support.js";
@@ -175,11 +175,13 @@ describe.each(serverKinds)("a recording over $name", (kind) => {
     expect(onError).not.toHaveBeenCalled();
   });
 
-  it("answers failures before its first byte with 503 or 500, without the reason", async () => {
+  it("answers failures before its first byte by httpStatusOf, without the reason", async () => {
     const away = new RecordingKeyStoreError("ERR_KMS_UNAVAILABLE", "secret reason", { retryable: true });
     for (const [error, status] of [
       [away, 503],
       [new RecordingKeyStoreError("ERR_RECORDING_TAMPERED", "secret reason"), 500],
+      [new RecordingKeyStoreError("ERR_SOURCE_NOT_FOUND", "secret reason"), 404],
+      [new InvalidInputError("recording.stream", "has a secret reason"), 500],
       [new Error("secret reason"), 500],
     ] as const) {
       const onError = vi.fn();

@@ -3,6 +3,8 @@ import { storeMethods } from "../support/store-methods.js";
 import {
   audio,
   configuration,
+  expectConfirmed,
+  expectHealed,
   expectTyped,
   minute,
   organization,
@@ -32,12 +34,7 @@ describe.each(storeMethods)("a store whose %s()", (method) => {
       }
       await expectTyped(() => keyStore.rotate());
       mend();
-      clock.advance(61 * minute);
-      await resultOf(() => keyStore.encryptRecording(audio, recording));
-      await settle();
-      const { keyPairId } = await resultOf(() => keyStore.rotate());
-      const after = await resultOf(() => keyStore.encryptRecording(audio, recording));
-      expect(after).toMatchObject({ keyPairId, usedLastKnownKey: false, confirmation: "confirmed" });
+      await expectHealed(keyStore, clock);
       expect(await resultOf(() => keyStore.status())).not.toHaveProperty("storeError");
       await vi.advanceTimersByTimeAsync(late);
     },
@@ -66,9 +63,7 @@ describe.each(storeMethods)("a store whose %s()", (method) => {
         ])
           await expectTyped<unknown>(call);
         mend();
-        clock.advance(61 * minute);
-        await resultOf(() => keyStore.encryptRecording(audio, recording));
-        expect(await resultOf(() => keyStore.confirm())).toMatchObject({ confirmation: "confirmed" });
+        await expectConfirmed(keyStore, clock);
         await vi.advanceTimersByTimeAsync(late);
         await resultOf(() => keyStore.close());
       }

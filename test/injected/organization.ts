@@ -89,6 +89,24 @@ export async function settle(): Promise<void> {
   }
 }
 
+/** Once the party is well again, a process that knows its key heals by itself. @returns a recording made after it */
+export async function expectHealed(keyStore: RecordingKeyStore, clock: TestClock) {
+  clock.advance(61 * minute);
+  await resultOf(() => keyStore.encryptRecording(audio, recording));
+  await settle();
+  const { keyPairId } = await resultOf(() => keyStore.rotate());
+  const after = await resultOf(() => keyStore.encryptRecording(audio, recording));
+  expect(after).toMatchObject({ keyPairId, usedLastKnownKey: false, confirmation: "confirmed" });
+  return after;
+}
+
+/** Once the party is well again, any process confirms its key. */
+export async function expectConfirmed(keyStore: RecordingKeyStore, clock: TestClock): Promise<void> {
+  clock.advance(61 * minute);
+  await resultOf(() => keyStore.encryptRecording(audio, recording));
+  expect(await resultOf(() => keyStore.confirm())).toMatchObject({ confirmation: "confirmed" });
+}
+
 /** Expects a call to end in time, with a result or with an error of this library that can be shown. */
 export async function expectTyped<T>(call: () => Promise<T>): Promise<Outcome<T>> {
   const outcome = await outcomeOf(call);

@@ -1,10 +1,10 @@
 import type { DescribeKeyCommandOutput, MultiRegionConfiguration } from "@aws-sdk/client-kms";
+import { isBytes } from "../../util/bytes.js";
 import { defined } from "../../util/defined.js";
 import { wipe } from "../../util/secrets.js";
 import { isKmsKeyArn, parseKmsArn, sameAccountAndRegion } from "../arn.js";
 import { kmsError, type KmsError } from "../kms-error.js";
 import type { KmsKeyDescription } from "../kms-provider.js";
-import { isBytes } from "../../util/bytes.js";
 
 /** The call that an answer belongs to. */
 export interface AwsCall {

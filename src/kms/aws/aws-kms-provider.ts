@@ -12,14 +12,15 @@ import {
 import { InvalidInputError } from "../../errors.js";
 import { boundedCall } from "../../util/abort.js";
 import { knownOptions } from "../../util/check-input.js";
+import { plainBytes } from "../../util/realms.js";
 import { takeSecret } from "../../util/secrets.js";
 import { parseKmsArn } from "../arn.js";
 import { kmsError, KmsError } from "../kms-error.js";
 import type { KmsCallOptions, KmsProvider } from "../kms-provider.js";
+import { clientOfAnotherRegion } from "../not-sent.js";
 import { answeredBytes, answeredDescription, answeredKey, discardAnswer, type AwsCall } from "./answers.js";
 import { limitAttempts, type CommandWithMiddleware } from "./attempt-timeout.js";
 import { kmsErrorFromAws } from "./failures.js";
-import { plainBytes } from "../../util/realms.js";
 
 /** A `KMSClient` by its shape, so that one of another copy or version of the SDK, or a mock, will do. */
 export interface KmsClientLike {
@@ -58,7 +59,7 @@ export class AwsKmsProvider implements KmsProvider {
 
   /** @throws InvalidInputError for a client without `send`, and for a time out of bounds */
   constructor(options: AwsKmsProviderOptions = {}) {
-    if (typeof (options as Partial<KmsClientLike>).send === "function")
+    if (typeof (options as Partial<KmsClientLike> | null)?.send === "function")
       throw new InvalidInputError("options", "must be { client }, not the client itself");
     const {
       client,
@@ -191,7 +192,7 @@ export class AwsKmsProvider implements KmsProvider {
     const { client, ownRegion } = await opening;
     if (ownRegion === undefined || ownRegion === region) return client;
     // No verdict of KMS: recordings go on being encrypted until somebody has mended the wiring.
-    const message = `${call.operation} with ${call.keyId} was not sent: the KMS client given is for ${ownRegion}; give AwsKmsProvider a client for ${region}, or a function of the Region`;
+    const message = `${call.operation} with ${call.keyId} was not sent: ${clientOfAnotherRegion} ${ownRegion}; give AwsKmsProvider a client for ${region}, or a function of the Region`;
     throw kmsError("unreachable", { ...call, message });
   }
 }

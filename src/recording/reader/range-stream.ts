@@ -1,6 +1,6 @@
 import { ReadableStream, type ReadableStreamDefaultController } from "node:stream/web";
-import type { BodyStream } from "../body-types.js";
 import { abortable, whenAborted } from "../../util/abort.js";
+import type { BodyStream } from "../body-types.js";
 
 /** What a stream needs from its reader. */
 interface RangeReader {

@@ -3,8 +3,8 @@ import { InvalidInputError, RecordingKeyStoreError } from "../../errors.js";
 import type { Metadata } from "../../format/canonical-json.js";
 import type { DataKeyLease } from "../../format/data-key-lease.js";
 import { type FloeDecryptor } from "../../format/floe.js";
-import { segmentParts } from "../../format/segment-parts.js";
 import type { RecordingHeader } from "../../format/header.js";
+import { segmentParts } from "../../format/segment-parts.js";
 import {
   checkWholeEnd,
   decryptionLayout,
@@ -15,15 +15,15 @@ import {
 import { openLast } from "../../format/transform-segments.js";
 import { linkedSignal, whenAborted } from "../../util/abort.js";
 import { yieldToEventLoop } from "../../util/event-loop.js";
-import { failureAtEnd } from "../ending.js";
+import { isAbortSignal } from "../../util/realms.js";
 import type { BodyStream } from "../body-types.js";
+import { failureAtEnd } from "../ending.js";
 import { openPreamble, preambleOfSource } from "../preamble.js";
 import { checkedSource, readExactly, type RandomAccessSource } from "../random-access-source.js";
 import type { SegmentKeys } from "../segment-keys.js";
 import { rangeStream } from "./range-stream.js";
 import type { RangeOptions, ReadOptions, RecordingReader } from "./recording-reader.js";
 import { SegmentCache } from "./segment-cache.js";
-import { isAbortSignal } from "../../util/realms.js";
 
 /** How a recording is opened for reading. */
 export interface OpenRequest {

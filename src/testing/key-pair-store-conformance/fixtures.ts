@@ -1,5 +1,5 @@
-import { TextEncoder } from "node:util";
 import assert from "node:assert/strict";
+import { TextEncoder } from "node:util";
 import { InvalidInputError } from "../../errors.js";
 import type { KeyPairStore, StoredKeyPair } from "../../stores/key-pair-store.js";
 import { isBytes } from "../../util/bytes.js";

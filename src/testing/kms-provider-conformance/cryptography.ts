@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createPrivateKey, createPublicKey } from "node:crypto";
-import { encryptionContext, failureOf, plaintextOf, type Check } from "./fixtures.js";
 import { isError } from "../../util/realms.js";
+import { encryptionContext, failureOf, plaintextOf, type Check } from "./fixtures.js";
 
 export function checkCryptography(check: Check): void {
   for (const length of [1, 32, 4_096]) {
