@@ -2,7 +2,6 @@ import type { BirthRecord } from "../format/birth-record.js";
 import { importWrappingKey, type WrappingKey } from "../format/data-key-wrapping.js";
 import { isCiphertextLength } from "../format/header.js";
 import { isKmsKeyArn, sameAccountAndRegion } from "../kms/arn.js";
-import { checkBytes } from "../kms/checked-kms-provider.js";
 import { kmsError } from "../kms/kms-error.js";
 
 /*
@@ -34,8 +33,7 @@ export function checkAnsweredKey(keyArn: string, birth: BirthRecord, operation: 
 }
 
 /** A copy of a ciphertext or public key that KMS answered with. @throws KmsError */
-export function answeredBytes(bytes: unknown, operation: string, keyId: string): Buffer {
-  checkBytes(bytes, operation, keyId);
+export function answeredBytes(bytes: Uint8Array, operation: string, keyId: string): Buffer {
   if (isCiphertextLength(bytes.length)) return Buffer.from(bytes);
   const message = `the KMS provider answered ${operation} for ${keyId} with ${bytes.length} bytes, as KMS never does`;
   throw kmsError("unexpected-answer", { operation, keyId, message });

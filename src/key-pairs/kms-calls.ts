@@ -3,11 +3,10 @@ import { birthRecordDigest, encodeBirthRecord, type BirthRecord } from "../forma
 import { importUnwrappingKey, type UnwrappingKey } from "../format/data-key-wrapping.js";
 import { x25519KeyLength } from "../format/sealed-box.js";
 import { parseKmsArn, replicaArn } from "../kms/arn.js";
-import { checkBytes } from "../kms/checked-kms-provider.js";
 import type { CiphertextPurpose } from "../kms/context-keys.js";
 import { kmsError, KmsError, type KmsFailureKind } from "../kms/kms-error.js";
 import type { EncryptionContext, KmsKeyDescription, KmsProvider } from "../kms/kms-provider.js";
-import { secretBuffer, takeSecret, wipe } from "../util/secrets.js";
+import { secretBuffer, wipe } from "../util/secrets.js";
 import { untrusted } from "./failures.js";
 import {
   attestedDigest,
@@ -30,7 +29,10 @@ export class KmsCalls {
   readonly #kms: KmsProvider;
   readonly #regions: readonly string[];
 
-  /** @param regions - the home Region, then those in which multi-Region keys may decrypt while it can't be reached */
+  /**
+   * @param kms - held to its promises: its answers are not checked for what they are, but for what they say
+   * @param regions - the home Region, then those in which multi-Region keys may decrypt while it can't be reached
+   */
   constructor(kms: KmsProvider, regions: readonly string[]) {
     this.#kms = kms;
     this.#regions = regions;
@@ -251,14 +253,12 @@ export class KmsCalls {
     signal: AbortSignal | undefined,
   ): Promise<Buffer> {
     const { keyArn, plaintext } = await this.#kms.decrypt({ keyId, ciphertext, encryptionContext }, options(signal));
-    checkBytes(plaintext, "Decrypt", keyId);
-    const secret = takeSecret(plaintext);
     if (keyArn !== keyId) {
-      wipe(secret);
+      wipe(plaintext);
       const message = `the KMS provider answered Decrypt under ${keyId} with another key, ${JSON.stringify(keyArn)}`;
       throw kmsError("unexpected-answer", { operation: "Decrypt", keyId, message });
     }
-    return secret;
+    return Buffer.from(plaintext.buffer, plaintext.byteOffset, plaintext.byteLength);
   }
 }
 

@@ -133,7 +133,7 @@ function bytesOf(answer: object, name: string, { operation, keyId }: Call): Uint
 }
 
 /** Checks that KMS answered with bytes. @throws KmsError */
-export function checkBytes(bytes: unknown, operation: string, keyId: string): asserts bytes is Uint8Array {
+function checkBytes(bytes: unknown, operation: string, keyId: string): asserts bytes is Uint8Array {
   if (isBytes(bytes)) return;
   throw unexpected({ operation, keyId }, `the KMS provider answered ${operation} for ${keyId} without bytes`);
 }

@@ -24,6 +24,7 @@ import {
 } from "../../src/testing/index.js";
 import type { KeyStoreConfiguration } from "../../src/format/vocabulary.js";
 import type { LastConfirmedStore, ProcessLastConfirmedStore } from "../../src/stores/last-confirmed-store.js";
+import { CheckedKmsProvider } from "../../src/kms/checked-kms-provider.js";
 
 export const organizationId = "org-1";
 export const homeRegion = "eu-west-1";
@@ -149,7 +150,7 @@ function contextOf(
   const contextKeyNames = options.contextKeyNames ?? ([contextKeyName] as const);
   const secrets = options.fleetSecret && [options.fleetSecret].flat();
   const records = new KeyPairRecords(organization, store, storeTimeout);
-  const calls = new KmsCalls(kms, [homeRegion, ...(options.decryptRegions ?? [])]);
+  const calls = new KmsCalls(new CheckedKmsProvider(kms, 30_000), [homeRegion, ...(options.decryptRegions ?? [])]);
   const anchor = trustedKmsKeys === "first-use" ? undefined : new TrustAnchor(trustedKmsKeys);
   const disowned = options.disowned ?? new DisownedClaims();
   const { requireConfirmed = false } = options;

@@ -217,7 +217,7 @@ describe("a test that fails", () => {
     expect(report.error).toMatchObject({ kind: "unexpected-answer", operation: "Decrypt", keyId: keyArn, message });
   });
 
-  it("ends with its caller, and with what is no answer of KMS", async () => {
+  it("ends with its caller, and with a bug", async () => {
     const [leaving, left] = [new AbortController(), new Error("left")];
     const { run } = testing((provider) => ({
       describeKey: async (...args) => (leaving.abort(left), provider.describeKey(...args)),
@@ -225,10 +225,11 @@ describe("a test that fails", () => {
     await expect(run(leaving.signal)).rejects.toBe(left);
     await expect(run(AbortSignal.abort(left))).rejects.toBe(left);
     const bug = new TypeError("a bug");
-    for (const method of ["encrypt", "describeKey"] as const) {
-      await expect(testing(() => ({ [method]: () => Promise.reject(bug) })).run()).rejects.toBe(bug);
+    for (const method of ["make", "describeKey", "attests"] as const) {
+      const { calls, run } = testing();
+      vi.spyOn(calls, method).mockRejectedValue(bug);
+      await expect(run(), method).rejects.toBe(bug);
     }
-    await expect(testing(answering({ attestation: bug })).run()).rejects.toBe(bug);
   });
 });
 
