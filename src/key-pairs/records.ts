@@ -7,10 +7,11 @@ import type {
   StoredKeyPair,
   StoredWrapping,
 } from "../stores/key-pair-store.js";
+import { isStoreFailureKind, StoreError } from "../stores/store-error.js";
 import { boundedCall, isDeadline } from "../util/abort.js";
 import { isBytes } from "../util/bytes.js";
 import { defined } from "../util/defined.js";
-import { isPlain, member, typesOnly } from "../util/safe-cause.js";
+import { isPlain, member, typesOnly, word } from "../util/safe-cause.js";
 import { decodeDocument, encodeDocument, type HeadDocument } from "./documents.js";
 import { untrusted } from "./failures.js";
 import { claimedKeyPair, type ClaimedKeyPair, type KmsCiphertext } from "./key-pair.js";
@@ -55,14 +56,16 @@ export class KeyPairRecords {
 
   /** The head as it stands. @throws `ERR_STORE_UNAVAILABLE`, `ERR_STORE_CORRUPT` */
   async readRawHead(signal?: AbortSignal): Promise<StoredHead | undefined> {
-    const stored = await this.#call(signal, (options) => this.#store.readHead(this.organizationId, options));
+    const stored = await this.#call("readHead", signal, (options) =>
+      this.#store.readHead(this.organizationId, options),
+    );
     if (stored === undefined) return undefined;
     return { revision: revisionOf(stored), document: bytesOf(memberOf(stored, "document"), "head") };
   }
 
   /** @throws as {@link KeyPairRecords.readHead} */
   async readPair(keyPairId: string, signal?: AbortSignal): Promise<ClaimedKeyPair | undefined> {
-    const stored = await this.#call(signal, (options) =>
+    const stored = await this.#call("readKeyPair", signal, (options) =>
       this.#store.readKeyPair(this.organizationId, keyPairId, options),
     );
     return stored === undefined ? undefined : this.#claimOf(this.#copyOf(stored), keyPairId);
@@ -88,7 +91,9 @@ export class KeyPairRecords {
     let after = from;
     for (;;) {
       const query = { after, limit: batch() };
-      const page = await this.#call(signal, (options) => this.#store.listKeyPairs(organizationId, query, options));
+      const page = await this.#call("listKeyPairs", signal, (options) =>
+        this.#store.listKeyPairs(organizationId, query, options),
+      );
       const listed = itemsOf(page, "key pairs");
       if (listed.length === 0) return;
       for (const item of listed) {
@@ -151,7 +156,7 @@ export class KeyPairRecords {
     const { organizationId, keyPairId, sequence } = pair.birth;
     const document = keyPairDocument(pair);
     createdOrExists(
-      await this.#call(signal, (options) =>
+      await this.#call("createKeyPair", signal, (options) =>
         this.#store.createKeyPair({ organizationId, keyPairId, sequence, document }, options),
       ),
     );
@@ -164,7 +169,7 @@ export class KeyPairRecords {
   async swapHead({ birth, digest }: VouchedKeyPair, expectedRevision: string | undefined): Promise<boolean> {
     const { organizationId, keyPairId, sequence } = birth;
     const document = encodeDocument("head", { organizationId, keyPairId, sequence, digest });
-    const swapped = await this.#call(undefined, (options) =>
+    const swapped = await this.#call("swapHead", undefined, (options) =>
       this.#store.swapHead(organizationId, expectedRevision, document, options),
     );
     if (swapped === undefined) return false;
@@ -174,7 +179,7 @@ export class KeyPairRecords {
 
   /** The records beside a pair, by id. @throws `ERR_STORE_UNAVAILABLE`, `ERR_STORE_CORRUPT` */
   async listWrappings(keyPairId: string, signal?: AbortSignal): Promise<readonly StoredWrapping[]> {
-    const stored = await this.#call(signal, (options) =>
+    const stored = await this.#call("listWrappings", signal, (options) =>
       this.#store.listWrappings(this.organizationId, keyPairId, options),
     );
     return itemsOf(stored, "wrappings").map((item) => {
@@ -190,7 +195,7 @@ export class KeyPairRecords {
     signal?: AbortSignal,
   ): Promise<"created" | "exists"> {
     return createdOrExists(
-      await this.#call(signal, (options) =>
+      await this.#call("createWrapping", signal, (options) =>
         this.#store.createWrapping(this.organizationId, keyPairId, wrapping, options),
       ),
     );
@@ -201,16 +206,22 @@ export class KeyPairRecords {
   }
 
   async remove(keyPairId: string, signal?: AbortSignal): Promise<void> {
-    await this.#call(signal, async (options) => this.#store.removeKeyPair?.(this.organizationId, keyPairId, options));
+    await this.#call("removeKeyPair", signal, async (options) =>
+      this.#store.removeKeyPair?.(this.organizationId, keyPairId, options),
+    );
   }
 
   async readStatus(signal?: AbortSignal): Promise<Uint8Array | undefined> {
-    const stored = await this.#call(signal, (options) => this.#store.readStatus(this.organizationId, options));
+    const stored = await this.#call("readStatus", signal, (options) =>
+      this.#store.readStatus(this.organizationId, options),
+    );
     return stored === undefined ? undefined : bytesOf(stored, "status item");
   }
 
   async writeStatus(document: Uint8Array): Promise<void> {
-    await this.#call(undefined, (options) => this.#store.writeStatus(this.organizationId, document, options));
+    await this.#call("writeStatus", undefined, (options) =>
+      this.#store.writeStatus(this.organizationId, document, options),
+    );
   }
 
   /** A stored pair, each member read once. Nothing of it is checked. */
@@ -231,6 +242,7 @@ export class KeyPairRecords {
 
   /** Calls the store. It may throw anything, hang or answer late; callers get typed errors in time, and check the answer. */
   async #call(
+    operation: string,
     signal: AbortSignal | undefined,
     call: (options: StoreCallOptions) => Promise<unknown>,
   ): Promise<unknown> {
@@ -241,8 +253,15 @@ export class KeyPairRecords {
       });
     } catch (error) {
       signal?.throwIfAborted();
-      if (isDeadline(error)) throw unavailable(`the key pair store did not answer within ${this.#timeout} ms`, error);
-      throw storeErrorOf(error) ?? unavailable("the key pair store failed", typesOnly(error));
+      if (isDeadline(error)) {
+        const message = `the key pair store did not answer within ${this.#timeout} ms`;
+        throw new StoreError("timeout", { operation, message, cause: error });
+      }
+      const cause = typesOnly(error);
+      throw (
+        storeErrorOf(error, operation) ??
+        new StoreError("unexpected-answer", { operation, message: "the key pair store failed", cause })
+      );
     }
   }
 }
@@ -256,23 +275,30 @@ const wordsOfStores: ReadonlySet<unknown> = new Set<ErrorCode>([
 ]);
 
 /** Members of an error that a store may make. */
-const ownMembers: ReadonlySet<string> = new Set(["name", "code", "retryable", "field", "rule", "message", "stack"]);
+const membersOfErrors = ["name", "code", "retryable", "field", "rule", "message", "stack"];
+const membersOfStoreErrors = ["kind", "operation", "serviceErrorName", "requestId"];
+const ownMembers: ReadonlySet<string> = new Set([...membersOfErrors, ...membersOfStoreErrors]);
+const ownPrototypes: ReadonlySet<unknown> = new Set(
+  [RecordingKeyStoreError, InvalidInputError, StoreError].map(({ prototype }) => prototype),
+);
 
 /**
  * A store's classified error, be it of another copy of the package, without what it carries of a driver's: a cause may quote
  * connection strings and statements.
  */
-function storeErrorOf(error: unknown): RecordingKeyStoreError | undefined {
+function storeErrorOf(error: unknown, operation: string): RecordingKeyStoreError | undefined {
   if (!(error instanceof RecordingKeyStoreError)) return undefined;
-  const [code, message] = [member(error, "code"), member(error, "message")];
+  const [code, message, kind] = ["code", "message", "kind"].map((name) => member(error, name));
   if (!wordsOfStores.has(code) || typeof message !== "string") return undefined;
-  if (isPlain(error, ["code", "message", "retryable"])) {
-    const prototype: unknown = Object.getPrototypeOf(error);
-    const isOurs = prototype === RecordingKeyStoreError.prototype || prototype === InvalidInputError.prototype;
-    if (isOurs && Object.getOwnPropertyNames(error).every((name) => ownMembers.has(name))) return error;
+  if (isPlain(error, [...ownMembers]) && ownPrototypes.has(Object.getPrototypeOf(error))) {
+    if (Object.getOwnPropertyNames(error).every((name) => ownMembers.has(name))) return error;
+  }
+  const cause = typesOnly(member(error, "cause"));
+  if (code === "ERR_STORE_UNAVAILABLE" && isStoreFailureKind(kind)) {
+    const [serviceErrorName, requestId] = ["serviceErrorName", "requestId"].map((name) => word(member(error, name)));
+    return new StoreError(kind, { operation, message, serviceErrorName, requestId, cause });
   }
   const retryable = member(error, "retryable") === true;
-  const cause = typesOnly(member(error, "cause"));
   return new RecordingKeyStoreError(code as ErrorCode, message, defined({ retryable, cause }));
 }
 
@@ -341,8 +367,4 @@ function createdOrExists(answer: unknown): "created" | "exists" {
 
 function corrupt(message: string): RecordingKeyStoreError {
   return new RecordingKeyStoreError("ERR_STORE_CORRUPT", message);
-}
-
-function unavailable(message: string, cause: unknown): RecordingKeyStoreError {
-  return new RecordingKeyStoreError("ERR_STORE_UNAVAILABLE", message, { cause, retryable: true });
 }

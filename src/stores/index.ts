@@ -7,6 +7,8 @@ export type {
   StoredWrapping,
 } from "./key-pair-store.js";
 export type { LastConfirmedStore } from "./last-confirmed-store.js";
+export { diagnoseStoreFailure, type StoreDiagnosis } from "./store-diagnosis.js";
+export { StoreError, type StoreErrorFacts, type StoreFailureKind } from "./store-error.js";
 export {
   checkDocument,
   checkKeyPair,

@@ -71,8 +71,8 @@ export function typesOnly(error: unknown, depth = 0): SanitizedCause | undefined
   return safe;
 }
 
-/** A name or code as programs give them, such as `ECONNREFUSED` or `28P01`. */
-function word(given: unknown): string | undefined {
+/** A name, a code or a request's id as programs give them, such as `ECONNREFUSED` or `28P01`. */
+export function word(given: unknown): string | undefined {
   return typeof given === "string" && /^[A-Za-z][\w.-]{0,63}$|^\d[\dA-Z]{0,9}$/.test(given) ? given : undefined;
 }
 

@@ -2,6 +2,8 @@ import { RecordingKeyStoreError } from "../../errors.js";
 import type { Confirmation, KeyStoreConfiguration } from "../../format/vocabulary.js";
 import { diagnose, type Diagnosis } from "../../kms/diagnosis.js";
 import type { KmsError } from "../../kms/kms-error.js";
+import { diagnoseStoreFailure, type StoreDiagnosis } from "../../stores/store-diagnosis.js";
+import { StoreError } from "../../stores/store-error.js";
 import { abortable } from "../../util/abort.js";
 import { defined } from "../../util/defined.js";
 import type { ActiveKeyPairs } from "../active/active-key-pair.js";
@@ -46,6 +48,8 @@ export interface KeyStoreStatus {
   };
   /** Why the pair that the store names is not used, or why the store could not be read. */
   readonly storeError?: RecordingKeyStoreError;
+  /** What to do about `storeError`, where the store could not be reached or used. For the people who run the service. */
+  readonly storeDiagnosis?: StoreDiagnosis;
   /** What decides which KMS keys count: `trustedKmsKeys`, or the alias trusted on first use. */
   readonly trust:
     { readonly kind: "configured" } | { readonly kind: "first-use"; readonly kmsKeyAliasArn: string | undefined };
@@ -71,6 +75,7 @@ export async function readStatus(
   const { trouble, lastKmsError } = health;
   const { vouched } = active;
   const rotation = vouched && nextRotation(vouched.pair.birth, clock.now());
+  const storeError = active.refusal ?? error;
   const other = pair && claim?.digest.equals(pair.digest) ? undefined : claim;
   return {
     organizationId,
@@ -94,7 +99,8 @@ export async function readStatus(
         ...defined({ failure: told.status.failure }),
         authentic: told.authentic,
       },
-      storeError: active.refusal ?? error,
+      storeError,
+      storeDiagnosis: storeError instanceof StoreError ? diagnoseStoreFailure(storeError) : undefined,
     }),
     usedLastKnownKey: active.usesLastKnownKey,
     keyAtRisk: health.keyAtRisk,

@@ -1,0 +1,217 @@
+import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
+import { boundedCall, isDeadline } from "../util/abort.js";
+import { typesOnly } from "../util/safe-cause.js";
+import {
+  checkDocument,
+  checkKeyPair,
+  checkListQuery,
+  checkOrganizationId,
+  checkRecordId,
+  checkWrapping,
+} from "./input.js";
+import type {
+  KeyPairListQuery,
+  KeyPairStore,
+  StoreCallOptions,
+  StoredHead,
+  StoredKeyPair,
+  StoredWrapping,
+} from "./key-pair-store.js";
+import { StoreError, type StoreFailureKind } from "./store-error.js";
+
+/** What an error of a driver or SDK says about a call. */
+export interface StoreFailure {
+  readonly kind: StoreFailureKind;
+  readonly serviceErrorName?: string | undefined;
+  readonly requestId?: string | undefined;
+}
+
+/** What a database does for a {@link CheckedKeyPairStore}: the contract's calls, with checked input and bytes of its own. */
+export interface KeyPairBackend {
+  readHead(organizationId: string, signal: AbortSignal): Promise<StoredHead | undefined>;
+  swapHead(
+    organizationId: string,
+    expectedRevision: string | undefined,
+    document: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<StoredHead | undefined>;
+  createKeyPair(pair: StoredKeyPair, signal: AbortSignal): Promise<"created" | "exists">;
+  readKeyPair(organizationId: string, keyPairId: string, signal: AbortSignal): Promise<StoredKeyPair | undefined>;
+  listKeyPairs(organizationId: string, query: KeyPairListQuery, signal: AbortSignal): Promise<readonly StoredKeyPair[]>;
+  createWrapping(
+    organizationId: string,
+    keyPairId: string,
+    wrapping: StoredWrapping,
+    signal: AbortSignal,
+  ): Promise<"created" | "exists">;
+  listWrappings(organizationId: string, keyPairId: string, signal: AbortSignal): Promise<readonly StoredWrapping[]>;
+  removeKeyPair(organizationId: string, keyPairId: string, signal: AbortSignal): Promise<boolean>;
+  readStatus(organizationId: string, signal: AbortSignal): Promise<Uint8Array | undefined>;
+  writeStatus(organizationId: string, document: Uint8Array, signal: AbortSignal): Promise<void>;
+  /** Classifies what the driver or SDK has thrown, which may be anything. */
+  failureOf(error: unknown): StoreFailure;
+}
+
+/**
+ * The parts of `KeyPairStore`'s contract that do not depend on the database: input is checked and copied before the first
+ * await, each call ends at its deadline or with its signal, and every failure is a {@link StoreError} without the driver's texts.
+ */
+export abstract class CheckedKeyPairStore implements KeyPairStore {
+  readonly #backend: KeyPairBackend;
+  readonly #timeout: number;
+
+  /** @param timeout - longest time of one call, in ms */
+  protected constructor(backend: KeyPairBackend, timeout: number) {
+    this.#backend = backend;
+    this.#timeout = timeout;
+  }
+
+  async readHead(organizationId: string, options?: StoreCallOptions): Promise<StoredHead | undefined> {
+    checkOrganizationId(organizationId);
+    return this.#call("readHead", options, async (backend, signal) => backend.readHead(organizationId, signal));
+  }
+
+  async swapHead(
+    organizationId: string,
+    expectedRevision: string | undefined,
+    document: Uint8Array,
+    options?: StoreCallOptions,
+  ): Promise<StoredHead | undefined> {
+    checkOrganizationId(organizationId);
+    checkDocument(document);
+    const copy = new Uint8Array(document);
+    return this.#call("swapHead", options, async (backend, signal) =>
+      backend.swapHead(organizationId, expectedRevision, copy, signal),
+    );
+  }
+
+  async createKeyPair(pair: StoredKeyPair, options?: StoreCallOptions): Promise<"created" | "exists"> {
+    const { organizationId, keyPairId, sequence, document } = pair;
+    const given = { organizationId, keyPairId, sequence, document };
+    checkKeyPair(given);
+    const copy = { ...given, document: new Uint8Array(document) };
+    return this.#call("createKeyPair", options, async (backend, signal) => backend.createKeyPair(copy, signal));
+  }
+
+  async readKeyPair(
+    organizationId: string,
+    keyPairId: string,
+    options?: StoreCallOptions,
+  ): Promise<StoredKeyPair | undefined> {
+    checkOrganizationId(organizationId);
+    checkRecordId("keyPairId", keyPairId);
+    return this.#call("readKeyPair", options, async (backend, signal) =>
+      backend.readKeyPair(organizationId, keyPairId, signal),
+    );
+  }
+
+  async listKeyPairs(
+    organizationId: string,
+    query: KeyPairListQuery,
+    options?: StoreCallOptions,
+  ): Promise<readonly StoredKeyPair[]> {
+    const { limit, after } = query;
+    const copy = { limit, after: after && { sequence: after.sequence, keyPairId: after.keyPairId } };
+    checkOrganizationId(organizationId);
+    checkListQuery(copy);
+    return this.#call("listKeyPairs", options, async (backend, signal) =>
+      backend.listKeyPairs(organizationId, copy, signal),
+    );
+  }
+
+  async createWrapping(
+    organizationId: string,
+    keyPairId: string,
+    wrapping: StoredWrapping,
+    options?: StoreCallOptions,
+  ): Promise<"created" | "exists"> {
+    const { wrappingId, document } = wrapping;
+    checkWrapping(organizationId, keyPairId, { wrappingId, document });
+    const copy = { wrappingId, document: new Uint8Array(document) };
+    return this.#call("createWrapping", options, async (backend, signal) =>
+      backend.createWrapping(organizationId, keyPairId, copy, signal),
+    );
+  }
+
+  async listWrappings(
+    organizationId: string,
+    keyPairId: string,
+    options?: StoreCallOptions,
+  ): Promise<readonly StoredWrapping[]> {
+    checkOrganizationId(organizationId);
+    checkRecordId("keyPairId", keyPairId);
+    return this.#call("listWrappings", options, async (backend, signal) =>
+      backend.listWrappings(organizationId, keyPairId, signal),
+    );
+  }
+
+  async removeKeyPair(organizationId: string, keyPairId: string, options?: StoreCallOptions): Promise<boolean> {
+    checkOrganizationId(organizationId);
+    checkRecordId("keyPairId", keyPairId);
+    return this.#call("removeKeyPair", options, async (backend, signal) =>
+      backend.removeKeyPair(organizationId, keyPairId, signal),
+    );
+  }
+
+  async readStatus(organizationId: string, options?: StoreCallOptions): Promise<Uint8Array | undefined> {
+    checkOrganizationId(organizationId);
+    return this.#call("readStatus", options, async (backend, signal) => backend.readStatus(organizationId, signal));
+  }
+
+  async writeStatus(organizationId: string, document: Uint8Array, options?: StoreCallOptions): Promise<void> {
+    checkOrganizationId(organizationId);
+    checkDocument(document);
+    const copy = new Uint8Array(document);
+    return this.#call("writeStatus", options, async (backend, signal) =>
+      backend.writeStatus(organizationId, copy, signal),
+    );
+  }
+
+  async #call<T>(
+    operation: string,
+    options: StoreCallOptions | undefined,
+    work: (backend: KeyPairBackend, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const signal = options?.signal;
+    try {
+      return await boundedCall(async (controller) => work(this.#backend, controller.signal), {
+        deadline: this.#timeout,
+        signal,
+      });
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason;
+      throw this.#errorOf(error, operation);
+    }
+  }
+
+  #errorOf(error: unknown, operation: string): Error {
+    if (isDeadline(error))
+      return new StoreError("timeout", {
+        operation,
+        message: `${operation}: the store did not answer within ${this.#timeout} ms`,
+      });
+    // What a backend says in the library's own words, such as of a row that is no record.
+    if (isOwn(error)) return error;
+    const { kind, serviceErrorName, requestId } = this.#backend.failureOf(error);
+    return new StoreError(kind, {
+      operation,
+      message: `${operation} failed (${kind})${serviceErrorName === undefined ? "" : `: ${serviceErrorName}`}`,
+      serviceErrorName,
+      requestId,
+      cause: typesOnly(error),
+    });
+  }
+}
+
+const ownPrototypes: ReadonlySet<unknown> = new Set([
+  RecordingKeyStoreError.prototype,
+  InvalidInputError.prototype,
+  StoreError.prototype,
+]);
+
+/** Not `instanceof`, by which a driver's error could pass for one of this library's. */
+function isOwn(error: unknown): error is RecordingKeyStoreError {
+  if (typeof error !== "object" || error === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(error);
+  return ownPrototypes.has(prototype);
+}
