@@ -1,6 +1,6 @@
 import { RecordingKeyStoreError } from "../errors.js";
 
-const storeFailureKinds = [
+export const storeFailureKinds = [
   /** No connection: DNS, refused, reset, TLS. */
   "unreachable",
   /** No answer before the deadline of the call. */
