@@ -57,17 +57,27 @@ interface Derivation {
   readonly aad: Uint8Array;
 }
 
-/** FLOE_KDF: HKDF-Expand(key, params || iv || purpose || aad). No output is longer than one HMAC, so one HMAC it is. */
+/** What a key is derived for. */
+const purposes = {
+  messageKey: Buffer.from("MESSAGE_KEY:"),
+  headerTag: Buffer.from("HEADER_TAG:"),
+  segmentKey: Buffer.from("DEK:"),
+} as const;
+/** The counter of HKDF's first block. */
+const firstBlock = Buffer.of(1);
+
+/**
+ * FLOE_KDF: HKDF-Expand(key, params || iv || purpose || aad). No output is longer than one HMAC, so one HMAC it is; its input
+ * is joined, since each `update` costs more than the copy.
+ */
 function derive(
   key: KeyObject,
   { parameters, iv, aad }: Derivation,
-  purpose: string,
-  suffix: Buffer | undefined,
+  purpose: readonly Uint8Array[],
   length: number,
 ): Buffer {
-  const hmac = createHmac("sha384", key).update(parameters).update(iv).update(purpose);
-  if (suffix) hmac.update(suffix);
-  const output = hmac.update(aad).update(Uint8Array.of(1)).digest();
+  const info = Buffer.concat([parameters, iv, ...purpose, aad, firstBlock]);
+  const output = createHmac("sha384", key).update(info).digest();
   const derived = copySecret(output.subarray(0, length));
   wipe(output);
   return derived;
@@ -93,18 +103,21 @@ export class FloeSegments {
   #segmentKeyIndex = -1;
   readonly #segmentAad = Buffer.alloc(9);
   /** Random IVs that are left, each for one segment. */
-  #ivs = Buffer.alloc(0);
-  #hasDrawn = false;
+  #ivs: Buffer;
   #closed = false;
 
-  /** @param messageKey - {@link messageKeyLength} bytes, left to its owner */
-  constructor(messageKey: Uint8Array, message: FloeMessage) {
+  /**
+   * @param messageKey - {@link messageKeyLength} bytes, left to its owner
+   * @param ivs - random IVs for the first segments to be encrypted
+   */
+  constructor(messageKey: Uint8Array, message: FloeMessage, ivs: Buffer = Buffer.alloc(0)) {
     const { segmentLength, rotationMask = defaultRotationMask } = message.parameters;
     this.message = message;
     this.#segmentLength = segmentLength;
     this.#derivation = { parameters: encodeParameters(segmentLength), iv: ivOf(message.header), aad: message.aad };
     this.#messageKey = copySecret(messageKey);
     this.#keySpan = 2 ** rotationMask;
+    this.#ivs = ivs;
   }
 
   /** Copies the message key for another thread. The owner of `target` wipes it. */
@@ -169,15 +182,9 @@ export class FloeSegments {
     this.#segmentKey = undefined;
   }
 
-  /**
-   * Drawing 12 random bytes costs a tenth of a segment's encryption, so they are drawn in bulk. The first IV is drawn
-   * alone: many recordings are short.
-   */
+  /** Drawing 12 random bytes costs a tenth of a segment's encryption, so they are drawn in bulk. */
   #nextIv(): Buffer {
-    if (this.#ivs.length === 0) {
-      this.#ivs = randomBytes((this.#hasDrawn ? ivsPerDraw : 1) * aeadIvLength);
-      this.#hasDrawn = true;
-    }
+    if (this.#ivs.length === 0) this.#ivs = randomBytes(ivsPerDraw * aeadIvLength);
     const iv = this.#ivs.subarray(0, aeadIvLength);
     this.#ivs = this.#ivs.subarray(aeadIvLength);
     return iv;
@@ -189,7 +196,12 @@ export class FloeSegments {
     if (this.#segmentKey && index === this.#segmentKeyIndex) return this.#segmentKey;
     const masked = Buffer.alloc(8);
     masked.writeBigUInt64BE(BigInt(index) * BigInt(this.#keySpan));
-    const key = derive(createSecretKey(this.#messageKey), this.#derivation, "DEK:", masked, aeadKeyLength);
+    const key = derive(
+      createSecretKey(this.#messageKey),
+      this.#derivation,
+      [purposes.segmentKey, masked],
+      aeadKeyLength,
+    );
     this.#segmentKey = createSecretKey(key);
     this.#segmentKeyIndex = index;
     wipe(key);
@@ -212,8 +224,8 @@ function ivOf(header: Uint8Array): Buffer {
 function deriveMessageKey(bytes: Uint8Array, derivation: Derivation): { messageKey: Buffer; headerTag: Buffer } {
   const key = createSecretKey(bytes);
   return {
-    messageKey: derive(key, derivation, "MESSAGE_KEY:", undefined, messageKeyLength),
-    headerTag: derive(key, derivation, "HEADER_TAG:", undefined, headerTagLength),
+    messageKey: derive(key, derivation, [purposes.messageKey], messageKeyLength),
+    headerTag: derive(key, derivation, [purposes.headerTag], headerTagLength),
   };
 }
 
@@ -227,10 +239,13 @@ export class FloeEncryptor {
 
   /** @param key - 32 bytes, left to its owner */
   constructor(key: Uint8Array, aad: Uint8Array, parameters: FloeParameters) {
-    const derivation = { parameters: encodeParameters(parameters.segmentLength), iv: randomBytes(floeIvLength), aad };
+    // The first segment's IV comes along: many recordings have no other.
+    const random = randomBytes(floeIvLength + aeadIvLength);
+    const [iv, firstIv] = [random.subarray(0, floeIvLength), random.subarray(floeIvLength)];
+    const derivation = { parameters: encodeParameters(parameters.segmentLength), iv, aad };
     const { messageKey, headerTag } = deriveMessageKey(key, derivation);
-    this.header = Buffer.concat([derivation.parameters, derivation.iv, headerTag]);
-    this.segments = new FloeSegments(messageKey, { aad, header: this.header, parameters });
+    this.header = Buffer.concat([derivation.parameters, iv, headerTag]);
+    this.segments = new FloeSegments(messageKey, { aad, header: this.header, parameters }, firstIv);
     wipe(messageKey);
   }
 

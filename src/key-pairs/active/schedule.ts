@@ -29,14 +29,25 @@ type Scheduled = Pick<BirthRecord, "organizationId" | "spec" | "createdAt" | "sc
  * jitter; `undefined` for `never`. Missed slots make one rotation. Due at once for a pair whose maker's clock was ahead.
  */
 export function nextRotation(pair: Scheduled, now = Infinity): number | undefined {
-  const { periodicKeyChange: change, scheduleAnchor: anchor, createdAt } = pair;
-  if (change === "never") return undefined;
+  if (pair.periodicKeyChange === "never") return undefined;
   if (isFromFuture(pair, now)) return now;
+  let at = rotations.get(pair);
+  if (at === undefined) rotations.set(pair, (at = rotationOf(pair, pair.periodicKeyChange)));
+  return at;
+}
+
+/** Rotations by birth record: every recording asks for that of the active pair. */
+const rotations = new WeakMap<Scheduled, number>();
+
+function rotationOf(
+  { scheduleAnchor: anchor, createdAt, organizationId, spec }: Scheduled,
+  change: Exclude<PeriodicKeyChange, "never">,
+): number {
   const longest = { daily: 1, weekly: 7, monthly: 31, yearly: 366 }[change] * dayMs;
   // No period is longer than that, so the search starts at the wanted slot or before it.
   let index = Math.max(1, Math.floor((createdAt - anchor) / longest));
   while (slotTime(anchor, change, index) <= createdAt) index += 1;
-  return slotTime(anchor, change, index) + jitter(pair.organizationId, pair.spec);
+  return slotTime(anchor, change, index) + jitter(organizationId, spec);
 }
 
 /** Longest time by which the maker of a pair may have been ahead, in ms: such a rotation is that much late at most. */
