@@ -1,0 +1,55 @@
+import { afterAll } from "vitest";
+import { FileKeyPairStore } from "../../src/stores/file.js";
+import { MemoryKeyPairStore } from "../../src/stores/memory.js";
+import type { KeyPairStoreUnderTest } from "../../src/testing/key-pair-store-conformance.js";
+import { temporaryFolder } from "./temporary-folder.js";
+
+/** An empty store with a second, independent handle on the same data. */
+export type OpenedStore = Required<Pick<KeyPairStoreUnderTest, "store" | "other" | "close">> & KeyPairStoreUnderTest;
+
+/** A kind whose server, if it has one, is up. */
+export interface StartedStoreKind {
+  readonly open: () => Promise<OpenedStore>;
+  /** Stops what was started. */
+  readonly stop?: () => Promise<void>;
+}
+
+/** A kind of store that this package has. */
+export interface StoreKind {
+  /** Starts what all stores of the kind share, such as a server. */
+  readonly start: () => Promise<StartedStoreKind>;
+}
+
+const memory: StoreKind = {
+  start: async () => ({
+    open: async () => {
+      const store = new MemoryKeyPairStore();
+      return { store, other: store, close: async () => undefined };
+    },
+  }),
+};
+
+const file: StoreKind = {
+  start: async () => ({
+    open: async () => {
+      const { folder: directory, remove } = await temporaryFolder();
+      return { store: new FileKeyPairStore({ directory }), other: new FileKeyPairStore({ directory }), close: remove };
+    },
+  }),
+};
+
+/** Every kind of store, by the name of its class. A kind with a server has a file of its own and a row here. */
+export const storeKinds: Readonly<Record<string, StoreKind>> = {
+  MemoryKeyPairStore: memory,
+  FileKeyPairStore: file,
+};
+
+/**
+ * Opens stores of a kind, which starts at the first of them and stops behind the last test of the `describe` in which this
+ * is called: a server is started once for each test file that needs it.
+ */
+export function openerOf(kind: StoreKind): () => Promise<OpenedStore> {
+  let started: Promise<StartedStoreKind> | undefined;
+  afterAll(async () => (await started)?.stop?.());
+  return async () => (await (started ??= kind.start())).open();
+}
