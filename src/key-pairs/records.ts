@@ -11,7 +11,7 @@ import { isStoreFailureKind, StoreError } from "../stores/store-error.js";
 import { boundedCall, isDeadline } from "../util/abort.js";
 import { isBytes } from "../util/bytes.js";
 import { defined } from "../util/defined.js";
-import { isPlain, member, typesOnly, word } from "../util/safe-cause.js";
+import { awsRequestId, isPlain, member, typesOnly, word } from "../util/safe-cause.js";
 import { decodeDocument, encodeDocument, type HeadDocument } from "./documents.js";
 import { untrusted } from "./failures.js";
 import { claimedKeyPair, type ClaimedKeyPair, type KmsCiphertext } from "./key-pair.js";
@@ -295,7 +295,9 @@ function storeErrorOf(error: unknown, operation: string): RecordingKeyStoreError
   }
   const cause = typesOnly(member(error, "cause"));
   if (code === "ERR_STORE_UNAVAILABLE" && isStoreFailureKind(kind)) {
-    const [serviceErrorName, requestId] = ["serviceErrorName", "requestId"].map((name) => word(member(error, name)));
+    const serviceErrorName = word(member(error, "serviceErrorName"));
+    const givenId = member(error, "requestId");
+    const requestId = awsRequestId(givenId) ?? word(givenId);
     return new StoreError(kind, { operation, message, serviceErrorName, requestId, cause });
   }
   const retryable = member(error, "retryable") === true;

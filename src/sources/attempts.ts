@@ -1,5 +1,6 @@
 import { InvalidInputError } from "../errors.js";
 import { boundedCall, DeadlineError, whenAborted } from "../util/abort.js";
+import { checkTimes } from "../util/check-times.js";
 import { sourceError } from "./source-errors.js";
 
 /** How patient a source is with its server. Times are in ms, 1 to 600,000. */
@@ -21,10 +22,7 @@ export type Patience = { readonly [K in keyof PatienceOptions]-?: number };
 export function checkPatience({ attempts = 3, attemptTimeout = 10_000, deadline = 30_000 }: PatienceOptions): Patience {
   if (!Number.isInteger(attempts) || attempts < 1 || attempts > 10)
     throw new InvalidInputError("attempts", "must be a whole number from 1 to 10", attempts);
-  for (const [field, value] of Object.entries({ attemptTimeout, deadline })) {
-    if (!(Number.isFinite(value) && value >= 1 && value <= 600_000))
-      throw new InvalidInputError(field, "must be 1 to 600,000 milliseconds", value);
-  }
+  checkTimes({ attemptTimeout, deadline });
   return { attempts, attemptTimeout, deadline };
 }
 

@@ -140,9 +140,15 @@ export function readMetadata(metadata: unknown): { httpStatusCode?: number; requ
   );
   return defined({
     httpStatusCode: typeof httpStatusCode === "number" ? httpStatusCode : undefined,
-    requestId: typeof requestId === "string" ? cleanText(requestId) : undefined,
+    requestId: typeof requestId === "string" ? (awsRequestId(requestId) ?? cleanText(requestId)) : undefined,
     attempts: typeof attempts === "number" ? attempts : undefined,
   });
+}
+
+/** A request's id as services of AWS make them: a UUID, or 16 or 52 capitals and digits. */
+export function awsRequestId(given: unknown): string | undefined {
+  const pattern = /^(?:[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}|[A-Z\d]{16}|[A-Z\d]{52})$/;
+  return typeof given === "string" && pattern.test(given) ? given : undefined;
 }
 
 /** Cleans the first line. What follows may be the canonical request, with its session token. */

@@ -11,7 +11,9 @@ import {
 } from "@aws-sdk/client-kms";
 import { InvalidInputError } from "../../errors.js";
 import { boundedCall } from "../../util/abort.js";
+import { sendInAttempts, type CommandWithMiddleware } from "../../util/aws-attempts.js";
 import { knownOptions } from "../../util/check-input.js";
+import { checkTimes } from "../../util/check-times.js";
 import { plainBytes } from "../../util/realms.js";
 import { takeSecret } from "../../util/secrets.js";
 import { parseKmsArn } from "../arn.js";
@@ -19,7 +21,6 @@ import { kmsError, KmsError } from "../kms-error.js";
 import type { KmsCallOptions, KmsProvider } from "../kms-provider.js";
 import { clientOfAnotherRegion } from "../not-sent.js";
 import { answeredBytes, answeredDescription, answeredKey, discardAnswer, type AwsCall } from "./answers.js";
-import { limitAttempts, type CommandWithMiddleware } from "./attempt-timeout.js";
 import { kmsErrorFromAws } from "./failures.js";
 
 /** A `KMSClient` by its shape, so that one of another copy or version of the SDK, or a mock, will do. */
@@ -67,10 +68,7 @@ export class AwsKmsProvider implements KmsProvider {
       deadline = 5_000,
       keyPairDeadline = Math.max(20_000, deadline),
     } = knownOptions(options, { client: true, attemptTimeout: true, deadline: true, keyPairDeadline: true });
-    for (const [field, value] of Object.entries({ attemptTimeout, deadline, keyPairDeadline })) {
-      if (!(Number.isFinite(value) && value >= 1 && value <= 600_000))
-        throw new InvalidInputError(field, "must be 1 to 600,000 milliseconds", value);
-    }
+    checkTimes({ attemptTimeout, deadline, keyPairDeadline });
     if (
       client !== undefined &&
       typeof client !== "function" &&
@@ -150,17 +148,14 @@ export class AwsKmsProvider implements KmsProvider {
     { signal }: KmsCallOptions = {},
     { attemptTimeout, deadline } = { attemptTimeout: this.#attemptTimeout, deadline: this.#deadline },
   ): Promise<T> {
-    const send = async (controller: AbortController) => {
+    const send = async ({ signal: ending }: AbortController) => {
       const client = await this.#clientFor(call);
-      controller.signal.throwIfAborted();
-      const attempts = { hanging: false };
-      if (attemptTimeout < deadline)
-        limitAttempts(command, attemptTimeout, { onTimeout: () => (attempts.hanging = true), discard: discardAnswer });
-      try {
-        return await client.send(command, { abortSignal: controller.signal });
-      } finally {
-        if (attempts.hanging) controller.abort(); // frees the connections of attempts given up
-      }
+      ending.throwIfAborted();
+      return sendInAttempts(client, command, {
+        attemptTimeout: attemptTimeout < deadline ? attemptTimeout : undefined,
+        signal: ending,
+        discard: discardAnswer,
+      });
     };
     let answer: unknown;
     try {

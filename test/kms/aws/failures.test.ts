@@ -3,7 +3,7 @@ import { EncryptCommand, KMSClient, KMSServiceException } from "@aws-sdk/client-
 import { HttpResponse } from "@smithy/protocol-http";
 import { describe, expect, it } from "vitest";
 import { AwsKmsProvider } from "../../../src/aws.js";
-import { classifyAwsFailure, kmsErrorFromAws } from "../../../src/kms/aws/failures.js";
+import { classifyKmsFailure, kmsErrorFromAws } from "../../../src/kms/aws/failures.js";
 import { kmsFailureGroup, kmsFailureKinds, type KmsFailureKind, KmsError } from "../../../src/kms/kms-error.js";
 import { faultKinds } from "../../../src/in-memory-kms/fault-kinds.js";
 import type { FaultKind } from "../../../src/testing/index.js";
@@ -84,7 +84,7 @@ it("every kind is in the tables", () => {
 it("what KMS did not say bears no name of KMS", () => {
   for (const [kind, what, make] of localFailures) {
     if (what.includes("name") && kind !== "unexpected-answer") continue;
-    const { awsErrorName } = classifyAwsFailure(make());
+    const { awsErrorName } = classifyKmsFailure(make());
     expect(awsErrorName, what).toBe(what.includes("page") ? "SyntaxError" : undefined);
   }
 });
