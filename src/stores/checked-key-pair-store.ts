@@ -1,6 +1,3 @@
-import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
-import { boundedCall, isDeadline } from "../util/abort.js";
-import { typesOnly } from "../util/safe-cause.js";
 import {
   checkDocument,
   checkKeyPair,
@@ -17,14 +14,7 @@ import type {
   StoredKeyPair,
   StoredWrapping,
 } from "./key-pair-store.js";
-import { StoreError, type StoreFailureKind } from "./store-error.js";
-
-/** What an error of a driver or SDK says about a call. */
-export interface StoreFailure {
-  readonly kind: StoreFailureKind;
-  readonly serviceErrorName?: string | undefined;
-  readonly requestId?: string | undefined;
-}
+import { boundedStoreCall, type StoreFailure } from "./store-call.js";
 
 /** What a database does for a {@link CheckedKeyPairStore}: the contract's calls, with checked input and bytes of its own. */
 export interface KeyPairBackend {
@@ -172,46 +162,8 @@ export abstract class CheckedKeyPairStore implements KeyPairStore {
     options: StoreCallOptions | undefined,
     work: (backend: KeyPairBackend, signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const signal = options?.signal;
-    try {
-      return await boundedCall(async (controller) => work(this.#backend, controller.signal), {
-        deadline: this.#timeout,
-        signal,
-      });
-    } catch (error) {
-      if (signal?.aborted) throw signal.reason;
-      throw this.#errorOf(error, operation);
-    }
+    const [timeout, signal, backend] = [this.#timeout, options?.signal, this.#backend];
+    const failureOf = (error: unknown) => backend.failureOf(error);
+    return boundedStoreCall({ operation, timeout, signal, failureOf }, async (inner) => work(backend, inner));
   }
-
-  #errorOf(error: unknown, operation: string): Error {
-    if (isDeadline(error))
-      return new StoreError("timeout", {
-        operation,
-        message: `${operation}: the store did not answer within ${this.#timeout} ms`,
-      });
-    // What a backend says in the library's own words, such as of a row that is no record.
-    if (isOwn(error)) return error;
-    const { kind, serviceErrorName, requestId } = this.#backend.failureOf(error);
-    return new StoreError(kind, {
-      operation,
-      message: `${operation} failed (${kind})${serviceErrorName === undefined ? "" : `: ${serviceErrorName}`}`,
-      serviceErrorName,
-      requestId,
-      cause: typesOnly(error),
-    });
-  }
-}
-
-const ownPrototypes: ReadonlySet<unknown> = new Set([
-  RecordingKeyStoreError.prototype,
-  InvalidInputError.prototype,
-  StoreError.prototype,
-]);
-
-/** Not `instanceof`, by which a driver's error could pass for one of this library's. */
-function isOwn(error: unknown): error is RecordingKeyStoreError {
-  if (typeof error !== "object" || error === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(error);
-  return ownPrototypes.has(prototype);
 }

@@ -1,0 +1,64 @@
+import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
+import { boundedCall, isDeadline } from "../util/abort.js";
+import { typesOnly } from "../util/safe-cause.js";
+import { StoreError, type StoreFailureKind } from "./store-error.js";
+
+/** What an error of a driver or SDK says about a call. */
+export interface StoreFailure {
+  readonly kind: StoreFailureKind;
+  readonly serviceErrorName?: string | undefined;
+  readonly requestId?: string | undefined;
+}
+
+export interface StoreCallBounds {
+  /** Name of the call, for errors. */
+  readonly operation: string;
+  /** In ms. */
+  readonly timeout: number;
+  readonly signal: AbortSignal | undefined;
+  /** Classifies what the driver or SDK has thrown, which may be anything. */
+  readonly failureOf: (error: unknown) => StoreFailure;
+}
+
+/**
+ * Ends a call of a database at its deadline or with its caller's signal, and makes every failure a {@link StoreError} without
+ * the driver's texts.
+ * @param work - gets a signal that aborts at either
+ */
+export async function boundedStoreCall<T>(
+  { operation, timeout, signal, failureOf }: StoreCallBounds,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  try {
+    return await boundedCall(async (controller) => work(controller.signal), { deadline: timeout, signal });
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    if (isDeadline(error)) {
+      const message = `${operation}: the store did not answer within ${timeout} ms`;
+      throw new StoreError("timeout", { operation, message });
+    }
+    // What is said in the library's own words, such as of a row that is no record.
+    if (isOwn(error)) throw error;
+    const { kind, serviceErrorName, requestId } = failureOf(error);
+    throw new StoreError(kind, {
+      operation,
+      message: `${operation} failed (${kind})${serviceErrorName === undefined ? "" : `: ${serviceErrorName}`}`,
+      serviceErrorName,
+      requestId,
+      cause: typesOnly(error),
+    });
+  }
+}
+
+const ownPrototypes: ReadonlySet<unknown> = new Set([
+  RecordingKeyStoreError.prototype,
+  InvalidInputError.prototype,
+  StoreError.prototype,
+]);
+
+/** Not `instanceof`, by which a driver's error could pass for one of this library's. */
+function isOwn(error: unknown): error is RecordingKeyStoreError {
+  if (typeof error !== "object" || error === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(error);
+  return ownPrototypes.has(prototype);
+}
