@@ -8,6 +8,7 @@ const library = {
   kms: "src/kms/index.ts",
   stores: "src/stores/index.ts",
   "stores/file": "src/stores/file.ts",
+  "stores/postgres": "src/stores/postgres.ts",
   http: "src/http/index.ts",
   sources: "src/sources/index.ts",
   "sources/s3": "src/sources/s3.ts",

@@ -15,6 +15,7 @@ export default defineConfig({
       { find: /^recording-keystore\/kms$/, replacement: source("kms/index.ts") },
       { find: /^recording-keystore\/stores$/, replacement: source("stores/index.ts") },
       { find: /^recording-keystore\/stores\/file$/, replacement: source("stores/file.ts") },
+      { find: /^recording-keystore\/stores\/postgres$/, replacement: source("stores/postgres.ts") },
       { find: /^recording-keystore\/http$/, replacement: source("http/index.ts") },
       { find: /^recording-keystore\/sources$/, replacement: source("sources/index.ts") },
       { find: /^recording-keystore\/sources\/s3$/, replacement: source("sources/s3.ts") },

@@ -70,6 +70,7 @@ const limits = {
     { entry: "./kms", names: ["kmsError", "kmsFailureKinds"], most: 12 },
     { entry: "./stores", names: ["checkKeyPair"], most: 12 },
     { entry: "./stores/file", names: ["FileKeyPairStore"], most: 40 },
+    { entry: "./stores/postgres", names: ["PostgresKeyPairStore", "migrate", "postgresGrants"], most: 30 },
     { entry: "./http", names: ["sendRecording"], most: 20 },
     { entry: "./sources", names: ["fileSource", "httpSource"], most: 40 },
     { entry: "./testing", names: ["createTestKeyStore"], most: 480 },
@@ -244,7 +245,9 @@ function runGates() {
 
   gate("npm install of the AWS SDK and of the consumers' tools", () =>
     install(
-      ...["@aws-sdk/client-kms", "@aws-sdk/client-s3", "esbuild", "typescript", "@types/node"].map(sameVersion),
+      ...["@aws-sdk/client-kms", "@aws-sdk/client-s3", "pg", "@types/pg", "esbuild", "typescript", "@types/node"].map(
+        sameVersion,
+      ),
       "jest@^30",
     ),
   );

@@ -2,6 +2,7 @@ import { afterAll } from "vitest";
 import { FileKeyPairStore } from "../../src/stores/file.js";
 import { MemoryKeyPairStore } from "../../src/stores/memory.js";
 import type { KeyPairStoreUnderTest } from "../../src/testing/key-pair-store-conformance.js";
+import { postgres } from "./postgres/store-kind.js";
 import { temporaryFolder } from "./temporary-folder.js";
 
 /** An empty store with a second, independent handle on the same data. */
@@ -42,6 +43,7 @@ const file: StoreKind = {
 export const storeKinds: Readonly<Record<string, StoreKind>> = {
   MemoryKeyPairStore: memory,
   FileKeyPairStore: file,
+  PostgresKeyPairStore: postgres,
 };
 
 /**

@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import { Readable } from "node:stream";
 import { KMSClient } from "@aws-sdk/client-kms";
 import { S3Client } from "@aws-sdk/client-s3";
+import { Pool } from "pg";
 import {
   bytesSource,
   KmsError,
@@ -20,6 +21,7 @@ import {
 } from "recording-keystore";
 import { AwsKmsProvider } from "recording-keystore/aws";
 import { FileKeyPairStore } from "recording-keystore/stores/file";
+import { PostgresKeyPairStore, type PostgresPool } from "recording-keystore/stores/postgres";
 import {
   answerRecordingRequest,
   recordingResponse,
@@ -51,10 +53,12 @@ async function main(): Promise<void> {
   });
   // A provider also takes one client, and a file store is a store.
   new AwsKmsProvider({ client: new KMSClient({ region: homeRegion }) });
+  const pool: PostgresPool = new Pool();
   const stores: ConstructorParameters<typeof RecordingKeyStore>[0]["store"][] = [
     new FileKeyPairStore({ directory: "unused" }),
+    new PostgresKeyPairStore({ pool, schema: "unused" }),
   ];
-  assert.equal(stores.length, 1);
+  assert.equal(stores.length, 2);
 
   const report: TestReport = await keyStore.test({
     kmsKeyAliasArn,
