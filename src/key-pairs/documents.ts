@@ -29,6 +29,16 @@ const schemas = {
   wrapping: z.object({ digest: base64, wrapping: kmsCiphertext }),
   /** Whether a pair was ever active: with a mark never, without one it was taken up. */
   fate: z.object({ digest: base64, mark: kmsCiphertext.optional() }),
+  /** A worker's claim on the due change of a pair. */
+  claim: z.object({
+    digest: base64,
+    /** When it was made, in ms since the Unix epoch. */
+    at: z.int().nonnegative(),
+    /** A random name of the worker's own. */
+    by: z.string().max(64),
+    /** HMAC-SHA-256 under the fleet's secret; missing where the fleet has none. */
+    mac: base64.optional(),
+  }),
   head: z.object({
     organizationId: z.string(),
     keyPairId: recordId,
@@ -57,6 +67,7 @@ const schemas = {
 
 export type DocumentKind = keyof typeof schemas;
 export type KeyPairDocument = z.output<(typeof schemas)["keyPair"]>;
+export type ClaimDocument = z.output<(typeof schemas)["claim"]>;
 export type HeadDocument = z.output<(typeof schemas)["head"]>;
 export type StatusDocument = z.output<(typeof schemas)["status"]>;
 type DocumentOf<K extends DocumentKind> = z.output<(typeof schemas)[K]>;

@@ -111,10 +111,10 @@ export class KeyManager {
 
   async rotateIfDue(signal: AbortSignal): Promise<{ rotated: boolean; keyPair: KeyPairInfo }> {
     const before = await this.#active.acquire(false, signal);
-    if (before.confirmation === "confirmed" && !this.#rotation.isDue())
+    if (before.confirmation === "confirmed" && !this.#rotation.isDueForScheduler)
       return { rotated: false, keyPair: keyPairInfo(before.pair, true) };
     if (before.confirmation !== "confirmed") throw unconfirmed(this.#unresolved());
-    const pair = await this.#rotation.rotate({ scheduled: true, signal });
+    const pair = await this.#rotation.rotateDue(signal);
     return { rotated: !pair.digest.equals(before.pair.digest), keyPair: keyPairInfo(pair, true) };
   }
 

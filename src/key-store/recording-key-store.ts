@@ -121,7 +121,12 @@ export class RecordingKeyStore implements AdministrationMethods {
     return this.#call(options, async (signal) => keyPairInfo(await this.#keys.rotate({ signal }), true));
   }
 
-  /** Changes the key if the schedule says so. For a scheduler. */
+  /**
+   * Changes the key if the schedule says so. For a scheduler: it takes a change up to 15 minutes early, so that a daily job
+   * changes a daily key each time. Where another worker has claimed the change it waits for that one, at most three times 30 seconds.
+   * @returns `rotated`: whether the key is another than before, by whichever worker
+   * @throws as {@link rotate}; `ERR_NOT_CONFIGURED`, `ERR_KEY_UNCONFIRMED`, `ERR_STORE_*`
+   */
   rotateIfDue(options?: CallOptions): Promise<{ rotated: boolean; keyPair: KeyPairInfo }> {
     return this.#call(options, (signal) => this.#keys.rotateIfDue(signal));
   }

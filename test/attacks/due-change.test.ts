@@ -1,5 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { audio, day, historyOf, world, type Host, type World } from "./world.js";
+import { claimDuration } from "../../src/key-pairs/active/change-claims.js";
+import { encodeDocument } from "../../src/key-pairs/documents.js";
+import { birthRecordDigest } from "../../src/format/birth-record.js";
+import { audio, day, historyOf, second, world, type Host, type World } from "./world.js";
 
 const yearly = 366 * day;
 const kinds = {
@@ -52,6 +55,28 @@ describe.each(Object.keys(kinds) as (keyof typeof kinds)[])("a due change on %s"
       expect(scheduleAnchor).toBe(genuine.scheduleAnchor);
     });
   }
+
+  it("is delayed by planted claims for as long as three claims last, and then made by whoever asks", async () => {
+    const parts = await world();
+    const { writer, clock } = parts;
+    clock.advance(yearly);
+    const { birth, birthRecord } = await writer.active();
+    const host = await kinds[which](parts);
+    await host.confirm();
+    const begun = clock.now();
+    for (let number = 0; number < 9; number += 1) {
+      const claim = { digest: birthRecordDigest(birthRecord), at: begun + number * claimDuration, by: "somebody" };
+      await writer.beside(birth.keyPairId, `claim-${number}`, encodeDocument("claim", claim));
+    }
+    const changing = host.rotateIfDue();
+    let changed: Awaited<typeof changing> | undefined;
+    void changing.then((result) => (changed = result));
+    while (!changed) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      clock.advance(second);
+    }
+    expect(changed).toMatchObject({ rotated: true, keyPair: { sequence: birth.sequence + 1 } });
+  });
 
   it("is begun in the background although a forged pair says never", async () => {
     const parts = await world();

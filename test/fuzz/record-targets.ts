@@ -48,6 +48,7 @@ const documents: Readonly<Record<DocumentKind, Buffer>> = {
   keyPair,
   wrapping: encodeDocument("wrapping", { digest, wrapping: kmsCiphertext }),
   fate: encodeDocument("fate", { digest, mark: kmsCiphertext }),
+  claim: encodeDocument("claim", { digest, at: 1_769_860_800_000, by: "worker-1", mac: digest }),
   head: encodeDocument("head", { organizationId: "org-1", keyPairId: "pair-1", sequence: 2, digest }),
   lastConfirmed: encodeDocument("lastConfirmed", { organizationId: "org-1", keyPair, confirmedAt: 1_769_860_800_000 }),
   status: encodeDocument("status", status),

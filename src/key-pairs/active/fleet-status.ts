@@ -43,6 +43,11 @@ export class FleetStatus {
     this.#clock = clock;
   }
 
+  /** What authenticates the fleet's words; `undefined` where the fleet has none. */
+  get secret(): FleetSecret | undefined {
+    return this.#secret;
+  }
+
   /** The fleet's word, if there is any. Never rejects. */
   async word(): Promise<FleetWord | undefined> {
     if (!this.#secret) return undefined;

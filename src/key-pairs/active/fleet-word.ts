@@ -1,6 +1,7 @@
 import { createHmac, createSecretKey, timingSafeEqual, type KeyObject } from "node:crypto";
 import { isAhead, type Clock } from "../../clock.js";
 import { encodeFields } from "../../format/fields.js";
+import { defined } from "../../util/defined.js";
 import { copySecret, wipe } from "../../util/secrets.js";
 import { decodeDocument, encodeDocument, type StatusDocument } from "../documents.js";
 
@@ -26,18 +27,26 @@ export class FleetSecret {
     });
   }
 
+  /** The authentication code of some values: HMAC-SHA-256 over a label and canonical fields; `undefined` without a secret. */
+  codeOf(label: string, values: readonly Buffer[]): Buffer | undefined {
+    const [key] = this.#keys;
+    return key && macOf(key, label, values);
+  }
+
+  /** Whether a code is that of some values, under any of the secrets. */
+  isCodeOf(label: string, values: readonly Buffer[], code: Buffer | undefined): boolean {
+    return code?.length === 32 && this.#keys.some((key) => timingSafeEqual(macOf(key, label, values), code));
+  }
+
   /** The status with its authentication code. */
   sign(organizationId: string, status: StatusDocument): StatusDocument {
-    const [key] = this.#keys;
-    return key ? { ...status, mac: macOf(key, organizationId, status) } : status;
+    return { ...status, ...defined({ mac: this.codeOf(wordLabel, valuesOf(organizationId, status)) }) };
   }
 
   /** The status as the fleet's word; `undefined` where it is not of the fleet, or of another organization. */
   verify(organizationId: string, status: StatusDocument): FleetWord | undefined {
-    const { mac } = status;
-    if (mac?.length !== 32 || !isOfOurLength(status)) return undefined;
-    const isOurs = (key: KeyObject) => timingSafeEqual(macOf(key, organizationId, status), mac);
-    return this.#keys.some(isOurs) ? (status as FleetWord) : undefined;
+    if (!isOfOurLength(status)) return undefined;
+    return this.isCodeOf(wordLabel, valuesOf(organizationId, status), status.mac) ? (status as FleetWord) : undefined;
   }
 }
 
@@ -54,11 +63,13 @@ function isOfOurLength({ keyPairId, attested, failure }: StatusDocument): boolea
   return [keyPairId, attested, ...texts].every(({ length }) => length <= longestText);
 }
 
-/** HMAC-SHA-256 over every member in canonical fields (`docs/FORMAT.md`, "Status item"). */
-function macOf(key: KeyObject, organizationId: string, status: StatusDocument): Buffer {
+const wordLabel = "recording-keystore fleet word v1\0";
+
+/** Every member of a status (`docs/FORMAT.md`, "Words beside the key pairs"). */
+function valuesOf(organizationId: string, status: StatusDocument): Buffer[] {
   const { keyPairId, sequence, attested, confirmedAt, at, failure } = status;
   const texts = failure ? [failure.kind, failure.operation, failure.message] : [];
-  const values = [
+  return [
     Buffer.from(organizationId),
     Buffer.from(keyPairId),
     u64(sequence),
@@ -67,11 +78,14 @@ function macOf(key: KeyObject, organizationId: string, status: StatusDocument): 
     u64(at),
     ...texts.map((text) => Buffer.from(text)),
   ];
-  const fields = values.map((value, index) => ({ tag: index + 1, critical: true, value }));
-  return createHmac("sha256", key).update("recording-keystore fleet word v1\0").update(encodeFields(fields)).digest();
 }
 
-function u64(value: number): Buffer {
+function macOf(key: KeyObject, label: string, values: readonly Buffer[]): Buffer {
+  const fields = values.map((value, index) => ({ tag: index + 1, critical: true, value }));
+  return createHmac("sha256", key).update(label).update(encodeFields(fields)).digest();
+}
+
+export function u64(value: number): Buffer {
   const bytes = Buffer.alloc(8);
   bytes.writeBigUInt64BE(BigInt(value));
   return bytes;

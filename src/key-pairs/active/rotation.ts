@@ -1,5 +1,6 @@
 import { elapsedSince, hasPassed, momentOf, type Moment } from "../../clock.js";
 import { RecordingKeyStoreError } from "../../errors.js";
+import type { BirthRecord } from "../../format/birth-record.js";
 import type { KeyPairReason, KeyStoreConfiguration } from "../../format/vocabulary.js";
 import { KmsError } from "../../kms/kms-error.js";
 import { defined } from "../../util/defined.js";
@@ -10,7 +11,8 @@ import { markNeverActive } from "../never-active.js";
 import type { VouchedKeyPair } from "../trust.js";
 import { newestVouched, type VouchingParts } from "../vouching.js";
 import type { ActiveKeyPairs, RotationBase } from "./active-key-pair.js";
-import { isFromFuture, isRotationDue, nextRotation } from "./schedule.js";
+import { DueChangeTurn } from "./due-change-turn.js";
+import { isDueForScheduler, isFromFuture, isRotationDue, nextRotation } from "./schedule.js";
 
 export function configurationOf({ birth }: ClaimedKeyPair): KeyStoreConfiguration {
   const { kmsKeyAliasArn, periodicKeyChange, spec } = birth;
@@ -62,10 +64,12 @@ export class KeyRotation {
   #failedAt: Moment | undefined;
   /** When this worker last replaced a pair from the future: a fleet whose clocks differ by days must not do so in turns. */
   #cameBackAt: Moment | undefined;
+  readonly #turn: DueChangeTurn;
 
   constructor(parts: RotationParts, active: ActiveKeyPairs) {
     this.#parts = parts;
     this.#active = active;
+    this.#turn = new DueChangeTurn(parts);
   }
 
   get isRunning(): boolean {
@@ -82,28 +86,62 @@ export class KeyRotation {
 
   /** Whether a rotation has been due for `since` ms, by the schedule of the active pair. */
   isDue(since = 0): boolean {
-    const { vouched } = this.#active;
-    const { clock } = this.#parts;
-    if (!vouched || !isRotationDue(vouched.pair.birth, clock.now() - since)) return false;
-    return (
-      !isFromFuture(vouched.pair.birth, clock.now()) || !this.#cameBackAt || hasPassed(this.#cameBackAt, dayMs, clock)
-    );
+    return this.#isDue((birth, now) => isRotationDue(birth, now - since));
   }
 
-  /** What is left of the pause after a failed rotation, in ms. */
+  /** Whether a rotation is due for a scheduler, which may call a few minutes early. */
+  get isDueForScheduler(): boolean {
+    return this.#isDue(isDueForScheduler);
+  }
+
+  #isDue(isDueBy: (birth: BirthRecord, now: number) => boolean): boolean {
+    const { clock } = this.#parts;
+    const birth = this.#active.vouched?.pair.birth;
+    if (!birth || !isDueBy(birth, clock.now())) return false;
+    return !isFromFuture(birth, clock.now()) || !this.#cameBackAt || hasPassed(this.#cameBackAt, dayMs, clock);
+  }
+
+  /** What is left of the pause after a failed rotation, or of another worker's claim on it, in ms. */
   get #pauseLeft(): number {
-    return this.#failedAt ? this.#backOff - elapsedSince(this.#failedAt, this.#parts.clock) : -Infinity;
+    const left = this.#failedAt ? this.#backOff - elapsedSince(this.#failedAt, this.#parts.clock) : -Infinity;
+    return Math.max(left, this.#turn.left);
   }
 
   /** Starts a due rotation in the background, unless one runs or the pause after a failed one is not over. */
   startWhenDue(): void {
     if (this.#running || !this.isDue(this.#delay) || this.#pauseLeft > 0) return;
-    this.#running = this.rotate({ scheduled: true })
+    this.#running = this.#rotateInBackground()
       .then(
         () => undefined,
         () => undefined, // told by health and events
       )
       .finally(() => (this.#running = undefined));
+  }
+
+  async #rotateInBackground(): Promise<void> {
+    // The worker whose claim was respected has made the change, most probably.
+    if (this.#turn.wasAnothers) await this.#active.refresh();
+    const due = this.isDue(this.#delay) ? this.#active.vouched : undefined;
+    if (due && (await this.#turn.take(due.pair))) await this.#rotateInTurn(undefined);
+  }
+
+  /**
+   * Makes a due rotation for a scheduler, or waits while another worker has claimed it: in most cases for a moment.
+   * @throws as {@link KeyRotation.rotate}
+   */
+  async rotateDue(signal?: AbortSignal): Promise<VouchedKeyPair> {
+    const { vouched } = this.#active;
+    if (vouched) await this.#turn.wait(vouched.pair, signal);
+    return this.#rotateInTurn(signal);
+  }
+
+  async #rotateInTurn(signal: AbortSignal | undefined): Promise<VouchedKeyPair> {
+    try {
+      return await this.rotate({ scheduled: true, ...defined({ signal }) });
+    } catch (error) {
+      await this.#turn.giveUp();
+      throw error;
+    }
   }
 
   /** Resolves when no rotation runs in the background. */

@@ -22,11 +22,18 @@ export function slotTime(anchor: number, change: Exclude<PeriodicKeyChange, "nev
 }
 
 /** What of a birth record the schedule depends on. */
-type Scheduled = Pick<BirthRecord, "organizationId" | "spec" | "createdAt" | "scheduleAnchor" | "periodicKeyChange">;
+type Scheduled = Pick<
+  BirthRecord,
+  "organizationId" | "spec" | "createdAt" | "scheduleAnchor" | "periodicKeyChange" | "reason"
+>;
+
+/** How much too early a scheduler may call, in ms: so much the starts of a daily job differ, and more. */
+const schedulerLead = 15 * 60_000;
 
 /**
  * Time of the rotation of a pair, in ms since the Unix epoch: the first slot after its creation, plus the organization's
- * jitter; `undefined` for `never`. Missed slots make one rotation. Due at once for a pair whose maker's clock was ahead.
+ * jitter; `undefined` for `never`. Missed slots make one rotation. Due at once for a pair whose maker's clock was ahead. A
+ * pair that the schedule has made serves the slot of the next minutes too, for which a scheduler may have called early.
  */
 export function nextRotation(pair: Scheduled, now = Infinity): number | undefined {
   if (pair.periodicKeyChange === "never") return undefined;
@@ -40,13 +47,14 @@ export function nextRotation(pair: Scheduled, now = Infinity): number | undefine
 const rotations = new WeakMap<Scheduled, number>();
 
 function rotationOf(
-  { scheduleAnchor: anchor, createdAt, organizationId, spec }: Scheduled,
+  { scheduleAnchor: anchor, createdAt, organizationId, spec, reason }: Scheduled,
   change: Exclude<PeriodicKeyChange, "never">,
 ): number {
   const longest = { daily: 1, weekly: 7, monthly: 31, yearly: 366 }[change] * dayMs;
   // No period is longer than that, so the search starts at the wanted slot or before it.
   let index = Math.max(1, Math.floor((createdAt - anchor) / longest));
-  while (slotTime(anchor, change, index) <= createdAt) index += 1;
+  const served = reason === "schedule" ? createdAt + schedulerLead : createdAt;
+  while (slotTime(anchor, change, index) <= served) index += 1;
   return slotTime(anchor, change, index) + jitter(organizationId, spec);
 }
 
@@ -62,6 +70,16 @@ export function isFromFuture({ createdAt }: Pick<Scheduled, "createdAt">, now: n
 export function isRotationDue(pair: Scheduled, now: number): boolean {
   const at = nextRotation(pair, now);
   return at !== undefined && now >= at;
+}
+
+/**
+ * Whether a rotation is due for a scheduler that calls once in a period: also where a whole period, but for a few minutes,
+ * has passed since the pair was made. Slots are spread by minutes, and a call at the minute of the one before would be too
+ * early for every second one.
+ */
+export function isDueForScheduler(pair: Scheduled, now: number): boolean {
+  const { periodicKeyChange: change, createdAt } = pair;
+  return isRotationDue(pair, now) || (change !== "never" && now >= slotTime(createdAt, change, 1) - schedulerLead);
 }
 
 /** KMS's quota of key pairs per second and calling account. X25519 counts as plain symmetric calls. */
