@@ -1,11 +1,13 @@
 import { fileURLToPath } from "node:url";
-import { defineConfig } from "vitest/config";
+import { defineConfig, type ViteUserConfig } from "vitest/config";
 import { compileWorkerCode } from "./scripts/worker-code.js";
+import { projectsOf, testFiles } from "./test/support/projects.js";
 
 const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url));
 const report = process.env["VITEST_REPORT"];
 
-export default defineConfig({
+/** What all runs have in common. Which files they run, and in which projects, is theirs. */
+export const base = {
   resolve: {
     // Examples import the package by its name; tests must see the sources, never a stale build.
     alias: [
@@ -24,7 +26,6 @@ export default defineConfig({
   },
   define: { RECORDING_KEYSTORE_WORKER: JSON.stringify(compileWorkerCode()) },
   test: {
-    include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
     // File stores remember on the host what KMS has confirmed.
     globalSetup: ["test/support/state-directory.ts"],
     // The AWS SDK's notice about Node 20 would fill the log.
@@ -35,5 +36,13 @@ export default defineConfig({
     hookTimeout: 60_000,
     // `.ci/run` counts tests by this report.
     reporters: report ? ["default", ["json", { outputFile: report }]] : ["default"],
+  },
+} satisfies ViteUserConfig;
+
+export default defineConfig({
+  ...base,
+  test: {
+    ...base.test,
+    projects: projectsOf(["test", "examples"].flatMap((folder) => testFiles(folder, () => true))),
   },
 });

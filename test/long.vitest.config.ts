@@ -1,26 +1,28 @@
-import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { readdirSync, readFileSync } from "node:fs";
 import { defineConfig } from "vitest/config";
-import base from "../vitest.config.js";
+import { base } from "../vitest.config.js";
+import { projectsOf, testFiles } from "./support/projects.js";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
+const repeatsLess = /\batLength[(<]/;
 
-/**
- * Files that repeat less under `npm test`, and all tests beside a module that does.
- */
-const shortened = readdirSync(here, { recursive: true, encoding: "utf8" })
-  .filter((path) => path.endsWith(".ts") && /\batLength[(<]/.test(readFileSync(join(here, path), "utf8")))
-  .map((path) => (path.endsWith(".test.ts") ? path : join(path, "../*.test.ts")));
+/** Folders with a module, not a test itself, that repeats less under `npm test`. */
+const shortenedFolders = readdirSync(here, { recursive: true, encoding: "utf8" })
+  .filter((path) => path.endsWith(".ts") && !path.endsWith(".test.ts") && !path.startsWith("support"))
+  .filter((path) => repeatsLess.test(readFileSync(join(here, path), "utf8")))
+  .map((path) => join("test", path, ".."));
 
-/** `npm run test:long`: the tests that `npm test` shortens, at their full length. */
+/** `npm run test:long`: the tests that `npm test` shortens, and those beside a module that does, at their full length. */
 export default defineConfig({
   ...base,
   test: {
     ...base.test,
-    include: [...new Set(shortened)].map((path) => `test/${path}`),
-    exclude: ["test/support/**"],
-    env: { ...base.test?.env, RECORDING_KEYSTORE_LONG_TESTS: "1" },
+    projects: projectsOf(
+      testFiles("test", (text, path) => repeatsLess.test(text) || shortenedFolders.includes(join(path, ".."))),
+    ),
+    env: { ...base.test.env, RECORDING_KEYSTORE_LONG_TESTS: "1" },
     testTimeout: 300_000,
   },
 });

@@ -57,8 +57,11 @@ class HeldKms {
 export function guarded(concurrency?: number) {
   const held = new HeldKms();
   const guard = new GuardedKmsProvider(held.provider, defined({ concurrency }));
-  const decrypt = (options?: KmsCallOptions, keyId = keyArn) =>
-    guard.decrypt({ keyId, ciphertext: Buffer.from("c"), encryptionContext }, options);
+  const decrypt = (options?: KmsCallOptions, keyId = keyArn) => {
+    const answer = guard.decrypt({ keyId, ciphertext: Buffer.from("c"), encryptionContext }, options);
+    answer.catch(() => undefined); // what a test leaves held fails at its time limit, long after the test
+    return answer;
+  };
   const settled: unknown[] = [];
   const watch = (promise: Promise<unknown>) =>
     void promise.then(

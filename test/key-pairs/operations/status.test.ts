@@ -231,8 +231,9 @@ describe("the status of a store in trouble", () => {
     const { keys, manager, store } = await configured();
     vi.spyOn(store, "readHead").mockImplementation(away);
     const storeError = error({ code: "ERR_STORE_UNAVAILABLE" });
-    expect(await manager().status(signal)).toEqual({ ...nothing, storeError });
-    expect(await keys.status(signal)).toMatchObject({ configured: true, vouchedBy: "kms", storeError });
+    const storeDiagnosis = expect.objectContaining({ kind: "unexpected-answer" }) as unknown;
+    expect(await manager().status(signal)).toEqual({ ...nothing, storeError, storeDiagnosis });
+    expect(await keys.status(signal)).toMatchObject({ configured: true, vouchedBy: "kms", storeError, storeDiagnosis });
     await expect(manager().status(AbortSignal.abort(new Error("left")))).rejects.toThrow("left");
   });
 

@@ -1,0 +1,28 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { TestProjectConfiguration } from "vitest/config";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+/** What a file says that replaces modules, or counts timers, of which files before it may have left some. */
+const needsOwnModules = /\bvi\.(?:doMock|mock|hoisted|resetModules|getTimerCount)\b|\bfailing-disk\b/;
+
+/** Test files below a folder of the repository whose text a rule holds for. */
+export function testFiles(folder: string, holds: (text: string, path: string) => boolean): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+    .map((path) => join(folder, path).replaceAll("\\", "/"))
+    .filter((path) => path.endsWith(".test.ts") && holds(readFileSync(join(root, path), "utf8"), path));
+}
+
+/**
+ * The files in two projects: some import all modules anew, the others share what their worker has
+ * imported, which takes longer than most tests.
+ */
+export function projectsOf(files: readonly string[]): TestProjectConfiguration[] {
+  const own = files.filter((path) => needsOwnModules.test(readFileSync(join(root, path), "utf8")));
+  const shared = files.filter((path) => !own.includes(path));
+  return [
+    { extends: true, test: { name: "shared modules", include: shared, isolate: false } },
+    { extends: true, test: { name: "modules of their own", include: own, isolate: true } },
+  ];
+}
