@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { TextDecoder } from "node:util";
 import { RecordingKeyStoreError, type ErrorCode } from "../errors.js";
 import { kmsAliasArnProblem } from "../kms/arn.js";
@@ -135,7 +135,7 @@ export function decodeBirthRecord(bytes: Uint8Array): BirthRecord {
 
 /** SHA-256 of a birth record's canonical bytes: the pair's name wherever it must not be forged. */
 export function birthRecordDigest(bytes: Uint8Array): Buffer {
-  return createHash("sha256").update(bytes).digest();
+  return hash("sha256", bytes, "buffer");
 }
 
 /** A record whose words may be unknown to this version. */

@@ -106,10 +106,12 @@ export class DataKeys {
 
   /** The wrapped private half to unwrap: the store's or, where that is not there, the recording's own. */
   async #source(recipient: Recipient, signal: AbortSignal | undefined): Promise<PrivateKeySource> {
-    const named = { birth: this.#birthOf(recipient), digest: birthRecordDigest(recipient.birthRecord) };
+    const digest = birthRecordDigest(recipient.birthRecord);
+    const opened = this.#opened.get(digest.toString("base64url"));
+    const named = { birth: opened?.birth ?? this.#birthOf(recipient), digest };
     let failure: RecordingKeyStoreError;
     try {
-      const pair = await this.#stored(named, signal);
+      const pair = opened ?? (await this.#stored(named, signal));
       if (pair) return this.#withFallback(await this.#storedSource(pair, named, signal), recipient);
       failure = new RecordingKeyStoreError(
         "ERR_KEY_PAIR_NOT_FOUND",
@@ -144,8 +146,7 @@ export class DataKeys {
 
   /** The store's pair of a recording. @throws `ERR_RECORDING_TAMPERED` where its birth record is another */
   async #stored({ birth, digest }: Named, signal: AbortSignal | undefined): Promise<ClaimedKeyPair | undefined> {
-    const pair =
-      this.#opened.get(digest.toString("base64url")) ?? (await this.#parts.records.readPair(birth.keyPairId, signal));
+    const pair = await this.#parts.records.readPair(birth.keyPairId, signal);
     if (!pair || pair.digest.equals(digest)) return pair;
     throw new RecordingKeyStoreError(
       "ERR_RECORDING_TAMPERED",
