@@ -1,4 +1,5 @@
 export { RecordingKeyStore } from "./key-store/recording-key-store.js";
+export type { KeyOperations } from "./key-store/key-operations.js";
 export {
   RecordingKeyStoreRegistry,
   type RecordingKeyStoreRegistryEvents,

@@ -1,0 +1,154 @@
+import { TestFailedError, type TestReport } from "../key-pairs/operations/configuration-test.js";
+import { keyPairInfo, type KeyPairInfo, type KeyPairPage } from "../key-pairs/operations/history.js";
+import type { KeyManager } from "../key-pairs/key-manager.js";
+import type { OrphanReport } from "../key-pairs/operations/orphans.js";
+import type { RewrapReport } from "../key-pairs/operations/rewrap.js";
+import type { KeyStoreStatus } from "../key-pairs/operations/status.js";
+import type { StoreHeadReport } from "../key-pairs/operations/store-head.js";
+import {
+  administrationOf,
+  type AdministrationMethods,
+  type ConfigureResult,
+  type KeyStoreAdministration,
+} from "./administration.js";
+import type { CallOptions, ConfigurationInput, ConfigureOptions, DryRunOptions, PageOptions } from "./options.js";
+import { check, checkConfiguration } from "./schemas.js";
+
+/** The one way in for every call of a key store. */
+type Call = <T>(options: CallOptions | undefined, task: (signal: AbortSignal) => Promise<T>) => Promise<T>;
+
+/** What administrators, operators and schedulers call on a `RecordingKeyStore`. */
+export abstract class KeyOperations implements AdministrationMethods {
+  readonly #keys: KeyManager;
+  readonly #call: Call;
+
+  /** @internal */
+  constructor(keys: KeyManager, call: Call) {
+    this.#keys = keys;
+    this.#call = call;
+  }
+
+  /**
+   * Tries a configuration without saving anything: makes a key pair, encrypts, decrypts through KMS, compares. Resolves
+   * with the verdict also when KMS says no.
+   * @throws InvalidInputError for bad input; the signal's reason
+   */
+  test(input: ConfigurationInput, options?: CallOptions): Promise<TestReport> {
+    return this.#call(options, (signal) => this.#keys.test(checkConfiguration(input), signal));
+  }
+
+  /**
+   * Tests, saves, and makes a new pair under the configuration. On failure everything stays as it was. Where the store's head
+   * names a pair that nobody vouches for, nothing is built upon it: {@link replaceUntrustedHead}.
+   * @throws TestFailedError (`ERR_TEST_FAILED`) with the report, InvalidInputError, KmsError, `ERR_KEY_PAIR_UNTRUSTED`,
+   * `ERR_KEY_UNCONFIRMED`, `ERR_STORE_*`
+   */
+  configure(input: ConfigurationInput, options?: ConfigureOptions): Promise<ConfigureResult> {
+    return this.#call(options, async (signal) => {
+      const configuration = checkConfiguration(input);
+      const { onlyIfChanged, newHistory } = check("configure", options);
+      this.#keys.checkCovered(configuration);
+      const active = onlyIfChanged ? await this.#keys.configured(configuration, signal) : undefined;
+      if (active) return { changed: false, keyPair: active };
+      const report = await this.#keys.test(configuration, signal);
+      if (!report.ok) throw new TestFailedError(report);
+      const pair = await this.#keys.rotate({ configuration, newHistory, signal });
+      return { changed: true, report, keyPair: keyPairInfo(pair, true) };
+    });
+  }
+
+  /** Changes the key now. @throws KmsError; the pair before stays in use */
+  rotate(options?: CallOptions): Promise<KeyPairInfo> {
+    return this.#call(options, async (signal) => keyPairInfo(await this.#keys.rotate({ signal }), true));
+  }
+
+  /**
+   * Changes the key if the schedule says so. For a scheduler: it takes a change up to 15 minutes early, so that a daily job
+   * changes a daily key each time. Where another worker has claimed the change it waits for that one, at most three times 30 seconds.
+   * @returns `rotated`: whether the key is another than before, by whichever worker
+   * @throws as {@link rotate}; `ERR_NOT_CONFIGURED`, `ERR_KEY_UNCONFIRMED`, `ERR_STORE_*`
+   */
+  rotateIfDue(options?: CallOptions): Promise<{ rotated: boolean; keyPair: KeyPairInfo }> {
+    return this.#call(options, (signal) => this.#keys.rotateIfDue(signal));
+  }
+
+  /** Asks KMS about the active pair now, as the background does every `confirmEvery`. Resolves whatever KMS says. */
+  confirm(options?: CallOptions): Promise<KeyStoreStatus> {
+    return this.#call(options, (signal) => this.#keys.confirm(signal));
+  }
+
+  /** What an administrator's page shows. Reads memory and store, never KMS, and does not throw for outages. */
+  status(options?: CallOptions): Promise<KeyStoreStatus> {
+    return this.#call(options, (signal) => this.#keys.status(signal));
+  }
+
+  /** The history of key pairs, newest first. */
+  keyPairs(query: PageOptions = {}): Promise<KeyPairPage> {
+    return this.#call(query, (signal) => {
+      const { limit, cursor } = check("page", query);
+      return this.#keys.history({ limit, cursor }, signal);
+    });
+  }
+
+  /**
+   * Wraps the private halves of all earlier key pairs under the KMS key of the active one as well, so that the KMS keys before
+   * it are needed no more by what the store has: after the alias was pointed at another key, and {@link rotate}. The old
+   * wrappings stay. A recording that is opened with the store lost still needs the KMS key it was made under.
+   *
+   * A pair that can't be rewrapped is in the report's `failed`. May be called again at any time; it then has KMS open every
+   * wrapping once more.
+   * @throws KmsError `ERR_KMS_UNAVAILABLE`, `ERR_NOT_CONFIGURED`, `ERR_KEY_PAIR_UNTRUSTED`, `ERR_STORE_*`; what was added stays
+   */
+  rewrapKeyPairs(options?: CallOptions): Promise<RewrapReport> {
+    return this.#call(options, (signal) => this.#keys.rewrap(signal));
+  }
+
+  /**
+   * Removes key pairs that workers left in the store when they lost a race to change the key. Only on proof that a pair was
+   * never active, and only when called: nothing deletes a key pair by itself. With `dryRun` nothing is removed.
+   * @throws InvalidInputError for a store without `removeKeyPair`; `ERR_NOT_CONFIGURED`; `ERR_STORE_ROLLED_BACK` where this host
+   * has seen a newer head, and the other `ERR_STORE_*`
+   */
+  removeOrphanedKeyPairs(options: DryRunOptions = {}): Promise<OrphanReport> {
+    return this.#call(options, (signal) => this.#keys.removeOrphans(check("dryRun", options), signal));
+  }
+
+  /**
+   * This key store as an administrator with these permissions may use it: for the requests of a settings page. Make one
+   * for each request, from the permissions that the user has then; others than {@link Permission} are ignored.
+   * @throws InvalidInputError if `permissions` is no list
+   */
+  administration(permissions: Iterable<string>): KeyStoreAdministration {
+    return administrationOf(this, permissions);
+  }
+
+  /**
+   * Wipes the organization's unwrapped private keys now, and ends what was opened with them (`ERR_KEYS_FORGOTTEN`): in all key
+   * stores on the same KMS provider, which share them.
+   */
+  forgetPrivateKeys(): void {
+    this.#keys.forgetPrivateKeys();
+  }
+
+  /**
+   * The operator's word that the store was restored on purpose (`ERR_STORE_ROLLED_BACK`): the pair that its head names is
+   * taken once more, if KMS vouches for it now. With `dryRun` only the report comes of it. To be called on every host that
+   * has seen the newer pair.
+   * @throws `ERR_KEY_PAIR_UNTRUSTED`, `ERR_KEY_UNCONFIRMED`, `ERR_NOT_CONFIGURED` for a store without a head, `ERR_STORE_*`;
+   * KmsError. Nothing has changed then
+   */
+  acceptRestoredStore(options: DryRunOptions = {}): Promise<StoreHeadReport> {
+    return this.#call(options, (signal) => this.#keys.acceptRestoredStore(check("dryRun", options), signal));
+  }
+
+  /**
+   * The operator's way out where the store's head names what nobody vouches for (`ERR_KEY_PAIR_UNTRUSTED`): points it at the
+   * newest pair that somebody does vouch for, the one in use or else the newest one in the store that KMS opens. Never at one
+   * that nobody vouches for; a head that KMS vouches for is left as it is. With `dryRun` only the report comes of it.
+   * @throws `ERR_KEY_UNCONFIRMED` where nobody vouches for any pair (then `configure` with `newHistory`),
+   * `ERR_STORE_CONFLICT`, `ERR_NOT_CONFIGURED`, `ERR_STORE_*`; KmsError
+   */
+  replaceUntrustedHead(options: DryRunOptions = {}): Promise<StoreHeadReport> {
+    return this.#call(options, (signal) => this.#keys.replaceUntrustedHead(check("dryRun", options), signal));
+  }
+}
