@@ -21,6 +21,7 @@ export type {
   PageOptions,
   RecordingKeyStoreOptions,
   RecordingKeyStoreRegistryOptions,
+  RecordingsToRead,
   RecordingName,
   ThreadOptions,
 } from "./key-store/options.js";
@@ -67,6 +68,7 @@ export {
 } from "./format/vocabulary.js";
 export type { KeyPairInfo, KeyPairPage } from "./key-pairs/operations/history.js";
 export type { OrphanedKeyPair, OrphanReport } from "./key-pairs/operations/orphans.js";
+export type { RestoredKeyPair, RestoreReport } from "./key-pairs/operations/restore.js";
 export type { RewrapReport } from "./key-pairs/operations/rewrap.js";
 export type { KeyStoreStatus } from "./key-pairs/operations/status.js";
 export type { StoreHeadReport } from "./key-pairs/operations/store-head.js";

@@ -33,3 +33,8 @@ export function rolledBack(what: string): RecordingKeyStoreError {
 export function headMissing(): RecordingKeyStoreError {
   return rolledBack("the store has no configuration any more");
 }
+
+/** Whether a failure concerns every pair alike, and passes by itself. */
+export function isOutage({ code }: RecordingKeyStoreError): boolean {
+  return code === "ERR_KMS_UNAVAILABLE" || code === "ERR_STORE_UNAVAILABLE";
+}

@@ -31,6 +31,7 @@ import {
   type KeyPairPage,
 } from "./operations/history.js";
 import { removeOrphans, type DryRun, type OrphanReport } from "./operations/orphans.js";
+import { KeyPairRestoration } from "./operations/restore.js";
 import { rewrapKeyPairs, type RewrapReport } from "./operations/rewrap.js";
 import { readStatus, type KeyStoreStatus } from "./operations/status.js";
 import { acceptRestored, replaceUntrustedHead, type StoreHeadReport } from "./operations/store-head.js";
@@ -180,6 +181,10 @@ export class KeyManager {
   /** @throws `ERR_NOT_CONFIGURED`, `ERR_STORE_ROLLED_BACK`; as {@link removeOrphans} */
   async removeOrphans(options: DryRun, signal: AbortSignal): Promise<OrphanReport> {
     return removeOrphans(this.#context, await this.#headPair(signal), options, signal);
+  }
+
+  restoration(options: DryRun): KeyPairRestoration {
+    return new KeyPairRestoration(this.#context, options);
   }
 
   acceptRestoredStore(options: DryRun, signal: AbortSignal): Promise<StoreHeadReport> {

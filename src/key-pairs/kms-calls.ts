@@ -47,15 +47,7 @@ export class KmsCalls {
     const birth: BirthRecord = { ...request, keyPairId: randomUUID() };
     const birthRecord = encodeBirthRecord(birth);
     const { publicKey, wrapping } = await this.#makeHalves({ birth, birthRecord }, signal);
-    const attested = attestedDigest({ birthRecord, publicKey, wrapping });
-    // The alias may be moved at any moment; both ciphertexts must be of one key.
-    const attestation = await this.#encrypt(
-      wrapping.kmsKeyArn,
-      attested,
-      { birth, birthRecord },
-      "attestation",
-      signal,
-    );
+    const attestation = await this.attest({ birth, birthRecord, publicKey, wrapping }, signal);
     const wrappingKey = importMade(birth, publicKey);
     return {
       birth,
@@ -66,6 +58,11 @@ export class KmsCalls {
       attestation,
       wrapping,
     };
+  }
+
+  /** Has KMS attest a pair, under the KMS key that wraps its private half: the alias may be moved at any moment. @throws KmsError */
+  async attest(pair: BornKeyPair & Omit<KeyPairParts, "attestation">, signal?: AbortSignal): Promise<KmsCiphertext> {
+    return this.#encrypt(pair.wrapping.kmsKeyArn, attestedDigest(pair), pair, "attestation", signal);
   }
 
   /** Whether KMS decrypts the pair's attestation to the digest of all its other parts. @throws KmsError */

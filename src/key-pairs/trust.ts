@@ -6,7 +6,14 @@ import { abortable } from "../util/abort.js";
 import type { FleetWord } from "./active/fleet-word.js";
 import type { DisownedClaims } from "./disowned-claims.js";
 import { untrusted } from "./failures.js";
-import { attestedDigest, claimDigest, type ClaimedKeyPair } from "./key-pair.js";
+import {
+  attestedDigest,
+  claimDigest,
+  claimedKeyPair,
+  type BornKeyPair,
+  type ClaimedKeyPair,
+  type KmsCiphertext,
+} from "./key-pair.js";
 import type { KmsCalls } from "./kms-calls.js";
 import type { TrustAnchor } from "./trust-anchor.js";
 import { TrustBasis } from "./trust-basis.js";
@@ -46,6 +53,9 @@ export interface TrustParts {
   readonly requireConfirmed?: boolean;
   readonly clock: Clock;
 }
+
+/** What a recording carries of a pair. */
+type CarriedParts = BornKeyPair & { readonly wrapping: KmsCiphertext };
 
 /** How a new pair was asked for. */
 interface NewPairOptions {
@@ -141,6 +151,32 @@ export class Trust {
   }
 
   /**
+   * Vouches for a pair that a recording carries, once KMS has unwrapped its private half under the context of its birth record.
+   * The public half follows from that, and KMS attests the whole anew.
+   * @returns the pair; `undefined` without `attest`, where KMS vouches for it and nothing is made
+   * @throws KmsError, `ERR_KEY_PAIR_UNTRUSTED`
+   */
+  async vouchForCarried(
+    { birth, birthRecord, wrapping }: CarriedParts,
+    { attest }: { readonly attest: boolean },
+    signal?: AbortSignal,
+  ): Promise<VouchedKeyPair | undefined> {
+    const { calls } = this.#parts;
+    const contradiction = this.#contradictionOf({ birth, wrapping, attestation: wrapping });
+    if (contradiction) throw contradiction;
+    const { publicKey } = await calls.unwrap({ birth, birthRecord }, wrapping, signal);
+    if (!attest) return undefined;
+    const attestation = await calls.attest({ birth, birthRecord, publicKey, wrapping }, signal);
+    const pair = claimedKeyPair(
+      { birthRecord, publicKey, attestation, wrapping },
+      { organizationId: birth.organizationId, what: `key pair ${birth.keyPairId}` },
+    );
+    const contradicted = this.#contradictionOf(pair);
+    if (contradicted) throw contradicted;
+    return this.#confirmedByKms(pair);
+  }
+
+  /**
    * Lets a pair serve that nobody has vouched for, where KMS gave no verdict and nothing in the pair's own text can be the
    * reason: its KMS key is covered by the anchor, in the home Region, and named as KMS names keys.
    */
@@ -174,7 +210,7 @@ export class Trust {
 
   /** What is wrong about a claim, as far as that is known without KMS. */
   #contradictionOf(
-    { birth, wrapping, attestation }: ClaimedKeyPair,
+    { birth, wrapping, attestation }: Pick<ClaimedKeyPair, "birth" | "wrapping" | "attestation">,
     covered = false,
   ): RecordingKeyStoreError | undefined {
     const { contextKeyNames, homeRegion } = this.#parts;

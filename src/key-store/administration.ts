@@ -1,9 +1,17 @@
 import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
 import type { TestReport } from "../key-pairs/operations/configuration-test.js";
 import type { KeyPairInfo, KeyPairPage } from "../key-pairs/operations/history.js";
+import type { RestoreReport } from "../key-pairs/operations/restore.js";
 import type { RewrapReport } from "../key-pairs/operations/rewrap.js";
 import type { KeyStoreStatus } from "../key-pairs/operations/status.js";
-import type { CallOptions, ConfigurationInput, ConfigureOptions, PageOptions } from "./options.js";
+import type {
+  CallOptions,
+  ConfigurationInput,
+  ConfigureOptions,
+  DryRunOptions,
+  PageOptions,
+  RecordingsToRead,
+} from "./options.js";
 
 /** What an administrator of an organization can be given. Neither includes the other. */
 export const permissions = ["recording:encryptionKey:view", "recording:encryptionKey:edit"] as const;
@@ -27,6 +35,7 @@ export interface AdministrationMethods {
   configure(input: ConfigurationInput, options?: ConfigureOptions): Promise<ConfigureResult>;
   rotate(options?: CallOptions): Promise<KeyPairInfo>;
   rewrapKeyPairs(options?: CallOptions): Promise<RewrapReport>;
+  restoreKeyPairs(recordings: RecordingsToRead, options?: DryRunOptions): Promise<RestoreReport>;
 }
 
 export type AdministrationMethod = keyof AdministrationMethods;
@@ -39,6 +48,7 @@ export const requiredPermission = {
   configure: "recording:encryptionKey:edit",
   rotate: "recording:encryptionKey:edit",
   rewrapKeyPairs: "recording:encryptionKey:edit",
+  restoreKeyPairs: "recording:encryptionKey:edit",
 } as const satisfies Record<AdministrationMethod, Permission>;
 
 /**

@@ -1,18 +1,40 @@
+import { InvalidInputError } from "../errors.js";
 import { TestFailedError, type TestReport } from "../key-pairs/operations/configuration-test.js";
 import { keyPairInfo, type KeyPairInfo, type KeyPairPage } from "../key-pairs/operations/history.js";
 import type { KeyManager } from "../key-pairs/key-manager.js";
 import type { OrphanReport } from "../key-pairs/operations/orphans.js";
+import type { RestoreReport } from "../key-pairs/operations/restore.js";
 import type { RewrapReport } from "../key-pairs/operations/rewrap.js";
 import type { KeyStoreStatus } from "../key-pairs/operations/status.js";
 import type { StoreHeadReport } from "../key-pairs/operations/store-head.js";
+import { readHeader } from "../recording/inspect.js";
+import { isBytes } from "../util/bytes.js";
 import {
   administrationOf,
   type AdministrationMethods,
   type ConfigureResult,
   type KeyStoreAdministration,
 } from "./administration.js";
-import type { CallOptions, ConfigurationInput, ConfigureOptions, DryRunOptions, PageOptions } from "./options.js";
+import type {
+  CallOptions,
+  ConfigurationInput,
+  ConfigureOptions,
+  DryRunOptions,
+  PageOptions,
+  RecordingsToRead,
+} from "./options.js";
 import { check, checkConfiguration } from "./schemas.js";
+
+/** Refuses a single recording, which would be read byte by byte. @throws InvalidInputError */
+function eachOf(given: RecordingsToRead): RecordingsToRead {
+  const isList =
+    typeof given === "object" &&
+    given !== null &&
+    !isBytes(given) &&
+    (Symbol.iterator in given || Symbol.asyncIterator in given);
+  if (isList) return given;
+  throw new InvalidInputError("recordings", "must be a list of recordings, or an async iterable of them", given);
+}
 
 /** The one way in for every call of a key store. */
 type Call = <T>(options: CallOptions | undefined, task: (signal: AbortSignal) => Promise<T>) => Promise<T>;
@@ -139,6 +161,27 @@ export abstract class KeyOperations implements AdministrationMethods {
    */
   acceptRestoredStore(options: DryRunOptions = {}): Promise<StoreHeadReport> {
     return this.#call(options, (signal) => this.#keys.acceptRestoredStore(check("dryRun", options), signal));
+  }
+
+  /**
+   * Puts key pairs back that a restored store has lost, from recordings that were made with them: each recording carries its key
+   * pair's birth record and, unless `selfContained` was off, the private half as KMS has wrapped it. KMS must open that under the
+   * context of the birth record, with a KMS key that `trustedKmsKeys` covers, and attest the pair anew (`kms:Encrypt`). One recording of
+   * each pair is enough, of which the header is read. The head is left as it is: {@link replaceUntrustedHead} or
+   * {@link acceptRestoredStore} decide that. With `dryRun` KMS is asked, and nothing is put back.
+   *
+   * @param recordings - any number of recordings, or of what reads them; streams are cancelled once their header is read
+   * @throws KmsError `ERR_KMS_UNAVAILABLE`, `ERR_STORE_UNAVAILABLE`; what `recordings` throws. What was put back stays
+   */
+  restoreKeyPairs(recordings: RecordingsToRead, options: DryRunOptions = {}): Promise<RestoreReport> {
+    return this.#call(options, async (signal) => {
+      const restoration = this.#keys.restoration(check("dryRun", options));
+      for await (const recording of eachOf(recordings)) {
+        signal.throwIfAborted();
+        await restoration.add(async () => (await readHeader(recording, signal)).header.recipients, signal);
+      }
+      return restoration.report;
+    });
   }
 
   /**

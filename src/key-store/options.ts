@@ -1,7 +1,9 @@
 import type { Clock } from "../clock.js";
 import { type KeyPairSpec, type PeriodicKeyChange } from "../format/vocabulary.js";
 import type { KmsProvider } from "../kms/kms-provider.js";
+import type { RecordingInput } from "../recording/bodies.js";
 import type { FileProgress } from "../recording/files/progress.js";
+import type { RandomAccessSource } from "../recording/random-access-source.js";
 import type { KeyPairStore } from "../stores/key-pair-store.js";
 import type { LastConfirmedStore } from "../stores/last-confirmed-store.js";
 
@@ -160,6 +162,10 @@ export interface DryRunOptions extends CallOptions {
   /** Say what would be done, and do nothing. Default false. */
   dryRun?: boolean;
 }
+
+/** Recordings, one after the other, or what reads them. */
+export type RecordingsToRead =
+  Iterable<RecordingInput | RandomAccessSource> | AsyncIterable<RecordingInput | RandomAccessSource>;
 
 /** Names a recording. The same names must be given to open it. */
 export interface RecordingName {

@@ -7,7 +7,7 @@ import type { Confirmation, KeyPairReason, KeyPairSpec, PeriodicKeyChange } from
 import { defined } from "../util/defined.js";
 import type { RecordingInput } from "./bodies.js";
 import { bytesReader } from "./byte-reader.js";
-import { headerIn } from "./preamble.js";
+import { headerIn, type HeaderRead } from "./preamble.js";
 import { checkedSource, type RandomAccessSource } from "./random-access-source.js";
 import { isSource } from "./read-metadata.js";
 import { ByteSource, takeInput } from "./stream-source.js";
@@ -81,24 +81,30 @@ export async function inspectRecording(
   recording: RecordingInput | RandomAccessSource,
   { signal }: { signal?: AbortSignal } = {},
 ): Promise<RecordingInspection> {
+  const { size, ...read } = await readHeader(recording, signal);
+  return inspection(read, size);
+}
+
+/** Header of a recording, and its size in bytes where that is known. @throws as {@link inspectRecording} */
+export async function readHeader(
+  recording: RecordingInput | RandomAccessSource,
+  signal?: AbortSignal,
+): Promise<HeaderRead & { readonly size: number | undefined }> {
   if (isSource(recording)) {
     const source = checkedSource(recording);
-    return inspection(await headerIn(source, signal), source.size);
+    return { ...(await headerIn(source, signal)), size: source.size };
   }
   const taken = takeInput(recording, "recording");
   if (!(taken instanceof ByteSource)) {
     signal?.throwIfAborted();
-    return inspection(await headerIn(bytesReader(taken)), taken.length);
+    return { ...(await headerIn(bytesReader(taken))), size: taken.length };
   }
   const read = await onSource(taken, signal, (reader) => headerIn(reader));
   taken.cancel(undefined);
-  return inspection(read, undefined);
+  return { ...read, size: undefined };
 }
 
-function inspection(
-  { header, encodedHeader }: { header: RecordingHeader; encodedHeader: Buffer },
-  encryptedSize: number | undefined,
-): RecordingInspection {
+function inspection({ header, encodedHeader }: HeaderRead, encryptedSize: number | undefined): RecordingInspection {
   const { organizationId, recordingId, asset, recipients, laterRecipients = 0, confirmation, segmentLength } = header;
   const { publicMetadata, metadataLength = 0, sectionLength = 0 } = header;
   const wrappedDataKeys = recipients.map(inspectedDataKey);

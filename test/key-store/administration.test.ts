@@ -17,6 +17,7 @@ async function world() {
   const parts = await createTestKeyStore();
   const call = (administration: KeyStoreAdministration, method: AdministrationMethod): Promise<unknown> => {
     const { kmsKeyAliasArn } = parts;
+    if (method === "restoreKeyPairs") return administration[method]([]);
     return method === "test" || method === "configure"
       ? administration[method]({ kmsKeyAliasArn })
       : administration[method]();

@@ -201,18 +201,23 @@ export class ActiveKeyPairs {
       if (!(error instanceof RecordingKeyStoreError)) throw error;
       this.#headReadAt = momentOf(clock);
       if (error.code === "ERR_STORE_UNAVAILABLE") health.failed("read-store", error);
-      else if (error.code !== "ERR_NOT_CONFIGURED") this.#refuse(error);
+      else if (error.code !== "ERR_NOT_CONFIGURED") await this.#refuse(error);
       const found = !this.current && mayBeForged(error) ? await this.#search.run() : undefined;
       if (found) this.#held.holdProvisionally(found);
       if (!this.current) throw error;
     }
   }
 
-  #refuse(error: RecordingKeyStoreError): void {
-    // Once, not at every read.
-    if (error.code !== "ERR_KEY_UNCONFIRMED" && this.#refusal?.message !== error.message)
-      this.#parts.emit("keyPairUntrusted", { error });
+  async #refuse(error: RecordingKeyStoreError): Promise<void> {
+    const isNew = this.#refusal?.message !== error.message; // once, not at every read
     this.#refusal = error;
+    if (isNew && error.code !== "ERR_KEY_UNCONFIRMED") this.#parts.emit("keyPairUntrusted", { error });
+    if (isNew && error.code === "ERR_STORE_ROLLED_BACK") await this.putBack();
+  }
+
+  /** Puts the vouched pair in use back into a store that has lost it, so that others open what is encrypted with it. Never rejects. */
+  async putBack(): Promise<void> {
+    if (this.vouched) await this.#parts.records.putPair(this.vouched.pair).catch(() => undefined);
   }
 
   async #followHead(): Promise<void> {

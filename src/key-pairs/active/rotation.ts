@@ -5,7 +5,7 @@ import type { KeyPairReason, KeyStoreConfiguration } from "../../format/vocabula
 import { KmsError } from "../../kms/kms-error.js";
 import { defined } from "../../util/defined.js";
 import type { KeyPairContext } from "../context.js";
-import { notConfigured } from "../failures.js";
+import { isOutage, notConfigured } from "../failures.js";
 import type { ClaimedKeyPair } from "../key-pair.js";
 import { markNeverActive } from "../never-active.js";
 import type { VouchedKeyPair } from "../trust.js";
@@ -265,11 +265,6 @@ export class KeyRotation {
       throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", "the store refused to swap a head that it does not have");
     return now.digest.equals(pair.digest);
   }
-}
-
-/** Whether a failure passes by itself, and says nothing of the head. */
-function isOutage({ code }: RecordingKeyStoreError): boolean {
-  return code === "ERR_KMS_UNAVAILABLE" || code === "ERR_STORE_UNAVAILABLE";
 }
 
 function reasonOf({ configuration, scheduled }: RotationRequest): KeyPairReason {

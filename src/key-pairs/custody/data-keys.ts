@@ -113,10 +113,7 @@ export class DataKeys {
     try {
       const pair = opened ?? (await this.#stored(named, signal));
       if (pair) return this.#withFallback(await this.#storedSource(pair, named, signal), recipient);
-      failure = new RecordingKeyStoreError(
-        "ERR_KEY_PAIR_NOT_FOUND",
-        `the store has no key pair ${named.birth.keyPairId}, with which the recording was encrypted`,
-      );
+      failure = await this.#notFound(named.birth, signal);
     } catch (error) {
       signal?.throwIfAborted();
       if (!(error instanceof RecordingKeyStoreError) || !saysItIsNotThere.has(error.code)) throw error;
@@ -125,6 +122,23 @@ export class DataKeys {
     const embedded = this.#embeddedSource(recipient, named);
     if (embedded) return embedded;
     throw failure;
+  }
+
+  /** A pair ahead of the store's head was lost with a restored backup, and a worker that holds it may put it back at any time. */
+  async #notFound(
+    { keyPairId, sequence }: BirthRecord,
+    signal: AbortSignal | undefined,
+  ): Promise<RecordingKeyStoreError> {
+    const head = await this.#parts.records.readHead(signal).catch(() => undefined);
+    signal?.throwIfAborted();
+    const retryable = sequence > (head?.sequence ?? 0);
+    const why = retryable ? ". It is newer than the store's head: the store was restored from a backup, it seems" : "";
+    return new RecordingKeyStoreError(
+      "ERR_KEY_PAIR_NOT_FOUND",
+      `the store has no key pair ${keyPairId}, with which the recording was encrypted${why}. ` +
+        "restoreKeyPairs() puts back what recordings carry of their key pair",
+      { retryable },
+    );
   }
 
   /** Falls back to the recording's own wrapping where KMS disowns the store's. */
@@ -147,7 +161,8 @@ export class DataKeys {
   /** The store's pair of a recording. @throws `ERR_RECORDING_TAMPERED` where its birth record is another */
   async #stored({ birth, digest }: Named, signal: AbortSignal | undefined): Promise<ClaimedKeyPair | undefined> {
     const pair = await this.#parts.records.readPair(birth.keyPairId, signal);
-    if (!pair || pair.digest.equals(digest)) return pair;
+    if (!pair) return this.#isActive({ digest }) ? this.#parts.active() : undefined; // lost with a restored backup
+    if (pair.digest.equals(digest)) return pair;
     throw new RecordingKeyStoreError(
       "ERR_RECORDING_TAMPERED",
       `the recording names key pair ${birth.keyPairId} with another birth record than the store's`,
@@ -201,7 +216,7 @@ export class DataKeys {
     return { birth, digest, unwrap: () => calls.unwrap({ birth, birthRecord }, wrapping) };
   }
 
-  #isActive({ digest }: PrivateKeySource): boolean {
+  #isActive({ digest }: Pick<Named, "digest">): boolean {
     return this.#parts.active()?.digest.equals(digest) ?? false;
   }
 

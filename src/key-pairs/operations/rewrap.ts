@@ -1,5 +1,6 @@
 import { RecordingKeyStoreError } from "../../errors.js";
 import type { KeyPairContext } from "../context.js";
+import { isOutage } from "../failures.js";
 import type { ClaimedKeyPair } from "../key-pair.js";
 import type { VouchedKeyPair } from "../trust.js";
 import { readable } from "../vouching.js";
@@ -81,11 +82,6 @@ async function* pairsToRewrap(
 /** Whether KMS has read a pair and it is none of the organization's. */
 function isForgery({ code }: RecordingKeyStoreError): boolean {
   return code === "ERR_KMS_REJECTED" || code === "ERR_KEY_PAIR_UNTRUSTED";
-}
-
-/** Whether a failure concerns every pair alike, and passes. */
-function isOutage(error: RecordingKeyStoreError): boolean {
-  return error.code === "ERR_KMS_UNAVAILABLE" || error.code === "ERR_STORE_UNAVAILABLE";
 }
 
 async function rewrap(

@@ -54,7 +54,9 @@ export async function acceptRestored(
   const verdict = await byKms(parts, await parts.records.readHeadPair(head, signal), signal, { dryRun });
   if (verdict.status !== "confirmed") throw refusalOf(verdict);
   const report = reportOf(active, { head, storeError: active.refusal }, verdict, !dryRun);
-  if (!dryRun) await active.goBackTo(verdict);
+  if (dryRun) return report;
+  await active.putBack();
+  await active.goBackTo(verdict);
   return report;
 }
 

@@ -34,7 +34,10 @@ describe("several wrapped data keys", () => {
     const unknown = { ...spoilt, birthRecord: encodeBirthRecord({ ...pair.birth, keyPairId: "unknown" }) };
     const notFound = {
       code: "ERR_KEY_PAIR_NOT_FOUND",
-      message: "the store has no key pair unknown, with which the recording was encrypted",
+      message:
+        "the store has no key pair unknown, with which the recording was encrypted. " +
+        "restoreKeyPairs() puts back what recordings carry of their key pair",
+      retryable: false,
     };
     await expect(dataKeys.lease([unknown, spoilt])).rejects.toMatchObject(notFound);
     await expect(dataKeys.lease([spoilt, unknown])).rejects.toMatchObject({ code: "ERR_RECORDING_TAMPERED" });
