@@ -48,16 +48,28 @@ export interface StoredHead {
  * A store of key pairs. Records are immutable and create-only; one *head* per organization moves by compare-and-swap. A file
  * system or database needs a conditional write for that, and no transaction.
  *
- * Contract:
- * - Reads of head and records are strongly consistent: every caller sees what any caller was told is stored.
+ * What is stored:
+ * - Reads of head, pairs and wrappings, and listings, are strongly consistent: every caller sees what any caller was told is
+ *   stored. `readStatus` alone need not be: it may be some seconds old, at half the price in many databases.
  * - A resolved write has survived a crash of the process (and, if the medium can promise it, of the machine).
- * - A rejected write may have happened or not; the caller finds out by reading.
+ * - A rejected write may have happened or not, or may still happen; the caller finds out by reading. So it is after a lost
+ *   answer: a store that sends a write again by itself, or whose client does, must not take its own first attempt for
+ *   another caller's.
  * - Organizations never see each other's data, whatever characters their ids hold.
- * - Returned byte arrays are copies; changing them, or those passed in, changes nothing stored.
  * - Ids of organizations are any well-formed Unicode of 1 to 512 bytes of UTF-8. Bad input rejects with
- *   `InvalidInputError` and stores nothing.
- * - Failures reject with `RecordingKeyStoreError`: `ERR_STORE_UNAVAILABLE` (retryable) or `ERR_STORE_CORRUPT`;
- *   an abort rejects with `signal.reason`.
+ *   `InvalidInputError` and stores nothing; no call throws.
+ * - Returned byte arrays are copies; changing them, or those passed in as soon as the call has returned its promise, changes
+ *   nothing stored.
+ *
+ * How calls end:
+ * - The key store gives each call `storeTimeout` (5 s unless set), then drops its answer and counts the store as away. A store
+ *   gives up by itself before that, with `ERR_STORE_UNAVAILABLE`, or calls pile up behind a server that hangs.
+ * - An aborted signal rejects with `signal.reason`. Before the call has begun, nothing is written; in the middle, the write may
+ *   have happened, whole, or not at all. Other calls under way go on.
+ * - A failure rejects with a `RecordingKeyStoreError`: `ERR_STORE_UNAVAILABLE` (best as a `StoreError` with its kind; retryable
+ *   unless what is behind the store can never do what is asked) or `ERR_STORE_CORRUPT`. A store that is away never answers
+ *   that there is nothing, and works again by itself when it is back.
+ * - Calls run at the same time, any number of them; a store that must limit them queues the rest.
  *
  * `keyPairStoreConformance` in `recording-keystore/testing` checks all of this.
  */
@@ -76,7 +88,7 @@ export interface KeyPairStore {
     options?: StoreCallOptions,
   ): Promise<StoredHead | undefined>;
 
-  /** Stores a new pair. `"exists"` if the id is taken, be it by the same content: then nothing has changed. */
+  /** Stores a new pair. `"exists"` if the id is taken, be it by the same content: then nothing has changed. Never an update. */
   createKeyPair(pair: StoredKeyPair, options?: StoreCallOptions): Promise<"created" | "exists">;
 
   /** A pair; `undefined` if there is none of that id. */
@@ -86,14 +98,21 @@ export interface KeyPairStore {
     options?: StoreCallOptions,
   ): Promise<StoredKeyPair | undefined>;
 
-  /** The pairs behind `after`, at most `limit`: highest sequence first, then by id in ASCII order. */
+  /**
+   * The pairs behind `after`, highest sequence first, then by id in ASCII order. No pair needs to be at `after`. Exactly
+   * `limit` of them unless the history ends before: a store whose database gives shorter pages reads on, and makes up for
+   * pairs that are removed meanwhile.
+   */
   listKeyPairs(
     organizationId: string,
     query: KeyPairListQuery,
     options?: StoreCallOptions,
   ): Promise<readonly StoredKeyPair[]>;
 
-  /** Adds a wrapping to a pair. `"exists"` if the id is taken: then nothing has changed. */
+  /**
+   * Adds a wrapping to a pair. `"exists"` if the id is taken: then nothing has changed. Does not ask for the pair: a wrapping
+   * without one is stored as any other, counts for nobody, and goes with `removeKeyPair`.
+   */
   createWrapping(
     organizationId: string,
     keyPairId: string,
@@ -101,7 +120,10 @@ export interface KeyPairStore {
     options?: StoreCallOptions,
   ): Promise<"created" | "exists">;
 
-  /** All wrappings of a pair, by id. They stand for one another: a damaged one may be left out if another is whole. */
+  /**
+   * All wrappings of a pair, however many, by id in ASCII order. They stand for one another: a damaged one may be left out if
+   * another is whole.
+   */
   listWrappings(
     organizationId: string,
     keyPairId: string,
@@ -109,14 +131,16 @@ export interface KeyPairStore {
   ): Promise<readonly StoredWrapping[]>;
 
   /**
-   * Removes a pair and its wrappings, for good. Resolves with whether there was one. May be called again, also after a
-   * rejection, which may have removed all, nothing, or the pair without its wrappings; never the wrappings alone.
+   * Removes a pair and its wrappings, for good; wrappings without a pair too. Resolves with whether there was a pair: of
+   * several callers at once exactly one hears `true`, except in a store that declares otherwise (an object store can't tell
+   * who removed something), where at least one does. May be called again, also after a rejection, which may have removed all,
+   * nothing, or the pair without its wrappings; never the wrappings alone.
    * Optional: without it no pair is ever removed. Only `removeOrphanedKeyPairs()` calls it, so a database's policy may
    * withhold deletion from everybody else.
    */
   removeKeyPair?(organizationId: string, keyPairId: string, options?: StoreCallOptions): Promise<boolean>;
 
-  /** The status item, shared by all workers: health, not truth. */
+  /** The status item, shared by all workers: health, not truth. May be some seconds old. */
   readStatus(organizationId: string, options?: StoreCallOptions): Promise<Uint8Array | undefined>;
   /** Replaces the status item, of at most 64 KiB. The last writer wins. */
   writeStatus(organizationId: string, document: Uint8Array, options?: StoreCallOptions): Promise<void>;

@@ -1,9 +1,18 @@
 export { MemoryKeyPairStore, MemoryLastConfirmedStore } from "../stores/memory.js";
+export { keyPairStoreConformance } from "./key-pair-store-conformance.js";
+export type {
+  ConformanceRunner,
+  KeyPairStoreConformanceOptions,
+  KeyPairStoreUnderTest,
+  RemovalPromise,
+  StoreOutage,
+} from "./key-pair-store-conformance/subject.js";
 export {
-  keyPairStoreConformance,
-  type ConformanceRunner,
-  type KeyPairStoreUnderTest,
-} from "./key-pair-store-conformance.js";
+  serveKeyPairStore,
+  startKeyPairStoreProcess,
+  type KeyPairStoreProcess,
+  type KeyPairStoreProcessOptions,
+} from "./key-pair-store-process.js";
 export { kmsProviderConformance } from "./kms-provider-conformance.js";
 export { TestClock } from "./test-clock.js";
 export {

@@ -1,27 +1,22 @@
-import type { KeyPairStore } from "../stores/key-pair-store.js";
 import { checkEveryCall } from "./key-pair-store-conformance/every-call.js";
-import type { Check } from "./key-pair-store-conformance/fixtures.js";
 import { checkHead, checkStatus } from "./key-pair-store-conformance/head-and-status.js";
+import { checkHistory, checkLargeHistory } from "./key-pair-store-conformance/history.js";
+import { checkInterruptions } from "./key-pair-store-conformance/interruptions.js";
+import { checkOutages } from "./key-pair-store-conformance/outages.js";
+import { checkCrashes } from "./key-pair-store-conformance/crashes.js";
 import { checkKeyPairs, checkWrappings } from "./key-pair-store-conformance/records.js";
 import { checkRemoval } from "./key-pair-store-conformance/removal.js";
-
-/** The part of a test runner that a suite needs. Vitest, Jest, Mocha and `node:test` have it. */
-export interface ConformanceRunner {
-  readonly describe: (name: string, body: () => void) => unknown;
-  readonly it: (name: string, body: () => Promise<void>) => unknown;
-}
-
-/** An empty store, made anew for each test. */
-export interface KeyPairStoreUnderTest {
-  readonly store: KeyPairStore;
-  /** A second, independent handle on the same data, such as another worker's. Default: `store`. */
-  readonly other?: KeyPairStore;
-  /** Called at the end of each test. */
-  close?(): Promise<void>;
-}
+import { checkEmptiness } from "./key-pair-store-conformance/emptiness.js";
+import { checkOf, notChecked } from "./key-pair-store-conformance/check.js";
+import type {
+  ConformanceRunner,
+  KeyPairStoreConformanceOptions,
+  KeyPairStoreUnderTest,
+} from "./key-pair-store-conformance/subject.js";
 
 /**
- * Declares the tests of everything that `KeyPairStore` promises, under any test runner.
+ * Declares the tests of everything that `KeyPairStore` promises, under any test runner. The test of a part that is not asked
+ * for is named `not checked: …`. A failure says what the mistake means for recordings, and where to look.
  *
  * @example
  * ```ts
@@ -30,25 +25,47 @@ export interface KeyPairStoreUnderTest {
  * @param open - makes an empty store for one test
  */
 export function keyPairStoreConformance(
-  { describe, it }: ConformanceRunner,
+  runner: ConformanceRunner,
   open: () => Promise<KeyPairStoreUnderTest>,
+  options: KeyPairStoreConformanceOptions = {},
 ): void {
-  const check: Check = (name, body) => {
-    it(name, async () => {
-      const opened = await open();
-      try {
-        await body(opened.store, opened.other ?? opened.store);
-      } finally {
-        await opened.close?.();
-      }
-    });
-  };
+  const { describe } = runner;
+  const { processes = false, outages = false, largeHistory = false, removal = "exact" } = options;
+  const large = largeHistory === true ? 2_500 : Number(largeHistory);
+  const check = checkOf(runner, open, options);
+  const none = notChecked(runner);
   describe("key pair store", () => {
-    describe("head", () => checkHead(check));
+    describe("under test", () => checkEmptiness(check, options));
+    describe("head", () => checkHead(check, large === 0 ? 400 : large));
     describe("key pairs", () => checkKeyPairs(check));
     describe("wrappings", () => checkWrappings(check));
+    describe("history", () => checkHistory(check));
+    describe("large history", () => {
+      if (large === 0) none("large histories", "`largeHistory` is not set");
+      else checkLargeHistory(check, large);
+    });
     describe("status", () => checkStatus(check));
-    describe("removal", () => checkRemoval(check));
+    describe("removal", () => {
+      if (removal === "none") none("removal", '`removal` is "none"');
+      else checkRemoval(check, removal);
+    });
     describe("every call", () => checkEveryCall(check));
+    describe("interrupted calls", () => checkInterruptions(check));
+    describe("a second process", () => {
+      if (!processes) {
+        none("a second process, and its crash", "`processes` is not set");
+        return;
+      }
+      const across = checkOf(runner, open, options, { inProcess: true });
+      describe("head", () => checkHead(across, 100));
+      describe("key pairs", () => checkKeyPairs(across));
+      describe("wrappings", () => checkWrappings(across));
+      if (removal !== "none") describe("removal", () => checkRemoval(across, removal));
+      describe("a crash", () => checkCrashes(check));
+    });
+    describe("outages", () => {
+      if (outages) checkOutages(check);
+      else none("what is behind the store being away", "`outages` is not set");
+    });
   });
 }

@@ -1,4 +1,4 @@
-import type { ConformanceRunner } from "./key-pair-store-conformance.js";
+import type { ConformanceRunner } from "./key-pair-store-conformance/subject.js";
 import { checkAbort } from "./kms-provider-conformance/abort.js";
 import { checkCryptography } from "./kms-provider-conformance/cryptography.js";
 import { checkFailures } from "./kms-provider-conformance/failures.js";

@@ -1,115 +1,91 @@
 import { describe, expect, it } from "vitest";
+import type { KeyPairStoreConformanceOptions } from "../../src/testing/index.js";
 import { MemoryKeyPairStore } from "../../src/stores/memory.js";
-import type { KeyPairStore } from "../../src/stores/key-pair-store.js";
-import { keyPairStoreConformance } from "../../src/testing/key-pair-store-conformance.js";
+import {
+  correctStores,
+  endlessMistakes,
+  inputMistakes,
+  organizationMistakes,
+  signalMistakes,
+} from "./mistakes/call-mistakes.js";
+import { headMistakes, statusMistakes } from "./mistakes/head-mistakes.js";
+import type { Mistake } from "./mistakes/mistaken.js";
+import { correctInOutages, outageMistakes } from "./mistakes/outage-mistakes.js";
+import { largeMistakes, listingMistakes, pairMistakes, wrappingMistakes } from "./mistakes/record-mistakes.js";
+import { removalMistakes } from "./mistakes/removal-mistakes.js";
+import { failureOf, namesOf } from "./mistakes/run-suite.js";
 
-/** Runs the suite outside any runner and gives the names of the checks that failed. */
-async function failuresOf(makeStore: () => KeyPairStore): Promise<string[]> {
-  const checks: [string, () => Promise<void>][] = [];
-  keyPairStoreConformance(
-    { describe: (_name, body) => body(), it: (name, body) => checks.push([name, body]) },
-    async () => ({ store: makeStore() }),
-  );
-  const failures: string[] = [];
-  for (const [name, body] of checks) await body().catch(() => failures.push(name));
-  return failures;
+/** Milliseconds: far more than a call in memory takes, and little to wait for one that never ends. */
+const callTimeout = 500;
+interface Group {
+  readonly about: string;
+  readonly mistakes: Readonly<Record<string, Mistake>>;
+  readonly options?: KeyPairStoreConformanceOptions;
 }
 
-/** Stores with one mistake each, as real ones make them. */
-const mistakes: Record<string, () => KeyPairStore> = {
-  "swaps without comparing": () =>
-    new (class extends MemoryKeyPairStore {
-      override async swapHead(...[id, , document, options]: Parameters<KeyPairStore["swapHead"]>) {
-        return super.swapHead(id, (await this.readHead(id))?.revision, document, options);
-      }
-    })(),
-  "compares, then writes, with a pause between": () =>
-    new (class extends MemoryKeyPairStore {
-      override async swapHead(...[id, expected, document, options]: Parameters<KeyPairStore["swapHead"]>) {
-        if ((await this.readHead(id))?.revision !== expected) return undefined;
-        await new Promise(setImmediate);
-        return super.swapHead(id, (await this.readHead(id))?.revision, document, options);
-      }
-    })(),
-  "reports a lost swap as won": () =>
-    new (class extends MemoryKeyPairStore {
-      override async swapHead(...args: Parameters<KeyPairStore["swapHead"]>) {
-        return (await super.swapHead(...args)) ?? { revision: "9", document: args[2] };
-      }
-    })(),
-  "folds the case of organizations": () =>
-    new (class extends MemoryKeyPairStore {
-      override async readHead(...[id, options]: Parameters<KeyPairStore["readHead"]>) {
-        return super.readHead(id.toLowerCase(), options);
-      }
-      override async swapHead(...[id, ...rest]: Parameters<KeyPairStore["swapHead"]>) {
-        return super.swapHead(id.toLowerCase(), ...rest);
-      }
-    })(),
-  "hands out what it holds": () =>
-    new (class extends MemoryKeyPairStore {
-      #status = new Map<string, Uint8Array>();
-      override async readStatus(...[id, options]: Parameters<KeyPairStore["readStatus"]>) {
-        await super.readStatus(id, options);
-        return this.#status.get(id);
-      }
-      override async writeStatus(...[id, document, options]: Parameters<KeyPairStore["writeStatus"]>) {
-        await super.writeStatus(id, document, options);
-        this.#status.set(id, document);
-      }
-    })(),
-  "lists the oldest first": () =>
-    new (class extends MemoryKeyPairStore {
-      override async listKeyPairs(...args: Parameters<KeyPairStore["listKeyPairs"]>) {
-        return [...(await super.listKeyPairs(...args))].reverse();
-      }
-    })(),
-  "pages by sequence only": () =>
-    new (class extends MemoryKeyPairStore {
-      override async listKeyPairs(...[id, { after, limit }, options]: Parameters<KeyPairStore["listKeyPairs"]>) {
-        return super.listKeyPairs(id, { limit, after: after && { ...after, keyPairId: "z".repeat(64) } }, options);
-      }
-    })(),
-  "ignores the signal": () =>
-    new (class extends MemoryKeyPairStore {
-      override async writeStatus(...[id, document]: Parameters<KeyPairStore["writeStatus"]>) {
-        return super.writeStatus(id, document);
-      }
-    })(),
-  "shares wrappings between pairs": () =>
-    new (class extends MemoryKeyPairStore {
-      override async createWrapping(...[id, keyPairId, ...rest]: Parameters<KeyPairStore["createWrapping"]>) {
-        return super.createWrapping(id, keyPairId.toLowerCase(), ...rest);
-      }
-    })(),
-  "removes a pair and leaves its wrappings": () =>
-    new (class extends MemoryKeyPairStore {
-      override async removeKeyPair(...[id, keyPairId, options]: Parameters<MemoryKeyPairStore["removeKeyPair"]>) {
-        const wrappings = await super.listWrappings(id, keyPairId);
-        const there = await super.removeKeyPair(id, keyPairId, options);
-        for (const wrapping of wrappings) await super.createWrapping(id, keyPairId, wrapping);
-        return there;
-      }
-    })(),
-  "says that it removed what was not there": () =>
-    new (class extends MemoryKeyPairStore {
-      override async removeKeyPair(...args: Parameters<MemoryKeyPairStore["removeKeyPair"]>) {
-        await super.removeKeyPair(...args);
-        return true;
-      }
-    })(),
-};
+const groups: readonly Group[] = [
+  { about: "heads", mistakes: headMistakes },
+  { about: "status items", mistakes: statusMistakes },
+  { about: "pairs", mistakes: pairMistakes },
+  { about: "listings", mistakes: listingMistakes },
+  { about: "large histories", mistakes: largeMistakes, options: { largeHistory: 1_100 } },
+  { about: "wrappings", mistakes: wrappingMistakes },
+  { about: "removal", mistakes: removalMistakes },
+  { about: "organizations", mistakes: organizationMistakes },
+  { about: "input", mistakes: inputMistakes },
+  { about: "signals", mistakes: signalMistakes },
+  { about: "calls without an end", mistakes: endlessMistakes, options: { callTimeout } },
+  { about: "outages", mistakes: outageMistakes, options: { outages: true, callTimeout } },
+];
 
-describe("the conformance suite", () => {
-  it("passes a correct store under any runner", async () => {
-    expect(await failuresOf(() => new MemoryKeyPairStore())).toEqual([]);
+describe.each(groups)("a mistake about $about: the suite catches a store that", ({ mistakes, options }) => {
+  it.each(Object.keys(mistakes))("%s", async (mistake) => {
+    const failure = await failureOf(mistakes[mistake] as Mistake, options);
+    expect(failure, "the first check that fails").toBeDefined();
+    expect(failure?.error.message).toMatch(/What it means: .{20,}\nWhere to look: /);
+    // What a mistaken store itself trips over is no finding of the suite's.
+    expect(failure?.error.message).not.toMatch(/is not a function|Cannot read properties|is not iterable/);
+  });
+});
+
+describe("the conformance suite passes a store that", () => {
+  it.each(Object.keys(correctStores))("%s", async (name) => {
+    expect(await failureOf(correctStores[name] as Mistake)).toBeUndefined();
   });
 
-  it("passes a store that removes nothing", async () => {
-    expect(await failuresOf(() => Object.assign(new MemoryKeyPairStore(), { removeKeyPair: undefined }))).toEqual([]);
+  it("has a large history", async () => {
+    expect(await failureOf(() => ({ store: new MemoryKeyPairStore() }), { largeHistory: 1_100 })).toBeUndefined();
   });
 
-  it.each(Object.keys(mistakes))("catches a store that %s", async (mistake) => {
-    expect(await failuresOf(mistakes[mistake] as () => KeyPairStore)).not.toEqual([]);
+  it("is away for a while, and lets its callers know", async () => {
+    expect(await failureOf(correctInOutages, { outages: true })).toBeUndefined();
+  });
+
+  it("removes nothing, and says so", async () => {
+    const mute = removalMistakes["has no removal, and does not say so"] as Mistake;
+    expect(await failureOf(mute, { removal: "none" })).toBeUndefined();
+  });
+
+  it("can't tell which of several callers removed a pair, and says so", async () => {
+    const mistake = removalMistakes["looks for the pair, then removes it, with a pause between"] as Mistake;
+    expect(await failureOf(mistake, { removal: "at-least-one-hears-true" })).toBeUndefined();
+    const deaf = removalMistakes["never says that it removed something"] as Mistake;
+    expect(await failureOf(deaf, { removal: "at-least-one-hears-true" })).toBeDefined();
+  });
+});
+
+describe("the conformance suite names what it does not check", () => {
+  it("in the names of tests, or by the runner's own way to skip one", async () => {
+    const left = [/^not checked: large histories/, /^not checked: a second process/, /^not checked: what is behind/];
+    const { declared } = namesOf({});
+    for (const name of left) expect(declared).toContainEqual(expect.stringMatching(name));
+    const { declared: run, skipped } = namesOf({ removal: "none" }, { skipping: true });
+    expect(run.filter((name) => name.startsWith("not checked"))).toEqual([]);
+    for (const name of [...left, /^not checked: removal/]) expect(skipped).toContainEqual(expect.stringMatching(name));
+  });
+
+  it.each(["processes", "outages"] as const)("and fails where %s is asked for and cannot be had", async (part) => {
+    const failure = await failureOf(() => ({ store: new MemoryKeyPairStore() }), { [part]: true });
+    expect(failure?.name).toBe("has what the options say");
   });
 });

@@ -1,7 +1,12 @@
 import { afterAll } from "vitest";
 import { FileKeyPairStore } from "../../src/stores/file.js";
 import { MemoryKeyPairStore } from "../../src/stores/memory.js";
-import type { KeyPairStoreUnderTest } from "../../src/testing/key-pair-store-conformance.js";
+import {
+  startKeyPairStoreProcess,
+  type KeyPairStoreConformanceOptions,
+  type KeyPairStoreUnderTest,
+} from "../../src/testing/index.js";
+import { compileWorker } from "../support/worker-process.js";
 import { postgres } from "./postgres/store-kind.js";
 import { temporaryFolder } from "./temporary-folder.js";
 
@@ -17,6 +22,8 @@ export interface StartedStoreKind {
 
 /** A kind of store that this package has. */
 export interface StoreKind {
+  /** Which parts the conformance suite checks. */
+  readonly checked?: KeyPairStoreConformanceOptions;
   /** Starts what all stores of the kind share, such as a server. */
   readonly start: () => Promise<StartedStoreKind>;
 }
@@ -31,12 +38,17 @@ const memory: StoreKind = {
 };
 
 const file: StoreKind = {
-  start: async () => ({
-    open: async () => {
-      const { folder: directory, remove } = await temporaryFolder();
-      return { store: new FileKeyPairStore({ directory }), other: new FileKeyPairStore({ directory }), close: remove };
-    },
-  }),
+  checked: { processes: true },
+  start: async () => {
+    const { folder, remove: stop } = await temporaryFolder();
+    const program = await compileWorker(new URL("./file/serving-worker.ts", import.meta.url), folder);
+    const open = async () => {
+      const { folder: directory, remove: close } = await temporaryFolder();
+      const [store, other] = [new FileKeyPairStore({ directory }), new FileKeyPairStore({ directory })];
+      return { store, other, startProcess: () => startKeyPairStoreProcess(program, { args: [directory] }), close };
+    };
+    return { open, stop };
+  },
 };
 
 /** Every kind of store, by the name of its class. A kind with a server has a file of its own and a row here. */

@@ -1,17 +1,19 @@
 import assert from "node:assert/strict";
+import type { Check, Explanation } from "./check.js";
 import {
   assertBytes,
   assertFilled,
   assertInvalid,
   assertSame,
+  assertStatus,
   bytes,
   callsOf,
   fill,
   keyPair,
   maxDocumentLength,
   organizationId,
+  readsOf,
   writesOf,
-  type Check,
 } from "./fixtures.js";
 
 /** Ids that a store might take for a path, a pattern, a query, or each other. */
@@ -59,8 +61,28 @@ const hostileOrganizationIds = [
   "\u{1f511}".repeat(128),
 ];
 
+const apart: Explanation = {
+  means: "One organization would record under another's key, see its history, or overwrite it.",
+  look:
+    "How an organization's id becomes a key, a path or a column: as its bytes (UTF-8 in a binary column, or base64url), with " +
+    "nothing folded, trimmed, normalized, cut, or taken for a pattern or a folder.",
+};
+const bytesKept: Explanation = {
+  means: "A record that comes back changed fails its checks: the pair, and what was recorded under it, can't be used.",
+  look: "Documents: a copy before the first await on the way in, a new array on the way out, a binary column, no text.",
+};
+const input: Explanation = {
+  means:
+    "What one store takes and another refuses would be found when an organization moves, and an id could reach further.",
+  look: "The checks of recording-keystore/stores (checkOrganizationId, checkKeyPair, checkListQuery …), first in each call.",
+};
+const aborted: Explanation = {
+  means: "A caller that has gone would go on waiting, or be told of a failure of the store that there was not.",
+  look: "`options?.signal?.throwIfAborted()` before the first step, in an async function.",
+};
+
 export function checkEveryCall(check: Check): void {
-  check("keeps organizations apart, whatever their ids", async (store, other) => {
+  check("keeps organizations apart, whatever their ids", apart, async (store, other) => {
     for (const id of hostileOrganizationIds) {
       assert.equal(await other.readHead(id), undefined, `head of ${JSON.stringify(id)}`);
       await fill(store, id);
@@ -68,7 +90,7 @@ export function checkEveryCall(check: Check): void {
     for (const id of hostileOrganizationIds) await assertFilled(other, id);
   });
 
-  check("copies bytes on their way in and out", async (store) => {
+  check("copies bytes on their way in and out", bytesKept, async (store) => {
     const given = bytes("original");
     const pair = { organizationId, keyPairId: "pair", sequence: 1, document: given };
     // Not awaited: the caller may reuse its buffer as soon as a call has returned its promise.
@@ -87,11 +109,12 @@ export function checkEveryCall(check: Check): void {
       (await store.listWrappings(organizationId, "pair"))[0]?.document,
       await store.readStatus(organizationId),
     ];
+    await assertStatus(store, organizationId, bytes("original"));
     for (const document of await readAll()) document?.fill(0);
     for (const document of await readAll()) assertBytes(document, "original");
   });
 
-  check("takes any bytes from none to 64 KiB, and not one more", async (store, other) => {
+  check("takes any bytes from none to 64 KiB, and not one more", bytesKept, async (store, other) => {
     const every = Uint8Array.from({ length: maxDocumentLength }, (_, i) => (i * 7 + (i >> 8)) & 0xff);
     for (const [index, document] of [new Uint8Array(0), every, Buffer.from(every).subarray(1, 1000)].entries()) {
       const id = `org-${index}`;
@@ -103,7 +126,7 @@ export function checkEveryCall(check: Check): void {
     assert.equal(await store.readHead("org-9"), undefined);
   });
 
-  check("refuses ids and numbers that break the rules", async (store) => {
+  check("refuses ids and numbers that break the rules", input, async (store) => {
     const badOrganizationIds = [
       "",
       "x".repeat(513),
@@ -128,7 +151,7 @@ export function checkEveryCall(check: Check): void {
     assertSame(await store.listKeyPairs(organizationId, { limit: 10 }), []);
   });
 
-  check("takes ids of the longest allowed length", async (store, other) => {
+  check("takes ids of the longest allowed length", input, async (store, other) => {
     const id = "Aa0-_Zz9".repeat(8);
     await store.createKeyPair(keyPair(id, Number.MAX_SAFE_INTEGER, "content"));
     await store.createWrapping(organizationId, id, { wrappingId: id, document: bytes("content") });
@@ -136,11 +159,13 @@ export function checkEveryCall(check: Check): void {
     assert.equal((await other.listWrappings(organizationId, id))[0]?.wrappingId, id);
   });
 
-  check("rejects with the reason of a signal that is aborted, and writes nothing", async (store) => {
+  check("rejects with the reason of a signal that is aborted, and writes nothing", aborted, async (store) => {
     const reason = new Error("the caller has gone");
     const signal = AbortSignal.abort(reason);
     for (const call of callsOf(store, organizationId, signal))
       await assert.rejects(call(), (error) => error === reason);
+    for (const read of readsOf(store, organizationId))
+      assertSame((await read()) ?? [], [], "what an aborted write wrote");
     for (const call of callsOf(store, organizationId, new AbortController().signal)) await call();
     await assertFilled(store, organizationId, bytes("content"));
   });

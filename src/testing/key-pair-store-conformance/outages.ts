@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { setTimeout as pause } from "node:timers/promises";
+import { inspect } from "node:util";
+import { RecordingKeyStoreError } from "../../errors.js";
+import type { KeyPairStore } from "../../stores/key-pair-store.js";
+import type { Check } from "./check.js";
+import { assertFilled, bytes, callsOf, fill, organizationId, readsOf } from "./fixtures.js";
+import type { KeyPairStoreUnderTest, StoreOutage } from "./subject.js";
+
+/** How long the caller of a hanging call waits before it leaves, in ms. */
+const patience = 20;
+/** Attempts to read behind an outage, and the pause between them, in ms. */
+const [attempts, attemptPause] = [300, 100];
+
+export function checkOutages(check: Check): void {
+  check(
+    "is unavailable while it is away, each call by itself, and works again",
+    {
+      means:
+        "While its store is away a key store goes on recording under the pair that it holds, if it is told so: " +
+        "ERR_STORE_UNAVAILABLE. An answer that there is nothing would read as a lost history; an error of a driver's own class " +
+        "would reach callers with its texts; a call that hangs holds its connection and its caller.",
+      look:
+        "Every call of the driver or SDK: one place that gives it a deadline and turns what it throws into a StoreError " +
+        "(recording-keystore/stores).",
+    },
+    async (store, _other, opened) => {
+      await fill(store, organizationId);
+      for (const [name, outage] of outagesOf(opened)) {
+        await during(outage, async () => {
+          const calls = everyCallOf(store, organizationId);
+          const answers = await Promise.allSettled(calls.map((call) => call()));
+          for (const [index, answer] of answers.entries()) assertUnavailable(answer, `call ${index} while ${name}`);
+        });
+        await worksAgain(store, name);
+        await assertFilled(store, organizationId);
+        await fill(store, `org after ${name}`);
+      }
+    },
+  );
+
+  check(
+    "lets a caller leave while it is away",
+    {
+      means:
+        "A request that was cancelled, and a process that is to end, would wait for a server that does not answer.",
+      look: "The signal of each call: handed to the driver, and raced against it where the driver may ignore it.",
+    },
+    async (store, _other, opened) => {
+      await fill(store, organizationId);
+      for (const [name, outage] of outagesOf(opened)) {
+        await during(outage, async () => {
+          const reason = new Error("the caller has gone");
+          const controller = new AbortController();
+          let left = false;
+          const calls = everyCallOf(store, organizationId, controller.signal).map(async (call, index) => {
+            const [answer] = await Promise.allSettled([call()]);
+            const early = !left;
+            if (answer.status === "rejected" && answer.reason === reason) return;
+            assert.ok(early, `call ${index} while ${name} rejects with the signal's reason once it has aborted`);
+            assertUnavailable(answer, `call ${index} while ${name}`);
+          });
+          const ended = Promise.all(calls);
+          ended.catch(() => undefined); // looked at below
+          await pause(patience);
+          left = true;
+          controller.abort(reason);
+          await ended;
+        });
+        await worksAgain(store, name);
+        await assertFilled(store, organizationId);
+      }
+    },
+  );
+}
+
+function outagesOf(opened: KeyPairStoreUnderTest): [string, StoreOutage][] {
+  const outages = Object.entries(opened.outages ?? {});
+  if (outages.length === 0) throw new Error("`outages` is set, and what `open` gives names none");
+  return outages;
+}
+
+async function during(outage: StoreOutage, task: () => Promise<void>): Promise<void> {
+  await outage.begin();
+  try {
+    await task();
+  } finally {
+    await outage.end();
+  }
+}
+
+/** Each method once; the writes are ones that change nothing, should they happen after all. */
+function everyCallOf(store: KeyPairStore, id: string, signal?: AbortSignal): (() => Promise<unknown>)[] {
+  const removal = () => store.removeKeyPair?.(id, "no-such-pair", { signal }) ?? Promise.resolve();
+  return [
+    ...callsOf(store, id, signal).slice(0, -2),
+    () => store.swapHead(id, "no such revision", bytes("late"), { signal }),
+    () => store.writeStatus(id, bytes(id), { signal }),
+    ...(typeof store.removeKeyPair === "function" ? [removal] : []),
+  ];
+}
+
+function assertUnavailable(answer: PromiseSettledResult<unknown>, what: string): void {
+  if (answer.status === "fulfilled") {
+    assert.fail(`${what} answers ${inspect(answer.value, { depth: 0 })}, as if the store were there`);
+  }
+  const error: unknown = answer.reason;
+  const code = error instanceof RecordingKeyStoreError ? error.code : `an error of another class: ${String(error)}`;
+  assert.equal(code, "ERR_STORE_UNAVAILABLE", `code of ${what}`);
+}
+
+async function worksAgain(store: KeyPairStore, name: string): Promise<void> {
+  let failure: unknown;
+  for (let attempt = 0; attempt < attempts; attempt += 1) {
+    try {
+      await Promise.all(readsOf(store, organizationId).map((read) => read()));
+      return;
+    } catch (error) {
+      failure = error;
+    }
+    await pause(attemptPause);
+  }
+  assert.fail(`the store has not found its way back after ${name}: ${String(failure)}`);
+}
