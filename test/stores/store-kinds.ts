@@ -14,7 +14,7 @@ import { temporaryFolder } from "./temporary-folder.js";
 export type OpenedStore = Required<Pick<KeyPairStoreUnderTest, "store" | "other" | "close">> & KeyPairStoreUnderTest;
 
 /** A kind whose server, if it has one, is up. */
-export interface StartedStoreKind {
+interface StartedStoreKind {
   readonly open: () => Promise<OpenedStore>;
   /** Stops what was started. */
   readonly stop?: () => Promise<void>;

@@ -22,7 +22,7 @@ export type Check = (
 ) => void;
 
 /** What is opened, with calls that end. */
-export type WatchedSubject = KeyPairStoreUnderTest & { readonly other: KeyPairStore };
+type WatchedSubject = KeyPairStoreUnderTest & { readonly other: KeyPairStore };
 
 const defaultCallTimeout = 15_000;
 

@@ -60,7 +60,7 @@ export const inputMistakes: Readonly<Record<string, Mistake>> = {
     readHead: async (id, options) => real.readHead(id || "none", options),
   })),
   "takes an organization that is no text": mistaken((real) => ({
-    readStatus: async (id, options) => real.readStatus(id, options),
+    readStatus: async (id, options) => real.readStatus(typeof id === "string" ? id : "no text", options),
   })),
   "refuses 64 KiB": mistaken((real) => ({
     createKeyPair: async (pair, options) =>

@@ -22,7 +22,7 @@ type Answer = (context: {
 }) => Promise<unknown>;
 
 /** A store over a server that can be stopped. `whileDown` is how its calls end then. */
-export function withServer(whileDown: Answer, whenBack?: Answer): () => KeyPairStoreUnderTest {
+function withServer(whileDown: Answer, whenBack?: Answer): () => KeyPairStoreUnderTest {
   return () => {
     const real = new MemoryKeyPairStore();
     const server: Server = { down: false, wasDown: false };
@@ -62,7 +62,7 @@ export const outageMistakes: Readonly<Record<string, () => KeyPairStoreUnderTest
     throw Object.assign(new Error("connect ECONNREFUSED postgres://user:secret@db:5432"), { code: "ECONNREFUSED" });
   }),
   "throws no error at all": withServer(async () => {
-    throw "503";  
+    throw "503";
   }),
   "says that it is corrupt": withServer(async () => {
     throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", "no answer");
