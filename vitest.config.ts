@@ -34,6 +34,8 @@ export const base = {
     maxWorkers: "100%",
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // Not a second: on a busy machine what a test waits for takes longer.
+    expect: { poll: { timeout: 30_000 } },
     // `.ci/run` counts tests by this report.
     reporters: report ? ["default", ["json", { outputFile: report }]] : ["default"],
   },
