@@ -9,6 +9,7 @@ const library = {
   stores: "src/stores/index.ts",
   "stores/file": "src/stores/file.ts",
   "stores/postgres": "src/stores/postgres.ts",
+  "stores/dynamodb": "src/stores/dynamodb.ts",
   http: "src/http/index.ts",
   sources: "src/sources/index.ts",
   "sources/s3": "src/sources/s3.ts",

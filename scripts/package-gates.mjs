@@ -98,6 +98,8 @@ const sameVersion = (name) => {
   return `${name}@${version}`;
 };
 
+/** Optional peers of the entries for AWS. */
+const awsSdk = ["@aws-sdk/client-kms", "@aws-sdk/client-s3", "@aws-sdk/client-dynamodb"];
 const entries = Object.keys(manifest.exports).filter((entry) => !entry.endsWith(".json"));
 const specifierOf = (entry) => path.posix.join(manifest.name, entry);
 
@@ -214,7 +216,7 @@ function runGates() {
     }
   });
 
-  for (const entry of entries.filter((name) => !["./aws", "./sources/s3"].includes(name))) {
+  for (const entry of entries.filter((name) => !["./aws", "./sources/s3", "./stores/dynamodb"].includes(name))) {
     gate(`${specifierOf(entry)} loads without optional peers, both ways`, () => {
       const specifier = JSON.stringify(specifierOf(entry));
       const viaRequire = `const names = Object.keys(require(${specifier})); console.log(JSON.stringify({ names, files: Object.keys(require.cache) }))`;
@@ -244,12 +246,7 @@ function runGates() {
   });
 
   gate("npm install of the AWS SDK and of the consumers' tools", () =>
-    install(
-      ...["@aws-sdk/client-kms", "@aws-sdk/client-s3", "pg", "@types/pg", "esbuild", "typescript", "@types/node"].map(
-        sameVersion,
-      ),
-      "jest@^30",
-    ),
+    install(...[...awsSdk, "pg", "@types/pg", "esbuild", "typescript", "@types/node"].map(sameVersion), "jest@^30"),
   );
   gate("used by import", () => node(consumer, ["use.mjs"]));
   gate("used by require()", () => node(consumer, ["use.cjs"]));
@@ -373,7 +370,7 @@ function classicProject() {
   });
   const nest = ["common", "core", "testing"].map((name) => `@nestjs/${name}@10`);
   const tools = ["typescript@5", "ts-jest@29", "jest@29", "@types/jest@29", "reflect-metadata", "rxjs@7"];
-  const peers = ["@aws-sdk/client-kms", "@aws-sdk/client-s3", "@types/node"].map(sameVersion);
+  const peers = [...awsSdk, "@types/node"].map(sameVersion);
   gate("a Nest 10 project: npm install", () =>
     npm(folder, "install", "--no-audit", "--no-fund", "--loglevel=error", tarball, ...nest, ...tools, ...peers),
   );

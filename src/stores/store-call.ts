@@ -1,6 +1,6 @@
-import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
+import { InvalidInputError, RecordingKeyStoreError, type ErrorCode } from "../errors.js";
 import { boundedCall, isDeadline } from "../util/abort.js";
-import { typesOnly } from "../util/safe-cause.js";
+import { member, typesOnly } from "../util/safe-cause.js";
 import { StoreError, type StoreFailureKind } from "./store-error.js";
 
 /** What an error of a driver or SDK says about a call. */
@@ -34,8 +34,7 @@ export async function boundedStoreCall<T>(
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     if (isDeadline(error)) {
-      const message = `${operation}: the store did not answer within ${timeout} ms`;
-      throw new StoreError("timeout", { operation, message });
+      throw new StoreError("timeout", { operation, message: `${operation}: ${error.message}` });
     }
     // What is said in the library's own words, such as of a row that is no record.
     if (isOwn(error)) throw error;
@@ -50,6 +49,13 @@ export async function boundedStoreCall<T>(
   }
 }
 
+/** What a store may say. */
+const wordsOfStores: ReadonlySet<unknown> = new Set<ErrorCode>([
+  "ERR_STORE_UNAVAILABLE",
+  "ERR_STORE_CORRUPT",
+  "ERR_INVALID_INPUT",
+]);
+
 const ownPrototypes: ReadonlySet<unknown> = new Set([
   RecordingKeyStoreError.prototype,
   InvalidInputError.prototype,
@@ -59,6 +65,9 @@ const ownPrototypes: ReadonlySet<unknown> = new Set([
 /** Not `instanceof`, by which a driver's error could pass for one of this library's. */
 function isOwn(error: unknown): error is RecordingKeyStoreError {
   if (typeof error !== "object" || error === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(error);
-  return ownPrototypes.has(prototype);
+  try {
+    return ownPrototypes.has(Object.getPrototypeOf(error)) && wordsOfStores.has(member(error, "code"));
+  } catch {
+    return false; // what can't be looked at, such as a revoked proxy
+  }
 }

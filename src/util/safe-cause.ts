@@ -160,10 +160,10 @@ function cleanText(text: string): string {
   return escapeControls(cleaned.length > maxTextLength ? `${cleaned.slice(0, maxTextLength)}…` : cleaned);
 }
 
-/** Whether a long word is an ARN or a host name. Anything else of that length may be key material or a token. */
+/** Whether a long word is an ARN, a host name or the name of an error. Anything else of that length may be key material or a token. */
 function isHarmless(word: string): boolean {
   if (/[?&=]/.test(word)) return false;
-  if (/^arn:[a-z-]+:[a-z0-9-]+:/i.test(word)) return true;
+  if (/^arn:[a-z-]+:[a-z0-9-]+:/i.test(word) || /^(?:[A-Z][a-z]+){1,9}(?:Exception|Error)$/.test(word)) return true;
   // Lower case, in labels of at most 63 characters (RFC 1035): a JSON Web Token has dots too.
   return /^(?:https?:\/\/)?[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})+(?::\d+)?[/.]?$/.test(word);
 }

@@ -8,6 +8,8 @@ import {
 } from "../../src/testing/index.js";
 import { compileWorker } from "../support/worker-process.js";
 import { postgres } from "./postgres/store-kind.js";
+import { dynamoDbKind, startDynalite, startDynamoDbLocal } from "./dynamodb/store-kind.js";
+import { atLength } from "../support/effort.js";
 import { temporaryFolder } from "./temporary-folder.js";
 
 /** An empty store with a second, independent handle on the same data. */
@@ -56,6 +58,8 @@ export const storeKinds: Readonly<Record<string, StoreKind>> = {
   MemoryKeyPairStore: memory,
   FileKeyPairStore: file,
   PostgresKeyPairStore: postgres,
+  "DynamoDbKeyPairStore on dynalite": dynamoDbKind(startDynalite),
+  ...atLength({ "DynamoDbKeyPairStore on DynamoDB Local": dynamoDbKind(startDynamoDbLocal) }, {}),
 };
 
 /**

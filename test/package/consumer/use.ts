@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { Readable } from "node:stream";
+import { CreateTableCommand, DynamoDBClient, UpdateContinuousBackupsCommand } from "@aws-sdk/client-dynamodb";
 import { KMSClient } from "@aws-sdk/client-kms";
 import { S3Client } from "@aws-sdk/client-s3";
 import { Pool } from "pg";
@@ -20,6 +21,12 @@ import {
   type TestReport,
 } from "recording-keystore";
 import { AwsKmsProvider } from "recording-keystore/aws";
+import {
+  DynamoDbKeyPairStore,
+  dynamoDbPolicy,
+  dynamoDbTable,
+  type DynamoDbPolicy,
+} from "recording-keystore/stores/dynamodb";
 import { FileKeyPairStore } from "recording-keystore/stores/file";
 import { PostgresKeyPairStore, type PostgresPool } from "recording-keystore/stores/postgres";
 import {
@@ -57,8 +64,16 @@ async function main(): Promise<void> {
   const stores: ConstructorParameters<typeof RecordingKeyStore>[0]["store"][] = [
     new FileKeyPairStore({ directory: "unused" }),
     new PostgresKeyPairStore({ pool, schema: "unused" }),
+    new DynamoDbKeyPairStore({ client: new DynamoDBClient({ region: homeRegion }), tableName: "recording-keys" }),
   ];
-  assert.equal(stores.length, 2);
+  assert.equal(stores.length, 3);
+  // What describes the table is what the SDK takes.
+  const { createTable, pointInTimeRecovery } = dynamoDbTable({ tableName: "recording-keys" });
+  assert.equal(new CreateTableCommand(createTable).input.TableName, "recording-keys");
+  assert.equal(new UpdateContinuousBackupsCommand(pointInTimeRecovery).input.TableName, "recording-keys");
+  const tableArn = `arn:aws:dynamodb:${homeRegion}:${account}:table/recording-keys`;
+  const policy: DynamoDbPolicy = dynamoDbPolicy({ tableArn, role: "encrypt-only" });
+  assert.equal(policy.Statement.length, 2);
 
   const report: TestReport = await keyStore.test({
     kmsKeyAliasArn,
