@@ -1,7 +1,7 @@
 import { children, errorName, errorText, member, readMetadata } from "./safe-cause.js";
 
 /** Kinds of failure that all services of AWS have in common. */
-export type CommonAwsFailureKind =
+type CommonAwsFailureKind =
   | "unreachable"
   | "timeout"
   | "throttled"
