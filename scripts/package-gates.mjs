@@ -61,8 +61,8 @@ function expect(condition, message) {
 
 /** What the package may weigh, in kB. A bundle is minified, for Node, from an import of the names that are given. */
 const limits = {
-  tarball: 600,
-  installed: 2_300,
+  tarball: 700,
+  installed: 2_800,
   bundles: [
     { entry: ".", names: ["InvalidInputError"], most: 4 },
     { entry: ".", names: ["RecordingKeyStore"], most: 340 },
