@@ -1,3 +1,4 @@
+import { rename } from "node:fs/promises";
 import { afterAll } from "vitest";
 import { FileKeyPairStore } from "../../src/stores/file.js";
 import { MemoryKeyPairStore } from "../../src/stores/memory.js";
@@ -40,14 +41,21 @@ const memory: StoreKind = {
 };
 
 const file: StoreKind = {
-  checked: { processes: true },
+  checked: { processes: true, outages: true },
   start: async () => {
     const { folder, remove: stop } = await temporaryFolder();
     const program = await compileWorker(new URL("./file/serving-worker.ts", import.meta.url), folder);
     const open = async () => {
       const { folder: directory, remove: close } = await temporaryFolder();
       const [store, other] = [new FileKeyPairStore({ directory }), new FileKeyPairStore({ directory })];
-      return { store, other, startProcess: () => startKeyPairStoreProcess(program, { args: [directory] }), close };
+      const away = `${directory}-away`;
+      return {
+        store,
+        other,
+        startProcess: () => startKeyPairStoreProcess(program, { args: [directory] }),
+        outages: { "its folder is away": { begin: () => rename(directory, away), end: () => rename(away, directory) } },
+        close,
+      };
     };
     return { open, stop };
   },

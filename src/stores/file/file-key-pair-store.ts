@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { InvalidInputError } from "../../errors.js";
 import { knownOptions } from "../../util/check-input.js";
 import { errnoOf } from "../../util/file-system.js";
 import {
@@ -27,6 +28,7 @@ import { HeadSeries } from "./head-series.js";
 import { HostLastConfirmedStore } from "./host-last-confirmed-store.js";
 import { Layout, type Place } from "./layout.js";
 import { headFileOf, idOf, idOfRecordFile, isHashName } from "./names.js";
+import { Presence } from "./presence.js";
 import { PrivateFolder } from "./private-folder.js";
 
 /** Options of {@link FileKeyPairStore}. */
@@ -48,6 +50,11 @@ export interface FileKeyPairStoreOptions {
    * Windows: `%LOCALAPPDATA%`).
    */
   readonly hostDirectory?: string | undefined;
+  /**
+   * Whether the first write makes a store where there is none. `false` where one must be there: then a process that starts
+   * while its disk is not mounted takes the empty folder for what it is, and not for a new store. Default `true`.
+   */
+  readonly create?: boolean | undefined;
 }
 
 /** Most files that a listing reads at once: enough to keep a disk busy, too few to run out of file handles. */
@@ -61,11 +68,13 @@ const maxListedOrganizations = 1_000;
  * succeeds for one writer only; so a crash at any moment leaves either the whole record or none. What a call has
  * acknowledged is synced to the disk. A file cut short or changed by hand is recognized by its checksum and rejects
  * with `ERR_STORE_CORRUPT`. Files can be read and written by their owner alone; a folder to which others could write is
- * refused.
+ * refused. A folder that vanishes while it is in use, such as by an unmount, is not made anew, empty: calls reject with
+ * `ERR_STORE_UNAVAILABLE` until it is back.
  */
 export class FileKeyPairStore implements KeyPairStore {
   readonly #folder: PrivateFolder;
   readonly #layout: Layout;
+  readonly #presence: Presence;
   readonly #heads: HeadSeries;
   readonly #host: HostLastConfirmedStore;
   /** Places in the history by organization and file: records never change, so each is read for it only once. */
@@ -73,12 +82,15 @@ export class FileKeyPairStore implements KeyPairStore {
 
   /**
    * Touches no file; the first call does.
-   * @throws InvalidInputError where `directory` is no path, or `hostDirectory` lies inside it
+   * @throws InvalidInputError where `directory` is no path, `hostDirectory` lies inside it, or `create` is no boolean
    */
   constructor(options: FileKeyPairStoreOptions) {
-    const { directory, hostDirectory } = knownOptions(options, { directory: true, hostDirectory: true });
+    const known = knownOptions(options, { directory: true, hostDirectory: true, create: true });
+    const { directory, hostDirectory, create = true } = known;
+    if (typeof create !== "boolean") throw new InvalidInputError("create", "must be true or false", create);
     this.#folder = new PrivateFolder(directory);
     this.#layout = new Layout(this.#folder.root);
+    this.#presence = new Presence(this.#folder.root, this.#layout.organizationsFolder, !create);
     this.#heads = new HeadSeries(this.#folder, this.#layout);
     this.#host = new HostLastConfirmedStore(this.#folder.root, hostDirectory);
   }
@@ -100,7 +112,9 @@ export class FileKeyPairStore implements KeyPairStore {
     // Before the first await: the caller may reuse its buffer.
     const copy = new Uint8Array(document);
     await this.#begin(options);
-    return this.#heads.append(organizationId, expectedRevision, copy, options?.signal);
+    const head = await this.#heads.append(organizationId, expectedRevision, copy, options?.signal);
+    if (head) this.#presence.written();
+    return head;
   }
 
   async createKeyPair(pair: StoredKeyPair, options?: StoreCallOptions): Promise<"created" | "exists"> {
@@ -202,6 +216,7 @@ export class FileKeyPairStore implements KeyPairStore {
     const bytes = frame(labels, document);
     await this.#begin(options);
     await this.#folder.replace(path, bytes, options?.signal);
+    this.#presence.written();
   }
 
   /** Ids of the stored organizations, in no order: for a scheduler or a backup. */
@@ -226,11 +241,14 @@ export class FileKeyPairStore implements KeyPairStore {
   async #begin(options: StoreCallOptions | undefined): Promise<void> {
     options?.signal?.throwIfAborted();
     await this.#folder.check();
+    await this.#presence.check();
   }
 
   async #create(path: string, bytes: Buffer, options: StoreCallOptions | undefined): Promise<"created" | "exists"> {
     await this.#begin(options);
-    return (await this.#folder.create(path, bytes, options?.signal)) ? "created" : "exists";
+    const created = await this.#folder.create(path, bytes, options?.signal);
+    this.#presence.written();
+    return created ? "created" : "exists";
   }
 
   async #read({ path, labels }: Place): Promise<Frame | undefined> {

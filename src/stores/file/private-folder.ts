@@ -193,7 +193,13 @@ export class PrivateFolder {
     if (this.#prepared.has(folder)) return;
     if (this.#prepared.size >= maxPreparedFolders) this.#prepared.clear();
     if (folder !== this.root) await this.#prepare(dirname(folder));
-    await makeFolder(folder, { check: true });
+    try {
+      // Folders above the root are made with it alone: the root itself may be gone, and is not made anew by the way.
+      await makeFolder(folder, { check: true, last: folder !== this.root });
+    } catch (error) {
+      this.#prepared.delete(dirname(folder));
+      throw error;
+    }
     this.#prepared.set(folder, false);
     this.#rootChecked = true;
   }
