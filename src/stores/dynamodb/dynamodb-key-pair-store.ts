@@ -26,8 +26,6 @@ export interface DynamoDbKeyPairStoreOptions {
  * Failures reject with `ERR_STORE_UNAVAILABLE` (a `StoreError` with its kind) or `ERR_STORE_CORRUPT`.
  * @example
  * ```ts
- * import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
- *
  * const store = new DynamoDbKeyPairStore({ client: new DynamoDBClient({}), tableName: "recording-keys" });
  * ```
  */
