@@ -22,6 +22,7 @@ export type {
   RecordingKeyStoreOptions,
   RecordingKeyStoreRegistryOptions,
   RecordingsToRead,
+  RewrapOptions,
   RecordingName,
   ThreadOptions,
 } from "./key-store/options.js";
@@ -69,7 +70,7 @@ export {
 export type { KeyPairInfo, KeyPairPage } from "./key-pairs/operations/history.js";
 export type { OrphanedKeyPair, OrphanReport } from "./key-pairs/operations/orphans.js";
 export type { RestoredKeyPair, RestoreReport } from "./key-pairs/operations/restore.js";
-export type { RewrapReport } from "./key-pairs/operations/rewrap.js";
+export type { EarlierRewrap, RewrapProgress, RewrappedKeyPair, RewrapReport } from "./key-pairs/operations/rewrap.js";
 export type { KeyStoreStatus } from "./key-pairs/operations/status.js";
 export type { StoreHeadReport } from "./key-pairs/operations/store-head.js";
 export type { VouchedBy } from "./key-pairs/trust.js";

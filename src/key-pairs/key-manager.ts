@@ -32,7 +32,7 @@ import {
 } from "./operations/history.js";
 import { removeOrphans, type DryRun, type OrphanReport } from "./operations/orphans.js";
 import { KeyPairRestoration } from "./operations/restore.js";
-import { rewrapKeyPairs, type RewrapReport } from "./operations/rewrap.js";
+import { rewrapKeyPairs, type RewrapReport, type RewrapRequest } from "./operations/rewrap.js";
 import { readStatus, type KeyStoreStatus } from "./operations/status.js";
 import { acceptRestored, replaceUntrustedHead, type StoreHeadReport } from "./operations/store-head.js";
 import { KeyPairRecords } from "./records.js";
@@ -174,8 +174,8 @@ export class KeyManager {
   }
 
   /** @throws `ERR_NOT_CONFIGURED`, `ERR_KEY_PAIR_UNTRUSTED`, `ERR_STORE_ROLLED_BACK`; as {@link rewrapKeyPairs} */
-  async rewrap(signal: AbortSignal): Promise<RewrapReport> {
-    return rewrapKeyPairs(this.#context, await this.#headPair(signal), signal);
+  async rewrap(request: RewrapRequest, signal: AbortSignal): Promise<RewrapReport> {
+    return rewrapKeyPairs(this.#context, await this.#headPair(signal), request, signal);
   }
 
   /** @throws `ERR_NOT_CONFIGURED`, `ERR_STORE_ROLLED_BACK`; as {@link removeOrphans} */

@@ -11,6 +11,7 @@ import type {
   DryRunOptions,
   PageOptions,
   RecordingsToRead,
+  RewrapOptions,
 } from "./options.js";
 
 /** What an administrator of an organization can be given. Neither includes the other. */
@@ -34,7 +35,7 @@ export interface AdministrationMethods {
   test(input: ConfigurationInput, options?: CallOptions): Promise<TestReport>;
   configure(input: ConfigurationInput, options?: ConfigureOptions): Promise<ConfigureResult>;
   rotate(options?: CallOptions): Promise<KeyPairInfo>;
-  rewrapKeyPairs(options?: CallOptions): Promise<RewrapReport>;
+  rewrapKeyPairs(options?: RewrapOptions): Promise<RewrapReport>;
   restoreKeyPairs(recordings: RecordingsToRead, options?: DryRunOptions): Promise<RestoreReport>;
 }
 

@@ -22,6 +22,7 @@ import type {
   DryRunOptions,
   PageOptions,
   RecordingsToRead,
+  RewrapOptions,
 } from "./options.js";
 import { check, checkConfiguration } from "./schemas.js";
 
@@ -117,12 +118,14 @@ export abstract class KeyOperations implements AdministrationMethods {
    * it are needed no more by what the store has: after the alias was pointed at another key, and {@link rotate}. The old
    * wrappings stay. A recording that is opened with the store lost still needs the KMS key it was made under.
    *
-   * A pair that can't be rewrapped is in the report's `failed`. May be called again at any time; it then has KMS open every
-   * wrapping once more.
+   * Several pairs are in work at a time, with at most three KMS calls each; what was stored is read back. A pair that can't be
+   * rewrapped is in the report's `failed`. May be called again at any time: it then has KMS open every wrapping once more, but for
+   * those that the report in `resume` names and the store still holds. With `dryRun` KMS opens each pair as it is now, and nothing is
+   * stored.
    * @throws KmsError `ERR_KMS_UNAVAILABLE`, `ERR_NOT_CONFIGURED`, `ERR_KEY_PAIR_UNTRUSTED`, `ERR_STORE_*`; what was added stays
    */
-  rewrapKeyPairs(options?: CallOptions): Promise<RewrapReport> {
-    return this.#call(options, (signal) => this.#keys.rewrap(signal));
+  rewrapKeyPairs(options: RewrapOptions = {}): Promise<RewrapReport> {
+    return this.#call(options, (signal) => this.#keys.rewrap(check("rewrap", options), signal));
   }
 
   /**

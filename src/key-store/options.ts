@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.js";
 import { type KeyPairSpec, type PeriodicKeyChange } from "../format/vocabulary.js";
+import type { EarlierRewrap, RewrapProgress } from "../key-pairs/operations/rewrap.js";
 import type { KmsProvider } from "../kms/kms-provider.js";
 import type { RecordingInput } from "../recording/bodies.js";
 import type { FileProgress } from "../recording/files/progress.js";
@@ -58,7 +59,10 @@ export interface RecordingKeyStoreOptions {
   requireConfirmedKey?: boolean;
   /** Refuse to encrypt when the key was last confirmed longer ago than this. Default: no limit. */
   maxLastConfirmedAge?: number;
-  /** How long an unwrapped private key stays in memory: 0 to 300,000, default 60,000. */
+  /**
+   * How long an unwrapped private key stays in memory: 0 to 300,000, default 60,000. With 0 none does, and an open reader or
+   * stream, which holds the data key of its recording, asks KMS again after 1,000.
+   */
   privateKeyTtl?: number;
   /** How often an organization in use has its key confirmed again. Default 900,000. */
   confirmEvery?: number;
@@ -161,6 +165,16 @@ export interface ConfigureOptions extends CallOptions {
 export interface DryRunOptions extends CallOptions {
   /** Say what would be done, and do nothing. Default false. */
   dryRun?: boolean;
+}
+
+/** How `rewrapKeyPairs()` goes about it. */
+export interface RewrapOptions extends DryRunOptions {
+  /** How many key pairs are in work at a time, with one KMS call each: 1 to 64, default 8. */
+  concurrency?: number;
+  /** An earlier report, also as JSON: what KMS has opened by it, and the store still holds, is not asked about again. */
+  resume?: EarlierRewrap;
+  /** Told after each key pair how far it is. What it throws is ignored. */
+  onProgress?: (progress: RewrapProgress) => void;
 }
 
 /** Recordings, one after the other, or what reads them. */

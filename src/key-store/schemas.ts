@@ -3,6 +3,7 @@ import type { Clock } from "../clock.js";
 import { isName, longestName, nameRule } from "../format/names.js";
 import { keyPairSpecs, periodicKeyChanges, type KeyStoreConfiguration } from "../format/vocabulary.js";
 import { shortestFleetSecret } from "../key-pairs/active/fleet-word.js";
+import type { RewrapProgress } from "../key-pairs/operations/rewrap.js";
 import { kmsAliasArnProblem } from "../kms/arn.js";
 import { contextKeyNameRule, defaultContextKeyName, organizationIdRule } from "../kms/context-keys.js";
 import type { KmsProvider } from "../kms/kms-provider.js";
@@ -40,6 +41,9 @@ const jsonObject = (params: { secret?: true }) =>
   );
 
 const signal = z.custom<AbortSignal>(isAbortSignal, { message: "must be an AbortSignal" }).optional();
+
+const listener = <T>() =>
+  z.custom<(progress: T) => void>((value) => typeof value === "function", { message: "must be a function" }).optional();
 
 const region = z
   .string()
@@ -134,6 +138,21 @@ export const schemas = {
   decryptRecording: decryptOptions.extend({ threads }),
   page: z.strictObject({ limit: z.int().min(1).max(1_000).default(50), cursor: z.string().optional(), signal }),
   dryRun: z.strictObject({ dryRun: z.boolean().default(false), signal }),
+  rewrap: z.strictObject({
+    dryRun: z.boolean().default(false),
+    concurrency: z.int().min(1).max(64).default(8),
+    resume: z
+      .object({
+        organizationId: z.string(),
+        kmsKeyArn: z.string(),
+        pairs: z.array(
+          z.object({ keyPairId: z.string(), sequence: z.int(), digest: z.string(), wrapping: z.string() }),
+        ),
+      })
+      .optional(),
+    onProgress: listener<RewrapProgress>(),
+    signal,
+  }),
   configure: z.strictObject({
     onlyIfChanged: z.boolean().default(false),
     newHistory: z.boolean().default(false),
@@ -144,11 +163,7 @@ export const schemas = {
   file: z.strictObject({
     overwrite: z.boolean().default(false),
     threads,
-    onProgress: z
-      .custom<(progress: FileProgress) => void>((value) => typeof value === "function", {
-        message: "must be a function",
-      })
-      .optional(),
+    onProgress: listener<FileProgress>(),
   }),
 } as const;
 

@@ -130,7 +130,7 @@ describe("the history", () => {
 
 describe("what is done for good", () => {
   const operations: readonly [name: string, run: (keys: KeyManager) => Promise<unknown>][] = [
-    ["rewrap", (keys) => keys.rewrap(signal)],
+    ["rewrap", (keys) => keys.rewrap({ dryRun: false, concurrency: 1 }, signal)],
     ["removeOrphans", (keys) => keys.removeOrphans({ dryRun: false }, signal)],
   ];
 

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { encodeBirthRecord } from "../../../src/format/birth-record.js";
 import { newDataKey } from "../../../src/key-pairs/custody/data-keys.js";
-import { rewrapKeyPairs } from "../../../src/key-pairs/operations/rewrap.js";
+import { rewrapKeyPairs } from "../operations/rewrap-worlds.js";
 import { storedWrapping } from "../../../src/key-pairs/wrappings.js";
 import { altered, decryptBy, purposeOf } from "../altered-kms.js";
 import { dataKeysOf, opened, opening, recipientOf } from "./data-key-worlds.js";

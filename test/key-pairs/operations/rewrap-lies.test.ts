@@ -1,8 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { rewrapKeyPairs } from "../../../src/key-pairs/operations/rewrap.js";
 import { altered } from "../altered-kms.js";
-import { lying, moved, type Lies } from "./rewrap-worlds.js";
+import { lying, moved, type Lies, rewrapKeyPairs } from "./rewrap-worlds.js";
 import { accountId, homeRegion } from "../world.js";
 
 describe("a KMS that lies", () => {

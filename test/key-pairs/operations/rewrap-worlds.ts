@@ -1,6 +1,11 @@
 import { randomBytes } from "node:crypto";
 import type { KmsProvider } from "../../../src/index.js";
 import type { ClaimedKeyPair } from "../../../src/key-pairs/key-pair.js";
+import {
+  rewrapKeyPairs as rewrap,
+  type RewrapReport,
+  type RewrapRequest,
+} from "../../../src/key-pairs/operations/rewrap.js";
 import type { VouchedKeyPair } from "../../../src/key-pairs/trust.js";
 import { storedWrapping } from "../../../src/key-pairs/wrappings.js";
 import { altered, isWiped } from "../altered-kms.js";
@@ -25,6 +30,16 @@ export async function moved() {
       storedWrapping(pair, { kmsKeyArn, ciphertext: randomBytes(150) }),
     );
   return { ...parts, context, rotation, earlier, active, moveAlias, stored, operations, put };
+}
+
+/** Rewraps pair by pair, unless the test says how. */
+export function rewrapKeyPairs(
+  context: Parameters<typeof rewrap>[0],
+  active: VouchedKeyPair,
+  signal?: AbortSignal,
+  request: Partial<RewrapRequest> = {},
+): Promise<RewrapReport> {
+  return rewrap(context, active, { dryRun: false, concurrency: 1, ...request }, signal);
 }
 
 export interface Lies {

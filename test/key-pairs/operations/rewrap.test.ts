@@ -2,11 +2,10 @@ import { randomBytes } from "node:crypto";
 import { describe, expect, it, vi } from "vitest";
 import { decodeDocument } from "../../../src/key-pairs/documents.js";
 import { encryptionContextOf } from "../../../src/key-pairs/key-pair.js";
-import { rewrapKeyPairs } from "../../../src/key-pairs/operations/rewrap.js";
 import { storedWrapping, wrappingIdOf } from "../../../src/key-pairs/wrappings.js";
 import { kmsError } from "../../../src/kms/kms-error.js";
 import { invented } from "../inventions.js";
-import { lying, moved } from "./rewrap-worlds.js";
+import { lying, moved, rewrapKeyPairs } from "./rewrap-worlds.js";
 import { accountId, homeRegion, kmsKeyAliasArn, organizationId, pointAsWriter, putAsWriter } from "../world.js";
 
 describe("rewrapping", () => {
@@ -15,10 +14,10 @@ describe("rewrapping", () => {
     const { kms: watched, allWiped } = lying(provider);
     const { context } = worker({ kms: watched });
     const report = { complete: true, kmsKeyArn: active.wrapping.kmsKeyArn, failed: [] };
-    expect(await rewrapKeyPairs(context, active)).toEqual({ ...report, rewrapped: 1, already: 1 });
+    expect(await rewrapKeyPairs(context, active)).toMatchObject({ ...report, rewrapped: 1, already: 1 });
     expect(operations()).toEqual(["Decrypt", "Decrypt", "Encrypt", "Decrypt"]); // the active pair's first
     kms.journal.clear();
-    expect(await rewrapKeyPairs(context, active)).toEqual({ ...report, rewrapped: 0, already: 2 });
+    expect(await rewrapKeyPairs(context, active)).toMatchObject({ ...report, rewrapped: 0, already: 2 });
     expect({ calls: operations(), stored: (await stored()).length, wiped: allWiped() }).toEqual({
       calls: ["Decrypt", "Decrypt"],
       stored: 1,
@@ -80,10 +79,10 @@ describe("a pair that can't be rewrapped", () => {
       { keyPairId: active.birth.keyPairId, sequence: 2, error: expect.objectContaining({ kind: "key-disabled" }) },
     ];
     const report = { complete: false, kmsKeyArn: next.wrapping.kmsKeyArn, rewrapped: 1, already: 1 };
-    expect(await rewrapKeyPairs(context, next)).toEqual({ ...report, failed });
+    expect(await rewrapKeyPairs(context, next)).toMatchObject({ ...report, failed });
     kms.disableKey(earlier.wrapping.kmsKeyArn);
     kms.enableKey(active.wrapping.kmsKeyArn);
-    expect(await rewrapKeyPairs(context, next)).toEqual({
+    expect(await rewrapKeyPairs(context, next)).toMatchObject({
       ...report,
       rewrapped: 1,
       already: 2,
