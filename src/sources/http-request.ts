@@ -12,7 +12,6 @@ export type FetchLike = (
   readonly body: ByteStream | null;
 }>;
 
-export type FetchedAnswer = Awaited<ReturnType<FetchLike>>;
 export type HttpHeaders = Readonly<Record<string, string>>;
 
 /** Headers that only the source may set: they decide what a range answer means. */

@@ -3,7 +3,7 @@ import type { RandomAccessSource } from "../recording/random-access-source.js";
 import { knownOptions } from "../util/check-input.js";
 import { Retryable, checkPatience, type PatienceOptions, patienceOptions } from "./attempts.js";
 import { discardBody } from "./body.js";
-import { checkAnswer, versionCondition } from "./http-answer.js";
+import { checkAnswer, takeAnswer, versionCondition } from "./http-answer.js";
 import { checkHeaders, checkUrl, redactor, type FetchLike, type HttpHeaders } from "./http-request.js";
 import {
   openRemote,
@@ -117,7 +117,7 @@ async function fetchPart(
       signal,
     } as const;
     try {
-      return await fetch(current.href, init);
+      return takeAnswer(await fetch(current.href, init));
     } catch (error) {
       throw networkFailed(error);
     }
@@ -128,7 +128,7 @@ async function fetchPart(
     discardBody(answer.body);
     if (visited.length > maxRedirects)
       throw sourceError("ERR_SOURCE_UNSUITABLE", `${url.origin} redirects more than ${maxRedirects} times`);
-    visited.push(redirected(last(visited), answer.headers.get("location")));
+    visited.push(redirected(last(visited), answer.headers.location));
     answer = await request(last(visited));
   }
   const { origin } = last(visited);
@@ -146,11 +146,11 @@ async function fetchPart(
 const last = (urls: readonly URL[]) => urls[urls.length - 1] as URL;
 
 /** @throws RecordingKeyStoreError `ERR_SOURCE_UNSUITABLE` */
-function redirected(from: URL, location: string | null): URL {
+function redirected(from: URL, location: string | undefined): URL {
   let to: URL;
   try {
     to = new URL(location ?? "", from);
-    if (location === null || to.username !== "" || to.password !== "") throw new Error();
+    if (location === undefined || to.username !== "" || to.password !== "") throw new Error();
   } catch {
     throw sourceError("ERR_SOURCE_UNSUITABLE", `${from.origin} redirects to nowhere`);
   }

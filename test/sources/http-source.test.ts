@@ -420,6 +420,92 @@ describe("redirects", () => {
   });
 });
 
+describe("an injected fetch", () => {
+  const answerWith = (members: Readonly<Record<string, () => unknown>>) => {
+    const reads: string[] = [];
+    const count = (name: string, value: unknown) => (reads.push(name), value);
+    const headers = {
+      get: (name: string) => count(name, members[name]?.() ?? null),
+    };
+    const answer = Object.defineProperties(
+      {},
+      Object.fromEntries(
+        ["status", "headers", "body"].map((name) => [
+          name,
+          { get: () => count(name, name === "headers" ? headers : members[name]?.()) },
+        ]),
+      ),
+    );
+    return { answer, reads };
+  };
+  const bodyOf = (bytes: Uint8Array) => new Blob([bytes]).stream();
+  const lockedStream = () => {
+    const stream = new ReadableStream();
+    stream.getReader();
+    return stream;
+  };
+
+  it.each([200, 206, 302, 404, 412, 416, 503])("has each member of an answer %i read once", async (status) => {
+    const { answer, reads } = answerWith({
+      status: () => status,
+      body: () => bodyOf(content.subarray(0, 10)),
+      "content-range": () => "bytes 0-9/10",
+      "content-length": () => "10",
+    });
+    const options = { fetch: async () => answer as never, attempts: 1 };
+    await httpSource("https://storage.example/x", options).catch(() => undefined);
+    expect(reads.length).toBeGreaterThan(3);
+    expect(reads).toEqual([...new Set(reads)]);
+  });
+
+  it("cannot answer one thing when asked and another when asked again", async () => {
+    const statuses = [206, 302, 500];
+    const { answer } = answerWith({
+      status: () => statuses.shift(),
+      body: () => bodyOf(content.subarray(0, 10)),
+      "content-range": () => "bytes 0-9/10",
+    });
+    const source = await httpSource("https://storage.example/x", { fetch: async () => answer as never, attempts: 1 });
+    expect(Buffer.from(await source.read(0, 10))).toEqual(content.subarray(0, 10));
+  });
+
+  it.each<[string, () => unknown]>([
+    ["nothing", () => undefined],
+    ["text", () => "206"],
+    ["a status that is text", () => answerWith({ status: () => "206" }).answer],
+    ["headers without get", () => ({ status: 206, headers: {}, body: null })],
+    ["a header that is a list", () => answerWith({ status: () => 206, etag: () => ['"a"', '"b"'] }).answer],
+    [
+      "a member that throws",
+      () =>
+        answerWith({
+          status: () => {
+            throw new Error(secret);
+          },
+        }).answer,
+    ],
+    ["a body that is text", () => ({ status: 404, headers: new Headers(), body: "nothing here" })],
+    ["a body that somebody reads", () => ({ status: 404, headers: new Headers(), body: lockedStream() })],
+  ])("that answers with %s fails with a code of a source", async (_what, answer) => {
+    const error: unknown = await httpSource(`https://storage.example/x?sig=${secret}`, {
+      fetch: async () => answer() as never,
+      attempts: 1,
+    }).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: expect.stringMatching(/^ERR_SOURCE_(UNAVAILABLE|NOT_FOUND)$/) });
+    expect(everythingShown(error) + inspect(error)).not.toContain(secret);
+  });
+
+  it("gets back the body of an answer that is malformed", async () => {
+    const cancelled: unknown[] = [];
+    const body = new ReadableStream({ cancel: (reason) => void cancelled.push(reason) });
+    const fetch = async () => ({ status: 206, headers: {}, body }) as never;
+    await expect(httpSource("https://storage.example/x", { fetch, attempts: 1 })).rejects.toMatchObject({
+      code: "ERR_SOURCE_UNAVAILABLE",
+    });
+    expect(cancelled).toHaveLength(1);
+  });
+});
+
 describe("secrets", () => {
   it("of URL and headers are removed from an injected fetch's errors", async () => {
     const url = `https://storage.example/a/b?X-Sig=${secret}&e=%2Bab%2Fcd`;
