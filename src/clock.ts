@@ -1,8 +1,11 @@
-/** Source of time. Inject `TestClock` from `recording-keystore/testing` to move time in tests. */
+/**
+ * Source of time. Inject `TestClock` from `recording-keystore/testing` to move time in tests. Where a method throws or gives no
+ * usable number, the system's time goes on from its latest reading, and the process warns once.
+ */
 export interface Clock {
-  /** Wall clock, in ms since the Unix epoch (UTC). May jump. */
+  /** Wall clock, in ms since the Unix epoch (UTC), of the years 1970 to 9999. May jump. Fractions are dropped. */
   now(): number;
-  /** Clock that never goes backwards, in ms. Its origin has no meaning. */
+  /** Clock that never goes backwards, in ms. Its origin has no meaning. A step backwards counts as no time. */
   monotonic(): number;
 }
 
@@ -28,12 +31,17 @@ export function hasPassed(moment: Moment, ms: number, clock: Clock): boolean {
 
 /** Time since `moment` on the clock that shows more, in ms. `Infinity` if the wall clock was set back behind `moment`. */
 export function elapsedSince(moment: Moment, clock: Clock): number {
-  return clock.now() < moment.wall ? Infinity : knownElapsed(moment, clock);
+  const now = momentOf(clock);
+  return now.wall < moment.wall ? Infinity : between(moment, now);
 }
 
 /** As {@link elapsedSince}, for what a wall clock that was set back must not end: then the monotonic clock alone counts. */
 export function knownElapsed(moment: Moment, clock: Clock): number {
-  return Math.max(clock.now() - moment.wall, clock.monotonic() - moment.monotonic);
+  return between(moment, momentOf(clock));
+}
+
+function between(from: Moment, to: Moment): number {
+  return Math.max(to.wall - from.wall, to.monotonic - from.monotonic);
 }
 
 /** Longest time by which clocks of different hosts are taken to differ, in ms: as AWS does for signatures. */

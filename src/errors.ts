@@ -122,12 +122,21 @@ export class InvalidInputError extends RecordingKeyStoreError {
   }
 }
 
-/** Shows short scalars, and only the type of anything that may hold content. */
+/** Shows short scalars, and only the type of anything that may hold content. Takes whatever can't be read, too. */
 function describeGiven(given: unknown): string {
   if (typeof given === "string") return JSON.stringify(given.length > 200 ? `${given.slice(0, 200)}…` : given);
   if (typeof given === "number" || typeof given === "boolean" || given === null) return String(given);
   if (typeof given === "bigint") return `${given}n`;
-  if (ArrayBuffer.isView(given)) return `${given.constructor.name} of ${given.byteLength} bytes`;
-  if (typeof given === "object") return given.constructor?.name ?? "object";
-  return typeof given;
+  if (typeof given !== "object") return typeof given;
+  const className = classNameOf(given);
+  return ArrayBuffer.isView(given) ? `${className} of ${given.byteLength} bytes` : className;
+}
+
+function classNameOf(given: object): string {
+  try {
+    const { name } = given.constructor as { name?: unknown };
+    return typeof name === "string" ? name : "object";
+  } catch {
+    return "object"; // such as a revoked proxy
+  }
 }

@@ -41,7 +41,10 @@ const eventNames = Object.keys({
 export type EventListener<N extends EventName> = (event: RecordingKeyStoreEvents[N]) => void;
 export type EventSink = <N extends EventName>(name: N, event: RecordingKeyStoreEvents[N]) => void;
 
-/** Name of the `node:diagnostics_channel` that publishes every event as `{ organizationId, name, event }`. */
+/**
+ * Name of the `node:diagnostics_channel` that publishes every event as `{ organizationId, name, event }`. What a subscriber
+ * throws disturbs no recording; Node itself takes it for an uncaught exception, as it does on every channel.
+ */
 export const diagnosticsChannelName = "recording-keystore:event";
 
 const channel = diagnosticsChannel.channel(diagnosticsChannelName);

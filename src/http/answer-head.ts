@@ -1,5 +1,5 @@
 import { InvalidInputError } from "../errors.js";
-import { knownOptions } from "../util/check-input.js";
+import { knownOptions, readable } from "../util/check-input.js";
 import { decideRange, type ByteRange } from "./byte-range.js";
 import { httpStatusOf } from "./http-status.js";
 
@@ -159,9 +159,11 @@ function untransformed(cacheControl: string): string {
 
 /** A copy: a value that was checked is the one that is sent. */
 function checkedHeaders(given: RecordingAnswerOptions["headers"]): Record<string, string> {
-  if (given !== undefined && (typeof given !== "object" || given === null || Symbol.iterator in given))
-    throw new InvalidInputError("headers", "must be an object of names and values", given);
-  const headers = Object.entries(given ?? {});
+  const headers = readable("headers", () => {
+    if (given !== undefined && (typeof given !== "object" || given === null || Symbol.iterator in given))
+      throw new InvalidInputError("headers", "must be an object of names and values", given);
+    return Object.entries(given ?? {});
+  });
   for (const [name, value] of headers) {
     if (ownHeaders.includes(name.toLowerCase()))
       throw new InvalidInputError("headers", "must not hold what the answer sets itself", name);

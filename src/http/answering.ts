@@ -3,6 +3,7 @@ import { InvalidInputError } from "../errors.js";
 import type { OtherStream } from "../recording/bodies.js";
 import { ownOptions } from "../util/check-input.js";
 import { defined } from "../util/defined.js";
+import { member } from "../util/safe-cause.js";
 import {
   answerHead,
   checkAnswerOptions,
@@ -38,12 +39,12 @@ export class Answering {
 
   constructor(recording: SeekableRecording, options: RecordingAnswerOptions) {
     this.#options = ownOptions(options);
-    const given: Partial<SeekableRecording> = typeof recording === "object" && recording !== null ? recording : {};
-    const { size, stream, close } = given;
+    const given: object = typeof recording === "object" && recording !== null ? recording : {};
+    const [size, stream, close] = ["size", "stream", "close"].map((name) => member(given, name));
     this.#recording = defined({
-      size,
-      stream: typeof stream === "function" ? stream.bind(given) : undefined,
-      close: typeof close === "function" ? close.bind(given) : undefined,
+      size: size as number | undefined,
+      stream: typeof stream === "function" ? (stream as SeekableRecording["stream"]).bind(given) : undefined,
+      close: typeof close === "function" ? (close as () => unknown).bind(given) : undefined,
     });
   }
 

@@ -1,5 +1,6 @@
 import { InvalidInputError } from "../errors.js";
 import type { RecordingAnswerOptions } from "./answer-head.js";
+import { readable } from "../util/check-input.js";
 import { Answering, type SeekableRecording } from "./answering.js";
 
 /** The part of a web `Request` that an answer needs. */
@@ -25,8 +26,11 @@ export async function recordingResponse(
 ): Promise<Response> {
   const answering = new Answering(recording, options);
   try {
-    const { method, headers: asked, signal } = (request as Partial<WebRequest> | undefined) ?? {};
-    if (typeof asked?.get !== "function") throw new InvalidInputError("request", "must be a Request");
+    const { method, asked, signal } = readable("request", () => {
+      const { method, headers, signal } = (request as Partial<WebRequest> | undefined) ?? {};
+      return { method, signal, asked: typeof headers?.get === "function" ? headers : undefined };
+    });
+    if (!asked) throw new InvalidInputError("request", "must be a Request");
     const header = (name: string) => asked.get(name) ?? undefined;
     const { status, headers, body } = await answering.answer({ method: method ?? "", header }, signal ?? undefined);
     if (!body) return new Response(null, { status, headers });

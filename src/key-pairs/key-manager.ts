@@ -6,7 +6,7 @@ import type { KeyStoreConfiguration } from "../format/vocabulary.js";
 import { GuardedKmsProvider } from "../kms/guarded-kms-provider.js";
 import type { LastConfirmedStore } from "../stores/last-confirmed-store.js";
 import { abortable } from "../util/abort.js";
-import { member, textOfThrown } from "../util/safe-cause.js";
+import { dropRejection, member, textOfThrown } from "../util/safe-cause.js";
 import { ActiveKeyPairs } from "./active/active-key-pair.js";
 import { FleetStatus } from "./active/fleet-status.js";
 import { FleetSecret } from "./active/fleet-word.js";
@@ -288,8 +288,9 @@ function contextOf(
 function hostLastConfirmed(store: object): LastConfirmedStore | undefined {
   const offer = member(store, "hostLastConfirmed");
   if (typeof offer !== "function") return undefined;
+  let place: unknown;
   try {
-    return offer.call(store) as LastConfirmedStore;
+    place = offer.call(store);
   } catch (error) {
     if (error instanceof RecordingKeyStoreError) throw error;
     throw new InvalidInputError(
@@ -297,4 +298,12 @@ function hostLastConfirmed(store: object): LastConfirmedStore | undefined {
       `must give a place by hostLastConfirmed(), which fails: ${textOfThrown(error)}`,
     );
   }
+  if (place === undefined) return undefined;
+  const isPlace = (given: object) => ["load", "save"].every((name) => typeof member(given, name) === "function");
+  if (typeof place === "object" && place !== null && isPlace(place)) return place as LastConfirmedStore;
+  dropRejection(place);
+  throw new InvalidInputError(
+    "store",
+    "must give an object with load() and save() by hostLastConfirmed(), or undefined",
+  );
 }

@@ -4,6 +4,8 @@ import type { KeyPairInfo, KeyPairPage } from "../key-pairs/operations/history.j
 import type { RestoreReport } from "../key-pairs/operations/restore.js";
 import type { RewrapReport } from "../key-pairs/operations/rewrap.js";
 import type { KeyStoreStatus } from "../key-pairs/operations/status.js";
+import { readable } from "../util/check-input.js";
+import { member } from "../util/safe-cause.js";
 import type {
   CallOptions,
   ConfigurationInput,
@@ -83,10 +85,10 @@ export function administrationOf(keyStore: AdministrationMethods, given: Iterabl
 /** A user's permissions as they are now; those of other things are ignored. */
 function heldPermissions(given: Iterable<string>): ReadonlySet<string> {
   // A string is iterable too, letter by letter, and would silently permit nothing.
-  if (typeof given !== "object" || given === null || typeof given[Symbol.iterator] !== "function") {
+  if (typeof given !== "object" || given === null || typeof member(given, Symbol.iterator) !== "function") {
     throw new InvalidInputError("permissions", "must be a list or set of permissions", given);
   }
-  return new Set(given);
+  return readable("permissions", () => new Set(given));
 }
 
 /** An administrator called what their permissions do not allow. Nothing was done. */

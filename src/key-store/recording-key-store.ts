@@ -1,5 +1,4 @@
 import type { Readable } from "node:stream";
-import { systemClock } from "../clock.js";
 import { EventHub, type EventListener, type EventName, type EventSink } from "../events.js";
 import type { SharedByOrganizations } from "../key-pairs/key-manager-options.js";
 import { KeyManager } from "../key-pairs/key-manager.js";
@@ -21,7 +20,8 @@ import type { RecordingReader } from "../recording/reader/recording-reader.js";
 import type { SalvagedRecording, SalvagedStream, SalvageTotals } from "../recording/salvage.js";
 import { ByteSource, takeInput, type TakenInput } from "../recording/stream-source.js";
 import { withTimeout } from "../util/abort.js";
-import { ownOptions } from "../util/check-input.js";
+import { ownOptions, readable } from "../util/check-input.js";
+import { checkedClock } from "../util/checked-clock.js";
 import { KeyOperations } from "./key-operations.js";
 import { OpenWork } from "./open-work.js";
 import {
@@ -66,7 +66,7 @@ export class RecordingKeyStore extends KeyOperations {
   constructor(options: RecordingKeyStoreOptions, host?: KeyStoreHost) {
     const checked = check("options", options);
     const events = new EventHub(checked.organizationId, host?.emit(checked.organizationId));
-    const keys = new KeyManager(checked, checked.clock ?? systemClock, events.emit, host?.shared);
+    const keys = new KeyManager(checked, checkedClock(checked.clock), events.emit, host?.shared);
     super(keys, (callOptions, task) => this.#call(callOptions, task));
     this.#host = host;
     this.#events = events;
@@ -256,14 +256,17 @@ export class RecordingKeyStore extends KeyOperations {
     task: (signal: AbortSignal) => Promise<T>,
     streams = false,
   ): Promise<T> {
-    const signal =
-      typeof options === "object" && options !== null && Object.hasOwn(options, "signal")
-        ? check("call", { signal: options.signal }).signal
-        : undefined;
+    const { signal } = check("call", { signal: ownSignal(options) });
     const run = (ending: AbortSignal) => {
       this.#host?.used(this);
       return task(ending);
     };
     return this.#work.run(signal, run, streams);
   }
+}
+
+/** The signal among a call's options, which may be anything: whatever else is wrong with them shows in their own check. */
+function ownSignal(options: unknown): unknown {
+  if (typeof options !== "object" || options === null) return undefined;
+  return readable("options", () => (Object.hasOwn(options, "signal") ? (options as CallOptions).signal : undefined));
 }

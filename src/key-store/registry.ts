@@ -1,26 +1,25 @@
-import { systemClock, type Clock } from "../clock.js";
-import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
+import type { Clock } from "../clock.js";
+import { RecordingKeyStoreError } from "../errors.js";
 import { Listeners, type EventHub, type EventName, type EventSink, type RecordingKeyStoreEvents } from "../events.js";
 import { PrivateKeyCustody } from "../key-pairs/custody/private-key-custody.js";
 import type { KeyManager } from "../key-pairs/key-manager.js";
 import { KmsCallLimit, type KmsCallsUnderWay } from "../kms/call-limit.js";
 import { ProcessLastConfirmedStore } from "../stores/last-confirmed-store.js";
-import { abortable, boundedCall, DeadlineError, withTimeout } from "../util/abort.js";
-import { isBytes } from "../util/bytes.js";
+import { abortable, withTimeout } from "../util/abort.js";
 import { ownOptions } from "../util/check-input.js";
+import { checkedClock } from "../util/checked-clock.js";
 import { unref } from "../util/realms.js";
-import { copySecret } from "../util/secrets.js";
 import { IdleKeyStores } from "./idle-key-stores.js";
 import { Maintenance } from "./maintenance.js";
 import type { OpenWork } from "./open-work.js";
 import {
   type CallOptions,
   type CloseOptions,
-  type OrganizationResolver,
   type OrganizationOptions,
   type RecordingKeyStoreOptions,
   type RecordingKeyStoreRegistryOptions,
 } from "./options.js";
+import { checkOrganizationId, OrganizationLookup } from "./organization-lookup.js";
 import { RecordingKeyStore, type KeyStoreHost } from "./recording-key-store.js";
 import { check } from "./schemas.js";
 
@@ -50,6 +49,14 @@ interface Parts {
   readonly maintenance: Maintenance;
 }
 
+/** A key store that is being made. */
+interface Making {
+  /** `undefined` if the organization was released meanwhile. */
+  readonly keyStore: Promise<RecordingKeyStore | undefined>;
+  /** What `resolveOrganization` gives may be outdated then. */
+  released: boolean;
+}
+
 /** Least number of timer rounds in which all organizations get their turn: thousands that are due do not call at once. */
 const fewestRounds = 60;
 
@@ -60,8 +67,7 @@ const fewestRounds = 60;
  */
 export class RecordingKeyStoreRegistry {
   readonly #common: Omit<RecordingKeyStoreRegistryOptions, "resolveOrganization">;
-  readonly #resolve: OrganizationResolver | undefined;
-  readonly #resolveTimeout: number;
+  readonly #lookup: OrganizationLookup;
   readonly #maintenanceInterval: number;
   readonly #clock: Clock;
   readonly #custody: PrivateKeyCustody;
@@ -71,7 +77,7 @@ export class RecordingKeyStoreRegistry {
   readonly #keyStores: IdleKeyStores<RecordingKeyStore>;
   /** Kept, so that an evicted organization needs no second `resolveOrganization`. */
   readonly #own = new Map<string, OrganizationOptions>();
-  readonly #making = new Map<string, Promise<RecordingKeyStore>>();
+  readonly #making = new Map<string, Making>();
   readonly #closing = new Set<Promise<void>>();
   readonly #listeners = new Listeners<RecordingKeyStoreRegistryEvents>();
   readonly #end = new AbortController();
@@ -91,10 +97,9 @@ export class RecordingKeyStoreRegistry {
       ...common
     } = check("registry", options);
     this.#common = ownOptions(common) as RecordingKeyStoreRegistryOptions;
-    this.#resolve = resolveOrganization;
-    this.#resolveTimeout = resolveTimeout;
+    this.#lookup = new OrganizationLookup(resolveOrganization, resolveTimeout);
     this.#maintenanceInterval = maintenanceInterval;
-    this.#clock = this.#common.clock ?? systemClock;
+    this.#clock = checkedClock(this.#common.clock);
     this.#custody = new PrivateKeyCustody(this.#clock, maxPrivateKeys);
     this.#kmsCalls = new KmsCallLimit(kmsCallsPerRegion);
     this.#keyStores = new IdleKeyStores(maxIdleKeyStores, (keyStore) => this.#isEvictable(keyStore));
@@ -112,33 +117,37 @@ export class RecordingKeyStoreRegistry {
 
   /**
    * The organization's key store: the same one for as long as anybody holds it. Ask for it each time or hold it, as you
-   * like: one that was evicted goes on where it was. After its own `close` there is another.
-   * @throws InvalidInputError; whatever `resolveOrganization` throws; `ERR_ORGANIZATION_TIMEOUT`; `ERR_CLOSED`; the signal's reason
+   * like: one that was evicted goes on where it was. After its own `close`, and after {@link release}, there is another.
+   * @throws InvalidInputError, also where `resolveOrganization` throws what is no error; whatever error it throws;
+   * `ERR_ORGANIZATION_TIMEOUT`; `ERR_CLOSED`; the signal's reason
    */
   async for(organizationId: string, options?: CallOptions): Promise<RecordingKeyStore> {
     const { signal } = check("call", options);
-    this.#checkOpen();
-    signal?.throwIfAborted();
-    const known = this.#keyStores.get(organizationId);
-    if (known && !this.#partsOf(known).work.isClosed) {
-      this.#keyStores.keep(organizationId, known);
-      return known;
+    checkOrganizationId(organizationId);
+    for (;;) {
+      this.#checkOpen();
+      signal?.throwIfAborted();
+      const known = this.#keyStores.get(organizationId);
+      if (known && !this.#partsOf(known).work.isClosed) {
+        this.#keyStores.keep(organizationId, known);
+        return known;
+      }
+      const making = this.#making.get(organizationId) ?? this.#startMaking(organizationId);
+      const made = await abortable(making.keyStore, signal);
+      if (made && !this.#partsOf(made).work.isClosed) return made;
     }
-    let making = this.#making.get(organizationId);
-    if (!making) {
-      making = this.#make(organizationId).finally(() => this.#making.delete(organizationId));
-      this.#making.set(organizationId, making);
-    }
-    return abortable(making, signal);
   }
 
   /**
    * Closes one organization's key store, as its own `close` does: because it has left, or because its options have changed.
-   * The next {@link for} asks `resolveOrganization` again. What KMS has confirmed to this process is remembered all the same.
+   * A {@link for} that comes after this, or waits meanwhile, asks `resolveOrganization` again. What KMS has confirmed to this
+   * process is remembered all the same.
    */
   async release(organizationId: string, options?: CallOptions): Promise<void> {
     const { signal } = check("call", options);
-    await this.#making.get(organizationId)?.catch(() => undefined);
+    const making = this.#making.get(organizationId);
+    if (making) making.released = true;
+    this.#making.delete(organizationId);
     const keyStore = this.#keyStores.get(organizationId);
     this.#keyStores.delete(organizationId);
     this.#own.delete(organizationId);
@@ -176,7 +185,7 @@ export class RecordingKeyStoreRegistry {
     const { signal, timeout } = check("close", options);
     this.#end.abort(closed());
     clearInterval(this.#timer);
-    await Promise.allSettled(this.#making.values());
+    await Promise.allSettled([...this.#making.values()].map(({ keyStore }) => keyStore));
     await withTimeout(timeout, signal, async (ending) => {
       for (const keyStore of this.#keyStores.all()) void this.#closeOne(keyStore, ending);
       await Promise.all(this.#closing);
@@ -193,48 +202,30 @@ export class RecordingKeyStoreRegistry {
     return `RecordingKeyStoreRegistry { keyStores: ${this.#keyStores.size} }`;
   }
 
-  async #make(organizationId: string): Promise<RecordingKeyStore> {
-    const own =
-      this.#own.get(organizationId) ?? (this.#resolve ? await this.#ownOptions(this.#resolve, organizationId) : {});
+  #startMaking(organizationId: string): Making {
+    const state = { released: false };
+    const keyStore = this.#make(organizationId, () => state.released)
+      .catch((error: unknown) => {
+        if (state.released) return undefined;
+        throw error;
+      })
+      .finally(() => {
+        if (this.#making.get(organizationId) === making) this.#making.delete(organizationId);
+      });
+    const making: Making = Object.assign(state, { keyStore });
+    this.#making.set(organizationId, making);
+    return making;
+  }
+
+  async #make(organizationId: string, isReleased: () => boolean): Promise<RecordingKeyStore | undefined> {
+    const own = this.#own.get(organizationId) ?? (await this.#lookup.optionsOf(organizationId, this.#end.signal));
+    if (isReleased()) return undefined;
     const options = { ...this.#common, ...own, organizationId, clock: this.#clock };
     const keyStore = new RecordingKeyStore(options as RecordingKeyStoreOptions, this.#host); // which checks that nothing is missing
     this.#own.set(organizationId, own);
     this.#keyStores.keep(organizationId, keyStore);
     this.#startTimer();
     return keyStore;
-  }
-
-  async #ownOptions(resolve: OrganizationResolver, organizationId: string): Promise<OrganizationOptions> {
-    const deadline = this.#resolveTimeout;
-    let own: OrganizationOptions;
-    try {
-      own = await boundedCall(async ({ signal }) => resolve(organizationId, { signal }), {
-        deadline,
-        signal: this.#end.signal,
-      });
-    } catch (error) {
-      if (!(error instanceof DeadlineError)) throw error;
-      throw new RecordingKeyStoreError(
-        "ERR_ORGANIZATION_TIMEOUT",
-        `resolveOrganization gave nothing within ${deadline} ms`,
-        { retryable: true },
-      );
-    }
-    if (typeof own !== "object" || own === null)
-      throw new InvalidInputError(
-        "resolveOrganization",
-        "must give an object with the organization's own options",
-        own,
-      );
-    // Undefined must not take the place of a common option, trustedKmsKeys least of all.
-    const given = Object.fromEntries(
-      Object.entries(own).filter(([, value]) => value !== undefined),
-    ) as OrganizationOptions;
-    // A copy: its owner may have wiped it by the time an evicted key store is made again.
-    const { fleetSecret } = given;
-    const copied = (secret: unknown) => (isBytes(secret) ? copySecret(secret) : secret);
-    const secrets = Array.isArray(fleetSecret) ? fleetSecret.map(copied) : copied(fleetSecret);
-    return fleetSecret === undefined ? given : ({ ...given, fleetSecret: secrets } as OrganizationOptions);
   }
 
   #made(keyStore: RecordingKeyStore, { keys, work, events }: Omit<Parts, "maintenance">): void {

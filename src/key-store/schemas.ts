@@ -13,6 +13,7 @@ import type { LastConfirmedStore } from "../stores/last-confirmed-store.js";
 import { isBytes } from "../util/bytes.js";
 import { checkInput } from "../util/check-input.js";
 import { isAbortSignal } from "../util/realms.js";
+import { member } from "../util/safe-cause.js";
 import { copySecret } from "../util/secrets.js";
 import type { ConfigurationInput, OrganizationResolver } from "./options.js";
 
@@ -21,9 +22,7 @@ const ms = (max: number) => z.number().min(0).max(max);
 const anyObject = <T extends object>(methods: readonly (keyof T & string)[]) =>
   z.custom<T>(
     (value) =>
-      typeof value === "object" &&
-      value !== null &&
-      methods.every((name) => typeof (value as Record<string, unknown>)[name] === "function"),
+      typeof value === "object" && value !== null && methods.every((name) => typeof member(value, name) === "function"),
     {
       message: `must be an object with ${methods.map((name) => `${name}()`).join(", ")}`,
     },

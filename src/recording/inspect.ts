@@ -1,10 +1,13 @@
+import { InvalidInputError } from "../errors.js";
 import { decodeBirthRecord } from "../format/birth-record.js";
 import type { Metadata } from "../format/canonical-json.js";
 import { isTooNew } from "../format/damage.js";
 import type { HeaderRecipient, RecordingHeader } from "../format/header.js";
 import { checkWholeEnd, decryptionLayout, floeHeaderLength, segmentOverhead } from "../format/segments.js";
 import type { Confirmation, KeyPairReason, KeyPairSpec, PeriodicKeyChange } from "../format/vocabulary.js";
+import { knownOptions } from "../util/check-input.js";
 import { defined } from "../util/defined.js";
+import { isAbortSignal } from "../util/realms.js";
 import type { RecordingInput } from "./bodies.js";
 import { bytesReader } from "./byte-reader.js";
 import { headerIn, type HeaderRead } from "./preamble.js";
@@ -79,8 +82,11 @@ export interface RecordingInspection {
  */
 export async function inspectRecording(
   recording: RecordingInput | RandomAccessSource,
-  { signal }: { signal?: AbortSignal } = {},
+  options: { signal?: AbortSignal } = {},
 ): Promise<RecordingInspection> {
+  const { signal } = knownOptions(options, { signal: true });
+  if (signal !== undefined && !isAbortSignal(signal))
+    throw new InvalidInputError("signal", "must be an AbortSignal", signal);
   const { size, ...read } = await readHeader(recording, signal);
   return inspection(read, size);
 }

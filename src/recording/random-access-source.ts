@@ -1,6 +1,7 @@
 import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
 import { abortable } from "../util/abort.js";
 import { isBytes } from "../util/bytes.js";
+import { member } from "../util/safe-cause.js";
 
 /** An encrypted recording that can be read anywhere: a file, an object in S3, a URL with `Range`. */
 export interface RandomAccessSource {
@@ -27,12 +28,14 @@ export function bytesSource(bytes: Uint8Array): RandomAccessSource {
  * @throws InvalidInputError
  */
 export function checkedSource(source: RandomAccessSource): RandomAccessSource {
-  const { size, read } = typeof source === "object" && source !== null ? source : ({} as Partial<RandomAccessSource>);
+  const given: unknown = source;
+  const [size, read] =
+    typeof given === "object" && given !== null ? [member(given, "size"), member(given, "read")] : [];
   if (typeof read !== "function")
     throw new InvalidInputError("source", "must have size and read(offset, length, signal)", source);
   if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0)
     throw new InvalidInputError("source.size", "must be a whole number of bytes", size);
-  return { size, read: (...args) => read.apply(source, args) };
+  return { size, read: (...args) => (read as RandomAccessSource["read"]).apply(source, args) };
 }
 
 /**

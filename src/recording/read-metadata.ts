@@ -53,11 +53,15 @@ function headerOf(decryptor: RecordingDecryptor): OpenedHeader {
 
 /** By its shape; whatever can be iterated is a stream. */
 export function isSource(input: RecordingInput | TakenInput | RandomAccessSource): input is RandomAccessSource {
-  return (
-    typeof input === "object" &&
-    input !== null &&
-    "size" in input &&
-    "read" in input &&
-    !(Symbol.asyncIterator in input)
-  );
+  try {
+    return (
+      typeof input === "object" &&
+      input !== null &&
+      "size" in input &&
+      "read" in input &&
+      !(Symbol.asyncIterator in input)
+    );
+  } catch {
+    return false; // what can't be looked at, such as a revoked proxy
+  }
 }

@@ -2,6 +2,7 @@ import { Readable } from "node:stream";
 import { InvalidInputError } from "../errors.js";
 import { isBytes } from "../util/bytes.js";
 import { yieldToEventLoop } from "../util/event-loop.js";
+import { member, textOfThrown } from "../util/safe-cause.js";
 
 /** A web stream of bytes, by its shape: Node's, and the DOM's where `lib: dom` is on. */
 export interface ByteStream {
@@ -20,7 +21,8 @@ const pullsPerLook = 64;
 export class ByteSource {
   /** Whether it reads a Node `Readable`. Its chunks may be kept; an async iterable may fill one buffer again and again. */
   readonly isReadable: boolean;
-  readonly #pull: () => Promise<IteratorResult<unknown, unknown>>;
+  /** Gives what should be a promise of an `IteratorResult`. */
+  readonly #pull: () => unknown;
   readonly #cancel: (reason: unknown) => void;
   readonly #field: string;
   #pulls = 0;
@@ -36,11 +38,8 @@ export class ByteSource {
       this.#cancel = () => void stream.destroy();
     } else if ("getReader" in stream) {
       const reader = lockedReader(stream, field);
-      this.#pull = async () => {
-        const { done, value } = await reader.read();
-        return done ? { done, value: undefined } : { done: false, value };
-      };
-      this.#cancel = (reason) => void reader.cancel(reason).catch(() => undefined);
+      this.#pull = () => reader.read();
+      this.#cancel = (reason) => void (async () => reader.cancel(reason))().catch(() => undefined);
     } else {
       const iterator: AsyncIterator<unknown, unknown> = stream[Symbol.asyncIterator]();
       this.#pull = () => iterator.next();
@@ -55,11 +54,14 @@ export class ByteSource {
       const turn = this.#pulls % pullsPerLook === 0 ? yieldToEventLoop() : undefined;
       if (turn) await turn;
       if (this.#ended) throw this.#ended.reason;
-      const { done, value } = await new Promise<IteratorResult<unknown, unknown>>((resolve, reject) => {
+      const pulled = await new Promise<unknown>((resolve, reject) => {
         this.#reject = reject;
-        this.#pull().then(resolve, reject);
+        Promise.resolve(this.#pull()).then(resolve, reject);
       });
-      if (done === true) return undefined;
+      if (typeof pulled !== "object" || pulled === null)
+        throw new InvalidInputError(this.#field, "must be a stream that gives { done, value }");
+      if (member(pulled, "done")) return undefined;
+      const value = member(pulled, "value");
       if (!isBytes(value)) throw notBytes(this.#field, value);
       if (value.length > 0) return value;
     }
@@ -123,10 +125,16 @@ export type TakenInput = Uint8Array | ByteSource;
  * @throws InvalidInputError for neither bytes nor a stream that can be read from its beginning
  */
 export function takeInput(input: unknown, field: string): TakenInput {
-  if (isBytes(input) || input instanceof ByteSource) return input;
-  if (typeof input === "object" && input !== null) {
-    if (isReadable(input) || "getReader" in input || Symbol.asyncIterator in input)
-      return new ByteSource(input as RecordingStream, field);
+  if (isBytes(input)) return input;
+  try {
+    if (input instanceof ByteSource) return input;
+    if (typeof input === "object" && input !== null) {
+      if (isReadable(input) || "getReader" in input || Symbol.asyncIterator in input)
+        return new ByteSource(input as RecordingStream, field);
+    }
+  } catch (error) {
+    if (error instanceof InvalidInputError) throw error;
+    throw new InvalidInputError(field, `must be something that can be read, and fails: ${textOfThrown(error)}`);
   }
   throw new InvalidInputError(
     field,

@@ -1,6 +1,7 @@
 import { InvalidInputError } from "../errors.js";
 import { boundedCall, DeadlineError, whenAborted } from "../util/abort.js";
 import { checkTimes } from "../util/check-times.js";
+import { isAbortSignal } from "../util/realms.js";
 import { sourceError } from "./source-errors.js";
 
 /** How patient a source is with its server. Times are in ms, 1 to 600,000. */
@@ -19,7 +20,14 @@ export const patienceOptions = { attempts: true, attemptTimeout: true, deadline:
 export type Patience = { readonly [K in keyof PatienceOptions]-?: number };
 
 /** @throws InvalidInputError */
-export function checkPatience({ attempts = 3, attemptTimeout = 10_000, deadline = 30_000 }: PatienceOptions): Patience {
+export function checkPatience({
+  attempts = 3,
+  attemptTimeout = 10_000,
+  deadline = 30_000,
+  signal,
+}: PatienceOptions & { signal?: AbortSignal | undefined }): Patience {
+  if (signal !== undefined && !isAbortSignal(signal))
+    throw new InvalidInputError("signal", "must be an AbortSignal", signal);
   if (!Number.isInteger(attempts) || attempts < 1 || attempts > 10)
     throw new InvalidInputError("attempts", "must be a whole number from 1 to 10", attempts);
   checkTimes({ attemptTimeout, deadline });

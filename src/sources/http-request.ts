@@ -1,5 +1,6 @@
 import { InvalidInputError } from "../errors.js";
 import type { ByteStream } from "../recording/stream-source.js";
+import { readable } from "../util/check-input.js";
 import { isUrl } from "../util/realms.js";
 
 /** The part of `fetch` that a source needs: the global one, undici's, or a wrapper that signs requests. */
@@ -29,10 +30,13 @@ const ownHeaders = [
 
 /** Copies headers, with names in lower case. @throws InvalidInputError that shows no value */
 export function checkHeaders(headers: unknown): Record<string, string> {
-  if (typeof headers !== "object" || headers === null || Symbol.iterator in headers)
-    throw new InvalidInputError("headers", "must be an object of names and values", headers);
+  const entries = readable("headers", () => {
+    if (typeof headers !== "object" || headers === null || Symbol.iterator in headers)
+      throw new InvalidInputError("headers", "must be an object of names and values", headers);
+    return Object.entries(headers) as [string, unknown][];
+  });
   const checked = new Headers();
-  for (const [name, value] of Object.entries(headers) as [string, unknown][]) {
+  for (const [name, value] of entries) {
     if (ownHeaders.includes(name.toLowerCase()))
       throw new InvalidInputError("headers", "must leave ranges, conditions, encoding and length to the source", name);
     try {

@@ -3,7 +3,7 @@ import { InvalidInputError } from "../errors.js";
 import type { RandomAccessSource } from "../recording/random-access-source.js";
 import type { RecordingStream } from "../recording/stream-source.js";
 import { knownOptions } from "../util/check-input.js";
-import { errorName, readMetadata } from "../util/safe-cause.js";
+import { errorName, member, readMetadata } from "../util/safe-cause.js";
 import { Retryable, checkPatience, type PatienceOptions, patienceOptions } from "./attempts.js";
 import { discardBody } from "./body.js";
 import {
@@ -60,7 +60,7 @@ export async function s3Source(options: S3SourceOptions): Promise<RandomAccessSo
     signal: true,
   });
   const { client, bucket, key, versionId, expectedBucketOwner, signal } = own;
-  if (typeof (client as Partial<S3ClientLike> | null | undefined)?.send !== "function")
+  if (typeof client !== "object" || client === null || typeof member(client, "send") !== "function")
     throw new InvalidInputError("client", "must be an S3Client", client);
   for (const [field, value] of Object.entries({ bucket, key })) {
     if (typeof value !== "string" || value === "") throw new InvalidInputError(field, "must be a name", value);

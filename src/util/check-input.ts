@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import type * as z from "zod";
 import { InvalidInputError } from "../errors.js";
 
@@ -7,9 +8,9 @@ import { InvalidInputError } from "../errors.js";
  * @throws InvalidInputError naming the field, the rule and, if it is short and no secret, what was given
  */
 export function checkInput<S extends z.ZodType>(schema: S, input: unknown): z.output<S> {
-  const own = ownMembers(schema, input ?? {});
-  const result = schema.safeParse(own);
-  if (result.success) return ownMembers(schema, result.data) as z.output<S>;
+  const own = readable("input", () => ownMembers(schema, input ?? {}, "input"));
+  const result = readable("input", () => schema.safeParse(own));
+  if (result.success) return ownMembers(schema, result.data, "input") as z.output<S>;
   const { issues } = result.error;
   // Whoever misspelt an option that is required is to hear of that.
   const issue = issues.find(({ code }) => code === "unrecognized_keys") ?? issues[0];
@@ -21,11 +22,40 @@ export function checkInput<S extends z.ZodType>(schema: S, input: unknown): z.ou
   throw new InvalidInputError(field, given === undefined ? "is required" : ruleOf(issue), secret ? undefined : given);
 }
 
-/** Copies options that no schema describes: own members only, each read once, without a prototype. */
+/**
+ * Copies options that no schema describes: own members only, each read once, without a prototype.
+ * @throws InvalidInputError for what can't be read, such as a revoked proxy
+ */
 export function ownOptions<T extends object>(options: T): T {
   const copy = Object.create(null) as Record<string, unknown>;
-  for (const name of Object.getOwnPropertyNames(options ?? {})) copy[name] = options[name as keyof T];
+  for (const name of namesOf(options ?? {}, "options")) copy[name] = ownMember(options, name as keyof T & string);
   return copy as T;
+}
+
+/** Reads other people's objects. @throws InvalidInputError in place of whatever they throw */
+export function readable<T>(field: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof InvalidInputError) throw error;
+    throw new InvalidInputError(field, "must be something that can be read");
+  }
+}
+
+const namesOf = (value: object, field: string) => readable(field, () => Object.getOwnPropertyNames(value));
+
+/** A member, read once. @throws InvalidInputError for one that can't be read, or can be asked nothing */
+function ownMember<T extends object, N extends keyof T & string>(value: T, name: N): T[N] {
+  return readable(name, () => askable(value[name]));
+}
+
+/** The value itself. Throws for a proxy that is revoked, or whose traps throw: whoever looked at it would fail. */
+function askable<T>(value: T): T {
+  if (types.isProxy(value)) {
+    Object.getPrototypeOf(value);
+    Reflect.get(value as object, "constructor");
+  }
+  return value;
 }
 
 /**
@@ -46,30 +76,40 @@ function unknownOption(name: string, known: readonly string[]): InvalidInputErro
 }
 
 /** Copies the objects that the schema describes: own members only, each read once, without a prototype. */
-function ownMembers(schema: z.core.$ZodType, value: unknown): unknown {
+function ownMembers(schema: z.core.$ZodType, value: unknown, field: string): unknown {
   if (typeof value !== "object" || value === null) return value;
   const { def } = (schema as z.core.$ZodTypes)._zod;
   switch (def.type) {
     case "object":
       return Array.isArray(value) ? value : copyOf(value as Readonly<Record<string, unknown>>, def.shape);
     case "array":
-      return Array.isArray(value) ? Array.from(value, (element) => ownMembers(def.element, element)) : value;
+      return Array.isArray(value) ? listOf(value, field, (element) => ownMembers(def.element, element, field)) : value;
     case "optional":
     case "default":
-      return ownMembers(def.innerType, value);
+      return ownMembers(def.innerType, value, field);
     default:
-      return value;
+      return Array.isArray(value) ? listOf(value, field, (element) => element) : value;
   }
 }
 
 /** Copies enumerable members, and of the others those that the schema knows. */
 function copyOf(value: Readonly<Record<string, unknown>>, shape: z.core.$ZodShape): unknown {
   const copy = Object.create(null) as Record<string, unknown>;
-  for (const name of Object.getOwnPropertyNames(value)) {
-    if (Object.hasOwn(shape, name)) copy[name] = ownMembers(shape[name] as z.core.$ZodType, value[name]);
-    else if (Object.prototype.propertyIsEnumerable.call(value, name)) copy[name] = value[name];
+  for (const name of namesOf(value, "input")) {
+    if (Object.hasOwn(shape, name))
+      copy[name] = readable(name, () => ownMembers(shape[name] as z.core.$ZodType, ownMember(value, name), name));
+    else if (Object.prototype.propertyIsEnumerable.call(value, name)) copy[name] = ownMember(value, name);
   }
   return copy;
+}
+
+/** Longest list that is copied to be looked at: far longer than any that is taken. */
+const longestList = 100_000;
+
+function listOf(list: readonly unknown[], field: string, item: (element: unknown) => unknown): unknown[] {
+  const { length } = list;
+  if (length > longestList) throw new InvalidInputError(field, `must have at most ${longestList} entries`);
+  return Array.from({ length }, (_, index) => item(askable(list[index])));
 }
 
 /** Names of the options at a path. */

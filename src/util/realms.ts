@@ -1,4 +1,5 @@
 import { types } from "node:util";
+import { member } from "./safe-cause.js";
 
 /*
  * What a value is, whatever realm it comes from: test runners put a DOM's own classes (jsdom, happy-dom) or those of another
@@ -7,20 +8,25 @@ import { types } from "node:util";
 
 export function isAbortSignal(value: unknown): value is AbortSignal {
   if (typeof value !== "object" || value === null) return false;
-  const { aborted, addEventListener, removeEventListener } = value as Partial<Record<keyof AbortSignal, unknown>>;
+  const [aborted, addEventListener, removeEventListener] = ["aborted", "addEventListener", "removeEventListener"].map(
+    (name) => member(value, name),
+  );
   return (
     typeof aborted === "boolean" && typeof addEventListener === "function" && typeof removeEventListener === "function"
   );
 }
 
 export function isError(value: unknown): value is Error {
-  return value instanceof Error || types.isNativeError(value);
+  try {
+    return types.isNativeError(value) || value instanceof Error;
+  } catch {
+    return false; // what can't be looked at, such as a revoked proxy
+  }
 }
 
 export function isUrl(value: unknown): value is URL {
   if (typeof value !== "object" || value === null) return false;
-  const { href, protocol, pathname } = value as Partial<Record<keyof URL, unknown>>;
-  return [href, protocol, pathname].every((part) => typeof part === "string");
+  return ["href", "protocol", "pathname"].every((name) => typeof member(value, name) === "string");
 }
 
 /** The same bytes as a plain `Uint8Array` of this realm: other libraries ask for one by `instanceof`, or by its name. */

@@ -93,6 +93,11 @@ export function member(object: object, name: PropertyKey): unknown {
   }
 }
 
+/** Drops the rejection of what may be a promise that nobody asked for, such as an async function's answer. */
+export function dropRejection(given: unknown): void {
+  if (types.isPromise(given)) void Promise.prototype.then.call(given, undefined, () => undefined);
+}
+
 /** Whether members can be read without running anybody's code: neither a proxy nor one with getters of its own. */
 export function isPlain(object: object, names: readonly string[]): boolean {
   if (types.isProxy(object)) return false;

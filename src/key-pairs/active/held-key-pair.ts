@@ -115,6 +115,7 @@ export class HeldKeyPair {
   /** Takes up the last confirmed pair of this host. */
   async loadLastConfirmed(): Promise<void> {
     const { lastConfirmedPair } = this.#parts;
+    if (this.vouched) return; // a place that hangs holds up nobody who needs nothing of it
     const loaded = await lastConfirmedPair.load();
     if (!loaded || this.vouched) return; // goes before a pair that nobody has vouched for
     const { pair, confirmedAt } = loaded;

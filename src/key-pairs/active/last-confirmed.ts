@@ -13,6 +13,12 @@ export interface LastConfirmedPlaces {
   readonly onHost?: LastConfirmedStore | undefined;
 }
 
+/** A pair that KMS vouched for earlier. */
+interface RememberedKeyPair {
+  readonly pair: VouchedKeyPair;
+  readonly confirmedAt: number;
+}
+
 /** The pair that KMS vouched for last, as this host remembers it outside the shared store. */
 export class LastConfirmedKeyPair {
   readonly #organizationId: string;
@@ -20,7 +26,10 @@ export class LastConfirmedKeyPair {
   readonly #trust: Trust;
   readonly #timeout: number;
   #loaded = false;
+  #loading: Promise<RememberedKeyPair | undefined> | undefined;
   #saving: Promise<void> = Promise.resolve();
+  /** What is to be remembered in the end. */
+  #latest: Buffer | undefined;
 
   /** @param timeout - longest time one call to the places may take, in ms */
   constructor(organizationId: string, places: LastConfirmedPlaces, trust: Trust, timeout: number) {
@@ -37,9 +46,14 @@ export class LastConfirmedKeyPair {
 
   /**
    * The pair that was confirmed before this key store began: once, and `undefined` afterwards. Where it is damaged or can't be
-   * read, the process warns and goes on without.
+   * read, the process warns and goes on without. One call at a time, shared by all callers.
    */
-  async load(): Promise<{ pair: VouchedKeyPair; confirmedAt: number } | undefined> {
+  load(): Promise<RememberedKeyPair | undefined> {
+    this.#loading ??= this.#load().finally(() => (this.#loading = undefined));
+    return this.#loading;
+  }
+
+  async #load(): Promise<RememberedKeyPair | undefined> {
     if (this.#loaded) return undefined;
     const organizationId = this.#organizationId;
     const { inProcess, onHost } = this.#places;
@@ -62,21 +76,34 @@ export class LastConfirmedKeyPair {
 
   /** Saves one after the other, so that an earlier pair never replaces a later one. Never rejects. */
   save(pair: VouchedKeyPair, confirmedAt: number): Promise<void> {
-    this.#saving = this.#saving.then(() => this.#save(pair, confirmedAt));
+    const organizationId = this.#organizationId;
+    const document = encodeDocument("lastConfirmed", { organizationId, keyPair: keyPairDocument(pair), confirmedAt });
+    this.#latest = document;
+    return this.#saveInTurn(document);
+  }
+
+  #saveInTurn(document: Buffer): Promise<void> {
+    this.#saving = this.#saving.then(() => this.#save(document));
     return this.#saving;
   }
 
-  async #save(pair: VouchedKeyPair, confirmedAt: number): Promise<void> {
+  async #save(document: Buffer): Promise<void> {
     const organizationId = this.#organizationId;
     const { inProcess, onHost } = this.#places;
-    const document = encodeDocument("lastConfirmed", { organizationId, keyPair: keyPairDocument(pair), confirmedAt });
+    let writing: Promise<void> | undefined;
     try {
       await this.#call(async () => {
         await inProcess?.save(organizationId, document);
-        await onHost?.save(organizationId, document);
+        writing = (async () => onHost?.save(organizationId, Uint8Array.from(document)))();
+        await writing;
       });
     } catch (error) {
       warn("could not be saved", error);
+      // A write that was given up may still replace a later one.
+      writing?.then(
+        () => void (this.#latest && this.#latest !== document && this.#saveInTurn(this.#latest)),
+        () => undefined,
+      );
     }
   }
 

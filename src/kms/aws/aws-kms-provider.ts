@@ -15,6 +15,7 @@ import { sendInAttempts, type CommandWithMiddleware } from "../../util/aws-attem
 import { knownOptions } from "../../util/check-input.js";
 import { checkTimes } from "../../util/check-times.js";
 import { plainBytes } from "../../util/realms.js";
+import { member } from "../../util/safe-cause.js";
 import { takeSecret } from "../../util/secrets.js";
 import { parseKmsArn } from "../arn.js";
 import { kmsError, KmsError } from "../kms-error.js";
@@ -33,15 +34,16 @@ export interface KmsClientLike {
 /** Options of {@link AwsKmsProvider}. Times are 1 to 600,000 ms. */
 export interface AwsKmsProviderOptions {
   /**
-   * Client for one Region, or function that gives one for each (called once per Region). The provider never closes it.
-   * Default: a new `KMSClient` per Region, with the credentials that the SDK finds by itself.
+   * Client for one Region, or function that gives one for each, at once or as a promise. It is called once per Region, and
+   * again after it failed or gave nothing within `deadline`. The provider never closes a client. Default: a new `KMSClient` per
+   * Region, with the credentials that the SDK finds by itself.
    */
-  client?: KmsClientLike | ((region: string) => KmsClientLike);
+  client?: KmsClientLike | ((region: string) => KmsClientLike | Promise<KmsClientLike>);
   /** Longest time of one attempt of the SDK, in ms. Default 2,000. */
   attemptTimeout?: number;
   /** Longest time of a call, with all attempts and pauses of the SDK, in ms. Default 5,000. */
   deadline?: number;
-  /** Longest time of making an RSA key pair, in one attempt, in ms. Default 20,000, or `deadline` if that is longer. */
+  /** Longest time of making an RSA key pair, in one attempt, in ms: from `deadline` on. Default 20,000, or `deadline` if that is longer. */
   keyPairDeadline?: number;
 }
 
@@ -52,7 +54,7 @@ export interface AwsKmsProviderOptions {
  * Retries are the SDK's alone (`maxAttempts` of the client). Each Region's calls go to a client of that Region.
  */
 export class AwsKmsProvider implements KmsProvider {
-  readonly #makeClient: (region: string) => KmsClientLike;
+  readonly #makeClient: (region: string) => unknown;
   readonly #clients = new Map<string, Promise<OpenedClient>>();
   readonly #attemptTimeout: number;
   readonly #deadline: number;
@@ -60,27 +62,24 @@ export class AwsKmsProvider implements KmsProvider {
 
   /** @throws InvalidInputError for a client without `send`, and for a time out of bounds */
   constructor(options: AwsKmsProviderOptions = {}) {
-    if (typeof (options as Partial<KmsClientLike> | null)?.send === "function")
-      throw new InvalidInputError("options", "must be { client }, not the client itself");
-    const {
-      client,
-      attemptTimeout = 2_000,
-      deadline = 5_000,
-      keyPairDeadline = Math.max(20_000, deadline),
-    } = knownOptions(options, { client: true, attemptTimeout: true, deadline: true, keyPairDeadline: true });
+    if (hasSend(options)) throw new InvalidInputError("options", "must be { client }, not the client itself");
+    const own = knownOptions(options, { client: true, attemptTimeout: true, deadline: true, keyPairDeadline: true });
+    const { client, attemptTimeout = 2_000, deadline = 5_000, keyPairDeadline = 20_000 } = own;
     checkTimes({ attemptTimeout, deadline, keyPairDeadline });
-    if (
-      client !== undefined &&
-      typeof client !== "function" &&
-      typeof (client as Partial<KmsClientLike> | null)?.send !== "function"
-    ) {
+    if (own.keyPairDeadline !== undefined && keyPairDeadline < deadline)
+      throw new InvalidInputError(
+        "keyPairDeadline",
+        `must be at least the deadline of ${deadline} ms`,
+        keyPairDeadline,
+      );
+    if (client !== undefined && typeof client !== "function" && !hasSend(client)) {
       throw new InvalidInputError("client", "must be a KMSClient, or a function of the Region that gives one", client);
     }
     if (client === undefined) this.#makeClient = (region) => new KMSClient({ region });
     else this.#makeClient = typeof client === "function" ? client : () => client;
     this.#attemptTimeout = attemptTimeout;
     this.#deadline = deadline;
-    this.#keyPairDeadline = keyPairDeadline;
+    this.#keyPairDeadline = Math.max(keyPairDeadline, deadline);
   }
 
   async describeKey(
@@ -180,28 +179,41 @@ export class AwsKmsProvider implements KmsProvider {
       });
     let opening = this.#clients.get(region);
     if (!opening) {
-      opening = openClient(this.#makeClient, region);
+      // Bounded, so that one that hangs is not waited for by all calls to come.
+      opening = boundedCall(() => openClient(this.#makeClient, region), { deadline: this.#deadline });
       this.#clients.set(region, opening);
       opening.catch(() => this.#clients.delete(region));
     }
     const { client, ownRegion } = await opening;
+    const unsent = `${call.operation} with ${call.keyId} was not sent: `;
+    if (!client) {
+      this.#clients.delete(region);
+      throw kmsError("unreachable", { ...call, message: `${unsent}the client option gave no KMSClient for ${region}` });
+    }
     if (ownRegion === undefined || ownRegion === region) return client;
     // No verdict of KMS: recordings go on being encrypted until somebody has mended the wiring.
-    const message = `${call.operation} with ${call.keyId} was not sent: ${clientOfAnotherRegion} ${ownRegion}; give AwsKmsProvider a client for ${region}, or a function of the Region`;
+    const message = `${unsent}${clientOfAnotherRegion} ${ownRegion}; give AwsKmsProvider a client for ${region}, or a function of the Region`;
     throw kmsError("unreachable", { ...call, message });
   }
 }
 
+function hasSend(given: unknown): given is KmsClientLike {
+  return typeof given === "object" && given !== null && typeof member(given, "send") === "function";
+}
+
 interface OpenedClient {
-  readonly client: KmsClientLike;
+  /** `undefined` for something else than a client. */
+  readonly client: KmsClientLike | undefined;
   /** Region of the client, if it tells. */
   readonly ownRegion: string | undefined;
 }
 
-async function openClient(makeClient: (region: string) => KmsClientLike, region: string): Promise<OpenedClient> {
-  const client = makeClient(region);
-  const { region: told } = (client.config ?? {}) as { region?: unknown };
+async function openClient(makeClient: (region: string) => unknown, region: string): Promise<OpenedClient> {
+  const client = await makeClient(region);
+  if (!hasSend(client)) return { client: undefined, ownRegion: undefined };
+  const config: unknown = member(client, "config");
+  const told = typeof config === "object" && config !== null ? member(config, "region") : undefined;
   // A `KMSClient` has a function for it, which may read profile and environment.
-  const ownRegion: unknown = typeof told === "function" ? await (told as () => unknown)() : told;
+  const ownRegion: unknown = typeof told === "function" ? await (told as () => unknown).call(config) : told;
   return { client, ownRegion: typeof ownRegion === "string" ? ownRegion : undefined };
 }

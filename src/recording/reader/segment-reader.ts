@@ -14,6 +14,7 @@ import {
 } from "../../format/segments.js";
 import { openLast } from "../../format/transform-segments.js";
 import { linkedSignal, whenAborted } from "../../util/abort.js";
+import { knownOptions } from "../../util/check-input.js";
 import { yieldToEventLoop } from "../../util/event-loop.js";
 import { isAbortSignal } from "../../util/realms.js";
 import type { BodyStream } from "../body-types.js";
@@ -118,7 +119,8 @@ export class SegmentReader implements RecordingReader {
     return this.#closed;
   }
 
-  async read(offset: number, length: number, { signal }: ReadOptions = {}): Promise<Buffer<ArrayBuffer>> {
+  async read(offset: number, length: number, options: ReadOptions = {}): Promise<Buffer<ArrayBuffer>> {
+    const { signal } = knownOptions(options, { signal: true });
     checkWhole("offset", offset, this.size);
     checkWhole("length", length, Number.MAX_SAFE_INTEGER);
     checkSignal(signal);
@@ -137,7 +139,8 @@ export class SegmentReader implements RecordingReader {
     });
   }
 
-  stream({ start = 0, end = this.size, signal }: RangeOptions = {}): BodyStream {
+  stream(options: RangeOptions = {}): BodyStream {
+    const { start = 0, end = this.size, signal } = knownOptions(options, { start: true, end: true, signal: true });
     checkWhole("end", end, this.size);
     checkWhole("start", start, end);
     checkSignal(signal);

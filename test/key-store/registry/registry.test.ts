@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import {
   RecordingKeyStoreRegistry,
   type OrganizationResolver,
@@ -56,6 +56,43 @@ describe("an organization's key store", () => {
     await expect(first.encryptRecording(audio, { recordingId: "r" })).rejects.toMatchObject({ code: "ERR_CLOSED" });
     expect(await stores.for("org-1")).not.toBe(first);
     await stores.close();
+  });
+
+  it("that is asked for in the turn of its release() is a fresh and open one", async () => {
+    const { stores, configure } = world();
+    await configure("org-1");
+    const before = await stores.for("org-1");
+    const released = stores.release("org-1");
+    const after = await stores.for("org-1");
+    await released;
+    expect(after).not.toBe(before);
+    await expect(before.status()).rejects.toMatchObject({ code: "ERR_CLOSED" });
+    expect(await after.encryptRecording(audio, { recordingId: "r" })).toMatchObject({ confirmation: "confirmed" });
+    expect(await stores.for("org-1")).toBe(after);
+  });
+
+  it("that is released while it is made is made again, with what the look-up says then", async () => {
+    const answers: ((own: object) => void)[] = [];
+    const resolveOrganization = vi.fn(() => new Promise<object>((resolve) => answers.push(resolve)));
+    const { stores } = world({ resolveOrganization, homeRegion: undefined as never });
+    const waiting = stores.for("org-1");
+    await stores.release("org-1");
+    const later = stores.for("org-1");
+    answers[0]?.({}); // a Region is missing, which the second answer has
+    await vi.waitFor(() => expect(answers).toHaveLength(2));
+    answers[1]?.({ homeRegion });
+    const [first, second] = await Promise.all([waiting, later]);
+    expect(first).toBe(second);
+    expect(await first.status()).toMatchObject({ organizationId: "org-1" });
+    expect(resolveOrganization).toHaveBeenCalledTimes(2);
+  });
+
+  it("that is released between its making and the answer of for() is another one", async () => {
+    const { stores } = world();
+    const asked = stores.for("org-1");
+    await Promise.resolve();
+    await Promise.all([stores.release("org-1"), stores.release("org-1")]);
+    expect(await (await asked).status()).toMatchObject({ organizationId: "org-1" });
   });
 
   it("is closed by release(), and made anew with what the look-up says then; what was confirmed is remembered", async () => {
@@ -223,7 +260,7 @@ describe("close()", () => {
     const closing = stores.close().then(() => (isClosed = true));
     await expect(stores.for("org-0")).rejects.toMatchObject({ code: "ERR_CLOSED" });
     await expect(keyStores[0]!.status()).rejects.toMatchObject({ code: "ERR_CLOSED" });
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await vi.waitFor(() => expect(releases).toHaveLength(3), { timeout: 30_000 });
     expect(isClosed).toBe(false);
     for (const release of releases) release();
     await Promise.all([read, closing]);

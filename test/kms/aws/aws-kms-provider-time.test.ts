@@ -110,6 +110,16 @@ describe("time", () => {
       });
   });
 
+  it("a function that hangs in giving the client is asked again after the deadline", async () => {
+    const { client, keyAliasArn: alias } = inMemory();
+    const factory = vi.fn<(asked: string) => KMSClient | Promise<never>>(client).mockImplementationOnce(never);
+    const { Encrypt } = callsOf(new AwsKmsProvider({ client: factory, deadline: 60 }), { alias, key: keyArn });
+    for (const failed of await Promise.all([Encrypt, Encrypt].map((call) => rejection(call()))))
+      expect(failed).toMatchObject({ kind: "timeout" });
+    await vi.waitFor(Encrypt);
+    expect(factory).toHaveBeenCalledTimes(2);
+  });
+
   it.each([10, 40])("a secret that comes after %i ms is wiped when nobody waits for it", async (deadline) => {
     const Plaintext = new Uint8Array(Buffer.from("secret"));
     const client = clientThat(async () => {

@@ -25,6 +25,7 @@ import {
 } from "../fixtures.js";
 
 const keys = { alias: keyAliasArn, key: keyArn };
+const noProfile = () => Promise.reject(Object.assign(new Error("no profile"), { name: "CredentialsProviderError" }));
 
 describe("the client", () => {
   it("is taken by its shape: a KMSClient, a mock, a picked type, a function of the Region", () => {
@@ -52,6 +53,8 @@ describe("the client", () => {
     ["attemptTimeout", { attemptTimeout: -1 }],
     ["attemptTimeout", { attemptTimeout: "1s" }],
     ["keyPairDeadline", { keyPairDeadline: 3_600_000 }],
+    ["keyPairDeadline", { keyPairDeadline: 4_999 }],
+    ["keyPairDeadline", { deadline: 30_000, keyPairDeadline: 20_000 }],
   ])("bad options are named: %s %j", (field, options) => {
     expect(() => new AwsKmsProvider(options as never)).toThrow(InvalidInputError);
     expect(() => new AwsKmsProvider(options as never)).toThrow(expect.objectContaining({ field }));
@@ -81,6 +84,31 @@ describe("the client", () => {
     });
     const { Encrypt } = callsOf(new AwsKmsProvider({ client: factory }), { alias, key: keyArn });
     expect(await rejection(Encrypt())).toMatchObject({ kind: "unexpected-answer" });
+    expect(await Encrypt()).toMatchObject({ ciphertext: expect.any(Uint8Array) });
+  });
+
+  it.each<[how: string, client: () => unknown, failure: object]>([
+    ["rejects", () => Promise.reject(new Error("not yet")), { kind: "unexpected-answer" }],
+    ["gives no client", () => ({}), { kind: "unreachable", message: expect.stringMatching(/gave no KMSClient/) }],
+    ["resolves with no client", async () => null, { kind: "unreachable" }],
+    [
+      "gives one whose Region rejects",
+      () => ({ send: vi.fn(), config: { region: noProfile } }),
+      { kind: "credentials" },
+    ],
+  ])("is asked for again after its function %s", async (_how, broken, failure) => {
+    const { client, keyAliasArn: alias } = inMemory();
+    const factory = vi.fn<(region: string) => never>(client as never).mockImplementationOnce(broken as never);
+    const { Encrypt } = callsOf(new AwsKmsProvider({ client: factory }), { alias, key: keyArn });
+    expect(await rejection(Encrypt())).toMatchObject(failure);
+    expect(await Encrypt()).toMatchObject({ ciphertext: expect.any(Uint8Array) });
+    await Encrypt();
+    expect(factory).toHaveBeenCalledTimes(2);
+  });
+
+  it("may come as a promise", async () => {
+    const { client, keyAliasArn: alias } = inMemory();
+    const { Encrypt } = callsOf(new AwsKmsProvider({ client: async (asked) => client(asked) }), { alias, key: keyArn });
     expect(await Encrypt()).toMatchObject({ ciphertext: expect.any(Uint8Array) });
   });
 
