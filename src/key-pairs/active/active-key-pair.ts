@@ -9,6 +9,7 @@ import type { VouchedKeyPair } from "../trust.js";
 import { askAgain, vouchForActive, type ActivationVerdict, type Vouched } from "../vouching.js";
 import { confirmHeld, type ConfirmationParts } from "./confirmation.js";
 import { HeadSearch, mayBeForged } from "./head-search.js";
+import { StoreWatch } from "./store-watch.js";
 import { HeldKeyPair, type ActiveKeyPair, type HeldParts } from "./held-key-pair.js";
 
 /** The pair that a rotation builds upon and the revision of the head that names it. Neither exists before the first pair. */
@@ -27,7 +28,10 @@ export class ActiveKeyPairs {
   readonly #parts: ActiveParts;
   readonly #held: HeldKeyPair;
   readonly #search: HeadSearch;
+  readonly #store: StoreWatch;
   #headReadAt: Moment | undefined;
+  /** When a pair was last asked for. */
+  #usedAt: Moment | undefined;
   #refreshing: Promise<void> | undefined;
   /** The one wait of all recordings for a refresh: those that come after it do not wait again. */
   #waiting: Promise<void> | undefined;
@@ -40,6 +44,7 @@ export class ActiveKeyPairs {
     this.#parts = parts;
     this.#held = new HeldKeyPair(parts);
     this.#search = new HeadSearch(parts);
+    this.#store = new StoreWatch(parts);
   }
 
   get current(): ActiveKeyPair | undefined {
@@ -88,13 +93,15 @@ export class ActiveKeyPairs {
   /**
    * The pair to encrypt with. The first use in a process waits for store and KMS: with `background`, at most `confirmTimeout`
    * where host or fleet have a last confirmed pair, otherwise for the call's own deadline. Later uses read the head again
-   * once it is older than `headTtl`.
+   * once it is older than `headTtl`: they wait for that, as long at most, only after a pause of twice `headTtl` in which nobody asked.
    * @throws RecordingKeyStoreError `ERR_NOT_CONFIGURED`, `ERR_KEY_UNCONFIRMED`, `ERR_KEY_PAIR_UNTRUSTED`, `ERR_STORE_*`
    */
   async acquire(background: boolean, signal?: AbortSignal): Promise<ActiveKeyPair> {
     const { times, clock } = this.#parts;
     if (!this.current) await abortable(this.#held.loadLastConfirmed(), signal);
     const readAt = this.#headReadAt;
+    const usedAt = this.#usedAt;
+    this.#usedAt = momentOf(clock);
     if (!this.current) {
       await this.refresh(signal);
     } else if (!this.vouched && this.#held.isConfirmDue()) {
@@ -102,9 +109,11 @@ export class ActiveKeyPairs {
     } else if (!readAt || hasPassed(readAt, times.headTtl, clock)) {
       const refreshing = this.refresh(background ? undefined : signal);
       refreshing.catch(() => undefined); // kept as refusal or trouble
-      const isIdle = !readAt || hasPassed(readAt, 2 * times.headTtl, clock);
+      // After a pause the key may have been changed. Whoever records all the time waits for no store, nor for one known to be away.
+      const isIdle = !readAt || !usedAt || hasPassed(usedAt, 2 * times.headTtl, clock);
+      const waits = this.#waiting !== undefined || (isIdle && !this.#parts.health.isInTrouble("read-store"));
       if (!background) await refreshing.catch(() => signal?.throwIfAborted());
-      else if (isIdle) await abortable((this.#waiting ??= settledWithin(refreshing, times.confirmTimeout)), signal);
+      else if (waits) await abortable((this.#waiting ??= settledWithin(refreshing, times.confirmTimeout)), signal);
     }
     if (background) this.#confirmWhenDue();
     if (!this.current) throw this.#refusal ?? notConfigured();
@@ -200,8 +209,8 @@ export class ActiveKeyPairs {
     } catch (error) {
       if (!(error instanceof RecordingKeyStoreError)) throw error;
       this.#headReadAt = momentOf(clock);
-      if (error.code === "ERR_STORE_UNAVAILABLE") health.failed("read-store", error);
-      else if (error.code !== "ERR_NOT_CONFIGURED") await this.#refuse(error);
+      this.#store.note(error);
+      if (error.code !== "ERR_STORE_UNAVAILABLE" && error.code !== "ERR_NOT_CONFIGURED") await this.#refuse(error);
       const found = !this.current && mayBeForged(error) ? await this.#search.run() : undefined;
       if (found) this.#held.holdProvisionally(found);
       if (!this.current) throw error;
@@ -220,9 +229,14 @@ export class ActiveKeyPairs {
     if (this.vouched) await this.#parts.records.putPair(this.vouched.pair).catch(() => undefined);
   }
 
+  /** Takes note of what came of a read of the store by others. */
+  noteStore(error: RecordingKeyStoreError | undefined): void {
+    if (this.current) this.#store.note(error);
+  }
+
   async #followHead(): Promise<void> {
     const { records, times } = this.#parts;
-    const head = await records.readHead();
+    const head = await (this.current ? this.#store.readHead() : records.readHead());
     if (!head) throw this.#held.hasFloor ? headMissing() : notConfigured();
     this.#held.checkFloor(head);
     const held = this.current?.pair.digest.equals(head.digest) ? this.current : undefined;

@@ -43,6 +43,10 @@ export class KeyHealth {
     return [...this.#troubles.values()].sort((a, b) => a.since - b.since)[0];
   }
 
+  isInTrouble(task: Trouble["task"]): boolean {
+    return this.#troubles.has(task);
+  }
+
   get lastKmsError(): { readonly at: number; readonly error: KmsError } | undefined {
     return this.#lastKmsError;
   }

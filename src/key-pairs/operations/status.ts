@@ -69,6 +69,7 @@ export async function readStatus(
   const { organizationId, contextKeyName, health, trust, fleet, records, clock } = parts;
   await active.loadLastConfirmed(signal);
   const { pair: claim, error } = await headPair(records, signal);
+  active.noteStore(error);
   const { current } = active;
   const pair = current?.pair;
   const told = pair && (await abortable(fleet.told(pair), signal));

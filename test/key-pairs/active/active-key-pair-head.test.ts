@@ -52,7 +52,7 @@ describe("the head is read again", () => {
     const waits = () => timers.mock.calls.filter(([, ms]) => ms === impatient.times.confirmTimeout).length;
     expect((await active.acquire(true)).pair).toBe(before.pair);
     expect(waits()).toBe(0);
-    clock.advance(1);
+    clock.advance(2 * minute);
     expect((await active.acquire(true)).pair).toBe(before.pair);
     expect(waits()).toBe(1);
     const leaving = new AbortController();
