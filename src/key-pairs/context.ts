@@ -4,6 +4,7 @@ import type { FleetStatus } from "./active/fleet-status.js";
 import type { KeyHealth } from "./active/health.js";
 import type { LastConfirmedKeyPair } from "./active/last-confirmed.js";
 import type { PrivateKeyCustody } from "./custody/private-key-custody.js";
+import type { ClaimedKeyPair } from "./key-pair.js";
 import type { KmsCalls } from "./kms-calls.js";
 import type { KeyPairRecords } from "./records.js";
 import type { Trust } from "./trust.js";
@@ -24,6 +25,8 @@ export interface KeyPairContext {
   readonly records: KeyPairRecords;
   readonly calls: KmsCalls;
   readonly trust: Trust;
+  /** Pairs in use that the store would not have taken up, by their digest in hex: still to be done. */
+  readonly pendingTakeUps: Map<string, ClaimedKeyPair>;
   readonly lastConfirmedPair: LastConfirmedKeyPair;
   readonly fleet: FleetStatus;
   readonly custody: PrivateKeyCustody;

@@ -271,6 +271,7 @@ function contextOf(
     records,
     calls,
     trust,
+    pendingTakeUps: new Map(),
     lastConfirmedPair: new LastConfirmedKeyPair(organizationId, places, trust, storeTimeout),
     fleet: new FleetStatus(records, fleetSecret && new FleetSecret(fleetSecret), clock),
     custody: shared?.custody ?? sharedCustody(kms, clock),

@@ -20,6 +20,7 @@ import type { VouchedKeyPair } from "./trust.js";
 const fateId = "fate";
 
 type Parts = Pick<KeyPairContext, "records" | "calls">;
+type TakingParts = Parts & Pick<KeyPairContext, "pendingTakeUps">;
 
 /**
  * Marks a pair that this process has made and that never was active. A store's client may repeat a swap that has succeeded,
@@ -44,20 +45,22 @@ export async function markNeverActive(
 }
 
 /**
- * Takes up a pair that KMS has vouched for, unless a mark proves that it never was active. Afterwards nobody can mark it.
+ * Takes up a pair that KMS has vouched for, unless a mark proves that it never was active. Afterwards nobody can mark it. A
+ * store that takes no writes stops no recording: what it refused is left to {@link takeUpPending}.
  * @returns whether it may be used
  * @throws KmsError `ERR_KMS_UNAVAILABLE` where KMS can't be asked about a mark; RecordingKeyStoreError `ERR_STORE_*`
  */
-export async function takeUp(parts: Parts, pair: ClaimedKeyPair, signal?: AbortSignal): Promise<boolean> {
-  const { records } = parts;
+export async function takeUp(parts: TakingParts, pair: ClaimedKeyPair, signal?: AbortSignal): Promise<boolean> {
+  const { records, pendingTakeUps } = parts;
   const found = await readFate(records, pair, signal);
   if (found) return !(await isProven(parts, pair, found, signal));
   try {
     if ((await records.createWrapping(pair.birth.keyPairId, fateOf(pair), signal)) === "created") return true;
   } catch (error) {
     signal?.throwIfAborted();
-    if (error instanceof RecordingKeyStoreError) return true; // a store that takes no writes stops no recording
-    throw error;
+    if (!(error instanceof RecordingKeyStoreError)) throw error;
+    pendingTakeUps.set(pair.digest.toString("hex"), pair);
+    return true;
   }
   const first = await readFate(records, pair, signal);
   return !first || !(await isProven(parts, pair, first, signal));
@@ -67,14 +70,36 @@ export async function takeUp(parts: Parts, pair: ClaimedKeyPair, signal?: AbortS
  * Takes up a pair while KMS can't be asked.
  * @returns whether it may be used: not where there is a mark, be it a forged one
  */
-export async function takeUpUnasked(records: KeyPairContext["records"], pair: ClaimedKeyPair): Promise<boolean> {
+export async function takeUpUnasked(
+  { records, pendingTakeUps }: Pick<TakingParts, "records" | "pendingTakeUps">,
+  pair: ClaimedKeyPair,
+): Promise<boolean> {
   try {
     if ((await records.createWrapping(pair.birth.keyPairId, fateOf(pair))) === "created") return true;
     const found = await readFate(records, pair, undefined);
     return found === undefined || decodeDocument("fate", found.document, "fate").mark === undefined;
   } catch (error) {
-    if (error instanceof RecordingKeyStoreError) return true; // the store is away, or has garbage there, which proves nothing
-    throw error;
+    if (!(error instanceof RecordingKeyStoreError)) throw error;
+    pendingTakeUps.set(pair.digest.toString("hex"), pair); // the store is away, or has garbage there, which proves nothing
+    return true;
+  }
+}
+
+/**
+ * Takes up what a store has refused while it took no writes, also after the head has moved on: recordings may have been
+ * encrypted with it. A mark that was quicker ends that too. Never rejects for store or KMS, and tries again the next time.
+ */
+export async function takeUpPending(parts: TakingParts): Promise<void> {
+  const { pendingTakeUps } = parts;
+  for (const [digest, pair] of [...pendingTakeUps]) {
+    pendingTakeUps.delete(digest);
+    try {
+      await takeUp(parts, pair); // puts it back where the store refuses again
+    } catch (error) {
+      pendingTakeUps.set(digest, pair);
+      if (!(error instanceof RecordingKeyStoreError)) throw error;
+      return;
+    }
   }
 }
 

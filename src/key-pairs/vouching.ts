@@ -21,7 +21,7 @@ export interface Vouched {
 export type ActivationVerdict =
   ({ readonly status: "confirmed" } & Vouched) | Exclude<Verdict, { status: "confirmed" }>;
 
-type KmsParts = Pick<KeyPairContext, "trust" | "records" | "calls" | "clock">;
+type KmsParts = Pick<KeyPairContext, "trust" | "records" | "calls" | "clock" | "pendingTakeUps">;
 export type VouchingParts = KmsParts & Pick<KeyPairContext, "fleet">;
 
 /** How KMS is asked about a pair of the store. */

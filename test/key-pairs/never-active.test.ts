@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { describe, expect, it, vi } from "vitest";
 import { RecordingKeyStoreError } from "../../src/index.js";
 import { decodeDocument, encodeDocument } from "../../src/key-pairs/documents.js";
-import { isProvenNeverActive, markNeverActive, takeUp } from "../../src/key-pairs/never-active.js";
+import { isProvenNeverActive, markNeverActive, takeUp, takeUpPending } from "../../src/key-pairs/never-active.js";
 import type { VouchedKeyPair } from "../../src/key-pairs/trust.js";
 import { kmsError, kmsFailureKinds } from "../../src/kms/kms-error.js";
 import { decryptBy, purposeOf } from "./altered-kms.js";
@@ -245,6 +245,53 @@ describe("taking up a pair that KMS has vouched for", () => {
     expect(await takeUp(context, lost)).toBe(true);
     vi.spyOn(store, "listWrappings").mockRejectedValue(new Error("away"));
     await expect(takeUp(context, lost)).rejects.toMatchObject({ code: "ERR_STORE_UNAVAILABLE" });
+  });
+
+  it("is made up for once the store takes writes again", async () => {
+    const { context, lost, winner, beside, store } = await raced({ active: 2, loser: 2 });
+    const refused = new RecordingKeyStoreError("ERR_STORE_UNAVAILABLE", "read only");
+    const create = vi.spyOn(store, "createWrapping").mockRejectedValue(refused);
+    expect(await takeUp(context, lost)).toBe(true);
+    await takeUpPending(context);
+    expect({ tries: create.mock.calls.length, beside: await beside() }).toEqual({ tries: 2, beside: [] });
+    create.mockRestore();
+    await takeUpPending(context);
+    await markNeverActive(context, lost, winner);
+    expect(await isProvenNeverActive(context, lost)).toBe(false);
+    const again = vi.spyOn(store, "createWrapping");
+    await takeUpPending(context);
+    expect(again).not.toHaveBeenCalled();
+  });
+
+  it("is made up for by a worker that goes on, also once the head names another pair", async () => {
+    const { worker, plant, lost, winner, beside, store, clock, context } = await raced({ active: 2, loser: 2 });
+    await plant(lost);
+    const { active } = worker();
+    const refused = new RecordingKeyStoreError("ERR_STORE_UNAVAILABLE", "read only");
+    const create = vi.spyOn(store, "createWrapping").mockRejectedValue(refused);
+    expect((await active.acquire(false)).pair.digest).toEqual(lost.digest);
+    create.mockRestore();
+    await plant(winner);
+    clock.advance(60_001);
+    await active.refresh();
+    await active.settled();
+    expect(await beside()).toHaveLength(1);
+    await markNeverActive(context, lost, winner);
+    expect(await isProvenNeverActive(context, lost)).toBe(false);
+  });
+
+  it("that is still to be done ends where a mark was quicker, and waits for a KMS that is away", async () => {
+    const { context, lost, winner, store, kms } = await raced({ active: 2, loser: 2 });
+    const refused = new RecordingKeyStoreError("ERR_STORE_UNAVAILABLE", "read only");
+    vi.spyOn(store, "createWrapping").mockRejectedValueOnce(refused);
+    expect(await takeUp(context, lost)).toBe(true);
+    await markNeverActive(context, lost, winner);
+    const fault = kms.faults.outage();
+    await takeUpPending(context);
+    expect(context.pendingTakeUps.size).toBe(1);
+    fault.remove();
+    await takeUpPending(context);
+    expect(context.pendingTakeUps.size).toBe(0);
   });
 
   it("waits for a KMS that can't be asked about a mark", async () => {

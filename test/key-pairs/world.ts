@@ -161,6 +161,7 @@ function contextOf(
     records,
     calls,
     trust,
+    pendingTakeUps: new Map(),
     lastConfirmedPair: new LastConfirmedKeyPair(organization, places, trust, storeTimeout),
     fleet: new FleetStatus(records, secrets && new FleetSecret(secrets), clock),
     custody: options.custody ?? new PrivateKeyCustody(clock),

@@ -84,6 +84,7 @@ export class RotationParts {
       records,
       calls,
       trust,
+      pendingTakeUps: new Map(),
       lastConfirmedPair: new LastConfirmedKeyPair(organizationId, {}, trust, hour),
       fleet: new FleetStatus(records, undefined, clock),
       custody: new PrivateKeyCustody(clock),

@@ -4,7 +4,7 @@ import { abortable, settledWithin, within } from "../../util/abort.js";
 import type { KeyPairContext } from "../context.js";
 import { headMissing, notConfigured, unconfirmed } from "../failures.js";
 import type { ClaimedKeyPair } from "../key-pair.js";
-import { takeUpUnasked } from "../never-active.js";
+import { takeUpPending, takeUpUnasked } from "../never-active.js";
 import type { VouchedKeyPair } from "../trust.js";
 import { askAgain, vouchForActive, type ActivationVerdict, type Vouched } from "../vouching.js";
 import { confirmHeld, type ConfirmationParts } from "./confirmation.js";
@@ -205,6 +205,8 @@ export class ActiveKeyPairs {
       if (!this.#headReadAt || !this.vouched) await this.#held.followFleet();
       await this.#followHead();
       this.#headReadAt = momentOf(clock);
+      if (this.#parts.pendingTakeUps.size > 0)
+        this.#runInBackground(Promise.allSettled([this.#inBackground, takeUpPending(this.#parts)]));
       health.succeeded("read-store");
     } catch (error) {
       if (!(error instanceof RecordingKeyStoreError)) throw error;
@@ -254,10 +256,10 @@ export class ActiveKeyPairs {
 
   /** Leaves a slow answer of KMS to count once it comes. */
   #settleLate(claim: ClaimedKeyPair, asking: Promise<ActivationVerdict>): void {
-    const { times, clock, health } = this.#parts;
+    const { times, health } = this.#parts;
     const message = `KMS did not answer within ${times.confirmTimeout} ms`;
     health.failed("confirm", new RecordingKeyStoreError("ERR_KMS_UNAVAILABLE", message, { retryable: true }));
-    this.#held.askedAt = momentOf(clock);
+    this.#held.asked();
     const settling = asking
       .then((verdict) => this.#settleIfNamed(claim, verdict))
       .catch((error: unknown) => (error instanceof RecordingKeyStoreError ? this.#refuse(error) : undefined));
@@ -281,13 +283,13 @@ export class ActiveKeyPairs {
       if (this.current?.pair.digest.equals(claim.digest)) this.#held.disowned();
       throw verdict.error;
     }
-    const { health, emit, clock, trust } = this.#parts;
+    const { health, emit, trust } = this.#parts;
     health.failed("confirm", verdict.error);
-    this.#held.askedAt = momentOf(clock);
+    this.#held.asked();
     this.#refusal = undefined;
     if (this.vouched) return; // goes before a pair that nobody has vouched for
     const pair = trust.tolerate(claim, verdict);
-    if (!pair || !(await takeUpUnasked(this.#parts.records, pair))) {
+    if (!pair || !(await takeUpUnasked(this.#parts, pair))) {
       this.#held.dropUnconfirmed();
       throw unconfirmed(verdict.error);
     }

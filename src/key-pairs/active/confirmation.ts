@@ -1,4 +1,3 @@
-import { momentOf } from "../../clock.js";
 import type { RecordingKeyStoreError } from "../../errors.js";
 import type { KeyPairContext } from "../context.js";
 import { unconfirmed } from "../failures.js";
@@ -16,10 +15,10 @@ export async function confirmHeld(
   parts: ConfirmationParts,
   held: HeldKeyPair,
 ): Promise<RecordingKeyStoreError | undefined> {
-  const { clock, health, custody, organizationId, fleet, emit } = parts;
+  const { health, custody, organizationId, fleet, emit } = parts;
   const asked = held.current;
   if (!asked) return undefined;
-  held.askedAt = momentOf(clock);
+  held.asked();
   const verdict = await (asked.confirmation === "confirmed"
     ? askAgain(parts, asked.pair)
     : vouchForActive(parts, asked.pair));

@@ -36,7 +36,7 @@ export class HeldKeyPair {
   /** When somebody last vouched for the pair in use. */
   #confirmedAt: Moment | undefined;
   /** When KMS was last asked about the pair, by this worker or for the fleet. */
-  askedAt: Moment | undefined;
+  #askedAt: Moment | undefined;
 
   constructor(parts: HeldParts) {
     this.#parts = parts;
@@ -59,6 +59,15 @@ export class HeldKeyPair {
     return this.#confirmedAt ? knownElapsed(this.#confirmedAt, this.#parts.clock) : Infinity;
   }
 
+  get askedAt(): Moment | undefined {
+    return this.#askedAt;
+  }
+
+  /** Takes note that KMS has been asked about the pair now. */
+  asked(): void {
+    this.#askedAt = momentOf(this.#parts.clock);
+  }
+
   /** Time for which KMS's answer about the pair counts, in ms. */
   get confirmInterval(): number {
     const { health, times } = this.#parts;
@@ -67,7 +76,7 @@ export class HeldKeyPair {
 
   /** @param share - part of the interval, up to 1 */
   isConfirmDue(share = 1): boolean {
-    return !this.askedAt || hasPassed(this.askedAt, this.confirmInterval * share, this.#parts.clock);
+    return !this.#askedAt || hasPassed(this.#askedAt, this.confirmInterval * share, this.#parts.clock);
   }
 
   /** Encrypts with this pair from now on. The store's head may name another. */
@@ -85,7 +94,7 @@ export class HeldKeyPair {
     const changed = !this.#held?.pair.digest.equals(pair.digest);
     this.#held = { pair, vouchedBy, confirmedAt, confirmation: "confirmed" };
     this.#confirmedAt = this.#momentOf(confirmedAt);
-    this.askedAt = vouchedBy === "kms" ? momentOf(clock) : this.#confirmedAt;
+    this.#askedAt = vouchedBy === "kms" ? momentOf(clock) : this.#confirmedAt;
     if (changed) emit("keyPairChanged", { keyPairId, sequence });
     if (vouchedBy === "kms") health.answered(pair.birth);
     emit("keyPairConfirmed", { keyPairId, sequence });
@@ -122,7 +131,7 @@ export class HeldKeyPair {
     this.#held = { pair, confirmation: "confirmed", vouchedBy: "host", confirmedAt };
     this.#floor = { sequence: pair.birth.sequence, digest: pair.digest };
     this.#confirmedAt = this.#momentOf(confirmedAt, lastConfirmedPair.confirmedAt);
-    this.askedAt ??= lastConfirmedPair.confirmedAt;
+    this.#askedAt ??= lastConfirmedPair.confirmedAt;
   }
 
   /** Takes up the fleet's pair, where that is newer than the one in use. Asks the store alone. */
@@ -160,9 +169,9 @@ export class HeldKeyPair {
       this.#confirmedAt = this.#momentOf(confirmedAt);
     }
     const age = now - word.at;
-    const isNew = age >= 0 && age < times.confirmEvery && !(this.askedAt && this.askedAt.wall > word.at);
+    const isNew = age >= 0 && age < times.confirmEvery && !(this.#askedAt && this.#askedAt.wall > word.at);
     if (!isNew) return true;
-    this.askedAt = this.#momentOf(word.at);
+    this.#askedAt = this.#momentOf(word.at);
     if (!word.failure) health.succeeded("confirm");
     else if (isKnownKind(word.failure.kind)) {
       health.failed(

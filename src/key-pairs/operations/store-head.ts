@@ -30,7 +30,7 @@ export interface StoreHeadReport {
   readonly done: boolean;
 }
 
-type Parts = Pick<KeyPairContext, "records" | "trust" | "calls" | "clock">;
+type Parts = Pick<KeyPairContext, "records" | "trust" | "calls" | "clock" | "pendingTakeUps">;
 
 /**
  * Takes up the pair that a restored store names, behind the newest one, once KMS has vouched for it.

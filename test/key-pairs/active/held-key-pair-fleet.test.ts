@@ -205,10 +205,10 @@ describe("the fleet's word about the pair in use", () => {
     await holds();
     const well = await wordOf();
     clock.advance(1);
-    held.askedAt = { wall: clock.now(), monotonic: clock.monotonic() };
+    held.asked();
     health.failed("confirm", failure("key-disabled"));
     expect(held.applyWord(well)).toBe(true);
-    expect({ asked: held.askedAt.wall, atRisk: health.keyAtRisk }).toEqual({ asked: clock.now(), atRisk: true });
+    expect({ asked: held.askedAt?.wall, atRisk: health.keyAtRisk }).toEqual({ asked: clock.now(), atRisk: true });
     held.applyWord(await wordOf(pair));
     expect(health.keyAtRisk).toBe(false);
   });
@@ -223,10 +223,12 @@ describe("the fleet's word about the pair in use", () => {
     clock.advance(20 * minute);
     const word = await wordOf();
     health.failed("confirm", failure("key-disabled"));
-    held.askedAt = undefined;
     clock.set(clock.now() + passed);
     expect(held.applyWord(word)).toBe(true);
-    expect({ atRisk: health.keyAtRisk, asked: held.askedAt !== undefined }).toEqual({ atRisk: !counts, asked: counts });
+    expect({ atRisk: health.keyAtRisk, asked: held.askedAt?.wall === word.at }).toEqual({
+      atRisk: !counts,
+      asked: counts,
+    });
   });
 
   it("counts for the age of what KMS said also when it is old, and never makes that younger", async () => {
