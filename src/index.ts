@@ -21,6 +21,7 @@ export type {
   PageOptions,
   RecordingKeyStoreOptions,
   RecordingKeyStoreRegistryOptions,
+  KeyUsageOptions,
   RecordingsToRead,
   RewrapOptions,
   RecordingName,
@@ -69,6 +70,13 @@ export {
 } from "./format/vocabulary.js";
 export type { KeyPairInfo, KeyPairPage } from "./key-pairs/operations/history.js";
 export type { OrphanedKeyPair, OrphanReport } from "./key-pairs/operations/orphans.js";
+export {
+  keyPairStates,
+  type KeyPairState,
+  type KeyPairUsage,
+  type KeyUsageReport,
+  type KmsKeyUsage,
+} from "./key-pairs/operations/usage.js";
 export type { RestoredKeyPair, RestoreReport } from "./key-pairs/operations/restore.js";
 export type { EarlierRewrap, RewrapProgress, RewrappedKeyPair, RewrapReport } from "./key-pairs/operations/rewrap.js";
 export type { KeyStoreStatus } from "./key-pairs/operations/status.js";

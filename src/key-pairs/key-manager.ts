@@ -35,6 +35,7 @@ import { KeyPairRestoration } from "./operations/restore.js";
 import { rewrapKeyPairs, type RewrapReport, type RewrapRequest } from "./operations/rewrap.js";
 import { readStatus, type KeyStoreStatus } from "./operations/status.js";
 import { acceptRestored, replaceUntrustedHead, type StoreHeadReport } from "./operations/store-head.js";
+import { keyUsage, type KeyUsageReport, type KeyUsageRequest } from "./operations/usage.js";
 import { KeyPairRecords } from "./records.js";
 import { TrustAnchor } from "./trust-anchor.js";
 import { Trust, type VouchedKeyPair } from "./trust.js";
@@ -176,6 +177,11 @@ export class KeyManager {
   /** @throws `ERR_NOT_CONFIGURED`, `ERR_KEY_PAIR_UNTRUSTED`, `ERR_STORE_ROLLED_BACK`; as {@link rewrapKeyPairs} */
   async rewrap(request: RewrapRequest, signal: AbortSignal): Promise<RewrapReport> {
     return rewrapKeyPairs(this.#context, await this.#headPair(signal), request, signal);
+  }
+
+  /** @throws `ERR_NOT_CONFIGURED`, `ERR_KEY_PAIR_UNTRUSTED`, `ERR_STORE_ROLLED_BACK`; as {@link keyUsage} */
+  async usage(request: KeyUsageRequest, signal: AbortSignal): Promise<KeyUsageReport> {
+    return keyUsage(this.#context, await this.#headPair(signal), request, signal);
   }
 
   /** @throws `ERR_NOT_CONFIGURED`, `ERR_STORE_ROLLED_BACK`; as {@link removeOrphans} */

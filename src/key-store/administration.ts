@@ -6,11 +6,13 @@ import type { RewrapReport } from "../key-pairs/operations/rewrap.js";
 import type { KeyStoreStatus } from "../key-pairs/operations/status.js";
 import { readable } from "../util/check-input.js";
 import { member } from "../util/safe-cause.js";
+import type { KeyUsageReport } from "../key-pairs/operations/usage.js";
 import type {
   CallOptions,
   ConfigurationInput,
   ConfigureOptions,
   DryRunOptions,
+  KeyUsageOptions,
   PageOptions,
   RecordingsToRead,
   RewrapOptions,
@@ -34,6 +36,7 @@ export interface ConfigureResult {
 export interface AdministrationMethods {
   status(options?: CallOptions): Promise<KeyStoreStatus>;
   keyPairs(query?: PageOptions): Promise<KeyPairPage>;
+  keyUsage(options?: KeyUsageOptions): Promise<KeyUsageReport>;
   test(input: ConfigurationInput, options?: CallOptions): Promise<TestReport>;
   configure(input: ConfigurationInput, options?: ConfigureOptions): Promise<ConfigureResult>;
   rotate(options?: CallOptions): Promise<KeyPairInfo>;
@@ -47,6 +50,7 @@ export type AdministrationMethod = keyof AdministrationMethods;
 export const requiredPermission = {
   status: "recording:encryptionKey:view",
   keyPairs: "recording:encryptionKey:view",
+  keyUsage: "recording:encryptionKey:view",
   test: "recording:encryptionKey:edit",
   configure: "recording:encryptionKey:edit",
   rotate: "recording:encryptionKey:edit",

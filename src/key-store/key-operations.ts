@@ -7,6 +7,7 @@ import type { RestoreReport } from "../key-pairs/operations/restore.js";
 import type { RewrapReport } from "../key-pairs/operations/rewrap.js";
 import type { KeyStoreStatus } from "../key-pairs/operations/status.js";
 import type { StoreHeadReport } from "../key-pairs/operations/store-head.js";
+import type { KeyUsageReport } from "../key-pairs/operations/usage.js";
 import { readHeader } from "../recording/inspect.js";
 import { isBytes } from "../util/bytes.js";
 import {
@@ -20,6 +21,7 @@ import type {
   ConfigurationInput,
   ConfigureOptions,
   DryRunOptions,
+  KeyUsageOptions,
   PageOptions,
   RecordingsToRead,
   RewrapOptions,
@@ -111,6 +113,16 @@ export abstract class KeyOperations implements AdministrationMethods {
       const { limit, cursor } = check("page", query);
       return this.#keys.history({ limit, cursor }, signal);
     });
+  }
+
+  /**
+   * Which KMS keys wrap which key pairs, the state of each pair in the words of NIST SP 800-57, since when a KMS key is needed by no
+   * new recording, and with `retention` from when it may be retired. With `probe` KMS opens each private half under each KMS key that
+   * wraps it, one call each.
+   * @throws `ERR_NOT_CONFIGURED`, `ERR_KEY_PAIR_UNTRUSTED`, `ERR_STORE_*`. What KMS says is in the report
+   */
+  keyUsage(options: KeyUsageOptions = {}): Promise<KeyUsageReport> {
+    return this.#call(options, (signal) => this.#keys.usage(check("usage", options), signal));
   }
 
   /**

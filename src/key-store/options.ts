@@ -177,6 +177,16 @@ export interface RewrapOptions extends DryRunOptions {
   onProgress?: (progress: RewrapProgress) => void;
 }
 
+/** What `keyUsage()` is to find out. */
+export interface KeyUsageOptions extends CallOptions {
+  /** Have KMS open each private half under each KMS key that wraps it. Default false: KMS is not asked. */
+  probe?: boolean;
+  /** How long recordings are kept, in ms, from 0 to 3,155,760,000,000 (100 years): with it the report says when a KMS key may be retired. */
+  retention?: number;
+  /** Ids of key pairs that the operator knows to be compromised. Default: none. */
+  compromised?: readonly string[];
+}
+
 /** Recordings, one after the other, or what reads them. */
 export type RecordingsToRead =
   Iterable<RecordingInput | RandomAccessSource> | AsyncIterable<RecordingInput | RandomAccessSource>;

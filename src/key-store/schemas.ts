@@ -152,6 +152,12 @@ export const schemas = {
     onProgress: listener<RewrapProgress>(),
     signal,
   }),
+  usage: z.strictObject({
+    probe: z.boolean().default(false),
+    retention: ms(3_155_760_000_000).optional(),
+    compromised: z.array(z.string()).max(100_000).default([]),
+    signal,
+  }),
   configure: z.strictObject({
     onlyIfChanged: z.boolean().default(false),
     newHistory: z.boolean().default(false),
