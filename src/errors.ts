@@ -31,6 +31,7 @@ export type ErrorCode =
   | "ERR_FILE_CHANGED"
   | "ERR_FILE_IO"
   | "ERR_ORGANIZATION_TIMEOUT"
+  | "ERR_AUDIT_UNAVAILABLE"
   | "ERR_CLOSED";
 
 export interface ErrorOptionsWithCause {

@@ -23,11 +23,13 @@ export interface RecordingKeyStoreEvents {
   keyAtRisk: { since: number; error: RecordingKeyStoreError };
   /** A change of key, due or asked for, has failed. The active pair stays in use. */
   keyChangeFailed: { error: RecordingKeyStoreError };
+  /** The audit log did not take an entry (`ERR_AUDIT_UNAVAILABLE`). */
+  auditFailed: { error: RecordingKeyStoreError };
 }
 
 export type EventName = keyof RecordingKeyStoreEvents;
 
-const eventNames = Object.keys({
+export const eventNames = Object.keys({
   keyPairChanged: 0,
   keyPairConfirmed: 0,
   keyPairUnconfirmed: 0,
@@ -36,7 +38,8 @@ const eventNames = Object.keys({
   lastKnownKeyEnded: 0,
   keyAtRisk: 0,
   keyChangeFailed: 0,
-} satisfies Record<EventName, 0>);
+  auditFailed: 0,
+} satisfies Record<EventName, 0>) as readonly EventName[];
 
 export type EventListener<N extends EventName> = (event: RecordingKeyStoreEvents[N]) => void;
 export type EventSink = <N extends EventName>(name: N, event: RecordingKeyStoreEvents[N]) => void;
@@ -77,16 +80,16 @@ export class Listeners<Events extends { [N in EventName]: unknown }> {
       try {
         const answer = (listener as (event: unknown) => unknown)(event);
         // An async function's failure would be an unhandled rejection.
-        if (typeof answer === "object" && answer !== null) Promise.resolve(answer).catch(warn);
+        if (typeof answer === "object" && answer !== null) Promise.resolve(answer).catch(warnOf);
       } catch (error) {
-        warn(error);
+        warnOf(error);
       }
     }
   }
 }
 
 /** Tells of a listener that fails. Node shows what it is given, and so must not be given an object of unknown make. */
-function warn(error: unknown): void {
+export function warnOf(error: unknown): void {
   process.emitWarning(sanitizeCause(error) ?? new Error(textOfThrown(error)));
 }
 

@@ -6,6 +6,7 @@ export {
   type RecordingKeyStoreRegistryStatus,
 } from "./key-store/registry.js";
 export type {
+  AuditedCallOptions,
   CallOptions,
   CloseOptions,
   ConfigurationInput,
@@ -98,4 +99,8 @@ export type { KmsProvider } from "./kms/kms-provider.js";
 export type { KeyPairStore } from "./stores/key-pair-store.js";
 export type { LastConfirmedStore } from "./stores/last-confirmed-store.js";
 export { diagnosticsChannelName, type EventListener, type EventName, type RecordingKeyStoreEvents } from "./events.js";
+export type { AuditEvent } from "./audit/event.js";
+export type { AuditSink } from "./audit/sink.js";
+export type { KeyStoreHealth } from "./key-pairs/key-manager.js";
+export type { OperationEnd, OperationName, OperationObserver, OperationStart, OperationWatch } from "./operations.js";
 export { systemClock, type Clock } from "./clock.js";

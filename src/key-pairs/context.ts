@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.js";
 import type { EventSink } from "../events.js";
+import type { Operations } from "../operations.js";
 import type { FleetStatus } from "./active/fleet-status.js";
 import type { KeyHealth } from "./active/health.js";
 import type { LastConfirmedKeyPair } from "./active/last-confirmed.js";
@@ -33,5 +34,6 @@ export interface KeyPairContext {
   readonly health: KeyHealth;
   readonly clock: Clock;
   readonly emit: EventSink;
+  readonly operations: Operations;
   readonly times: KeyPairTimes;
 }

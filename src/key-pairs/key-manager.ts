@@ -4,8 +4,10 @@ import type { EventSink } from "../events.js";
 import type { DataKeyLease } from "../format/data-key-lease.js";
 import type { KeyStoreConfiguration } from "../format/vocabulary.js";
 import { GuardedKmsProvider } from "../kms/guarded-kms-provider.js";
+import { Operations } from "../operations.js";
 import type { LastConfirmedStore } from "../stores/last-confirmed-store.js";
 import { abortable } from "../util/abort.js";
+import { defined } from "../util/defined.js";
 import { dropRejection, member, textOfThrown } from "../util/safe-cause.js";
 import { ActiveKeyPairs } from "./active/active-key-pair.js";
 import { FleetStatus } from "./active/fleet-status.js";
@@ -46,6 +48,19 @@ export type EncryptionKey = ActiveKeyPair & {
   readonly keyAtRisk: boolean;
 };
 
+/** How one organization's key fares, from this process's memory. */
+export interface KeyStoreHealth {
+  readonly organizationId: string;
+  /** Time since KMS last vouched for the key pair in use, in ms; missing where nobody knows, or no pair is in use yet. */
+  readonly confirmedAge?: number;
+  /** Encryption goes on with the last known key. */
+  readonly usedLastKnownKey: boolean;
+  /** The KMS key is known to be disabled, pending deletion or gone. */
+  readonly keyAtRisk: boolean;
+  /** A change of key is due by the schedule, and not made yet. */
+  readonly keyChangeDue: boolean;
+}
+
 /** One organization's key pairs: the active one, its rotation, the history, and the way to data keys. */
 export class KeyManager {
   readonly organizationId: string;
@@ -57,12 +72,18 @@ export class KeyManager {
   readonly #anchor: TrustAnchor | undefined;
   readonly #walked = new WalkedHistory();
 
-  constructor(options: KeyManagerOptions, clock: Clock, emit: EventSink, shared?: SharedByOrganizations) {
+  constructor(
+    options: KeyManagerOptions,
+    clock: Clock,
+    emit: EventSink,
+    shared?: SharedByOrganizations,
+    operations = new Operations(options.organizationId),
+  ) {
     const { trustedKmsKeys, embeddedKeys } = options;
     this.organizationId = options.organizationId;
     this.#options = options;
     this.#anchor = trustedKmsKeys && new TrustAnchor(trustedKmsKeys, "trustedKmsKeys");
-    this.#context = contextOf(options, this.#anchor, clock, emit, shared);
+    this.#context = contextOf(options, this.#anchor, { clock, emit, operations }, shared);
     this.#active = new ActiveKeyPairs(this.#context);
     this.#rotation = new KeyRotation(this.#context, this.#active);
     this.#dataKeys = new DataKeys({
@@ -206,6 +227,17 @@ export class KeyManager {
     return this.#active.isIdle && !this.#rotation.isRunning && !this.#context.health.trouble;
   }
 
+  get health(): KeyStoreHealth {
+    const { confirmedAge } = this.#active;
+    return {
+      organizationId: this.organizationId,
+      ...defined({ confirmedAge: confirmedAge === Infinity ? undefined : confirmedAge }),
+      usedLastKnownKey: this.usesLastKnownKey,
+      keyAtRisk: this.keyAtRisk,
+      keyChangeDue: this.#rotation.isDue(),
+    };
+  }
+
   get usesLastKnownKey(): boolean {
     return this.#active.usesLastKnownKey;
   }
@@ -258,10 +290,10 @@ export class KeyManager {
 function contextOf(
   options: KeyManagerOptions,
   anchor: TrustAnchor | undefined,
-  clock: Clock,
-  emit: EventSink,
+  surroundings: Pick<KeyPairContext, "clock" | "emit" | "operations">,
   shared: SharedByOrganizations | undefined,
 ): KeyPairContext {
+  const { clock, emit } = surroundings;
   const { organizationId, homeRegion, decryptRegions, kms, kmsTimeout, store, storeTimeout, fleetSecret } = options;
   const contextKeyNames = options.contextKeyName;
   const provider = new GuardedKmsProvider(kms, { timeout: kmsTimeout, limit: shared?.kmsCalls });
@@ -282,8 +314,7 @@ function contextOf(
     fleet: new FleetStatus(records, fleetSecret && new FleetSecret(fleetSecret), clock),
     custody: shared?.custody ?? sharedCustody(kms, clock),
     health: new KeyHealth(clock, emit),
-    clock,
-    emit,
+    ...surroundings,
     times: options,
   };
 }

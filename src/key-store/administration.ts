@@ -8,6 +8,7 @@ import { readable } from "../util/check-input.js";
 import { member } from "../util/safe-cause.js";
 import type { KeyUsageReport } from "../key-pairs/operations/usage.js";
 import type {
+  AuditedCallOptions,
   CallOptions,
   ConfigurationInput,
   ConfigureOptions,
@@ -37,9 +38,9 @@ export interface AdministrationMethods {
   status(options?: CallOptions): Promise<KeyStoreStatus>;
   keyPairs(query?: PageOptions): Promise<KeyPairPage>;
   keyUsage(options?: KeyUsageOptions): Promise<KeyUsageReport>;
-  test(input: ConfigurationInput, options?: CallOptions): Promise<TestReport>;
+  test(input: ConfigurationInput, options?: AuditedCallOptions): Promise<TestReport>;
   configure(input: ConfigurationInput, options?: ConfigureOptions): Promise<ConfigureResult>;
-  rotate(options?: CallOptions): Promise<KeyPairInfo>;
+  rotate(options?: AuditedCallOptions): Promise<KeyPairInfo>;
   rewrapKeyPairs(options?: RewrapOptions): Promise<RewrapReport>;
   restoreKeyPairs(recordings: RecordingsToRead, options?: DryRunOptions): Promise<RestoreReport>;
 }
@@ -67,15 +68,26 @@ export interface KeyStoreAdministration extends AdministrationMethods {
   readonly allowed: Readonly<Record<AdministrationMethod, boolean>>;
 }
 
+/** Writes down that a method was refused. @param options - the last argument, as it was given */
+export type TellRefused = (method: AdministrationMethod, options: unknown, error: NotPermittedError) => Promise<void>;
+
 /** Gives out nothing but the methods of the table: the key store itself can't be reached through it. */
-export function administrationOf(keyStore: AdministrationMethods, given: Iterable<string>): KeyStoreAdministration {
+export function administrationOf(
+  keyStore: AdministrationMethods,
+  given: Iterable<string>,
+  tellRefused: TellRefused,
+): KeyStoreAdministration {
   const held = heldPermissions(given);
   const methods = Object.keys(requiredPermission) as AdministrationMethod[];
   const guarded =
     (method: AdministrationMethod) =>
     async (...args: unknown[]) => {
       const permission = requiredPermission[method];
-      if (!held.has(permission)) throw new NotPermittedError(method, permission);
+      if (!held.has(permission)) {
+        const error = new NotPermittedError(method, permission);
+        await tellRefused(method, args.at(-1), error);
+        throw error;
+      }
       const call = keyStore[method].bind(keyStore) as (...args: unknown[]) => Promise<unknown>;
       return call(...args);
     };

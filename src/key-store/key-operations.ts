@@ -15,8 +15,11 @@ import {
   type AdministrationMethods,
   type ConfigureResult,
   type KeyStoreAdministration,
+  type TellRefused,
 } from "./administration.js";
+import { auditedOperation, refusedOperation, type OperationToAudit } from "./audited-operation.js";
 import type {
+  AuditedCallOptions,
   CallOptions,
   ConfigurationInput,
   ConfigureOptions,
@@ -26,6 +29,7 @@ import type {
   RecordingsToRead,
   RewrapOptions,
 } from "./options.js";
+import type { CallWatchers } from "./recording-cipher.js";
 import { check, checkConfiguration } from "./schemas.js";
 
 /** Refuses a single recording, which would be read byte by byte. @throws InvalidInputError */
@@ -45,11 +49,13 @@ type Call = <T>(options: CallOptions | undefined, task: (signal: AbortSignal) =>
 /** What administrators, operators and schedulers call on a `RecordingKeyStore`. */
 export abstract class KeyOperations implements AdministrationMethods {
   readonly #keys: KeyManager;
+  readonly #watchers: CallWatchers;
   readonly #call: Call;
 
   /** @internal */
-  constructor(keys: KeyManager, call: Call) {
+  constructor(keys: KeyManager, watchers: CallWatchers, call: Call) {
     this.#keys = keys;
+    this.#watchers = watchers;
     this.#call = call;
   }
 
@@ -58,8 +64,14 @@ export abstract class KeyOperations implements AdministrationMethods {
    * with the verdict also when KMS says no.
    * @throws InvalidInputError for bad input; the signal's reason
    */
-  test(input: ConfigurationInput, options?: CallOptions): Promise<TestReport> {
-    return this.#call(options, (signal) => this.#keys.test(checkConfiguration(input), signal));
+  test(input: ConfigurationInput, options?: AuditedCallOptions): Promise<TestReport> {
+    return this.#call(options, (signal) => {
+      const configuration = checkConfiguration(input);
+      const by = check("audited", options);
+      return this.#watched({ operation: "test", by, data: { ...configuration } }, () =>
+        this.#keys.test(configuration, signal),
+      );
+    });
   }
 
   /**
@@ -71,20 +83,26 @@ export abstract class KeyOperations implements AdministrationMethods {
   configure(input: ConfigurationInput, options?: ConfigureOptions): Promise<ConfigureResult> {
     return this.#call(options, async (signal) => {
       const configuration = checkConfiguration(input);
-      const { onlyIfChanged, newHistory } = check("configure", options);
+      const { onlyIfChanged, newHistory, ...by } = check("configure", options);
       this.#keys.checkCovered(configuration);
       const active = onlyIfChanged ? await this.#keys.configured(configuration, signal) : undefined;
       if (active) return { changed: false, keyPair: active };
-      const report = await this.#keys.test(configuration, signal);
-      if (!report.ok) throw new TestFailedError(report);
-      const pair = await this.#keys.rotate({ configuration, newHistory, signal });
-      return { changed: true, report, keyPair: keyPairInfo(pair, true) };
+      return this.#watched({ operation: "configure", by, data: { ...configuration, newHistory } }, async () => {
+        const report = await this.#keys.test(configuration, signal);
+        if (!report.ok) throw new TestFailedError(report);
+        const pair = await this.#keys.rotate({ configuration, newHistory, signal });
+        return { changed: true, report, keyPair: keyPairInfo(pair, true) };
+      });
     });
   }
 
   /** Changes the key now. @throws KmsError; the pair before stays in use */
-  rotate(options?: CallOptions): Promise<KeyPairInfo> {
-    return this.#call(options, async (signal) => keyPairInfo(await this.#keys.rotate({ signal }), true));
+  rotate(options?: AuditedCallOptions): Promise<KeyPairInfo> {
+    return this.#call(options, (signal) =>
+      this.#watched({ operation: "rotate", by: check("audited", options) }, async () =>
+        keyPairInfo(await this.#keys.rotate({ signal }), true),
+      ),
+    );
   }
 
   /**
@@ -93,13 +111,17 @@ export abstract class KeyOperations implements AdministrationMethods {
    * @returns `rotated`: whether the key is another than before, by whichever worker
    * @throws as {@link rotate}; `ERR_NOT_CONFIGURED`, `ERR_KEY_UNCONFIRMED`, `ERR_STORE_*`
    */
-  rotateIfDue(options?: CallOptions): Promise<{ rotated: boolean; keyPair: KeyPairInfo }> {
-    return this.#call(options, (signal) => this.#keys.rotateIfDue(signal));
+  rotateIfDue(options?: AuditedCallOptions): Promise<{ rotated: boolean; keyPair: KeyPairInfo }> {
+    return this.#call(options, (signal) =>
+      this.#watched({ operation: "rotateIfDue", by: check("audited", options) }, () => this.#keys.rotateIfDue(signal)),
+    );
   }
 
   /** Asks KMS about the active pair now, as the background does every `confirmEvery`. Resolves whatever KMS says. */
   confirm(options?: CallOptions): Promise<KeyStoreStatus> {
-    return this.#call(options, (signal) => this.#keys.confirm(signal));
+    return this.#call(options, (signal) =>
+      this.#watchers.operations.run({ operation: "confirm" }, () => this.#keys.confirm(signal)),
+    );
   }
 
   /** What an administrator's page shows. Reads memory and store, never KMS, and does not throw for outages. */
@@ -137,7 +159,13 @@ export abstract class KeyOperations implements AdministrationMethods {
    * @throws KmsError `ERR_KMS_UNAVAILABLE`, `ERR_NOT_CONFIGURED`, `ERR_KEY_PAIR_UNTRUSTED`, `ERR_STORE_*`; what was added stays
    */
   rewrapKeyPairs(options: RewrapOptions = {}): Promise<RewrapReport> {
-    return this.#call(options, (signal) => this.#keys.rewrap(check("rewrap", options), signal));
+    return this.#call(options, (signal) => {
+      const { actor, reason, ...rewrap } = check("rewrap", options);
+      const { dryRun } = rewrap;
+      return this.#watched({ operation: "rewrapKeyPairs", by: { actor, reason }, data: { dryRun } }, () =>
+        this.#keys.rewrap(rewrap, signal),
+      );
+    });
   }
 
   /**
@@ -147,7 +175,12 @@ export abstract class KeyOperations implements AdministrationMethods {
    * has seen a newer head, and the other `ERR_STORE_*`
    */
   removeOrphanedKeyPairs(options: DryRunOptions = {}): Promise<OrphanReport> {
-    return this.#call(options, (signal) => this.#keys.removeOrphans(check("dryRun", options), signal));
+    return this.#call(options, (signal) => {
+      const { dryRun, ...by } = check("dryRun", options);
+      return this.#watched({ operation: "removeOrphanedKeyPairs", by, data: { dryRun } }, () =>
+        this.#keys.removeOrphans({ dryRun }, signal),
+      );
+    });
   }
 
   /**
@@ -156,7 +189,7 @@ export abstract class KeyOperations implements AdministrationMethods {
    * @throws InvalidInputError if `permissions` is no list
    */
   administration(permissions: Iterable<string>): KeyStoreAdministration {
-    return administrationOf(this, permissions);
+    return administrationOf(this, permissions, (...refused) => this.#refused(...refused));
   }
 
   /**
@@ -165,6 +198,7 @@ export abstract class KeyOperations implements AdministrationMethods {
    */
   forgetPrivateKeys(): void {
     this.#keys.forgetPrivateKeys();
+    this.#watchers.trail?.begin({ operation: "forgetPrivateKeys" }).succeededLater();
   }
 
   /**
@@ -175,7 +209,12 @@ export abstract class KeyOperations implements AdministrationMethods {
    * KmsError. Nothing has changed then
    */
   acceptRestoredStore(options: DryRunOptions = {}): Promise<StoreHeadReport> {
-    return this.#call(options, (signal) => this.#keys.acceptRestoredStore(check("dryRun", options), signal));
+    return this.#call(options, (signal) => {
+      const { dryRun, ...by } = check("dryRun", options);
+      return this.#watched({ operation: "acceptRestoredStore", by, data: { dryRun } }, () =>
+        this.#keys.acceptRestoredStore({ dryRun }, signal),
+      );
+    });
   }
 
   /**
@@ -189,13 +228,16 @@ export abstract class KeyOperations implements AdministrationMethods {
    * @throws KmsError `ERR_KMS_UNAVAILABLE`, `ERR_STORE_UNAVAILABLE`; what `recordings` throws. What was put back stays
    */
   restoreKeyPairs(recordings: RecordingsToRead, options: DryRunOptions = {}): Promise<RestoreReport> {
-    return this.#call(options, async (signal) => {
-      const restoration = this.#keys.restoration(check("dryRun", options));
-      for await (const recording of eachOf(recordings)) {
-        signal.throwIfAborted();
-        await restoration.add(async () => (await readHeader(recording, signal)).header.recipients, signal);
-      }
-      return restoration.report;
+    return this.#call(options, (signal) => {
+      const { dryRun, ...by } = check("dryRun", options);
+      return this.#watched({ operation: "restoreKeyPairs", by, data: { dryRun } }, async () => {
+        const restoration = this.#keys.restoration({ dryRun });
+        for await (const recording of eachOf(recordings)) {
+          signal.throwIfAborted();
+          await restoration.add(async () => (await readHeader(recording, signal)).header.recipients, signal);
+        }
+        return restoration.report;
+      });
     });
   }
 
@@ -207,6 +249,24 @@ export abstract class KeyOperations implements AdministrationMethods {
    * `ERR_STORE_CONFLICT`, `ERR_NOT_CONFIGURED`, `ERR_STORE_*`; KmsError
    */
   replaceUntrustedHead(options: DryRunOptions = {}): Promise<StoreHeadReport> {
-    return this.#call(options, (signal) => this.#keys.replaceUntrustedHead(check("dryRun", options), signal));
+    return this.#call(options, (signal) => {
+      const { dryRun, ...by } = check("dryRun", options);
+      return this.#watched({ operation: "replaceUntrustedHead", by, data: { dryRun } }, () =>
+        this.#keys.replaceUntrustedHead({ dryRun }, signal),
+      );
+    });
+  }
+
+  /** Tells observers and the audit log of a call. */
+  #watched<T>(call: OperationToAudit, task: () => Promise<T>): Promise<T> {
+    const { operations, trail } = this.#watchers;
+    const { operation } = call;
+    return operations.run({ operation }, trail ? () => auditedOperation(trail, call, task) : task);
+  }
+
+  /** Tells the audit log of an administrator's call for which the permission was missing. */
+  async #refused(...[method, options, error]: Parameters<TellRefused>): Promise<void> {
+    const { trail } = this.#watchers;
+    if (trail) await refusedOperation(trail, method, options, error);
   }
 }

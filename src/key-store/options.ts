@@ -1,3 +1,4 @@
+import type { AuditSink } from "../audit/sink.js";
 import type { Clock } from "../clock.js";
 import { type KeyPairSpec, type PeriodicKeyChange } from "../format/vocabulary.js";
 import type { EarlierRewrap, RewrapProgress } from "../key-pairs/operations/rewrap.js";
@@ -84,6 +85,15 @@ export interface RecordingKeyStoreOptions {
   background?: boolean;
   /** Put the wrapped private half into each recording, so that recording and KMS are enough. Default true. */
   selfContained?: boolean;
+  /** Where the audit log goes: openings, what administrators and operators do, and what befalls the key. Default: none. */
+  auditSink?: AuditSink;
+  /**
+   * Refuse to open a recording, and to change anything for an administrator or operator, while the sink takes no entries
+   * (`ERR_AUDIT_UNAVAILABLE`). Encryption, and the changes of key that are due, never wait for the sink. Default true.
+   */
+  auditRequired?: boolean;
+  /** How long one entry may take: 10 to 600,000, default 5,000. */
+  auditTimeout?: number;
   clock?: Clock;
 }
 
@@ -130,6 +140,14 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
+/** Who does something and why, for the audit log alone: never in a recording, an error or a metric. */
+export interface AuditedCallOptions extends CallOptions {
+  /** The user or service on whose behalf: 1 to 256 bytes of UTF-8 without control characters. */
+  actor?: string;
+  /** Why, such as a ticket: 1 to 512 bytes of UTF-8 without control characters. */
+  reason?: string;
+}
+
 /** How long open work is waited for. */
 export interface CloseOptions extends CallOptions {
   /**
@@ -148,7 +166,7 @@ export interface PageOptions extends CallOptions {
 }
 
 /** How {@link ConfigurationInput} is saved. */
-export interface ConfigureOptions extends CallOptions {
+export interface ConfigureOptions extends AuditedCallOptions {
   /**
    * Make no new key pair where this configuration is that of the active, vouched pair already: for a service that configures
    * at each start. Default false: saving makes a new pair.
@@ -162,7 +180,7 @@ export interface ConfigureOptions extends CallOptions {
 }
 
 /** Of calls that can say what they would do. */
-export interface DryRunOptions extends CallOptions {
+export interface DryRunOptions extends AuditedCallOptions {
   /** Say what would be done, and do nothing. Default false. */
   dryRun?: boolean;
 }
@@ -223,7 +241,7 @@ export interface EncryptOptions extends RecordingName, CallOptions, ThreadOption
   segmentSize?: number;
 }
 
-export interface DecryptOptions extends RecordingName, CallOptions {}
+export interface DecryptOptions extends RecordingName, AuditedCallOptions {}
 
 /** What {@link DecryptOptions} are to one recording as a whole. */
 export interface DecryptRecordingOptions extends DecryptOptions, ThreadOptions {}

@@ -1,9 +1,12 @@
+import type { AuditedOperation } from "../audit/event.js";
+import type { AuditTrail, CallAudit } from "../audit/trail.js";
 import { RecordingKeyStoreError } from "../errors.js";
 import { encodeHeader, type OpenedHeader, type RecordingHeader } from "../format/header.js";
 import { encodeMetadata, metadataSectionLength } from "../format/metadata.js";
 import { encryptedSize, floeHeaderLength, segmentOverhead } from "../format/segments.js";
 import { newDataKey } from "../key-pairs/custody/data-keys.js";
 import type { EncryptionKey, KeyManager } from "../key-pairs/key-manager.js";
+import type { Operations } from "../operations.js";
 import {
   decryptBody,
   encryptBody,
@@ -27,6 +30,7 @@ import { SegmentReader, type OpenRequest } from "../recording/reader/segment-rea
 import { salvageBody, type SalvageTotals } from "../recording/salvage.js";
 import type { TakenInput } from "../recording/stream-source.js";
 import { fillByThreads } from "../recording/threads/fill-bytes.js";
+import { abortable } from "../util/abort.js";
 import { isBytes } from "../util/bytes.js";
 import { defined } from "../util/defined.js";
 import { yieldToEventLoop } from "../util/event-loop.js";
@@ -46,25 +50,32 @@ export class RecordingCipher {
   readonly #organizationId: string;
   readonly #selfContained: boolean;
   readonly #keys: KeyManager;
+  readonly #watchers: CallWatchers;
 
-  constructor(options: { organizationId: string; selfContained: boolean }, keys: KeyManager) {
+  constructor(options: { organizationId: string; selfContained: boolean }, keys: KeyManager, watchers: CallWatchers) {
     this.#organizationId = options.organizationId;
     this.#selfContained = options.selfContained;
     this.#keys = keys;
+    this.#watchers = watchers;
   }
 
-  async encrypt(
+  encrypt(
     recording: TakenInput,
     options: CheckedEncrypt,
     signal: AbortSignal,
   ): Promise<EncryptedRecording & Partial<Streamed>> {
-    await yieldToEventLoop();
-    const { seal, facts } = await this.#seal(options, signal);
-    return { ...(await encryptBody(recording, { ...seal, signal, ...byThreads(recording, options) })), ...facts };
+    const work = async () => {
+      await yieldToEventLoop();
+      const { seal, facts } = await this.#seal(options, signal);
+      return { ...(await encryptBody(recording, { ...seal, signal, ...byThreads(recording, options) })), ...facts };
+    };
+    return this.#watchers.operations.run({ operation: "encryptRecording", ...namesOf(options) }, work, true);
   }
 
   encryptFile(file: FileRequest, options: CheckedEncrypt): Promise<EncryptedFile> {
-    return encryptFile(file, () => this.#seal(options, file.signal));
+    return this.#watchers.operations.run({ operation: "encryptFile", ...namesOf(options) }, () =>
+      encryptFile(file, () => this.#seal(options, file.signal)),
+    );
   }
 
   /** Bad metadata is found before a key is asked for. */
@@ -90,47 +101,76 @@ export class RecordingCipher {
     }
   }
 
-  async decrypt(
+  decrypt(
     encrypted: TakenInput,
     options: CheckedDecryptRecording,
     signal: AbortSignal,
   ): Promise<DecryptedRecording & Partial<Streamed>> {
-    const { open, factsOf } = this.#opening(options, signal);
-    const { header, ...body } = await decryptBody(encrypted, { open, signal, ...byThreads(encrypted, options) });
-    return { ...body, ...factsOf(header) };
+    return this.#watched("decryptRecording", options, signal, async (audit) => {
+      const { open, factsOf } = this.#opening(options, signal, audit);
+      const { header, ...body } = await decryptBody(encrypted, { open, signal, ...byThreads(encrypted, options) });
+      return { ...body, ...factsOf(header) };
+    });
   }
 
   decryptFile(file: FileRequest, options: CheckedDecrypt): Promise<DecryptedFile> {
-    const { open, factsOf } = this.#opening(options, file.signal);
-    return decryptFile(file, open, factsOf);
+    return this.#watched("decryptFile", options, file.signal, (audit) => {
+      const { open, factsOf } = this.#opening(options, file.signal, audit);
+      return decryptFile(file, open, factsOf);
+    });
   }
 
-  async salvage(
+  salvage(
     encrypted: TakenInput,
     options: CheckedDecrypt,
     signal: AbortSignal,
   ): Promise<DecryptedRecording & (SalvageTotals | Streamed<SalvageTotals>)> {
-    const { open, factsOf } = this.#opening(options, signal);
-    const { header, ...body } = await salvageBody(encrypted, { open, signal });
-    return { ...body, ...factsOf(header) };
+    return this.#watched("salvageRecording", options, signal, async (audit) => {
+      const { open, factsOf } = this.#opening(options, signal, audit);
+      const { header, ...body } = await salvageBody(encrypted, { open, signal });
+      return { ...body, ...factsOf(header) };
+    });
   }
 
-  async readMetadata(
+  readMetadata(
     encrypted: TakenInput | RandomAccessSource,
     options: CheckedDecrypt,
     signal: AbortSignal,
   ): Promise<RecordingMetadata> {
-    const { open, checkNames, factsOf } = this.#opening(options, signal);
-    return factsOf(await readMetadata(encrypted, { open, checkNames, signal }));
+    return this.#watched("readMetadata", options, signal, async (audit) => {
+      const { open, checkNames, factsOf } = this.#opening(options, signal, audit);
+      return factsOf(await readMetadata(encrypted, { open, checkNames, signal }));
+    });
+  }
+
+  /** Tells observers and the audit log of an opening. */
+  #watched<T extends object>(
+    operation: OpeningOperation,
+    options: CheckedDecrypt,
+    signal: AbortSignal,
+    work: (audit: CallAudit | undefined) => Promise<T>,
+  ): Promise<T> {
+    const { operations, trail } = this.#watchers;
+    const { actor, reason, recordingId, asset } = options;
+    const audit = trail?.begin({
+      operation,
+      ...defined({ actor, reason }),
+      resources: [{ type: "recording", uid: recordingId, name: asset }],
+    });
+    return operations.run(
+      { operation, ...namesOf(options) },
+      audit ? () => auditedOpening(audit, signal, work) : () => work(undefined),
+      true,
+    );
   }
 
   /** How one recording is opened, and what is known of it then. */
-  #opening(options: CheckedDecrypt, signal: AbortSignal) {
+  #opening(options: CheckedDecrypt, signal: AbortSignal, audit: CallAudit | undefined) {
     let keyPairId = "";
     const checkNames = (header: RecordingHeader) => this.#checkNames(header, options);
     const open: OpenHeader = async (header) => {
       checkNames(header);
-      const { lease, keyPairId: openedBy } = await this.#lease(header, signal);
+      const { lease, keyPairId: openedBy } = await this.#lease(header, signal, audit);
       keyPairId = openedBy;
       return lease;
     };
@@ -148,18 +188,28 @@ export class RecordingCipher {
     signal: AbortSignal,
     run: OpenRequest["run"],
   ): Promise<SegmentReader> {
-    return SegmentReader.open(source, {
-      checkNames: (header) => this.#checkNames(header, options),
-      open: (header) => this.#lease(header, signal),
-      signal,
-      ...defined({ run }),
-    });
+    return this.#watched("openRecording", options, signal, (audit) =>
+      SegmentReader.open(source, {
+        checkNames: (header) => this.#checkNames(header, options),
+        open: (header) => this.#lease(header, signal, audit),
+        signal,
+        ...defined({ run }),
+      }),
+    );
   }
 
-  /** Many may have waited for their headers at once. */
-  async #lease({ recipients }: RecordingHeader, signal: AbortSignal) {
+  /** Many may have waited for their headers at once. Nothing is released before the audit log has the opening. */
+  async #lease({ recipients }: RecordingHeader, signal: AbortSignal, audit: CallAudit | undefined) {
     await yieldToEventLoop();
-    return this.#keys.lease(recipients, signal);
+    const opened = await this.#keys.lease(recipients, signal);
+    if (!audit) return opened;
+    try {
+      await abortable(audit.opened(opened.keyPairId), signal);
+      return opened;
+    } catch (error) {
+      opened.lease.release();
+      throw error;
+    }
   }
 
   async encryptedSize(plaintextSize: number, options: CheckedEncrypt, signal: AbortSignal): Promise<number> {
@@ -209,6 +259,38 @@ export class RecordingCipher {
         `this is another recording: its ${name} is not ${JSON.stringify(expected[name])}`,
       );
     }
+  }
+}
+
+/** Who is told of calls. */
+export interface CallWatchers {
+  readonly operations: Operations;
+  readonly trail: AuditTrail | undefined;
+}
+
+type OpeningOperation = AuditedOperation &
+  ("decryptRecording" | "decryptFile" | "openRecording" | "salvageRecording" | "readMetadata");
+
+function namesOf({ recordingId, asset }: { recordingId: string; asset: string }) {
+  return { recordingId, asset };
+}
+
+/** Writes an entry for an opening that fails, before or after it has begun to release something. */
+async function auditedOpening<T extends object>(
+  audit: CallAudit,
+  signal: AbortSignal,
+  work: (audit: CallAudit) => Promise<T>,
+): Promise<T> {
+  try {
+    const result = await work(audit);
+    const { done } = result as Partial<Streamed>;
+    void done?.catch((error: unknown) => audit.failedLater(error));
+    return result;
+  } catch (error) {
+    const isAudit = error instanceof RecordingKeyStoreError && error.code === "ERR_AUDIT_UNAVAILABLE";
+    if (signal.aborted) audit.failedLater(error);
+    else if (!isAudit) await audit.failed(error);
+    throw error;
   }
 }
 

@@ -1,7 +1,9 @@
 import type { Readable } from "node:stream";
+import { AuditTrail } from "../audit/trail.js";
 import { EventHub, type EventListener, type EventName, type EventSink } from "../events.js";
 import type { SharedByOrganizations } from "../key-pairs/key-manager-options.js";
-import { KeyManager } from "../key-pairs/key-manager.js";
+import { KeyManager, type KeyStoreHealth } from "../key-pairs/key-manager.js";
+import { Operations, type OperationObserver, type Observers } from "../operations.js";
 import type {
   DecryptedRecording,
   DecryptedStream,
@@ -19,7 +21,7 @@ import { isSource } from "../recording/read-metadata.js";
 import type { RecordingReader } from "../recording/reader/recording-reader.js";
 import type { SalvagedRecording, SalvagedStream, SalvageTotals } from "../recording/salvage.js";
 import { ByteSource, takeInput, type TakenInput } from "../recording/stream-source.js";
-import { withTimeout } from "../util/abort.js";
+import { abortable, withTimeout } from "../util/abort.js";
 import { ownOptions, readable } from "../util/check-input.js";
 import { checkedClock } from "../util/checked-clock.js";
 import { KeyOperations } from "./key-operations.js";
@@ -38,12 +40,21 @@ import {
 import { RecordingCipher, type RecordingMetadata } from "./recording-cipher.js";
 import { check } from "./schemas.js";
 
+/** What a key store is made of. @internal */
+export interface KeyStoreParts {
+  readonly keys: KeyManager;
+  readonly work: OpenWork;
+  readonly events: EventHub;
+  readonly operations: Operations;
+}
+
 /** The registry that holds a key store. @internal */
 export interface KeyStoreHost {
   readonly shared: SharedByOrganizations;
   readonly emit: (organizationId: string) => EventSink;
+  readonly observers: Observers;
   /** Hands over what the key store is made of, for maintenance. */
-  readonly made: (keyStore: RecordingKeyStore, parts: { keys: KeyManager; work: OpenWork; events: EventHub }) => void;
+  readonly made: (keyStore: RecordingKeyStore, parts: KeyStoreParts) => void;
   /** A call begins. */
   readonly used: (keyStore: RecordingKeyStore) => void;
 }
@@ -54,6 +65,8 @@ export interface KeyStoreHost {
  */
 export class RecordingKeyStore extends KeyOperations {
   readonly #events: EventHub;
+  readonly #trail: AuditTrail | undefined;
+  readonly #operations: Operations;
   readonly #keys: KeyManager;
   readonly #cipher: RecordingCipher;
   readonly #work = new OpenWork();
@@ -65,14 +78,24 @@ export class RecordingKeyStore extends KeyOperations {
   constructor(options: RecordingKeyStoreOptions, host: KeyStoreHost);
   constructor(options: RecordingKeyStoreOptions, host?: KeyStoreHost) {
     const checked = check("options", options);
-    const events = new EventHub(checked.organizationId, host?.emit(checked.organizationId));
-    const keys = new KeyManager(checked, checkedClock(checked.clock), events.emit, host?.shared);
-    super(keys, (callOptions, task) => this.#call(callOptions, task));
+    const { organizationId, auditSink: sink, auditRequired: required, auditTimeout: timeout } = checked;
+    const clock = checkedClock(checked.clock);
+    const hostEmit = host?.emit(organizationId);
+    const events = new EventHub(organizationId, (name, event) => {
+      hostEmit?.(name, event);
+      trail?.happened(name, event);
+    });
+    const trail = sink && new AuditTrail({ organizationId, sink, required, timeout, clock, emit: events.emit });
+    const operations = new Operations(organizationId, host?.observers);
+    const keys = new KeyManager(checked, clock, events.emit, host?.shared, operations);
+    super(keys, { operations, trail }, (callOptions, task) => this.#call(callOptions, task));
     this.#host = host;
     this.#events = events;
+    this.#trail = trail;
+    this.#operations = operations;
     this.#keys = keys;
-    this.#cipher = new RecordingCipher(checked, keys);
-    host?.made(this, { keys: this.#keys, work: this.#work, events: this.#events });
+    this.#cipher = new RecordingCipher(checked, keys, { operations, trail });
+    host?.made(this, { keys, work: this.#work, events, operations });
   }
 
   /**
@@ -206,6 +229,19 @@ export class RecordingKeyStore extends KeyOperations {
     );
   }
 
+  /** How the organization's key fares. Reads memory only, so that it can be called for each reading of a metric. */
+  health(): KeyStoreHealth {
+    return this.#keys.health;
+  }
+
+  /**
+   * Watches operations: how they are called, and how they end. `recording-keystore/opentelemetry` is one observer.
+   * @returns a function that removes the observer
+   */
+  observe(observer: OperationObserver): () => void {
+    return this.#operations.observe(observer);
+  }
+
   /** @returns a function that removes the listener */
   on<N extends EventName>(name: N, listener: EventListener<N>): () => void {
     return this.#events.listeners.on(name, listener);
@@ -222,6 +258,7 @@ export class RecordingKeyStore extends KeyOperations {
     await withTimeout(timeout, signal, async (ending) => {
       await this.#work.close(ending);
       await this.#keys.close(ending);
+      if (this.#trail) await abortable(this.#trail.settled(), ending).catch(() => undefined);
     });
   }
 

@@ -1,17 +1,17 @@
 import type { Clock } from "../clock.js";
 import { RecordingKeyStoreError } from "../errors.js";
-import { Listeners, type EventHub, type EventName, type EventSink, type RecordingKeyStoreEvents } from "../events.js";
+import { Listeners, type EventName, type EventSink, type RecordingKeyStoreEvents } from "../events.js";
 import { PrivateKeyCustody } from "../key-pairs/custody/private-key-custody.js";
-import type { KeyManager } from "../key-pairs/key-manager.js";
+import type { KeyStoreHealth } from "../key-pairs/key-manager.js";
 import { KmsCallLimit, type KmsCallsUnderWay } from "../kms/call-limit.js";
 import { ProcessLastConfirmedStore } from "../stores/last-confirmed-store.js";
+import { Observers, type OperationObserver } from "../operations.js";
 import { abortable, withTimeout } from "../util/abort.js";
 import { ownOptions } from "../util/check-input.js";
 import { checkedClock } from "../util/checked-clock.js";
 import { unref } from "../util/realms.js";
 import { IdleKeyStores } from "./idle-key-stores.js";
 import { Maintenance } from "./maintenance.js";
-import type { OpenWork } from "./open-work.js";
 import {
   type CallOptions,
   type CloseOptions,
@@ -20,7 +20,7 @@ import {
   type RecordingKeyStoreRegistryOptions,
 } from "./options.js";
 import { checkOrganizationId, OrganizationLookup } from "./organization-lookup.js";
-import { RecordingKeyStore, type KeyStoreHost } from "./recording-key-store.js";
+import { RecordingKeyStore, type KeyStoreHost, type KeyStoreParts } from "./recording-key-store.js";
 import { check } from "./schemas.js";
 
 /** The events of all organizations, each with the organization it is about. */
@@ -42,10 +42,7 @@ export interface RecordingKeyStoreRegistryStatus {
   readonly kmsCalls: readonly KmsCallsUnderWay[];
 }
 
-interface Parts {
-  readonly keys: KeyManager;
-  readonly work: OpenWork;
-  readonly events: EventHub;
+interface Parts extends KeyStoreParts {
   readonly maintenance: Maintenance;
 }
 
@@ -80,6 +77,7 @@ export class RecordingKeyStoreRegistry {
   readonly #making = new Map<string, Making>();
   readonly #closing = new Set<Promise<void>>();
   readonly #listeners = new Listeners<RecordingKeyStoreRegistryEvents>();
+  readonly #observers = new Observers();
   readonly #end = new AbortController();
   #timer: NodeJS.Timeout | undefined;
   /** Where the last round of the timer ended, and the next one goes on. */
@@ -110,6 +108,7 @@ export class RecordingKeyStoreRegistry {
         kmsCalls: this.#kmsCalls,
       },
       emit: (organizationId) => this.#emitFor(organizationId),
+      observers: this.#observers,
       made: (keyStore, parts) => this.#made(keyStore, parts),
       used: (keyStore) => this.#keyStores.keep(this.#partsOf(keyStore).keys.organizationId, keyStore),
     };
@@ -172,6 +171,16 @@ export class RecordingKeyStoreRegistry {
     };
   }
 
+  /** How the keys of the key stores that are kept fare. Reads memory only. */
+  health(): KeyStoreHealth[] {
+    return [...this.#keyStores].map((keyStore) => keyStore.health());
+  }
+
+  /** Watches the operations of all organizations. @returns a function that removes the observer */
+  observe(observer: OperationObserver): () => void {
+    return this.#observers.add(observer);
+  }
+
   /** Listens to all organizations. @returns a function that removes the listener */
   on<N extends EventName>(name: N, listener: (event: RecordingKeyStoreRegistryEvents[N]) => void): () => void {
     return this.#listeners.on(name, listener);
@@ -228,14 +237,15 @@ export class RecordingKeyStoreRegistry {
     return keyStore;
   }
 
-  #made(keyStore: RecordingKeyStore, { keys, work, events }: Omit<Parts, "maintenance">): void {
+  #made(keyStore: RecordingKeyStore, parts: KeyStoreParts): void {
+    const { keys, work } = parts;
     const maintained = {
       get dueIn() {
         return keys.maintenanceIn;
       },
       maintain: () => work.run(undefined, (signal) => keys.maintain(signal), false).catch(() => undefined),
     };
-    this.#parts.set(keyStore, { keys, work, events, maintenance: new Maintenance(maintained, this.#clock) });
+    this.#parts.set(keyStore, { ...parts, maintenance: new Maintenance(maintained, this.#clock) });
   }
 
   #partsOf(keyStore: RecordingKeyStore): Parts {
@@ -246,8 +256,8 @@ export class RecordingKeyStoreRegistry {
 
   /** A key store in trouble stays: nobody else knows since when, and why. */
   #isEvictable(keyStore: RecordingKeyStore): boolean {
-    const { keys, work, events } = this.#partsOf(keyStore);
-    return work.isIdle && keys.isIdle && !events.listeners.hasAny;
+    const { keys, work, events, operations } = this.#partsOf(keyStore);
+    return work.isIdle && keys.isIdle && !events.listeners.hasAny && !operations.hasAny;
   }
 
   #startTimer(): void {

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import type { AuditSink } from "../audit/sink.js";
 import type { Clock } from "../clock.js";
 import { isName, longestName, nameRule } from "../format/names.js";
 import { keyPairSpecs, periodicKeyChanges, type KeyStoreConfiguration } from "../format/vocabulary.js";
@@ -15,6 +16,7 @@ import { checkInput } from "../util/check-input.js";
 import { isAbortSignal } from "../util/realms.js";
 import { member } from "../util/safe-cause.js";
 import { copySecret } from "../util/secrets.js";
+import { longestWords } from "./audited-operation.js";
 import type { ConfigurationInput, OrganizationResolver } from "./options.js";
 
 const ms = (max: number) => z.number().min(0).max(max);
@@ -68,7 +70,9 @@ const fleetSecret = z.custom<Uint8Array | readonly Uint8Array[]>(
 
 const threads = z.int().min(0).max(64).default(0);
 
-const decryptOptions = z.strictObject({ ...recordingNames, signal });
+const audited = { actor: name(longestWords.actor).optional(), reason: name(longestWords.reason).optional() };
+
+const decryptOptions = z.strictObject({ ...recordingNames, ...audited, signal });
 
 const keyStoreOptions = z.strictObject({
   organizationId: z.string().regex(organizationIdRule.pattern, { message: organizationIdRule.message }),
@@ -96,6 +100,9 @@ const keyStoreOptions = z.strictObject({
   headTtl: ms(3_600_000).default(60_000),
   background: z.boolean().default(true),
   selfContained: z.boolean().default(true),
+  auditSink: anyObject<AuditSink>(["append"]).optional(),
+  auditRequired: z.boolean().default(true),
+  auditTimeout: z.number().min(10).max(600_000).default(5_000),
   clock: anyObject<Clock>(["now", "monotonic"]).optional(),
 });
 
@@ -136,7 +143,7 @@ export const schemas = {
   decrypt: decryptOptions,
   decryptRecording: decryptOptions.extend({ threads }),
   page: z.strictObject({ limit: z.int().min(1).max(1_000).default(50), cursor: z.string().optional(), signal }),
-  dryRun: z.strictObject({ dryRun: z.boolean().default(false), signal }),
+  dryRun: z.strictObject({ dryRun: z.boolean().default(false), ...audited, signal }),
   rewrap: z.strictObject({
     dryRun: z.boolean().default(false),
     concurrency: z.int().min(1).max(64).default(8),
@@ -150,6 +157,7 @@ export const schemas = {
       })
       .optional(),
     onProgress: listener<RewrapProgress>(),
+    ...audited,
     signal,
   }),
   usage: z.strictObject({
@@ -161,8 +169,10 @@ export const schemas = {
   configure: z.strictObject({
     onlyIfChanged: z.boolean().default(false),
     newHistory: z.boolean().default(false),
+    ...audited,
     signal,
   }),
+  audited: z.strictObject({ ...audited, signal }),
   call: z.strictObject({ signal }),
   close: z.strictObject({ timeout: ms(86_400_000).optional(), signal }),
   file: z.strictObject({

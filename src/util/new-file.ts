@@ -20,10 +20,11 @@ export class TooOpenError extends Error {
 
 /**
  * Makes a file for writing, which must not exist; leaves none behind if it fails.
+ * @param flags - `ax` for one that is only appended to
  * @throws TooOpenError
  */
-export async function createFile(path: string, rights?: Rights): Promise<FileHandle> {
-  const handle = await open(path, "wx", rights?.mode ?? 0o666);
+export async function createFile(path: string, rights?: Rights, flags: "wx" | "ax" = "wx"): Promise<FileHandle> {
+  const handle = await open(path, flags, rights?.mode ?? 0o666);
   try {
     if (rights) {
       const modeOf = async () => (await handle.stat()).mode;

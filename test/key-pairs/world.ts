@@ -23,6 +23,7 @@ import {
   TestClock,
 } from "../../src/testing/index.js";
 import type { KeyStoreConfiguration } from "../../src/format/vocabulary.js";
+import { Operations } from "../../src/operations.js";
 import type { LastConfirmedStore, ProcessLastConfirmedStore } from "../../src/stores/last-confirmed-store.js";
 import { CheckedKmsProvider } from "../../src/kms/checked-kms-provider.js";
 
@@ -168,6 +169,7 @@ function contextOf(
     health: new KeyHealth(clock, emit),
     clock,
     emit,
+    operations: new Operations(organization),
     times: { ...times, ...options.times },
     lastConfirmed,
   };

@@ -14,6 +14,7 @@ import { Trust, type VouchedKeyPair } from "../../src/key-pairs/trust.js";
 import type { PeriodicKeyChange, KeyStoreConfiguration } from "../../src/format/vocabulary.js";
 import { TrustAnchor } from "../../src/key-pairs/trust-anchor.js";
 import type { KeyPairStore } from "../../src/index.js";
+import { Operations } from "../../src/operations.js";
 import { InMemoryKms, InMemoryKmsProvider, MemoryKeyPairStore, TestClock } from "../../src/testing/index.js";
 
 export const organizationId = "org-1";
@@ -91,6 +92,7 @@ export class RotationParts {
       health: new KeyHealth(clock, emit),
       clock,
       emit,
+      operations: new Operations(organizationId),
       times,
     };
     const active = new ActiveKeyPairs(context);

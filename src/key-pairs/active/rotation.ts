@@ -51,7 +51,7 @@ const longestBackOff = 3_600_000;
 const dayMs = 86_400_000;
 
 export type RotationParts = VouchingParts &
-  Pick<KeyPairContext, "organizationId" | "contextKeyName" | "fleet" | "health" | "emit">;
+  Pick<KeyPairContext, "organizationId" | "contextKeyName" | "fleet" | "health" | "emit" | "operations">;
 
 /** Rotates the active pair: puts the new pair's records, has KMS unwrap it, swings the head by compare-and-swap. */
 export class KeyRotation {
@@ -155,9 +155,9 @@ export class KeyRotation {
    * @throws KmsError, RecordingKeyStoreError; the pair before stays active then
    */
   async rotate(request: RotationRequest): Promise<VouchedKeyPair> {
-    const { health, emit, clock } = this.#parts;
+    const { health, emit, clock, operations } = this.#parts;
     try {
-      const pair = await this.#rotate(request);
+      const pair = await operations.run({ operation: "changeKey" }, () => this.#rotate(request));
       this.#backOff = 0;
       this.#failedAt = undefined;
       health.succeeded("rotate");

@@ -33,7 +33,7 @@ const keptPairs = 1_000;
 
 export interface DataKeyParts extends Pick<
   KeyPairContext,
-  "organizationId" | "records" | "calls" | "trust" | "custody" | "health" | "times"
+  "organizationId" | "records" | "calls" | "trust" | "custody" | "health" | "operations" | "times"
 > {
   /** KMS keys that may unwrap a recording's own wrapped private half, where the store lacks the pair. */
   readonly embeddedKeys: TrustAnchor | undefined;
@@ -88,11 +88,13 @@ export class DataKeys {
   }
 
   async #open(source: PrivateKeySource, signal: AbortSignal | undefined): Promise<HeldPrivateKey> {
-    const { custody, times, organizationId, health } = this.#parts;
+    const { custody, times, organizationId, health, operations } = this.#parts;
     const ref = { organizationId, digest: source.digest };
+    let inMemory = true;
     const unwrap = async () => {
+      inMemory = false;
       try {
-        const key = await source.unwrap();
+        const key = await operations.run({ operation: "unwrapPrivateKey" }, source.unwrap);
         if (this.#isActive(source)) health.answered(source.birth);
         return key;
       } catch (error) {
@@ -101,7 +103,9 @@ export class DataKeys {
         throw error;
       }
     };
-    return custody.open(ref, times.privateKeyTtl, unwrap, signal);
+    const opening = custody.open(ref, times.privateKeyTtl, unwrap, signal);
+    operations.privateKeyUsed(inMemory);
+    return opening;
   }
 
   /** The wrapped private half to unwrap: the store's or, where that is not there, the recording's own. */
