@@ -6,11 +6,12 @@ const floors = [
   ["errors.ts", "clock.ts"],
   ["util"],
   ["events.ts"],
+  ["operations.ts"],
   ["kms", "stores", "key-policy/language"],
   ["format", "key-policy", "kms/aws"],
-  ["key-pairs", "recording", "in-memory-kms"],
+  ["key-pairs", "recording", "in-memory-kms", "audit"],
   ["key-store", "sources", "http"],
-  ["testing"],
+  ["testing", "opentelemetry"],
   ["index.ts", "aws.ts", "cli"],
 ];
 

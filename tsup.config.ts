@@ -13,6 +13,8 @@ const library = {
   http: "src/http/index.ts",
   sources: "src/sources/index.ts",
   "sources/s3": "src/sources/s3.ts",
+  audit: "src/audit/index.ts",
+  opentelemetry: "src/opentelemetry/index.ts",
   testing: "src/testing/index.ts",
 };
 /** Not exported: with them each module below is a chunk of its own, and `index` only names what bundlers may leave out. */

@@ -22,6 +22,8 @@ export const base = {
       { find: /^recording-keystore\/http$/, replacement: source("http/index.ts") },
       { find: /^recording-keystore\/sources$/, replacement: source("sources/index.ts") },
       { find: /^recording-keystore\/sources\/s3$/, replacement: source("sources/s3.ts") },
+      { find: /^recording-keystore\/audit$/, replacement: source("audit/index.ts") },
+      { find: /^recording-keystore\/opentelemetry$/, replacement: source("opentelemetry/index.ts") },
       { find: /^recording-keystore\/testing$/, replacement: source("testing/index.ts") },
     ],
   },

@@ -1,10 +1,12 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type * as z from "zod";
+import { eventNames } from "../../src/events.js";
 import { keyPolicyFindingCodes, severityOf } from "../../src/key-policy/findings.js";
 import { recordingKeyStatements } from "../../src/key-policy/write.js";
 import { requiredPermission } from "../../src/key-store/administration.js";
 import { schemas } from "../../src/key-store/schemas.js";
+import { metricNames } from "../../src/opentelemetry/index.js";
 
 const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), "utf8");
 
@@ -22,6 +24,38 @@ describe("docs/errors.md", () => {
     const codes = [...union.matchAll(/"(ERR_[A-Z_]+)"/g)].map((match) => match[1]);
     expect(codes.length).toBeGreaterThan(0);
     expect(tableUnder("Codes", documentation).sort()).toEqual(codes.sort());
+  });
+});
+
+describe("docs/guides/operating.md", () => {
+  const guide = read("docs/guides/operating.md");
+  const rowsUnder = (heading: string) =>
+    [...(guide.split(/^##+ /m).find((text) => text.startsWith(heading)) ?? "").matchAll(/^\| `([^`]+)` \|/gm)]
+      .map(([, name]) => name)
+      .sort();
+
+  test("says of each error code who has to act", () => {
+    expect(rowsUnder("Error codes")).toEqual(tableUnder("Codes", read("docs/errors.md")).sort());
+  });
+
+  test("says of each event what to do", () => {
+    expect(rowsUnder("Events")).toEqual([...eventNames].sort());
+  });
+
+  test("says of each metric when to raise an alert", () => {
+    expect(rowsUnder("Metrics")).toEqual(Object.values(metricNames).sort());
+  });
+
+  test("leads to sections that are there", () => {
+    const anchors = [...guide.matchAll(/^##+ (.*)$/gm)].map(([, title = ""]) =>
+      title
+        .toLowerCase()
+        .replaceAll(/[^\w\s-]/g, "")
+        .replaceAll(" ", "-"),
+    );
+    expect(
+      [...guide.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor]) => anchor).filter((a) => !anchors.includes(a ?? "")),
+    ).toEqual([]);
   });
 });
 
