@@ -1,0 +1,57 @@
+import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import pg from "pg";
+import { RecordingKeyStore } from "../../src/key-store/recording-key-store.js";
+import type { RecordingKeyStoreOptions } from "../../src/key-store/options.js";
+import type { KmsProvider } from "../../src/kms/kms-provider.js";
+import { DynamoDbKeyPairStore } from "../../src/stores/dynamodb.js";
+import { FileKeyPairStore } from "../../src/stores/file.js";
+import type { KeyPairStore } from "../../src/stores/key-pair-store.js";
+import { PostgresKeyPairStore } from "../../src/stores/postgres.js";
+import { accountId } from "../support/kms-known-to-all.js";
+
+/** Where a store is that outlives a process, as one process tells it to another. */
+export type Place =
+  | { readonly kind: "file"; readonly directory: string }
+  | { readonly kind: "postgres"; readonly connection: pg.PoolConfig }
+  | { readonly kind: "dynamodb"; readonly endpoint: string; readonly tableName: string };
+
+/** A store whose time limits suit a busy machine, and what ends its connections. */
+interface StoreThere {
+  readonly store: KeyPairStore;
+  readonly close: () => Promise<void>;
+}
+
+export function storeAt(place: Place): StoreThere {
+  if (place.kind === "file")
+    return { store: new FileKeyPairStore({ directory: place.directory }), close: async () => undefined };
+  if (place.kind === "postgres") {
+    const pool = new pg.Pool({ max: 2, ...place.connection });
+    pool.on("error", () => undefined);
+    return { store: new PostgresKeyPairStore({ pool, timeout: 60_000 }), close: () => pool.end() };
+  }
+  const { endpoint, tableName } = place;
+  const credentials = { accessKeyId: "AKIATEST", secretAccessKey: "test" };
+  const client = new DynamoDBClient({ endpoint, region: "eu-west-1", credentials });
+  const store = new DynamoDbKeyPairStore({ client, tableName, attemptTimeout: 30_000, deadline: 60_000 });
+  return { store, close: async () => client.destroy() };
+}
+
+/** A key store that reads the head each time, and does nothing in the background. */
+export function keyStoreOver(
+  store: KeyPairStore,
+  organizationId: string,
+  kms: KmsProvider,
+  more: Partial<RecordingKeyStoreOptions> = {},
+): RecordingKeyStore {
+  return new RecordingKeyStore({
+    organizationId,
+    homeRegion: "eu-west-1",
+    kms,
+    store,
+    storeTimeout: 60_000,
+    trustedKmsKeys: [accountId],
+    background: false,
+    headTtl: 0,
+    ...more,
+  });
+}
