@@ -111,6 +111,11 @@ export class KeyManager {
     return runTest({ ...this.#context, homeRegion, configured, configuration }, signal);
   }
 
+  /** @throws `ERR_STORE_UNAVAILABLE` where the store says that it takes no writes */
+  checkWritable(signal: AbortSignal): Promise<void> {
+    return this.#context.records.checkWritable(signal);
+  }
+
   rotate(request: RotationRequest): Promise<VouchedKeyPair> {
     return this.#rotation.rotate(request);
   }

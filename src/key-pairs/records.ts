@@ -211,6 +211,14 @@ export class KeyPairRecords {
     );
   }
 
+  /** Lets a store that can tell say whether it takes writes. @throws `ERR_STORE_UNAVAILABLE` */
+  async checkWritable(signal?: AbortSignal): Promise<void> {
+    if (typeof member(this.#store, "checkWritable") !== "function") return;
+    await this.#call("checkWritable", signal, async (options) =>
+      this.#store.checkWritable?.(this.organizationId, options),
+    );
+  }
+
   async readStatus(signal?: AbortSignal): Promise<Uint8Array | undefined> {
     const stored = await this.#call("readStatus", signal, (options) =>
       this.#store.readStatus(this.organizationId, options),

@@ -88,6 +88,7 @@ export abstract class KeyOperations implements AdministrationMethods {
       const active = onlyIfChanged ? await this.#keys.configured(configuration, signal) : undefined;
       if (active) return { changed: false, keyPair: active };
       return this.#watched({ operation: "configure", by, data: { ...configuration, newHistory } }, async () => {
+        await this.#keys.checkWritable(signal);
         const report = await this.#keys.test(configuration, signal);
         if (!report.ok) throw new TestFailedError(report);
         const pair = await this.#keys.rotate({ configuration, newHistory, signal });

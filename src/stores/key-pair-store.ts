@@ -140,6 +140,13 @@ export interface KeyPairStore {
    */
   removeKeyPair?(organizationId: string, keyPairId: string, options?: StoreCallOptions): Promise<boolean>;
 
+  /**
+   * Rejects where records and head can't be written, as the write itself would, and changes nothing that a call shows.
+   * `configure()` calls it before it asks KMS for anything. Optional: for stores whose writes need more than their reads, such
+   * as a disk that may be read-only or lack hard links.
+   */
+  checkWritable?(organizationId: string, options?: StoreCallOptions): Promise<void>;
+
   /** The status item, shared by all workers: health, not truth. May be some seconds old. */
   readStatus(organizationId: string, options?: StoreCallOptions): Promise<Uint8Array | undefined>;
   /** Replaces the status item, of at most 64 KiB. The last writer wins. */

@@ -34,6 +34,7 @@ const parameters: Readonly<Record<Method, number>> = {
   createWrapping: 3,
   listWrappings: 2,
   removeKeyPair: 2,
+  checkWritable: 1,
   readStatus: 1,
   writeStatus: 2,
 };

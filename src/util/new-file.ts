@@ -1,5 +1,5 @@
-import { link, open, rename, unlink, type FileHandle } from "node:fs/promises";
-import { errnoOf, onceLetGo } from "./file-system.js";
+import { open, rename, unlink, type FileHandle } from "node:fs/promises";
+import { errnoOf, linkOnce, onceLetGo } from "./file-system.js";
 
 /** Who may do what with a new file or folder. */
 export interface Rights {
@@ -64,8 +64,7 @@ export async function ensureRights(
 
 /** Refuses a file system without hard links before anything is written. @param path - of a new file */
 export async function checkHardLinks(path: string, second: string): Promise<void> {
-  await onceLetGo(() => link(path, second));
-  await removeTemporary(second);
+  if (await linkOnce(path, second)) await removeTemporary(second);
 }
 
 /** Gives a finished file its name, in the place of whatever has it. */

@@ -2,9 +2,18 @@ import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import type { ConfigurationInput, RecordingKeyStore, RecordingKeyStoreOptions } from "../../src/index.js";
 import { kmsError } from "../../src/kms/kms-error.js";
+import { StoreError } from "../../src/stores/store-error.js";
 import { MemoryLastConfirmedStore } from "../../src/testing/index.js";
 import { foreignPublicKey, forging, plantForgedHead } from "../support/forgery.js";
-import { accountId, configured, homeRegion, kmsKeyAliasArn, organizationId, setup } from "../support/setup.js";
+import {
+  accountId,
+  configured,
+  homeRegion,
+  kmsKeyAliasArn,
+  organizationId,
+  overridden,
+  setup,
+} from "../support/setup.js";
 
 const audio = randomBytes(1_000);
 const recording = { recordingId: "r" };
@@ -12,6 +21,32 @@ const onlyIfChanged = { onlyIfChanged: true };
 const monthly: ConfigurationInput = { kmsKeyAliasArn, periodicKeyChange: "monthly", keyPairSpec: "X25519" };
 const sequencesOf = async (keyStore: RecordingKeyStore) =>
   (await keyStore.keyPairs()).items.map(({ sequence }) => sequence);
+
+describe("configure() in a store that takes no writes", () => {
+  const readOnly = () =>
+    new StoreError("read-only", { operation: "try", message: "the disk is read-only", serviceErrorName: "EROFS" });
+
+  it.each<[what: string, checkWritable: () => Promise<void>, kind: string]>([
+    ["says so", () => Promise.reject(readOnly()), "read-only"],
+    ["throws", () => raise(new Error("no")), "unexpected-answer"],
+    ["hangs", () => new Promise(() => undefined), "timeout"],
+  ])("asks KMS nothing where it %s", async (_, checkWritable, kind) => {
+    const { keyStoreWith, store, kms } = setup();
+    const keyStore = keyStoreWith({ store: overridden(store, { checkWritable }), storeTimeout: 100 });
+    await expect(keyStore.configure({ kmsKeyAliasArn })).rejects.toMatchObject({ code: "ERR_STORE_UNAVAILABLE", kind });
+    expect(kms.journal.count()).toBe(0);
+  });
+
+  it("tests all the same, which saves nothing", async () => {
+    const { keyStoreWith, store } = setup();
+    const keyStore = keyStoreWith({ store: overridden(store, { checkWritable: () => Promise.reject(readOnly()) }) });
+    expect((await keyStore.test({ kmsKeyAliasArn })).ok).toBe(true);
+  });
+});
+
+function raise(error: Error): never {
+  throw error;
+}
 
 describe("configure() with onlyIfChanged", () => {
   it("makes no pair and asks KMS nothing where nothing has changed", async () => {

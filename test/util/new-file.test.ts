@@ -1,9 +1,9 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { linkSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { createFile, removeTemporary, renameOver } from "../../src/util/new-file.js";
+import { checkHardLinks, createFile, removeTemporary, renameOver } from "../../src/util/new-file.js";
 import { linkOnce, syncFile } from "../../src/util/file-system.js";
 import { disk, errno, watch } from "../support/failing-disk.js";
 
@@ -71,6 +71,22 @@ describe("a name given to a file", () => {
     heldFor(1, "rename", code);
     await expect(renameOver(path("new"), path("old"))).rejects.toMatchObject({ code });
     expect(waited).not.toHaveBeenCalled();
+  });
+});
+
+describe("the trial of hard links", () => {
+  beforeEach(() => writeFileSync(path("new"), "new"));
+
+  it("passes on NFS where the answer was lost and the second request finds the first one's link", async () => {
+    linkSync(path("new"), path("second"));
+    await checkHardLinks(path("new"), path("second"));
+    expect(readdirSync(folder)).toEqual(["new"]);
+  });
+
+  it("leaves alone what somebody else has put there", async () => {
+    writeFileSync(path("second"), "another's");
+    await checkHardLinks(path("new"), path("second"));
+    expect(readFileSync(path("second"), "utf8")).toBe("another's");
   });
 });
 

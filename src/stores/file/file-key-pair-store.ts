@@ -219,6 +219,13 @@ export class FileKeyPairStore implements KeyPairStore {
     this.#presence.written();
   }
 
+  /** Tries out the disk: full, read-only, without hard links. */
+  async checkWritable(organizationId: string, options?: StoreCallOptions): Promise<void> {
+    checkOrganizationId(organizationId);
+    await this.#begin(options);
+    await this.#folder.tryOut(options?.signal);
+  }
+
   /** Ids of the stored organizations, in no order: for a scheduler or a backup. */
   async *organizations(options?: StoreCallOptions): AsyncGenerator<string, void, undefined> {
     await this.#begin(options);

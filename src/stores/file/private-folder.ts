@@ -102,6 +102,15 @@ export class PrivateFolder {
     return this.#withTemporary(path, bytes, signal, (temporary) => linkDurably(temporary, path));
   }
 
+  /** Tries out what new files need, hard links included, and leaves none behind. @throws as {@link PrivateFolder.create} */
+  async tryOut(signal?: AbortSignal): Promise<void> {
+    const second = temporaryIn(this.root);
+    await this.#withTemporary(second, Buffer.alloc(0), signal, async (temporary) => {
+      if (await linkDurably(temporary, second)) await removeTemporary(second);
+      return true;
+    });
+  }
+
   /** Replaces a file, or makes it. Readers see the old or the new one, whole. */
   async replace(path: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
     await this.#withTemporary(path, bytes, signal, async (temporary) => {
@@ -154,7 +163,7 @@ export class PrivateFolder {
   ): Promise<boolean> {
     const folder = dirname(path);
     await this.#prepare(folder);
-    const temporary = join(folder, temporaryPrefix + randomBytes(12).toString("hex"));
+    const temporary = temporaryIn(folder);
     let published: boolean;
     try {
       const writtenAt = await this.#writeDurably(temporary, bytes);
@@ -218,6 +227,10 @@ export class PrivateFolder {
       // Fails no write; another process may be sweeping too.
     }
   }
+}
+
+function temporaryIn(folder: string): string {
+  return join(folder, temporaryPrefix + randomBytes(12).toString("hex"));
 }
 
 export function checkFolderPath(field: "directory" | "hostDirectory", path: string): void {

@@ -151,6 +151,28 @@ describe("a file system that fails", () => {
     expect(await filesIn("pairs")).toEqual([]);
   });
 
+  it.each(["EPERM", "ENOSPC", "EROFS"])("is found out before anything is stored (%s in a link)", async (code) => {
+    await store.checkWritable("org");
+    await store.createKeyPair(pair);
+    failOn("link", code);
+    const written = await store.createKeyPair({ ...pair, keyPairId: "next" }).catch((error: unknown) => error);
+    await expect(store.checkWritable("org")).rejects.toMatchObject({
+      code: "ERR_STORE_UNAVAILABLE",
+      kind: (written as { kind: string }).kind,
+      cause: { code },
+    });
+    disk.before = undefined;
+    expect(await filesIn("pairs")).toEqual(["pair.record"]);
+    expect((await readdir(folder)).filter((name) => name.includes("tmp"))).toEqual([]);
+  });
+
+  it("has nothing in it after a store was tried out", async () => {
+    await store.checkWritable("org");
+    expect(await readdir(folder)).toEqual([]);
+    expect(await store.organizations().next()).toEqual({ done: true, value: undefined });
+    expect(await store.readHead("org")).toBeUndefined();
+  });
+
   it("cannot sync folders is used all the same", async () => {
     disk.before = (operation, path) => {
       if (operation === "sync" && !path.includes(".tmp-")) throw answer("EINVAL");
