@@ -1,9 +1,11 @@
 import { Injectable, Module, type OnModuleDestroy } from "@nestjs/common";
 import { InvalidInputError, RecordingKeyStore, RecordingKeyStoreRegistry, type TestReport } from "recording-keystore";
+import { FileAuditLog } from "recording-keystore/audit";
 import { AwsKmsProvider } from "recording-keystore/aws";
 import { sendRecording } from "recording-keystore/http";
 import { checkKeyPolicy, recordingKeyPolicy } from "recording-keystore/key-policy";
 import { kmsFailureKinds } from "recording-keystore/kms";
+import { instrument } from "recording-keystore/opentelemetry";
 import { fileSource } from "recording-keystore/sources";
 import { s3Source } from "recording-keystore/sources/s3";
 import { checkOrganizationId, type KeyPairStore } from "recording-keystore/stores";
@@ -17,6 +19,8 @@ export class RecordingsService implements OnModuleDestroy {
     RecordingKeyStore,
     RecordingKeyStoreRegistry,
     AwsKmsProvider,
+    FileAuditLog,
+    instrument,
     FileKeyPairStore,
     sendRecording,
     checkKeyPolicy,

@@ -27,6 +27,8 @@ import {
   dynamoDbTable,
   type DynamoDbPolicy,
 } from "recording-keystore/stores/dynamodb";
+import { FileAuditLog, verifyAuditLog, type AuditEvent, type AuditSink } from "recording-keystore/audit";
+import { instrument } from "recording-keystore/opentelemetry";
 import { FileKeyPairStore } from "recording-keystore/stores/file";
 import { PostgresKeyPairStore, type PostgresPool } from "recording-keystore/stores/postgres";
 import {
@@ -47,7 +49,10 @@ async function main(): Promise<void> {
   const clock = new TestClock();
   const kms = new InMemoryKms({ clock });
   kms.createKey({ alias: "alias/recordings" });
+  const audited: AuditEvent[] = [];
+  const auditSink: AuditSink = { append: async (event) => void audited.push(event) };
   const keyStore = new RecordingKeyStore({
+    auditSink,
     organizationId: "org-4711",
     homeRegion,
     kms: new AwsKmsProvider({ client: (region) => new KMSClient(kms.clientConfig(region)) }),
@@ -58,6 +63,9 @@ async function main(): Promise<void> {
     storeTimeout: 5_000,
     clock,
   });
+  const uninstrument: () => void = instrument(keyStore, { organizationIds: true });
+  const sinks: AuditSink[] = [new FileAuditLog({ directory: "unused", secret: new Uint8Array(32) })];
+  assert.deepEqual([sinks.length, typeof verifyAuditLog], [1, "function"]);
   // A provider also takes one client, and a file store is a store.
   new AwsKmsProvider({ client: new KMSClient({ region: homeRegion }) });
   const pool: PostgresPool = new Pool();
@@ -191,6 +199,8 @@ async function main(): Promise<void> {
     const code: ErrorCode = error.code;
     assert.equal(code, "ERR_RECORDING_MISMATCH");
   }
+  assert.equal(audited.at(-1)?.status_code, "ERR_RECORDING_MISMATCH");
+  uninstrument();
   await keyStore.close();
 }
 
