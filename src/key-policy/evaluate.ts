@@ -75,15 +75,27 @@ function all(answers: readonly Answer[]): Answer {
 
 function resourceAnswer({ resources }: PolicyStatement, { keyArn }: KeyFacts): Answer {
   if (keyArn !== undefined) return resources.selects(keyArn) ? "yes" : "no";
-  const answers = resources.names.map((name): Answer => {
-    if (name === "*") return "yes";
-    // A key policy knows its key by its ARN, never by an alias.
-    return name.startsWith("arn:") && !name.includes(":alias/") ? "unknown" : "no";
-  });
+  const answers = resources.names.map(matchesSomeKey);
   const selected: Answer = answers.includes("yes") ? "yes" : answers.includes("unknown") ? "unknown" : "no";
   if (!resources.not || selected === "unknown") return selected;
   return selected === "yes" ? "no" : "yes";
 }
+
+/**
+ * Whether a `Resource` matches the ARN of a key that is not known. A `*` that is the last character of a part goes on beyond
+ * its colon (IAM user guide, "Resource"), so stars alone match everything. A key policy knows its key by its ARN, never by an
+ * alias.
+ */
+function matchesSomeKey(name: string): Answer {
+  const [prefix = ""] = name.split(/[*?]/, 1);
+  const rest = name.slice(prefix.length);
+  if (prefix === "" && rest.includes("*") && /^[*?]+$/.test(rest) && rest.length <= shortestKeyArn) return "yes";
+  const mayBeArn = prefix.startsWith("arn:") || (rest !== "" && "arn:".startsWith(prefix));
+  return mayBeArn && !name.includes(":alias/") ? "unknown" : "no";
+}
+
+/** `arn:aws:kms:`, a Region, an account and `key/` with an id. */
+const shortestKeyArn = "arn:aws:kms:aa-aaaa-1:111122223333:key/1".length;
 
 interface RequestFacts {
   readonly context: ConditionContext;
@@ -92,6 +104,7 @@ interface RequestFacts {
 
 function conditionAnswer(condition: Condition, { context, knows }: RequestFacts): Answer {
   if (!condition.asks.every(knows)) return "unknown";
+  if (condition.undocumented && condition.asks.some((key) => context(key) !== undefined)) return "unknown";
   return condition.holds(context) ? "yes" : "no";
 }
 

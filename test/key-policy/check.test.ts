@@ -44,6 +44,8 @@ interface Case {
   findings: Expected[];
 }
 
+const doubts = (text: RegExp): Expected[] => [["CANNOT_TELL", 2, text]];
+
 const cases: Case[] = [
   {
     name: "what the library writes",
@@ -499,6 +501,49 @@ const cases: Case[] = [
     policy: under({ StringLike: { [organizationKey]: "org-1*" } }),
     findings: [["NOT_BOUND_TO_ORGANIZATION", 2, /other organizations' ids/]],
   },
+  ...["**", "?*", "*?*", "a*", "arn:*", "*:key/*", "arn:aws:kms:*"].map((Resource): Case => ({
+    name: `the Resource ${Resource} of a key that is known`,
+    policy: but({ Resource }),
+    with: { kmsKeyArn: `arn:aws:kms:eu-west-1:${owner}:key/1` },
+    findings: [],
+  })),
+  ...["**", "?*", "*?*"].map((Resource): Case => ({
+    name: `the Resource ${Resource}, which matches every key`,
+    policy: but({ Resource }),
+    findings: [],
+  })),
+  ...["a*", "arn:*", "*:key/*", "arn:aws:kms:*"].map((Resource): Case => ({
+    name: `the Resource ${Resource}, which may match the key`,
+    policy: but({ Resource }),
+    findings: doubts(/Resource/),
+  })),
+  ...["kms*", "key", "", "?", "*:alias/*"].map((Resource): Case => ({
+    name: `the Resource ${JSON.stringify(Resource)}, which matches no key`,
+    policy: but({ Resource }),
+    with: Resource === "?" ? { kmsKeyArn: `arn:aws:kms:eu-west-1:${owner}:key/1` } : {},
+    findings: [["RESOURCE_WRONG", 2]],
+  })),
+  ...["ArnLike", "ArnEquals"].flatMap((operator) =>
+    (
+      [
+        [role, []],
+        [`arn:aws:iam::${service}:role/*`, []],
+        ["arn:*:iam:*:*:role/recor?ing", []],
+        ["arn:*:*:*:*:*", []],
+        ["*", doubts(/PrincipalArn = "\*"/)],
+        ["arn:aws:iam:*", doubts(/PrincipalArn/)],
+        ["arn:aws:iam::*", doubts(/PrincipalArn/)],
+        [`arn:aws:*:role/recording`, doubts(/PrincipalArn/)],
+        [`arn:aws:iam:*:*:user/*`, [["CONDITION_FAILS", 2]]],
+        ["recording", [["CONDITION_FAILS", 2]]],
+      ] as [string, Expected[]][]
+    ).map(([pattern, findings]): Case => ({
+      name: `${operator} with ${pattern}`,
+      policy: under({ StringEquals: { [organizationKey]: "org-1" }, [operator]: { "aws:PrincipalArn": pattern } }),
+      with: { serviceAccountId: undefined, servicePrincipalArns: [role] } as unknown as Partial<KeyPolicyCheckOptions>,
+      findings,
+    })),
+  ),
   { name: "everyone", policy: but({ Principal: "*" }), findings: [["OPEN_TO_EVERYONE", 2]] },
   {
     name: "everyone but somebody",

@@ -88,6 +88,11 @@ export interface Condition {
   readonly values: readonly string[];
   /** Condition keys (in lower case) that the outcome depends on: its own, and its policy variables. */
   readonly asks: readonly string[];
+  /**
+   * Whether IAM's documentation leaves open what the request's value is compared with: it matches ARNs part by part, and says
+   * nothing of a pattern such as `*` that does not have all six.
+   */
+  readonly undocumented: boolean;
   readonly holds: ConditionTest;
 }
 
@@ -99,7 +104,19 @@ export function compileCondition(operator: string, key: string, values: readonly
   const variables = values.flatMap((value) =>
     [...value.matchAll(variable)].map((match) => match[1] ?? "").filter((text) => text.length > 1),
   );
-  return { operator, key, values, asks: [name, ...variables.map((text) => text.toLowerCase())], holds };
+  return {
+    operator,
+    key,
+    values,
+    asks: [name, ...variables.map((text) => text.toLowerCase())],
+    undocumented: /Arn(?:Not)?(?:Equals|Like)/.test(operator) && values.some(isPartialArnPattern),
+    holds,
+  };
+}
+
+/** Whether a value has wildcards, and fewer than the six parts of an ARN. */
+function isPartialArnPattern(value: string): boolean {
+  return /[*?]/.test(value) && value.split(":").length < 6;
 }
 
 type ValueTest = (values: readonly string[]) => (given: string, context: ConditionContext) => boolean;
