@@ -12,6 +12,8 @@ export const subjects: Readonly<Record<string, () => Promise<Subject>>> = {
   eventloop: async () => (await import("./event-loop.js")).eventLoop,
   organizations: async () => (await import("./organizations.js")).organizations,
   fleet: async () => (await import("./fleet.js")).fleet,
+  store: async () => (await import("./store-operations.js")).storeOperations,
+  history: async () => (await import("./history.js")).history,
   random: async () => (await import("./random-access.js")).randomAccess,
   live: async () => (await import("./live-recordings.js")).liveRecordings,
   inmemory: async () => (await import("./in-memory-kms.js")).inMemoryKms,
