@@ -31,8 +31,9 @@ export type AuditedOperation =
 export type AuditStatus = "Attempt" | "Success" | "Failure";
 
 /** OCSF's activities of an API call. */
-const auditActivities = { Create: 1, Read: 2, Update: 3, Delete: 4, Other: 99 } as const;
-export type AuditActivity = keyof typeof auditActivities;
+export type AuditActivity = "Create" | "Read" | "Update" | "Delete" | "Other";
+
+const activityIds: Readonly<Record<AuditActivity, number>> = { Create: 1, Read: 2, Update: 3, Delete: 4, Other: 99 };
 
 const activityOf = {
   decryptRecording: "Read",
@@ -55,7 +56,10 @@ const activityOf = {
   keyUsage: "Read",
 } as const satisfies Record<AuditedOperation, AuditActivity>;
 
-/** Which happenings of a key store are audited, and how grave each is by OCSF (1 informational, 3 medium, 4 high). */
+/** Events of a key store that are audited. */
+export type AuditedEventName = Exclude<EventName, "keyPairConfirmed" | "auditFailed">;
+
+/** How each is told, and how grave it is by OCSF (1 informational, 3 medium, 4 high). */
 const auditedEvents = {
   keyPairChanged: { activity: "Create", severity: 1, status: "Success" },
   keyPairUnconfirmed: { activity: "Other", severity: 3, status: "Failure" },
@@ -64,9 +68,7 @@ const auditedEvents = {
   lastKnownKeyEnded: { activity: "Other", severity: 1, status: "Success" },
   keyAtRisk: { activity: "Other", severity: 4, status: "Failure" },
   keyChangeFailed: { activity: "Create", severity: 3, status: "Failure" },
-} as const;
-
-export type AuditedEventName = keyof typeof auditedEvents;
+} as const satisfies Record<AuditedEventName, object>;
 
 export function isAuditedEvent(name: EventName): name is AuditedEventName {
   return Object.hasOwn(auditedEvents, name);
@@ -147,9 +149,9 @@ export function auditEvent(facts: AuditFacts): AuditEvent {
   return {
     class_uid: 6003,
     category_uid: 6,
-    activity_id: auditActivities[activity],
+    activity_id: activityIds[activity],
     activity_name: activity,
-    type_uid: 600_300 + auditActivities[activity],
+    type_uid: 600_300 + activityIds[activity],
     time,
     severity_id: happening?.severity ?? (status === "Failure" ? 3 : 1),
     status_id: statusIds[status],
