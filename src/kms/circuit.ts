@@ -26,23 +26,45 @@ class Probe {
 }
 
 /**
- * Circuit breaker and concurrency limit for the calls of one organization to one Region, first come, first served.
+ * Circuit breaker and concurrency limit for the calls of one organization about one KMS key, first come, first served: a key
+ * that hangs, such as one in a custom key store, holds up no other.
  *
  * The circuit opens when KMS gives no answer. An open circuit lets one call at a time through as a probe. All that come or
  * wait meanwhile share its failure, so that nobody waits for a deadline of their own; an answer closes the circuit. There is
  * no cool-down: the first call after KMS is back is a probe that succeeds.
  */
-export class RegionCircuit {
+export class KeyCircuit {
   readonly #semaphore: Semaphore;
   #open = false;
   #probe: Probe | undefined;
+  /** Number of calls that wait or are under way, those included whose caller has left. */
+  #calls = 0;
 
   /** @param concurrency - most calls at a time */
   constructor(concurrency: number) {
     this.#semaphore = new Semaphore(concurrency);
   }
 
+  /** Whether nothing would be lost with it. */
+  get isIdle(): boolean {
+    return !this.#open && this.#calls === 0;
+  }
+
+  /** Opens it for what another key's call has met: from now on one call at a time finds out about this one. */
+  open(): void {
+    this.#open = true;
+  }
+
   async run<T>(call: CircuitCall<T>): Promise<T> {
+    this.#calls += 1;
+    try {
+      return await this.#run(call);
+    } finally {
+      this.#calls -= 1;
+    }
+  }
+
+  async #run<T>(call: CircuitCall<T>): Promise<T> {
     for (;;) {
       call.signal?.throwIfAborted();
       if (this.#probe) {
@@ -75,21 +97,27 @@ export class RegionCircuit {
   }
 
   #runPermitted<T>(call: CircuitCall<T>): Promise<T> {
+    this.#calls += 1;
     const running = call.run().then(
       (result) => {
         this.#answered();
-        this.#semaphore.release();
+        this.#release();
         return result;
       },
       (error: unknown) => {
         const failure = call.failureOf(error);
         // In one turn with the release: the next in the queue must know.
         if (failure) this.#failed(failure);
-        this.#semaphore.release();
+        this.#release();
         throw error;
       },
     );
     return abortable(running, call.signal, call.discard);
+  }
+
+  #release(): void {
+    this.#calls -= 1;
+    this.#semaphore.release();
   }
 
   /** A method, because the value changes during an `await`. */

@@ -4,18 +4,21 @@ import { wipe } from "../util/secrets.js";
 import { regionOf } from "./arn.js";
 import type { KmsCallLimit } from "./call-limit.js";
 import { CheckedKmsProvider } from "./checked-kms-provider.js";
-import { RegionCircuit } from "./circuit.js";
+import { KeyCircuit } from "./circuit.js";
 import { kmsError, KmsError } from "./kms-error.js";
 import type { KmsCallOptions, KmsProvider } from "./kms-provider.js";
 
-/** Most calls of one organization under way per Region: all share the quota of the calling account. */
+/** Most calls of one organization under way per KMS key: all share the quota of the calling account. */
 const defaultConcurrency = 16;
+
+/** Number of circuits from which on idle ones are dropped: an organization has few KMS keys. */
+const manyCircuits = 64;
 
 /** Longest time of a call unless told otherwise, in ms. */
 const defaultTimeout = 30_000;
 
 interface GuardOptions {
-  /** Most calls at a time, per Region. */
+  /** Most calls at a time, per KMS key. */
   readonly concurrency?: number;
   /** Longest time of one call to the provider, in ms. */
   readonly timeout?: number;
@@ -25,12 +28,13 @@ interface GuardOptions {
 
 /**
  * A provider for one organization, held to its promises ({@link CheckedKmsProvider}). Bounds how many calls run at once, and
- * keeps callers from piling up behind a KMS that does not answer ({@link RegionCircuit}).
+ * keeps callers from piling up behind a KMS that does not answer ({@link KeyCircuit}). A key that gives no answer is its own
+ * trouble alone; an endpoint that can't be reached is that of all keys in its Region.
  */
 export class GuardedKmsProvider implements KmsProvider {
   readonly #provider: KmsProvider;
   readonly #concurrency: number;
-  readonly #circuits = new Map<string, RegionCircuit>();
+  readonly #circuits = new Map<string, KeyCircuit>();
 
   constructor(
     provider: KmsProvider,
@@ -80,15 +84,25 @@ export class GuardedKmsProvider implements KmsProvider {
       });
     } catch (error) {
       signal?.throwIfAborted();
+      if (error instanceof KmsError && error.kind === "unreachable") this.#openRegionOf(keyId);
       throw error;
     }
   }
 
-  #circuitOf(keyId: string): RegionCircuit {
-    const region = regionOf(keyId) ?? "";
-    let circuit = this.#circuits.get(region);
-    if (!circuit) this.#circuits.set(region, (circuit = new RegionCircuit(this.#concurrency)));
+  #circuitOf(keyId: string): KeyCircuit {
+    const known = this.#circuits.get(keyId);
+    if (known) return known;
+    if (this.#circuits.size >= manyCircuits)
+      for (const [id, circuit] of this.#circuits) if (circuit.isIdle) this.#circuits.delete(id);
+    const circuit = new KeyCircuit(this.#concurrency);
+    this.#circuits.set(keyId, circuit);
     return circuit;
+  }
+
+  /** One call at a time finds out about each of the Region's keys: the endpoint is the same. */
+  #openRegionOf(keyId: string): void {
+    const region = regionOf(keyId);
+    for (const [id, circuit] of this.#circuits) if (regionOf(id) === region) circuit.open();
   }
 }
 

@@ -95,7 +95,7 @@ describe("while KMS does not answer", () => {
     const { held, guard, decrypt } = await failing();
     const probe = rejection(decrypt());
     await turn();
-    const others = callsOf(guard, { alias: keyAliasArn, key: keyArn });
+    const others = callsOf(guard, { alias: keyArn, key: keyArn });
     const waiting = Object.entries(others).map(([operation, call]) => [operation, rejection(call())] as const);
     await turn();
     expect(held.calls).toHaveLength(2);
@@ -106,7 +106,7 @@ describe("while KMS does not answer", () => {
       expect(error).toMatchObject({
         kind: "unreachable",
         operation,
-        keyId: operation === "Decrypt" ? keyArn : keyAliasArn,
+        keyId: keyArn,
         awsErrorName: "Name",
         requestId: "request-1",
       });
@@ -238,6 +238,78 @@ describe("while KMS does not answer", () => {
     held.calls[4]!.fail(failure("unreachable"));
     expect(await probe).toMatchObject({ kind: "unreachable" });
     expect(await waiting).toMatchObject({ kind: "unreachable" });
+  });
+
+  const anotherKey = keyArn.replace(/key\/.*/, "key/another");
+
+  it("one key's hanging calls take no place of another's, before and after the first has failed", async () => {
+    const { held, decrypt } = guarded(2);
+    const hanging = [decrypt(), decrypt(), decrypt()].map(rejection);
+    const before = decrypt({}, anotherKey);
+    await turn();
+    expect(held.calls.map(({ keyId }) => keyId)).toEqual([keyArn, keyArn, anotherKey]);
+    held.calls[2]!.succeed();
+    await before;
+    held.calls[0]!.fail(failure("timeout"));
+    await hanging[0];
+    await turn();
+    expect(held.calls.map(({ keyId }) => keyId).slice(3)).toEqual([keyArn]); // a probe, which hangs too
+    const after = [decrypt({}, anotherKey), decrypt({}, anotherKey)];
+    await turn();
+    expect(held.calls.map(({ keyId }) => keyId).slice(4)).toEqual([anotherKey, anotherKey]);
+    held.calls.slice(4).forEach((call) => call.succeed());
+    await Promise.all(after);
+    held.calls[1]!.fail(failure("timeout"));
+    held.calls[3]!.fail(failure("timeout"));
+    for (const error of await Promise.all(hanging)) expect(error).toMatchObject({ kind: "timeout" });
+  });
+
+  it.each(kmsFailureKinds)(
+    "%s is about the endpoint, and so every key of its Region, only if unreachable",
+    async (kind) => {
+      const { held, decrypt } = guarded();
+      const known = decrypt({}, anotherKey);
+      const elsewhere = decrypt({}, keyArn.replace(region, "us-east-1"));
+      const failed = rejection(decrypt());
+      await turn();
+      held.calls[0]!.succeed();
+      held.calls[1]!.succeed();
+      await Promise.all([known, elsewhere]);
+      held.calls[2]!.fail(failure(kind));
+      await failed;
+      const calls = Array.from({ length: 3 }, () => decrypt({}, anotherKey));
+      const others = Array.from({ length: 3 }, () => decrypt({}, keyArn.replace(region, "us-east-1")));
+      await turn();
+      const sent = held.calls.slice(3).map(({ keyId }) => keyId);
+      expect(sent.filter((keyId) => keyId === anotherKey)).toHaveLength(kind === "unreachable" ? 1 : 3);
+      expect(sent.filter((keyId) => keyId !== anotherKey)).toHaveLength(3);
+      held.calls.slice(3).forEach((call) => call.succeed());
+      await turn();
+      held.calls.slice(3 + sent.length).forEach((call) => call.succeed());
+      await Promise.all([...calls, ...others]);
+    },
+  );
+
+  it("many keys that come and go keep their limits while a caller who left is still served", async () => {
+    const { held, decrypt } = guarded(1);
+    const leaving = new AbortController();
+    const left = rejection(decrypt({ signal: leaving.signal }));
+    await turn();
+    leaving.abort("enough");
+    expect(await left).toBe("enough");
+    for (let index = 0; index < 100; index += 1) {
+      const one = decrypt({}, `${anotherKey}-${index}`);
+      await turn();
+      held.calls.at(-1)!.succeed();
+      await one;
+    }
+    const next = decrypt();
+    await turn();
+    expect(held.calls).toHaveLength(101);
+    held.calls[0]!.succeed();
+    await turn();
+    held.calls.at(-1)!.succeed();
+    await next;
   });
 
   it("one Region's outage is not another's", async () => {
