@@ -10,6 +10,7 @@ const library = {
   "stores/file": "src/stores/file.ts",
   "stores/postgres": "src/stores/postgres.ts",
   "stores/dynamodb": "src/stores/dynamodb.ts",
+  "stores/s3": "src/stores/s3.ts",
   http: "src/http/index.ts",
   sources: "src/sources/index.ts",
   "sources/s3": "src/sources/s3.ts",

@@ -19,6 +19,7 @@ export const base = {
       { find: /^recording-keystore\/stores\/file$/, replacement: source("stores/file.ts") },
       { find: /^recording-keystore\/stores\/postgres$/, replacement: source("stores/postgres.ts") },
       { find: /^recording-keystore\/stores\/dynamodb$/, replacement: source("stores/dynamodb.ts") },
+      { find: /^recording-keystore\/stores\/s3$/, replacement: source("stores/s3.ts") },
       { find: /^recording-keystore\/http$/, replacement: source("http/index.ts") },
       { find: /^recording-keystore\/sources$/, replacement: source("sources/index.ts") },
       { find: /^recording-keystore\/sources\/s3$/, replacement: source("sources/s3.ts") },

@@ -218,7 +218,7 @@ function runGates() {
     }
   });
 
-  const needPeers = ["./aws", "./sources/s3", "./stores/dynamodb", "./opentelemetry"];
+  const needPeers = ["./aws", "./sources/s3", "./stores/dynamodb", "./stores/s3", "./opentelemetry"];
   for (const entry of entries.filter((name) => !needPeers.includes(name))) {
     gate(`${specifierOf(entry)} loads without optional peers, both ways`, () => {
       const specifier = JSON.stringify(specifierOf(entry));

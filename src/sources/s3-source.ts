@@ -4,6 +4,7 @@ import type { RandomAccessSource } from "../recording/random-access-source.js";
 import type { RecordingStream } from "../recording/stream-source.js";
 import { knownOptions } from "../util/check-input.js";
 import { errorName, member, readMetadata } from "../util/safe-cause.js";
+import { isChecksumMismatch, type S3ClientLike } from "../util/s3.js";
 import { Retryable, checkPatience, type PatienceOptions, patienceOptions } from "./attempts.js";
 import { discardBody } from "./body.js";
 import {
@@ -17,11 +18,6 @@ import {
   type Version,
 } from "./remote-source.js";
 import { sourceError, type SourceErrorCode } from "./source-errors.js";
-
-/** The part of an `S3Client` that a source needs. One of another copy or version of the SDK, or a mock, will do. */
-export interface S3ClientLike {
-  send(command: object, options?: { abortSignal?: AbortSignal }): Promise<unknown>;
-}
 
 /**
  * Options of {@link s3Source}. `attempts` counts broken bodies and time limits. Errors that S3 answers are repeated by the
@@ -138,11 +134,6 @@ function checkAnswer(
   if (ContentRange === undefined && ContentLength !== undefined && ContentLength <= range.length)
     return checkWhole({ contentLength: ContentLength, etag: ETag }, who, range, known);
   return checkPart({ contentRange: ContentRange, etag: ETag }, who, range, known);
-}
-
-/** By its words: the SDK gives its error no name of its own. */
-function isChecksumMismatch(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith("Checksum mismatch");
 }
 
 function corrupt(who: string, error: unknown): Error {

@@ -53,6 +53,7 @@ export async function boundedStoreCall<T>(
 const wordsOfStores: ReadonlySet<unknown> = new Set<ErrorCode>([
   "ERR_STORE_UNAVAILABLE",
   "ERR_STORE_CORRUPT",
+  "ERR_FORMAT_TOO_NEW",
   "ERR_INVALID_INPUT",
 ]);
 

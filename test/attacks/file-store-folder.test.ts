@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { encodeDocument } from "../../src/key-pairs/documents.js";
 import { FileKeyPairStore, FileLastConfirmedStore } from "../../src/stores/file.js";
-import { frame } from "../../src/stores/file/frame.js";
+import { frame } from "../../src/stores/frame.js";
 import { documentOf, StoreWriter } from "./store-writer.js";
 import { audio, copied, historyOf, minute, opens, organizationId, world, type HostOptions } from "./world.js";
 

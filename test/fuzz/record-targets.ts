@@ -14,7 +14,7 @@ import {
   sameAccountAndRegion,
 } from "../../src/kms/arn.js";
 import { TrustAnchor } from "../../src/key-pairs/trust-anchor.js";
-import { frame, unframe } from "../../src/stores/file/frame.js";
+import { frame, unframe } from "../../src/stores/frame.js";
 import { idOf, nameOf } from "../../src/stores/file/names.js";
 import { mutateBytes } from "./byte-mutations.js";
 import { promise, refusable, type FuzzTarget } from "./fuzzer.js";

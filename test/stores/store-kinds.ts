@@ -9,6 +9,7 @@ import {
 } from "../../src/testing/index.js";
 import { compileWorker } from "../support/worker-process.js";
 import { postgres } from "./postgres/store-kind.js";
+import { s3 } from "./s3/store-kind.js";
 import { dynamoDbKind, startDynalite, startDynamoDbLocal } from "./dynamodb/store-kind.js";
 import { atLength } from "../support/effort.js";
 import { temporaryFolder } from "./temporary-folder.js";
@@ -66,6 +67,7 @@ export const storeKinds: Readonly<Record<string, StoreKind>> = {
   MemoryKeyPairStore: memory,
   FileKeyPairStore: file,
   PostgresKeyPairStore: postgres,
+  S3KeyPairStore: s3,
   "DynamoDbKeyPairStore on dynalite": dynamoDbKind(startDynalite),
   ...atLength({ "DynamoDbKeyPairStore on DynamoDB Local": dynamoDbKind(startDynamoDbLocal) }, {}),
 };

@@ -1,4 +1,3 @@
-import { RecordingKeyStoreError } from "../../errors.js";
 import { describeErrno, errnoOf } from "../../util/file-system.js";
 import { StoreError, type StoreFailureKind } from "../store-error.js";
 
@@ -41,9 +40,4 @@ export function linksUnsupported(folder: string, cause: unknown): StoreError {
     serviceErrorName: errnoOf(cause),
     cause,
   });
-}
-
-/** The failure of a file that is not what was written. Nothing is guessed: the operator restores it from a backup. */
-export function corrupt(file: string, rule: string): RecordingKeyStoreError {
-  return new RecordingKeyStoreError("ERR_STORE_CORRUPT", `${file} ${rule}; restore it from a backup`);
 }

@@ -22,8 +22,7 @@ import type {
   StoredWrapping,
 } from "../key-pair-store.js";
 import type { LastConfirmedStore } from "../last-confirmed-store.js";
-import { corrupt } from "./failures.js";
-import { frame, unframe, type Frame } from "./frame.js";
+import { corrupt, frame, unframe, type Frame } from "../frame.js";
 import { HeadSeries } from "./head-series.js";
 import { HostLastConfirmedStore } from "./host-last-confirmed-store.js";
 import { Layout, type Place } from "./layout.js";

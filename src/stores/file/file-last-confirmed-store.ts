@@ -3,7 +3,7 @@ import { RecordingKeyStoreError } from "../../errors.js";
 import { knownOptions } from "../../util/check-input.js";
 import { checkDocument, checkOrganizationId } from "../input.js";
 import type { LastConfirmedStore } from "../last-confirmed-store.js";
-import { frame, unframe } from "./frame.js";
+import { frame, unframe } from "../frame.js";
 import type { Place } from "./layout.js";
 import { recordFile } from "./names.js";
 import { PrivateFolder } from "./private-folder.js";

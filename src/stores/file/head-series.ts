@@ -1,6 +1,5 @@
 import type { StoredHead } from "../key-pair-store.js";
-import { corrupt } from "./failures.js";
-import { frame, unframe, type Frame } from "./frame.js";
+import { corrupt, frame, unframe, type Frame } from "../frame.js";
 import type { Layout } from "./layout.js";
 import { highestHead } from "./names.js";
 import type { PrivateFolder } from "./private-folder.js";

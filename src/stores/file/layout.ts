@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { FrameLabels } from "./frame.js";
+import type { FrameLabels } from "../frame.js";
 import { headFileOf, nameOf, recordFile } from "./names.js";
 
 /** The path of a record, and the labels that its file must have there. */

@@ -20,8 +20,8 @@ import {
   TooOpenError,
   type Rights,
 } from "../../util/new-file.js";
-import { corrupt, linksUnsupported, unavailable } from "./failures.js";
-import { maxFrameLength } from "./frame.js";
+import { linksUnsupported, unavailable } from "./failures.js";
+import { corrupt, maxFrameLength } from "../frame.js";
 
 const writableByOthers = 0o022;
 /** Records hold no secret: a file system that lets others read them will do, one that lets others write them will not. */

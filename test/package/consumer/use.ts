@@ -30,6 +30,7 @@ import {
 import { FileAuditLog, verifyAuditLog, type AuditEvent, type AuditSink } from "recording-keystore/audit";
 import { instrument } from "recording-keystore/opentelemetry";
 import { FileKeyPairStore } from "recording-keystore/stores/file";
+import { S3KeyPairStore, s3Policy, type S3Policy } from "recording-keystore/stores/s3";
 import { PostgresKeyPairStore, type PostgresPool } from "recording-keystore/stores/postgres";
 import {
   answerRecordingRequest,
@@ -73,8 +74,9 @@ async function main(): Promise<void> {
     new FileKeyPairStore({ directory: "unused" }),
     new PostgresKeyPairStore({ pool, schema: "unused" }),
     new DynamoDbKeyPairStore({ client: new DynamoDBClient({ region: homeRegion }), tableName: "recording-keys" }),
+    new S3KeyPairStore({ client: new S3Client({ region: homeRegion }), bucket: "recording-keys" }),
   ];
-  assert.equal(stores.length, 3);
+  assert.equal(stores.length, 4);
   // What describes the table is what the SDK takes.
   const { createTable, pointInTimeRecovery } = dynamoDbTable({ tableName: "recording-keys" });
   assert.equal(new CreateTableCommand(createTable).input.TableName, "recording-keys");
@@ -82,6 +84,8 @@ async function main(): Promise<void> {
   const tableArn = `arn:aws:dynamodb:${homeRegion}:${account}:table/recording-keys`;
   const policy: DynamoDbPolicy = dynamoDbPolicy({ tableArn, role: "encrypt-only" });
   assert.equal(policy.Statement.length, 2);
+  const bucketPolicy: S3Policy = s3Policy({ bucket: "recording-keys", role: "worker" });
+  assert.equal(bucketPolicy.Statement.length, 5);
 
   const report: TestReport = await keyStore.test({
     kmsKeyAliasArn,

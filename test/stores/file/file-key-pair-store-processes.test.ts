@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeAll, afterAll, beforeEach, describe, expect, it } from "vitest";
 import { FileKeyPairStore } from "../../../src/stores/file.js";
-import { unframe } from "../../../src/stores/file/frame.js";
+import { unframe } from "../../../src/stores/frame.js";
 import { Layout } from "../../../src/stores/file/layout.js";
 import { labelOf } from "../content.js";
 import { temporaryFolder } from "../temporary-folder.js";

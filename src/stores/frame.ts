@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
-import { RecordingKeyStoreError } from "../../errors.js";
-import { maxDocumentLength } from "../input.js";
-import { corrupt } from "./failures.js";
+import { RecordingKeyStoreError } from "../errors.js";
+import { maxDocumentLength } from "./input.js";
 
 /** Labels by which a file tells its place, so that a copy in another place is noticed. */
 export type FrameLabels = Readonly<Record<string, string | number>>;
@@ -18,11 +17,11 @@ const magic = "recording-keystore";
 const version = 1;
 const lineEnd = 0x0a;
 const firstLine = /^recording-keystore (\d{1,9}) ([0-9a-f]{64})$/;
-/** Length of the longest file, in bytes. A longer one is not read into memory. */
+/** Length of the longest file or object, in bytes. A longer one is not read into memory. */
 export const maxFrameLength = maxDocumentLength + 8192;
 
 /**
- * Content of a file: the line `recording-keystore 1 <checksum>`, a line of JSON with the labels, and the document. The
+ * Content of a file or object: the line `recording-keystore 1 <checksum>`, a line of JSON with the labels, and the document. The
  * checksum covers everything behind the first line, so that damage anywhere is noticed.
  */
 export function frame(labels: FrameLabels, document: Uint8Array): Buffer {
@@ -39,7 +38,7 @@ export function frame(labels: FrameLabels, document: Uint8Array): Buffer {
 export function unframe(bytes: Buffer, expected: FrameLabels, file: string): Frame {
   const bodyStart = bytes.indexOf(lineEnd) + 1;
   const [, writtenVersion, checksum] = firstLine.exec(bytes.toString("latin1", 0, Math.max(bodyStart - 1, 0))) ?? [];
-  if (checksum === undefined) throw corrupt(file, bytes.length === 0 ? "is empty" : "is not a file of the key store");
+  if (checksum === undefined) throw corrupt(file, bytes.length === 0 ? "is empty" : "is not what the key store writes");
   if (Number(writtenVersion) > version) {
     throw new RecordingKeyStoreError(
       "ERR_FORMAT_TOO_NEW",
@@ -69,4 +68,9 @@ function parseLabels(json: string, file: string): Record<string, unknown> {
 
 function checksumOf(body: Uint8Array): string {
   return createHash("sha256").update(body).digest("hex");
+}
+
+/** The failure of a file or object that is not what was written. Nothing is guessed: the operator restores it from a backup. */
+export function corrupt(file: string, rule: string): RecordingKeyStoreError {
+  return new RecordingKeyStoreError("ERR_STORE_CORRUPT", `${file} ${rule}; restore it from a backup`);
 }
