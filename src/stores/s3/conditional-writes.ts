@@ -55,8 +55,8 @@ export class ConditionalWrites {
 
   /** Tries what is not known yet. Who finds a trial under way waits for it, and makes its own if that one has failed. */
   async #once(what: ETagForm | "new", signal: AbortSignal, tried: () => Promise<void>): Promise<void> {
-    if (this.#honoured.has(what)) return;
-    await abortable(this.#trials.get(what) ?? Promise.resolve(), signal);
+    const running = this.#trials.get(what);
+    if (running) await abortable(running, signal);
     if (this.#honoured.has(what)) return;
     const trial = tried().then(() => void this.#honoured.add(what));
     const ended = trial.catch(() => undefined);
