@@ -36,7 +36,7 @@ export interface UnwrappingKey {
 
 /**
  * Imports and checks a public key: 32 raw bytes (X25519), or SPKI DER (RSA).
- * @throws TypeError if it is malformed, of low order, or not what `spec` says
+ * @throws TypeError if it is malformed, of low order, or not what `spec` says; InvalidInputError where OpenSSL has no X25519
  */
 export function importWrappingKey(spec: KeyPairSpec, bytes: Uint8Array): WrappingKey {
   if (spec === "X25519") {
@@ -52,7 +52,7 @@ export function importWrappingKey(spec: KeyPairSpec, bytes: Uint8Array): Wrappin
 
 /**
  * Imports a private key: 32 raw bytes (X25519), or PKCS#8 DER (RSA). Leaves `bytes` to its owner.
- * @throws TypeError if it is malformed or not what `spec` says
+ * @throws TypeError if it is malformed or not what `spec` says; InvalidInputError where OpenSSL has no X25519
  */
 export function importUnwrappingKey(spec: KeyPairSpec, bytes: Uint8Array): UnwrappingKey {
   if (spec === "X25519") {

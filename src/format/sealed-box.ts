@@ -8,6 +8,7 @@ import {
 } from "node:crypto";
 import { blake2b } from "@noble/hashes/blake2";
 import nacl from "tweetnacl";
+import { InvalidInputError } from "../errors.js";
 import { plainBytes } from "../util/realms.js";
 import { secretBuffer, wipe } from "../util/secrets.js";
 
@@ -46,22 +47,43 @@ const asText = process.versions.node.startsWith("24.");
 /** SubjectPublicKeyInfo before the 32 bytes of an X25519 public key (RFC 8410, 4), in base64. */
 const spkiPrefix = "MCowBQYDK2VuAyEA";
 
-/** Imports a raw X25519 public key (32 bytes). */
+/**
+ * Runs what fails for no key of the right length, but only where OpenSSL has no X25519.
+ * @throws InvalidInputError that names the pairs that work there
+ */
+function withX25519<T>(step: () => T): T {
+  try {
+    return step();
+  } catch {
+    throw new InvalidInputError(
+      "keyPairSpec",
+      "cannot be X25519 here: this process's OpenSSL has no X25519, as under some FIPS providers. Configure RSA_2048, " +
+        "RSA_3072 or RSA_4096; what X25519 pairs have encrypted opens in a process with X25519",
+    );
+  }
+}
+
+/** Imports a raw X25519 public key (32 bytes). @throws InvalidInputError where OpenSSL has no X25519 */
 export function importX25519PublicKey(raw: Uint8Array): KeyObject {
   if (raw.length !== x25519KeyLength)
     throw new TypeError(`X25519 public key has ${raw.length} bytes, not ${x25519KeyLength}`);
   const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength);
-  return asText
-    ? createPublicKey(
-        `-----BEGIN PUBLIC KEY-----\n${spkiPrefix}${bytes.toString("base64")}\n-----END PUBLIC KEY-----\n`,
-      )
-    : createPublicKey({ key: { kty: "OKP", crv: "X25519", x: bytes.toString("base64url") }, format: "jwk" });
+  return withX25519(() =>
+    asText
+      ? createPublicKey(
+          `-----BEGIN PUBLIC KEY-----\n${spkiPrefix}${bytes.toString("base64")}\n-----END PUBLIC KEY-----\n`,
+        )
+      : createPublicKey({ key: { kty: "OKP", crv: "X25519", x: bytes.toString("base64url") }, format: "jwk" }),
+  );
 }
 
 /** PKCS#8 before the 32 bytes of an X25519 private key (RFC 8410, 7). */
 const pkcs8Prefix = Buffer.from("302e020100300506032b656e04220420", "hex");
 
-/** Imports a raw X25519 private key (32 bytes), as PKCS#8: a JWK would leave it in a string that nobody can wipe. */
+/**
+ * Imports a raw X25519 private key (32 bytes), as PKCS#8: a JWK would leave it in a string that nobody can wipe.
+ * @throws InvalidInputError where OpenSSL has no X25519
+ */
 export function importX25519PrivateKey(raw: Uint8Array): KeyObject {
   if (raw.length !== x25519KeyLength)
     throw new TypeError(`X25519 private key has ${raw.length} bytes, not ${x25519KeyLength}`);
@@ -69,7 +91,7 @@ export function importX25519PrivateKey(raw: Uint8Array): KeyObject {
   key.set(pkcs8Prefix);
   key.set(raw, pkcs8Prefix.length);
   try {
-    return createPrivateKey({ key, format: "der", type: "pkcs8" });
+    return withX25519(() => createPrivateKey({ key, format: "der", type: "pkcs8" }));
   } finally {
     wipe(key);
   }
@@ -85,10 +107,14 @@ function rawOf({ x }: JsonWebKey): Buffer {
   return Buffer.from(x, "base64url");
 }
 
-/** Whether X25519 with this public key has no shared secret: OpenSSL refuses the all-zero one (RFC 7748, 6.1). */
+/**
+ * Whether X25519 with this public key has no shared secret: OpenSSL refuses the all-zero one (RFC 7748, 6.1).
+ * @throws InvalidInputError where OpenSSL has no X25519
+ */
 export function isLowOrder(publicKey: KeyObject): boolean {
+  const { privateKey } = ephemeralPair();
   try {
-    wipe(diffieHellman({ privateKey: ephemeralPair().privateKey, publicKey }));
+    wipe(diffieHellman({ privateKey, publicKey }));
     return false;
   } catch {
     return true;
@@ -114,9 +140,10 @@ export function seal(message: Uint8Array, publicKey: KeyObject, raw: Uint8Array)
 export function openSealed(sealed: Uint8Array, privateKey: KeyObject, raw: Uint8Array): Buffer | undefined {
   if (sealed.length < sealedBoxOverhead) return undefined;
   const ephemeralPublic = sealed.subarray(0, x25519KeyLength);
+  const ephemeral = importX25519PublicKey(ephemeralPublic);
   let key: Buffer;
   try {
-    key = boxKey(privateKey, importX25519PublicKey(ephemeralPublic));
+    key = boxKey(privateKey, ephemeral);
   } catch {
     return undefined; // a low-order ephemeral key
   }
@@ -138,7 +165,9 @@ const generateEphemeral = generateKeyPairSync as unknown as (
 
 /** Encodes the public half while the pair is made: exporting it afterwards can hang Node 20 for good. */
 function ephemeralPair(): { publicKey: Buffer; privateKey: KeyObject } {
-  const { publicKey, privateKey } = generateEphemeral("x25519", { publicKeyEncoding: { format: "jwk" } });
+  const { publicKey, privateKey } = withX25519(() =>
+    generateEphemeral("x25519", { publicKeyEncoding: { format: "jwk" } }),
+  );
   return { publicKey: rawOf(publicKey), privateKey };
 }
 

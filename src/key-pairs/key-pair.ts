@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { InvalidInputError } from "../errors.js";
 import { birthRecordDigest, decodeBirthRecord, type BirthRecord } from "../format/birth-record.js";
 import { importWrappingKey, type WrappingKey } from "../format/data-key-wrapping.js";
 import { birthRecordContextKey, purposeContextKey, type CiphertextPurpose } from "../kms/context-keys.js";
@@ -105,6 +106,7 @@ export function claimedKeyPair(parts: KeyPairParts, expected: ExpectedPair): Cla
   try {
     wrappingKey = importWrappingKey(birth.spec, parts.publicKey);
   } catch (cause) {
+    if (cause instanceof InvalidInputError) throw cause; // this process has no X25519, which is no fault of the pair
     throw untrusted(`${expected.what} has an unusable public key: ${(cause as Error).message}`);
   }
   return { ...parts, birth, digest: birthRecordDigest(parts.birthRecord), wrappingKey };

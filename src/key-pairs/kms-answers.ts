@@ -1,3 +1,4 @@
+import { InvalidInputError } from "../errors.js";
 import type { BirthRecord } from "../format/birth-record.js";
 import { importWrappingKey, type WrappingKey } from "../format/data-key-wrapping.js";
 import { isCiphertextLength } from "../format/header.js";
@@ -12,7 +13,8 @@ import { kmsError } from "../kms/kms-error.js";
 export function importMade({ spec, kmsKeyAliasArn }: BirthRecord, publicKey: Buffer): WrappingKey {
   try {
     return importWrappingKey(spec, publicKey);
-  } catch {
+  } catch (error) {
+    if (error instanceof InvalidInputError) throw error; // this process has no X25519, which is no fault of KMS
     const message = `KMS made a public key that is no ${spec} key`;
     throw kmsError("unexpected-answer", {
       operation: "GenerateDataKeyPairWithoutPlaintext",

@@ -1,4 +1,5 @@
 import { createHash, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
+import { InvalidInputError } from "../errors.js";
 import { birthRecordDigest, encodeBirthRecord, type BirthRecord } from "../format/birth-record.js";
 import { importUnwrappingKey, type UnwrappingKey } from "../format/data-key-wrapping.js";
 import { x25519KeyLength } from "../format/sealed-box.js";
@@ -79,7 +80,8 @@ export class KmsCalls {
     const plaintext = await this.#decrypt(wrapping, encryptionContextOf(pair, "private-key"), signal);
     try {
       return importUnwrappingKey(pair.birth.spec, plaintext);
-    } catch {
+    } catch (error) {
+      if (error instanceof InvalidInputError) throw error; // this process has no X25519, which is no fault of the pair
       // KMS has authenticated it: asking again gives the same.
       throw untrusted(
         `key pair ${pair.birth.keyPairId}: KMS unwrapped something that is no ${pair.birth.spec} private key`,
@@ -271,7 +273,8 @@ function isSame(one: Uint8Array, other: Uint8Array): boolean {
 function isPrivateHalfOf({ birth, publicKey }: ClaimedKeyPair, plaintext: Uint8Array): boolean {
   try {
     return importUnwrappingKey(birth.spec, plaintext).publicKey.equals(publicKey);
-  } catch {
+  } catch (error) {
+    if (error instanceof InvalidInputError) throw error; // this process has no X25519, which is no fault of the pair
     return false;
   }
 }
