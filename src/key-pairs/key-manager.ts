@@ -142,7 +142,7 @@ export class KeyManager {
     if (before.confirmation === "confirmed" && !this.#rotation.isDueForScheduler)
       return { rotated: false, keyPair: keyPairInfo(before.pair, true) };
     if (before.confirmation !== "confirmed") throw unconfirmed(this.#unresolved());
-    const pair = await this.#rotation.rotateDue(signal);
+    const pair = await this.#rotation.rotateDue(before.pair, signal);
     return { rotated: !pair.digest.equals(before.pair.digest), keyPair: keyPairInfo(pair, true) };
   }
 

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
+import { EventEmitter, once } from "node:events";
 import { describe, expect, it } from "vitest";
 import type { RecordingKeyStore, RecordingKeyStoreOptions } from "../../src/index.js";
 import { effort } from "../support/effort.js";
-import { kmsKeyAliasArn, organizationId, setup } from "../support/setup.js";
+import { kmsKeyAliasArn, organizationId, overridden, setup } from "../support/setup.js";
 
 const audio = randomBytes(100);
 const recording = { recordingId: "r" };
@@ -108,6 +109,42 @@ describe("a due change that eight workers meet at once", () => {
     }
     expect(median(seen.map(({ reached }) => reached))).toBeLessThanOrEqual(2);
     expect(median(seen.map(({ made }) => made))).toBe(1);
+  });
+});
+
+describe("a due change that one worker makes in the background", () => {
+  it("is made once, where rotateIfDue() meets it while the store is slow", async () => {
+    const { store, clock, keyStoreWith, keyStore } = setup({});
+    await keyStore.configure({ kmsKeyAliasArn, periodicKeyChange: "daily" });
+    const signals = new EventEmitter();
+    const [swapping, asking, changed] = ["swapping", "asking", "changed"].map((name) => once(signals, name));
+    const slow = overridden(store, {
+      swapHead: async (...args) => {
+        signals.emit("swapping");
+        await asking;
+        return store.swapHead(...args);
+      },
+      createWrapping: async (...args) => {
+        const created = await store.createWrapping(...args);
+        // The claim of the same worker is there already.
+        if (created === "exists") {
+          signals.emit("asking");
+          await changed;
+        }
+        return created;
+      },
+    });
+    const worker = keyStoreWith({ store: slow });
+    worker.on("keyPairChanged", () => setImmediate(() => signals.emit("changed")));
+    await worker.confirm();
+    clock.advance(day + hour);
+    await worker.encryptRecording(audio, recording);
+    await swapping;
+    await worker.rotateIfDue();
+    expect((await worker.keyPairs()).items.map(({ sequence, reason }) => [sequence, reason])).toEqual([
+      [2, "schedule"],
+      [1, "configure"],
+    ]);
   });
 });
 

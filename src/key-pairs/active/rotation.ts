@@ -36,6 +36,8 @@ export interface RotationRequest {
    * alias resolves now.
    */
   readonly scheduled?: boolean;
+  /** The pair whose change is due by the schedule. Default: the one in use when an attempt begins. */
+  readonly due?: VouchedKeyPair;
   /** The operator allows to leave behind a head that nobody vouches for. */
   readonly newHistory?: boolean;
   readonly signal?: AbortSignal;
@@ -122,22 +124,22 @@ export class KeyRotation {
     // The worker whose claim was respected has made the change, most probably.
     if (this.#turn.wasAnothers) await this.#active.refresh();
     const due = this.isDue(this.#delay) ? this.#active.vouched : undefined;
-    if (due && (await this.#turn.take(due.pair))) await this.#rotateInTurn(undefined);
+    if (due && (await this.#turn.take(due.pair))) await this.#rotateInTurn(due.pair, undefined);
   }
 
   /**
    * Makes a due rotation for a scheduler, or waits while another worker has claimed it: in most cases for a moment.
+   * @param due - the pair that is to be replaced
    * @throws as {@link KeyRotation.rotate}
    */
-  async rotateDue(signal?: AbortSignal): Promise<VouchedKeyPair> {
-    const { vouched } = this.#active;
-    if (vouched) await this.#turn.wait(vouched.pair, signal);
-    return this.#rotateInTurn(signal);
+  async rotateDue(due: VouchedKeyPair, signal?: AbortSignal): Promise<VouchedKeyPair> {
+    await this.#turn.wait(due, signal);
+    return this.#rotateInTurn(due, signal);
   }
 
-  async #rotateInTurn(signal: AbortSignal | undefined): Promise<VouchedKeyPair> {
+  async #rotateInTurn(due: VouchedKeyPair, signal: AbortSignal | undefined): Promise<VouchedKeyPair> {
     try {
-      return await this.rotate({ scheduled: true, ...defined({ signal }) });
+      return await this.rotate({ scheduled: true, due, ...defined({ signal }) });
     } catch (error) {
       await this.#turn.giveUp();
       throw error;
@@ -177,10 +179,10 @@ export class KeyRotation {
     const { configuration, scheduled = false, signal } = request;
     const { clock } = this.#parts;
     for (let attempt = 1; attempt <= attempts; attempt += 1) {
-      const known = this.#active.vouched?.pair.digest;
+      const due = (request.due ?? this.#active.vouched?.pair)?.digest;
       const base = await this.#base(request);
-      // Another worker was first.
-      if (scheduled && base.pair && known && !base.pair.digest.equals(known) && !this.isDue()) return base.pair;
+      // Another worker was first, or this one in the background.
+      if (scheduled && base.pair && due && !base.pair.digest.equals(due) && !this.isDue()) return base.pair;
       const settings = configuration ?? (base.pair && configurationOf(base.pair));
       if (!settings) throw notConfigured();
       const pair = await this.#make(settings, base, reasonOf(request), signal);
