@@ -1,11 +1,11 @@
 import { expect } from "vitest";
 import { heal } from "./hosts.js";
-import { met, type Row } from "./row.js";
+import { met, type OpenStore, type Row } from "./row.js";
 import { audio, everyPair, historyOf, opens, second, type Host, type World } from "./world.js";
 
 /** Plays a row of the table: once KMS is back the operator changes key and settings, and nothing genuine is missing. */
-export async function operate(row: Row, medium?: "memory" | "file"): Promise<void> {
-  const { parts, host } = await met(row, medium);
+export async function operate(row: Row, openStore?: OpenStore): Promise<void> {
+  const { parts, host } = await met(row, openStore);
   const kept = await stillStored(parts);
   expect([...kept.keys()]).toEqual(expect.arrayContaining([...parts.keyPairIds, parts.unmarkedOrphan]));
   await host.encryptRecording(audio, { recordingId: "r" }).catch(() => undefined);

@@ -1,8 +1,12 @@
 import { expect } from "vitest";
+import type { KeyPairStore } from "../../src/index.js";
 import { decodeHeader, headerLengthOf } from "../../src/format/header.js";
 import { heal, type HostKind, type KmsState } from "./hosts.js";
 import type { Attack } from "./toolbox.js";
 import { audio, historyOf, minute, opens, second, world, type Host, type World } from "./world.js";
+
+/** Opens an empty store for a row. */
+export type OpenStore = () => Promise<KeyPairStore>;
 
 export interface Row {
   readonly attack: Attack;
@@ -37,8 +41,8 @@ function afterwards(expected: readonly Attempt["confirmation"][]): unknown[] {
 const isException = ({ kind, state }: Pick<Row, "kind" | "state">) => kind.tolerates && state.says === "nothing";
 
 /** A world in which the host of a row meets its attack, with KMS in its state. */
-export async function met({ attack, kind, state }: Row, medium?: "memory" | "file") {
-  const parts = await world(medium);
+export async function met({ attack, kind, state }: Row, openStore?: OpenStore) {
+  const parts = await world(openStore);
   const host = parts.host(await kind.options(parts));
   const before = kind.warm ? [await attempt(parts, host)] : [];
   if (kind.warm) parts.clock.advance(2 * minute);
@@ -48,8 +52,8 @@ export async function met({ attack, kind, state }: Row, medium?: "memory" | "fil
 }
 
 /** Plays a row of the table: the host records during the attack and after it, and every recording is tried. */
-export async function record(row: Row, medium?: "memory" | "file"): Promise<void> {
-  const { parts, host, before } = await met(row, medium);
+export async function record(row: Row, openStore?: OpenStore): Promise<void> {
+  const { parts, host, before } = await met(row, openStore);
   const during: Attempt[] = [];
   for (const pause of pauses) {
     parts.clock.advance(pause);

@@ -6,12 +6,13 @@ import type { Attack } from "./toolbox.js";
 /**
  * The rows of a table: each attack by each kind of host in each of its states of KMS. Under `npm test` one in three of them,
  * so that each attack still meets each kind of host, and each state.
+ * @param share - one in so many rows
  */
 export function rowsOf(
   attacks: readonly Attack[],
   statesFor: (attack: Attack) => readonly KmsState[],
+  share = atLength(1, 3),
 ): [Attack, Row[]][] {
-  const share = atLength(1, 3);
   return effort(attacks, attacks.slice(0, 3)).map((attack, first) => {
     const rows = hostKinds.flatMap((kind, second) =>
       statesFor(attack).flatMap((state, third) =>

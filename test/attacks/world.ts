@@ -1,7 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { onTestFinished } from "vitest";
 import {
   RecordingKeyStore,
   type KeyPairStore,
@@ -14,7 +10,6 @@ import {
   MemoryLastConfirmedStore,
   TestClock,
 } from "../../src/testing/index.js";
-import { FileKeyPairStore } from "../../src/stores/file.js";
 import {
   attacker,
   copied,
@@ -34,11 +29,11 @@ export type Host = RecordingKeyStore;
 export type HostOptions = Partial<RecordingKeyStoreOptions>;
 
 /** An organization with a past, its hosts, and an attacker who may write to its store. */
-export async function world(medium: "memory" | "file" = "memory") {
+export async function world(openStore: () => Promise<KeyPairStore> = async () => new MemoryKeyPairStore()) {
   const before = await past();
   const { clock, kms, provider } = kmsAt(new TestClock(before.now));
   kms.restore(before.kms);
-  const store = medium === "memory" ? new MemoryKeyPairStore() : await fileStore();
+  const store = await openStore();
   await copied(before.store, store, organizationId);
   await copied(before.store, store, otherOrganizationId);
   const traffic = new Traffic();
@@ -99,13 +94,6 @@ class Traffic {
       for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
     } while (this.#calls.size > 0);
   }
-}
-
-/** In a folder that goes with the test. */
-async function fileStore(): Promise<KeyPairStore> {
-  const folder = await mkdtemp(join(tmpdir(), "recording-keystore-attack-"));
-  onTestFinished(() => rm(folder, { recursive: true, force: true, maxRetries: 9 }));
-  return new FileKeyPairStore({ directory: join(folder, "store"), hostDirectory: join(folder, "host") });
 }
 
 /** Every pair in the store, by id. */
