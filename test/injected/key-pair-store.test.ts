@@ -13,8 +13,10 @@ import {
   settle,
   states,
 } from "./organization.js";
+import { expectNothingUnhandled } from "./unhandled.js";
 import { everyWay, late, someWays, spoil } from "./ways-to-fail.js";
 
+expectNothingUnhandled();
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
 afterEach(() => void vi.useRealTimers());
 

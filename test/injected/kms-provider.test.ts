@@ -12,10 +12,12 @@ import {
   settle,
   states,
 } from "./organization.js";
+import { expectNothingUnhandled } from "./unhandled.js";
 import { everyWay, late, someWays, spoil } from "./ways-to-fail.js";
 
 const methods = ["describeKey", "encrypt", "decrypt", "generateDataKeyPair"] as const;
 
+expectNothingUnhandled();
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
 afterEach(() => void vi.useRealTimers());
 

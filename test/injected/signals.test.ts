@@ -1,10 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { storeMethods } from "../support/store-methods.js";
 import { audio, minute, organization, recording, resultOf, settle, states, turns } from "./organization.js";
+import { expectNothingUnhandled } from "./unhandled.js";
 import { everyWay, spoil } from "./ways-to-fail.js";
 
 const never = everyWay.find(({ name }) => name === "never settles")!;
 
+expectNothingUnhandled();
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
 afterEach(() => void vi.useRealTimers());
 
