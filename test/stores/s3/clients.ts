@@ -60,7 +60,7 @@ export interface SentCommand {
   readonly input: Readonly<Record<string, unknown>>;
 }
 
-function sentCommand(command: object): SentCommand {
+export function sentCommand(command: object): SentCommand {
   const { input } = command as { input: Record<string, unknown> };
   return { operation: command.constructor.name.replace(/Command$/, ""), input };
 }
