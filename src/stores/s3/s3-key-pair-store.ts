@@ -10,7 +10,7 @@ import { S3Requests } from "./requests.js";
 /** Options of {@link S3KeyPairStore}. Times are 1 to 600,000 ms. */
 export interface S3KeyPairStoreOptions {
   /**
-   * An `S3Client` for the bucket's Region, 3.700 or later, or one for a compatible service that honours conditional writes. It
+   * An `S3Client` for the bucket's Region, 3.720 or later, or one for a compatible service that honours conditional writes. It
    * stays the caller's to destroy. Retries are its own (`maxAttempts`).
    */
   client: S3ClientLike;
