@@ -178,6 +178,18 @@ test("each rule, attack and testable limit of the threat model names tests that 
   }
 });
 
+test("docs/reliability.md names tests and commands that are there, and tests for each promise", () => {
+  const documentation = read("docs/reliability.md");
+  const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
+  const commands = [...documentation.matchAll(/`npm (?:run )?([\w:]+)/g)].map(([, name = ""]) => name);
+  expect(commands.filter((name) => scripts[name] === undefined)).toEqual([]);
+  const promises = [...documentation.matchAll(/^\| (?!promise|command|`npm)[^|]+\|[^|]+\| ([^|]+) \|$/gm)];
+  expect(promises.length).toBeGreaterThan(15);
+  const listed = promises.flatMap(([, cell = ""]) => cell.split(", "));
+  for (const name of [...listed, ...(documentation.match(/`\w[\w-]*(?:\/[\w-]+)+`/g) ?? [])])
+    expect.soft(existsSync(new URL(`../${name.replaceAll("`", "")}.test.ts`, import.meta.url)), name).toBe(true);
+});
+
 test("docs/architecture.md names files that are there", () => {
   const named = [...read("docs/architecture.md").matchAll(/`([\w/-]+\.ts)`/g)].map(([, file]) => file ?? "");
   expect(named.filter((file) => !existsSync(new URL(`../../src/${file}`, import.meta.url)))).toEqual([]);
