@@ -51,10 +51,23 @@ export async function encryptBytes(
   }
 }
 
+interface DecryptBytesRequest {
+  readonly open: OpenHeader;
+  readonly signal?: AbortSignal | undefined;
+  readonly fill?: FillBytes | undefined;
+}
+
 /** Decrypts a recording that lies in memory. Resolves with all of it, or rejects. */
-export async function decryptBytes(
+export function decryptBytes(
   input: Uint8Array,
-  { open, signal, fill }: { open: OpenHeader; signal?: AbortSignal | undefined; fill?: FillBytes | undefined },
+  request: DecryptBytesRequest,
+): Promise<{ header: OpenedHeader; body: Buffer<ArrayBuffer> }> {
+  return keepingLength(input, () => decryptWhole(input, request));
+}
+
+async function decryptWhole(
+  input: Uint8Array,
+  { open, signal, fill }: DecryptBytesRequest,
 ): Promise<{ header: OpenedHeader; body: Buffer<ArrayBuffer> }> {
   const decryptor = await RecordingDecryptor.open(bytesReader(input), { open, signal, salvage: false });
   try {
@@ -103,7 +116,28 @@ export function sourceOf({ layout, source }: Pick<BytesJob, "layout" | "source">
   const { offset, length } = sourceBytes(layout, range);
   const bytes = source.subarray(offset, offset + length);
   if (bytes.length === length) return bytes;
-  throw new InvalidInputError("recording", "must keep its length while it is worked on");
+  throw shrunk();
+}
+
+/**
+ * Works on bytes. Where their memory shrinks meanwhile, as a resizable buffer's can, whatever came of it is no word about the
+ * recording: neither damage nor a part of it.
+ * @throws InvalidInputError then; what `work` throws
+ */
+export async function keepingLength<T>(input: Uint8Array, work: () => Promise<T>): Promise<T> {
+  const { length } = input;
+  let result: T;
+  try {
+    result = await work();
+  } catch (error) {
+    throw input.length === length ? error : shrunk();
+  }
+  if (input.length !== length) throw shrunk();
+  return result;
+}
+
+function shrunk(): InvalidInputError {
+  return new InvalidInputError("recording", "must keep its length while it is worked on");
 }
 
 /** Transforms a range, and copies the output to its place while it is still in the cache. */

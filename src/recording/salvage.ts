@@ -10,7 +10,8 @@ import { wipe } from "../util/secrets.js";
 import type { DecryptedRecording, RecordingBody, RecordingInput, Streamed } from "./bodies.js";
 import type { BodyBytes } from "./body-types.js";
 import { bytesReader } from "./byte-reader.js";
-import { RecordingDecryptor, type OpenHeader } from "./decryptor.js";
+import { keepingLength } from "./bytes.js";
+import { RecordingDecryptor, type DecryptRequest, type OpenHeader } from "./decryptor.js";
 import { ByteSource, takeInput, type TakenInput } from "./stream-source.js";
 import { openStream } from "./streams.js";
 
@@ -55,9 +56,13 @@ export async function salvageBody(
     const { decryptor, ...body } = await openStream(source, request, totalsOf);
     return { header: decryptor.header, ...body };
   }
+  return keepingLength(source, () => salvageBytes(source, request));
+}
+
+async function salvageBytes(source: Uint8Array, request: DecryptRequest): Promise<AnySalvaged> {
   const decryptor = await RecordingDecryptor.open(bytesReader(source), request);
   try {
-    const body = await salvagedBytes(decryptor, signal);
+    const body = await salvagedBytes(decryptor, request.signal);
     return { header: decryptor.header, body, ...totalsOf(decryptor) };
   } finally {
     decryptor.destroy();

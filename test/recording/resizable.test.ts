@@ -1,7 +1,9 @@
+import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { encryptBody } from "../../src/recording/bodies.js";
+import { decryptBody, encryptBody } from "../../src/recording/bodies.js";
+import { salvageBody } from "../../src/recording/salvage.js";
 import { fillByThreads } from "../../src/recording/threads/fill-bytes.js";
-import { dataKey, header, segmentLength } from "./support.js";
+import { dataKey, encrypt, header, lease, segmentLength } from "./support.js";
 
 /** In the library's own `lib`, buffers can't be resized yet. */
 interface Resizable extends ArrayBuffer {
@@ -22,5 +24,23 @@ describe("bytes whose memory shrinks under way", () => {
     });
     memory.resize(1_000);
     await expect(encrypting).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field: "recording" });
+  });
+
+  it.each([
+    ["decrypting", decryptBody],
+    ["salvaging", salvageBody],
+  ])("are no damage of the recording: %s", async (_, decrypt) => {
+    const recording = await encrypt(randomBytes(4_194_304));
+    for (const left of [0, 1_000, 1_000_000]) {
+      const memory = new ResizableBuffer(recording.length, { maxByteLength: recording.length });
+      new Uint8Array(memory).set(recording);
+      const decrypting = decrypt(new Uint8Array(memory, 0, recording.length), {
+        open: async () => {
+          memory.resize(left); // after the header was read
+          return lease();
+        },
+      });
+      await expect(decrypting).rejects.toMatchObject({ code: "ERR_INVALID_INPUT", field: "recording" });
+    }
   });
 });
