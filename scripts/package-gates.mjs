@@ -61,8 +61,8 @@ function expect(condition, message) {
 
 /** What the package may weigh, in kB. A bundle is minified, for Node, from an import of the names that are given. */
 const limits = {
-  tarball: 700,
-  installed: 2_800,
+  tarball: 800,
+  installed: 3_200,
   bundles: [
     { entry: ".", names: ["InvalidInputError"], most: 4 },
     { entry: ".", names: ["RecordingKeyStore"], most: 380 },
@@ -71,7 +71,7 @@ const limits = {
     { entry: "./stores", names: ["checkKeyPair"], most: 12 },
     { entry: "./stores/file", names: ["FileKeyPairStore"], most: 40 },
     { entry: "./stores/postgres", names: ["PostgresKeyPairStore", "migrate", "postgresGrants"], most: 34 },
-    { entry: "./http", names: ["sendRecording"], most: 20 },
+    { entry: "./http", names: ["sendRecording"], most: 24 },
     { entry: "./sources", names: ["fileSource", "httpSource"], most: 40 },
     { entry: "./audit", names: ["FileAuditLog", "verifyAuditLog"], most: 30 },
     { entry: "./testing", names: ["createTestKeyStore"], most: 480 },
