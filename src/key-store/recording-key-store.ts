@@ -22,7 +22,7 @@ import type { RecordingReader } from "../recording/reader/recording-reader.js";
 import type { SalvagedRecording, SalvagedStream, SalvageTotals } from "../recording/salvage.js";
 import { ByteSource, takeInput, type TakenInput } from "../recording/stream-source.js";
 import { abortable, withTimeout } from "../util/abort.js";
-import { ownOptions, readable } from "../util/check-input.js";
+import { ownOptions, readable, refuseSignal } from "../util/check-input.js";
 import { checkedClock } from "../util/checked-clock.js";
 import { KeyOperations } from "./key-operations.js";
 import { OpenWork } from "./open-work.js";
@@ -305,5 +305,6 @@ export class RecordingKeyStore extends KeyOperations {
 /** The signal among a call's options, which may be anything: whatever else is wrong with them shows in their own check. */
 function ownSignal(options: unknown): unknown {
   if (typeof options !== "object" || options === null) return undefined;
+  refuseSignal(options);
   return readable("options", () => (Object.hasOwn(options, "signal") ? (options as CallOptions).signal : undefined));
 }

@@ -7,7 +7,7 @@ import { checkCrashes } from "./key-pair-store-conformance/crashes.js";
 import { checkKeyPairs, checkWrappings } from "./key-pair-store-conformance/records.js";
 import { checkRemoval } from "./key-pair-store-conformance/removal.js";
 import { checkEmptiness } from "./key-pair-store-conformance/emptiness.js";
-import { checkOf, notChecked } from "./key-pair-store-conformance/check.js";
+import { checkOf, defaultCallTimeout, notChecked } from "./key-pair-store-conformance/check.js";
 import type {
   ConformanceRunner,
   KeyPairStoreConformanceOptions,
@@ -64,7 +64,7 @@ export function keyPairStoreConformance(
       describe("a crash", () => checkCrashes(check));
     });
     describe("outages", () => {
-      if (outages) checkOutages(check);
+      if (outages) checkOutages(check, 2 * (options.callTimeout ?? defaultCallTimeout));
       else none("what is behind the store being away", "`outages` is not set");
     });
   });

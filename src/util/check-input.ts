@@ -8,6 +8,7 @@ import { InvalidInputError } from "../errors.js";
  * @throws InvalidInputError naming the field, the rule and, if it is short and no secret, what was given
  */
 export function checkInput<S extends z.ZodType>(schema: S, input: unknown): z.output<S> {
+  refuseSignal(input);
   const own = readable("input", () => ownMembers(schema, input ?? {}, "input"));
   const result = readable("input", () => schema.safeParse(own));
   if (result.success) return ownMembers(schema, result.data, "input") as z.output<S>;
@@ -65,9 +66,19 @@ function askable<T>(value: T): T {
 export function knownOptions<T extends object>(options: T, known: Readonly<Record<keyof T, true>>): T {
   if (options !== undefined && (typeof options !== "object" || options === null))
     throw new InvalidInputError("options", "must be an object", options);
+  refuseSignal(options);
   const own = ownOptions(options);
   for (const name of Object.keys(own)) if (!Object.hasOwn(known, name)) throw unknownOption(name, Object.keys(known));
   return own;
+}
+
+/**
+ * A signal in the place of the options that may hold one has no members of its own, and would not be heeded.
+ * @throws InvalidInputError
+ */
+export function refuseSignal(options: unknown): void {
+  if (readable("options", () => options instanceof AbortSignal))
+    throw new InvalidInputError("options", "must be an object that holds the signal, as in { signal }");
 }
 
 function unknownOption(name: string, known: readonly string[]): InvalidInputError {

@@ -1,6 +1,7 @@
 import { KMSClient } from "@aws-sdk/client-kms";
 import { describe, expect, it } from "vitest";
 import { AwsKmsProvider } from "../../src/aws.js";
+import { bytesSource } from "../../src/index.js";
 import { createTestKeyStore } from "../../src/testing/index.js";
 
 describe("what JavaScript does not see", () => {
@@ -16,6 +17,23 @@ describe("what JavaScript does not see", () => {
     const { keyStore } = await createTestKeyStore();
     expect(() => keyStore.on("typo" as never, () => undefined)).toThrow(/^name: must be one of keyPairChanged, /);
     expect(() => keyStore.on("keyAtRisk", undefined as never)).toThrow("listener: must be a function");
+  });
+
+  it("a signal where options belong", async () => {
+    const { keyStore } = await createTestKeyStore();
+    const { body } = await keyStore.encryptRecording(Buffer.from("audio"), { recordingId: "call-1" });
+    const reader = await keyStore.openRecording(bytesSource(body), { recordingId: "call-1" });
+    const { signal } = new AbortController();
+    const options = signal as never;
+    for (const call of [
+      () => reader.read(0, 1, options),
+      () => keyStore.status(options),
+      () => keyStore.rotate(options),
+      () => keyStore.decryptRecording(body, options),
+    ])
+      await expect(call()).rejects.toThrow("options: must be an object that holds the signal, as in { signal }");
+    await reader.close();
+    await keyStore.close();
   });
 
   it("a client where options belong, and options of the client", () => {

@@ -27,7 +27,7 @@ describe("a mistake between processes: the suite catches a store that", () => {
         };
       },
       { processes: true, callTimeout: 10_000 },
-      "a second process",
+      { only: "a second process" },
     );
     expect(failure?.error.message).toMatch(/What it means: .{20,}\nWhere to look: /);
   });

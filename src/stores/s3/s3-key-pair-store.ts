@@ -42,8 +42,6 @@ export interface S3KeyPairStoreOptions {
  * Failures reject with `ERR_STORE_UNAVAILABLE` (a `StoreError` with its kind) or `ERR_STORE_CORRUPT`.
  * @example
  * ```ts
- * import { S3Client } from "@aws-sdk/client-s3";
- *
  * const store = new S3KeyPairStore({ client: new S3Client({}), bucket: "acme-recording-keys" });
  * ```
  */

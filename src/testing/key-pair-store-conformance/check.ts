@@ -24,7 +24,7 @@ export type Check = (
 /** What is opened, with calls that end. */
 type WatchedSubject = KeyPairStoreUnderTest & { readonly other: KeyPairStore };
 
-const defaultCallTimeout = 15_000;
+export const defaultCallTimeout = 15_000;
 
 /** @param inProcess - makes the second handle that of another process, for the checks that it may matter to */
 export function checkOf(

@@ -9,10 +9,13 @@ import type { KeyPairStoreUnderTest, StoreOutage } from "./subject.js";
 
 /** How long the caller of a hanging call waits before it leaves, in ms. */
 const patience = 20;
-/** Attempts to read behind an outage, and the pause between them, in ms. */
-const [attempts, attemptPause] = [300, 100];
+/** Pause between attempts to read behind an outage, in ms. */
+const attemptPause = 100;
 
-export function checkOutages(check: Check): void {
+/** @param recovery - time within which the store has to work again after an outage, in ms */
+export function checkOutages(check: Check, recovery: number): void {
+  const worksAgain = async (store: KeyPairStore, name: string) => recovered(store, name, recovery / attemptPause);
+
   check(
     "is unavailable while it is away, each call by itself, and works again",
     {
@@ -109,7 +112,7 @@ function assertUnavailable(answer: PromiseSettledResult<unknown>, what: string):
   assert.equal(code, "ERR_STORE_UNAVAILABLE", `code of ${what}`);
 }
 
-async function worksAgain(store: KeyPairStore, name: string): Promise<void> {
+async function recovered(store: KeyPairStore, name: string, attempts: number): Promise<void> {
   let failure: unknown;
   for (let attempt = 0; attempt < attempts; attempt += 1) {
     try {

@@ -45,6 +45,9 @@ export interface KeyPairStoreConformanceOptions {
   readonly largeHistory?: boolean | number | undefined;
   /** What the store promises of removals. Default `exact`. */
   readonly removal?: RemovalPromise | undefined;
-  /** Longest time of a call that is not counted as one that never ends, in ms. Default 15,000. */
+  /**
+   * Longest time of a call that is not counted as one that never ends, in ms. Default 15,000. After an outage the store has twice
+   * as long to work again.
+   */
   readonly callTimeout?: number | undefined;
 }

@@ -66,7 +66,7 @@ async function useKeyStore(keyStore, { root, sources, folder }) {
   const { pathToFileURL } = require("node:url");
   for (const source of [root.bytesSource(new Uint8Array(body)), await sources.fileSource(pathToFileURL(encrypted))]) {
     const reader = await keyStore.openRecording(source, { recordingId });
-    assert.ok(recording.subarray(5, 50).equals(await reader.read(5, 45, signal)));
+    assert.ok(recording.subarray(5, 50).equals(await reader.read(5, 45, { signal })));
     await reader.close();
     await source.close?.();
   }

@@ -10,16 +10,20 @@ interface Failure {
   readonly error: Error;
 }
 
-/**
- * Runs the suite outside any runner until a check fails.
- * @param part - name of the only part to run
- */
+/** Parts of the suite by name: the only one that is run, or the one that is run first. */
+interface Parts {
+  readonly only?: string;
+  readonly first?: string;
+}
+
+/** Runs the suite outside any runner until a check fails. */
 export async function failureOf(
   open: () => KeyPairStoreUnderTest | Promise<KeyPairStoreUnderTest>,
   options: KeyPairStoreConformanceOptions = {},
-  part = "",
+  { only = "", first = "" }: Parts = {},
 ): Promise<Failure | undefined> {
-  const checks: [string, () => Promise<void>][] = [];
+  const checks: [name: string, body: () => Promise<void>][] = [];
+  const later: typeof checks = [];
   let path = "";
   const describe = (name: string, body: () => void) => {
     const outer = path;
@@ -27,9 +31,10 @@ export async function failureOf(
     body();
     path = outer;
   };
-  const it = (name: string, body: () => Promise<void>) => path.includes(part) && checks.push([name, body]);
+  const it = (name: string, body: () => Promise<void>) =>
+    path.includes(only) && (path.includes(first) ? checks : later).push([name, body]);
   keyPairStoreConformance({ describe, it }, async () => open(), options);
-  for (const [name, body] of checks) {
+  for (const [name, body] of [...checks, ...later]) {
     const error = await body().then(
       () => undefined,
       (failure: unknown) => failure as Error,
