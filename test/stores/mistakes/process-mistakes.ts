@@ -6,6 +6,9 @@ import type { KeyPairStore, StoredKeyPair } from "../../../src/stores/key-pair-s
 import { MemoryKeyPairStore } from "../../../src/stores/memory.js";
 import { StoreError } from "../../../src/stores/store-error.js";
 
+/** Milliseconds between looking and writing: longer than a busy machine takes to pass a call on to the other process. */
+const between = 150;
+
 const locks = new Map<string, Promise<unknown>>();
 /** One at a time, in this process. */
 function locked<T>(name: string, task: () => Promise<T>): Promise<T> {
@@ -26,9 +29,12 @@ export const processMistakes: Readonly<Record<string, (directory: string) => Key
         const copy = new Uint8Array(document);
         return locked(`${directory} ${id}`, async () => {
           if ((await super.readHead(id))?.revision !== expected) return undefined;
-          await pause(2);
-          const current = (await super.readHead(id))?.revision;
-          return super.swapHead(id, current, copy, options);
+          await pause(between);
+          for (;;) {
+            const current = (await super.readHead(id))?.revision;
+            const head = await super.swapHead(id, current, copy, options);
+            if (head) return head;
+          }
         });
       }
     })({ directory }),
@@ -38,7 +44,7 @@ export const processMistakes: Readonly<Record<string, (directory: string) => Key
         const copy = { ...pair, document: new Uint8Array(pair.document) };
         return locked(`${directory} ${pair.keyPairId}`, async () => {
           if (await super.readKeyPair(pair.organizationId, pair.keyPairId)) return "exists" as const;
-          await pause(2);
+          await pause(between);
           await super.createKeyPair(copy);
           return "created" as const;
         });
