@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { killProcesses, type KillReport } from "../test/torture/kills.js";
 import { placeKinds } from "../test/torture/places.js";
-import { temporaryFolder } from "../test/stores/temporary-folder.js";
+import { temporaryFolder } from "../test/support/temporary-folder.js";
 import { compileWorker } from "../test/support/worker-process.js";
 
 const { values } = parseArgs({

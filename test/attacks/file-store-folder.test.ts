@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
-import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { hostname, tmpdir } from "node:os";
+import { appendFile, readdir, readFile, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { encodeDocument } from "../../src/key-pairs/documents.js";
 import { FileKeyPairStore, FileLastConfirmedStore } from "../../src/stores/file.js";
 import { frame } from "../../src/stores/frame.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { documentOf, StoreWriter } from "./store-writer.js";
 import { audio, copied, historyOf, minute, opens, organizationId, world, type HostOptions } from "./world.js";
 
@@ -14,8 +15,8 @@ const recording = { recordingId: "r" };
 /** A store of files whose whole folder belongs to the attacker; the host's own state directory does not. */
 async function takenFolder(options: HostOptions = {}) {
   const parts = await world();
-  const folder = await mkdtemp(join(tmpdir(), "recording-keystore-taken-"));
-  onTestFinished(() => rm(folder, { recursive: true, force: true, maxRetries: 9 }));
+  const { folder, remove } = await temporaryFolder("taken-");
+  onTestFinished(remove);
   const directory = join(folder, "store");
   const store = new FileKeyPairStore({ directory });
   await copied(parts.store, store, organizationId);

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { temporaryFolder } from "../stores/temporary-folder.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { FileAuditLog, verifyAuditLog } from "../../src/audit/index.js";
 import { disk, errno, watch } from "../support/failing-disk.js";
 import { filesOf, opening, secret } from "./logs.js";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { verifyAuditLog } from "../../src/audit/index.js";
-import { temporaryFolder } from "../stores/temporary-folder.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { atLength } from "../support/effort.js";
 import { compileWorker, WorkerProcess } from "../support/worker-process.js";
 import { secret } from "./logs.js";

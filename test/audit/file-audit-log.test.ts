@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { auditAnchorsFromCloudTrail, FileAuditLog, verifyAuditLog } from "../../src/audit/index.js";
 import { kmsError } from "../../src/kms/kms-error.js";
 import { createTestKeyStore, InMemoryKmsProvider, type InMemoryKms } from "../../src/testing/index.js";
-import { temporaryFolder } from "../stores/temporary-folder.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { kms as kmsOfAll, kmsKeyAliasArn } from "../support/kms-known-to-all.js";
 import { filesOf, linesOf, opening, secret } from "./logs.js";
 

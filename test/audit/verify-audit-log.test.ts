@@ -2,7 +2,7 @@ import { readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FileAuditLog, verifyAuditLog, type AuditEvent, type AuditLogHead } from "../../src/audit/index.js";
-import { temporaryFolder } from "../stores/temporary-folder.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { filesOf, linesOf, opening, secret } from "./logs.js";
 
 let directory: string;

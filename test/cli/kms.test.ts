@@ -1,20 +1,19 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import os from "node:os";
+import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { main } from "../../src/cli/main.js";
 import { signedHeaders } from "../in-memory-kms/transports.js";
 import { home } from "../in-memory-kms/world.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 
 const bin = path.resolve("src/cli/bin.ts");
 const started: ChildProcess[] = [];
 let folder: string;
-beforeAll(async () => {
-  folder = await mkdtemp(path.join(os.tmpdir(), "kms-command-"));
-});
-afterAll(() => rm(folder, { recursive: true }));
+let remove: () => Promise<void>;
+beforeAll(async () => ({ folder, remove } = await temporaryFolder("kms-")));
+afterAll(() => remove());
 afterEach(() => started.splice(0).forEach((child) => child.kill("SIGKILL")));
 
 function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {

@@ -4,7 +4,7 @@ import { describe, expect, it, vi } from "vitest";
 import type { AuditEvent, AuditSink } from "../../src/audit/index.js";
 import { bytesSource, permissions } from "../../src/index.js";
 import { createTestKeyStore, type TestKeyStoreOptions } from "../../src/testing/index.js";
-import { temporaryFolder } from "../stores/temporary-folder.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { join } from "node:path";
 import { writeFile } from "node:fs/promises";
 

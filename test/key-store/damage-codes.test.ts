@@ -13,7 +13,7 @@ import {
 } from "../../src/testing/index.js";
 import { atLength, effort } from "../support/effort.js";
 import { overridden } from "../support/setup.js";
-import { temporaryFolder } from "../stores/temporary-folder.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 
 const accountId = "111122223333";
 const segmentLength = 4_096 + 32;

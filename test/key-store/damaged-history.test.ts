@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { FileKeyPairStore } from "../../src/stores/file.js";
 import { recordFile } from "../../src/stores/file/names.js";
-import { temporaryFolder } from "../stores/temporary-folder.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { configured, organizationId } from "../support/setup.js";
 
 const audio = randomBytes(100);

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { temporaryFolder } from "../stores/temporary-folder.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { atLength } from "../support/effort.js";
 import { kmsKeyAliasArn } from "../support/kms-known-to-all.js";
 import { compileWorker, WorkerProcess } from "../support/worker-process.js";

@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { inspect } from "node:util";
@@ -9,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bytesSource } from "../../src/index.js";
 import { collect } from "../recording/support.js";
 import { configured, kmsKeyAliasArn } from "../support/setup.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 
 const options = { recordingId: "call-1" };
 const metadata = { from: "+49 30 1234567", participants: [{ name: "Ada", channel: 0 }] };
@@ -49,7 +49,7 @@ describe("metadata", () => {
 
   it("goes with files, too", async () => {
     const { keyStore } = await configured();
-    const folder = await mkdtemp(join(tmpdir(), "metadata-"));
+    const { folder, remove } = await temporaryFolder("metadata-");
     const [plain, sealed, again] = ["plain", "sealed", "again"].map((name) => join(folder, name)) as [
       string,
       string,
@@ -61,7 +61,7 @@ describe("metadata", () => {
     expect(await keyStore.decryptFile(sealed, again, options)).toMatchObject({ metadata });
     expect((await readFile(again)).equals(audio)).toBe(true);
     expect(await keyStore.readMetadata(createReadStream(sealed), options)).toMatchObject({ metadata });
-    await rm(folder, { recursive: true });
+    await remove();
   });
 
   it("is absent where none was given", async () => {
@@ -113,9 +113,10 @@ describe("metadata", () => {
 });
 
 describe("salvageRecording() of a file that was truncated", () => {
-  let folder = "";
-  beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), "salvage-"))));
-  afterAll(() => rm(folder, { recursive: true }));
+  let folder: string;
+  let remove: () => Promise<void>;
+  beforeAll(async () => ({ folder, remove } = await temporaryFolder("salvage-")));
+  afterAll(() => remove());
 
   it("gives whole segments and says so, whatever the cut", async () => {
     const { keyStore, encrypted, sectionAt, start } = await recorded();

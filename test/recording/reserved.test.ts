@@ -10,7 +10,7 @@ import { readMetadata } from "../../src/recording/read-metadata.js";
 import { SegmentReader } from "../../src/recording/reader/segment-reader.js";
 import { salvageBody } from "../../src/recording/salvage.js";
 import { field, fieldBytes, headerOf, padded, sealPayload, sealSection, u16, u32 } from "../format/recording-writer.js";
-import { temporaryFolder } from "../stores/temporary-folder.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { collect, dataKey, lease, segmentLength } from "./support.js";
 
 const capacity = segmentLength - 32;

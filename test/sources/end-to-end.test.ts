@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { sendRecording } from "../../src/http/index.js";
 import { fileSource } from "../../src/sources/index.js";
-import { temporaryFolder } from "../stores/temporary-folder.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { configured } from "../support/setup.js";
 
 describe("a player, a server, an encrypted file", () => {

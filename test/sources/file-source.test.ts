@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { fileSource } from "../../src/sources/index.js";
 import { openReader } from "../recording/open-reader.js";
 import { encrypt } from "../recording/support.js";
-import { temporaryFolder } from "../stores/temporary-folder.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 
 const content = randomBytes(300_000);
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;

@@ -3,7 +3,7 @@ import { startKeyPairStoreProcess } from "../../src/testing/index.js";
 import { compileWorker } from "../support/worker-process.js";
 import { processMistakes } from "./mistakes/process-mistakes.js";
 import { failureOf } from "./mistakes/run-suite.js";
-import { temporaryFolder } from "./temporary-folder.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 
 describe("a mistake between processes: the suite catches a store that", () => {
   let program: string;

@@ -12,7 +12,7 @@ import { postgres } from "./postgres/store-kind.js";
 import { s3 } from "./s3/store-kind.js";
 import { dynamoDbKind, startDynalite, startDynamoDbLocal } from "./dynamodb/store-kind.js";
 import { atLength } from "../support/effort.js";
-import { temporaryFolder } from "./temporary-folder.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 
 /** An empty store with a second, independent handle on the same data. */
 export type OpenedStore = Required<Pick<KeyPairStoreUnderTest, "store" | "other" | "close">> & KeyPairStoreUnderTest;

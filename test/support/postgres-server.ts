@@ -1,13 +1,13 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, rmSync } from "node:fs";
-import { chmod, chown, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { createServer, type AddressInfo } from "node:net";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { tmpdir } from "node:os";
 import pg from "pg";
+import { temporaryFolder, withContents } from "./temporary-folder.js";
 
 const run = promisify(execFile);
 
@@ -29,7 +29,7 @@ export class PostgresServer {
   static async start(settings: Readonly<Record<string, string | number>> = {}): Promise<PostgresServer> {
     const account = await unprivilegedAccount();
     const binaries = await workingBinaries(account);
-    const folder = await mkdtemp(join(tmpdir(), "recording-keystore-postgres-"));
+    const { folder } = await temporaryFolder("postgres-");
     const server = new PostgresServer(binaries, folder, account, settings);
     try {
       await server.#initialize();
@@ -139,7 +139,7 @@ export class PostgresServer {
     await this.stop("immediate");
     for (const pool of this.#pools) void pool.end().catch(() => undefined); // a test may have ended it
     process.off("exit", this.#onExit);
-    await rm(this.#folder, { recursive: true, force: true });
+    await rm(this.#folder, withContents);
   }
 
   get #data(): string {
@@ -199,7 +199,7 @@ export class PostgresServer {
   readonly #onExit = () => {
     this.thaw();
     if (this.#process?.pid !== undefined && this.#process.exitCode === null) signal(this.#process.pid, "SIGQUIT");
-    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(this.#folder, withContents);
   };
 }
 

@@ -1,11 +1,9 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { temporaryFolder } from "./temporary-folder.js";
 
 /** Gives a run of tests, and the processes that it starts, a state directory of its own instead of the developer's. */
 export async function setup(): Promise<() => Promise<void>> {
-  const folder = await mkdtemp(join(tmpdir(), "recording-keystore-state-"));
+  const { folder, remove } = await temporaryFolder("state-");
   process.env["XDG_STATE_HOME"] = folder;
   delete process.env["STATE_DIRECTORY"];
-  return () => rm(folder, { recursive: true, force: true });
+  return remove;
 }

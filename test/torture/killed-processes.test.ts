@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { temporaryFolder } from "../stores/temporary-folder.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { atLength } from "../support/effort.js";
 import { compileWorker } from "../support/worker-process.js";
 import { killProcesses } from "./kills.js";

@@ -1,6 +1,6 @@
 import { migrate } from "../../src/stores/postgres.js";
 import { clientOf, createTable, startDynalite } from "../stores/dynamodb/store-kind.js";
-import { temporaryFolder } from "../stores/temporary-folder.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { PostgresServer } from "../support/postgres-server.js";
 import type { Place } from "./store-at.js";
 

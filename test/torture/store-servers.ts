@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 import { migrate } from "../../src/stores/postgres.js";
 import { clientOf, createTable } from "../stores/dynamodb/store-kind.js";
-import { temporaryFolder } from "../stores/temporary-folder.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { PostgresServer } from "../support/postgres-server.js";
 import { Link } from "./link.js";
 import type { Place } from "./store-at.js";

@@ -1,14 +1,13 @@
-import { link, mkdtemp, rm, writeFile } from "node:fs/promises";
-import os from "node:os";
+import { link, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { linkOnce } from "../../src/util/file-system.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 
-let folder = "";
-beforeAll(async () => {
-  folder = await mkdtemp(join(os.tmpdir(), "recording-keystore-link-"));
-});
-afterAll(() => rm(folder, { recursive: true, force: true }));
+let folder: string;
+let remove: () => Promise<void>;
+beforeAll(async () => ({ folder, remove } = await temporaryFolder("link-")));
+afterAll(() => remove());
 
 it("a name is given once, and a repeated request for it is known by the file, not by its links", async () => {
   const [temporary, path, elsewhere, other] = ["temporary", "path", "elsewhere", "other"].map((name) =>

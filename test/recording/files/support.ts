@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach } from "vitest";
 import type { SegmentAccess } from "../../../src/recording/segment-keys.js";
@@ -14,16 +13,16 @@ import type { ThreadWorker } from "../../../src/recording/threads/thread-worker.
 import { RecordingEncryptor } from "../../../src/recording/encryptor.js";
 import { FloeDecryptor, type FloeSegments } from "../../../src/format/floe.js";
 import { headerLengthOf } from "../../../src/format/header.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
 import { dataKey, header } from "../support.js";
 import { idle, joinWorkers } from "../threads/support.js";
 
 /** A folder of the test's own, gone after it. */
 export function useFolder(): { path: (name: string) => string; readonly folder: string } {
-  let folder = "";
-  beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), "recording-keystore-files-"));
-  });
-  afterEach(() => rm(folder, { recursive: true, force: true }));
+  let folder: string;
+  let remove: () => Promise<void>;
+  beforeEach(async () => ({ folder, remove } = await temporaryFolder("files-")));
+  afterEach(() => remove());
   return {
     path: (name) => join(folder, name),
     get folder() {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { atLength } from "../../support/effort.js";
 import { kmsKeyAliasArn } from "../../support/kms-known-to-all.js";
 import { compileWorker, WorkerProcess } from "../../support/worker-process.js";
-import { temporaryFolder } from "../temporary-folder.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
 import { clientOf, createTable, startDynalite, startDynamoDbLocal, type DynamoDbServer } from "./store-kind.js";
 import { open } from "./dynamodb-worker.js";
 

@@ -7,6 +7,7 @@ import { FileKeyPairStore } from "../../../src/stores/file.js";
 import { disk, errno, watch } from "../../support/failing-disk.js";
 import { bytes, fillOrganization } from "../records.js";
 import { atLength } from "../../support/effort.js";
+import { withContents } from "../../support/temporary-folder.js";
 
 vi.mock("node:fs/promises", async (original) =>
   (await import("../../support/failing-disk.js")).watched(await original()),
@@ -38,7 +39,7 @@ const reads: readonly (readonly [string, Operation])[] = [
 /** A store of which nothing but the folder around it exists, or a copy of one. */
 function world(copied?: string): { root: string; open: () => FileKeyPairStore } {
   const root = mkdtempSync(join(tmpdir(), "recording-keystore-calls-"));
-  onTestFinished(() => rmSync(root, { recursive: true, force: true }));
+  onTestFinished(() => rmSync(root, withContents));
   if (copied) cpSync(copied, root, { recursive: true });
   watch();
   return {
@@ -87,7 +88,7 @@ describe("a file store on a file system of which a call fails", () => {
               expect((outcome.error as RecordingKeyStoreError).code, what).toMatch(/^ERR_(STORE_|INVALID_INPUT)/);
               await operation(store); // the same store gets over it
             } else expect(outcome, what).toEqual({ value: wanted });
-            rmSync(root, { recursive: true, force: true });
+            rmSync(root, withContents);
           }
         }
       },

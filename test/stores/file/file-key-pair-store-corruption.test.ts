@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FileKeyPairStore, FileLastConfirmedStore } from "../../../src/stores/file.js";
 import { recordFile } from "../../../src/stores/file/names.js";
 import { bytes, fillOrganization, textLike, textWith } from "../records.js";
-import { temporaryFolder } from "../temporary-folder.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
 
 describe("damaged files", () => {
   let folder: string;

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { RecordingKeyStoreError } from "../../../src/errors.js";
 import { FileKeyPairStore } from "../../../src/stores/file.js";
 import { bytes, fillOrganization, textLike, textWith } from "../records.js";
-import { temporaryFolder } from "../temporary-folder.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
 
 type Operation = "open" | "write" | "sync" | "link" | "rename" | "mkdir" | "readdir" | "read" | "unlink" | "access";
 

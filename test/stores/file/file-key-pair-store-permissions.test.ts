@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { FileKeyPairStore, FileLastConfirmedStore } from "../../../src/stores/file.js";
 import { bytes, fillOrganization, textWith } from "../records.js";
-import { temporaryFolder } from "../temporary-folder.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
 
 // Facts of mode and owner are checked, not failures to open: these tests must hold for root too.
 describe("permissions of the file store", () => {

@@ -6,7 +6,7 @@ import { FileKeyPairStore } from "../../../src/stores/file.js";
 import { unframe } from "../../../src/stores/frame.js";
 import { Layout } from "../../../src/stores/file/layout.js";
 import { labelOf } from "../content.js";
-import { temporaryFolder } from "../temporary-folder.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
 import { atLength } from "../../support/effort.js";
 import { compileWorker, WorkerProcess } from "../../support/worker-process.js";
 

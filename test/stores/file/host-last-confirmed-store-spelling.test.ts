@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { FileKeyPairStore } from "../../../src/stores/file.js";
 import { bytes } from "../records.js";
-import { temporaryFolder } from "../temporary-folder.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
 
 const disk = vi.hoisted(() => ({ numbersFiles: true }));
 

@@ -5,7 +5,7 @@ import { dirname, join, relative } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { FileKeyPairStore, FileLastConfirmedStore } from "../../../src/stores/file.js";
 import { bytes, fillOrganization, textLike, textWith } from "../records.js";
-import { temporaryFolder } from "../temporary-folder.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
 
 let folder: string;
 let remove: () => Promise<void>;

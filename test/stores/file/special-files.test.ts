@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FileKeyPairStore } from "../../../src/stores/file.js";
 import { bytes, fillOrganization } from "../records.js";
-import { temporaryFolder } from "../temporary-folder.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
 
 /** A named pipe that nobody writes into: whoever opens it to read waits for ever. */
 const pipe = (path: string) => void execFileSync("mkfifo", [path]);

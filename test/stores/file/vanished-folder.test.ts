@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FileKeyPairStore } from "../../../src/stores/file.js";
 import { bytes, fillOrganization } from "../records.js";
-import { temporaryFolder } from "../temporary-folder.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
 
 const gone = { code: "ERR_STORE_UNAVAILABLE", kind: "not-set-up", retryable: true };
 const next = { organizationId: "org", keyPairId: "next", sequence: 2, document: bytes("next") };

@@ -4,7 +4,7 @@ import { atLength } from "../../support/effort.js";
 import { kmsKeyAliasArn } from "../../support/kms-known-to-all.js";
 import { PostgresServer } from "../../support/postgres-server.js";
 import { compileWorker, WorkerProcess } from "../../support/worker-process.js";
-import { temporaryFolder } from "../temporary-folder.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
 import { open } from "./rotation-worker.js";
 
 const day = 86_400_000;

@@ -2,7 +2,7 @@ import { S3KeyPairStore } from "../../../src/stores/s3.js";
 import { startKeyPairStoreProcess } from "../../../src/testing/index.js";
 import { compileWorker } from "../../support/worker-process.js";
 import type { StoreKind } from "../store-kinds.js";
-import { temporaryFolder } from "../temporary-folder.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
 import { clientOf, patient } from "./clients.js";
 import { startS3Server, type ServerMood } from "./s3-server.js";
 
