@@ -75,7 +75,8 @@ async function decryptWhole(
     const { preambleLength } = decryptor;
     const layout = decryptionLayout(input.length, { ...header, preambleLength });
     const keys = decryptor.segmentKeys;
-    await checkEnd(layout, keys, (offset, length) => Buffer.from(input.subarray(offset, offset + length)));
+    const read = (offset: number, length: number) => Buffer.from(input.subarray(offset, offset + length));
+    await checkEnd({ layout, trailerLength: header.trailerLength, keys, read });
     return { header, body: await filled(input, undefined, { layout, keys, signal }, fill) };
   } finally {
     decryptor.destroy();

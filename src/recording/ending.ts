@@ -1,52 +1,74 @@
-import { followed, isDamage, isTruncated } from "../format/damage.js";
-import { type FloeSegments } from "../format/floe.js";
-import { segmentParts } from "../format/segment-parts.js";
-import { checkWholeEnd, sourceBytes, type SegmentLayout } from "../format/segments.js";
+import { followed, isDamage, isTruncated, truncated } from "../format/damage.js";
+import { isInnerSegment, segmentLengthAt, segmentParts } from "../format/segment-parts.js";
+import { checkWholeEnd, type SegmentLayout } from "../format/segments.js";
 import { wipe } from "../util/secrets.js";
 import type { SegmentAccess } from "./segment-keys.js";
 
-/** Gives encrypted bytes of a recording. */
-type Read = (offset: number, length: number) => Buffer | Promise<Buffer>;
-
-/** @throws RecordingKeyStoreError where what lies at the end is too short for a segment, as {@link failureAtEnd} */
-export async function checkEnd(layout: SegmentLayout, keys: SegmentAccess, read: Read): Promise<void> {
-  try {
-    checkWholeEnd(layout);
-  } catch (error) {
-    throw await failureAtEnd(error, layout, keys, read);
-  }
+/** An encrypted recording of known size, any place of which can be read. */
+export interface RecordingAtHand {
+  readonly layout: SegmentLayout;
+  /** What the header announces behind the last segment, in bytes. */
+  readonly trailerLength?: number | undefined;
+  readonly keys: SegmentAccess;
+  readonly read: (offset: number, length: number) => Buffer | Promise<Buffer>;
 }
 
 /**
- * The failure of a recording that does not end where its size says, as a stream would have it: one whose segments all go on
- * was cut, and otherwise something follows the last. Looks for that one by halves: nobody can make more that go on.
+ * Checks of a recording's end what its segments' own checks, each alone, would name otherwise than a stream does.
+ * @throws RecordingKeyStoreError `ERR_RECORDING_TRUNCATED`, `ERR_RECORDING_TAMPERED`
  */
-export async function failureAtEnd(
-  error: unknown,
-  layout: SegmentLayout,
-  keys: SegmentAccess,
-  read: Read,
-): Promise<unknown> {
-  if (!isTruncated(error)) return error;
-  const end = layout.segments - 1;
-  let [low, high] = [0, end];
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2);
-    const { offset, length } = sourceBytes(layout, { first: middle, count: 1 });
-    const segment = await read(offset, length);
-    if (await keys.use((floe) => goesOn(floe, segment, middle))) low = middle + 1;
-    else high = middle;
+export async function checkEnd(recording: RecordingAtHand): Promise<void> {
+  try {
+    checkWholeEnd(recording.layout);
+  } catch (error) {
+    throw await failureAtEnd(error, recording);
   }
-  return low < end ? followed() : error;
+  const failure = recording.trailerLength ? await failureOfStream(recording) : undefined;
+  if (failure) throw failure;
 }
 
-/** Whether a segment is genuine, and not the last one. */
-function goesOn(floe: FloeSegments, segment: Buffer, position: number): boolean {
+/** The failure of a recording that does not end where its size says, as a stream would have it. */
+export async function failureAtEnd(error: unknown, recording: RecordingAtHand): Promise<unknown> {
+  return isTruncated(error) ? ((await failureOfStream(recording)) ?? error) : error;
+}
+
+/**
+ * What a stream would find, which does not know the size: it takes for a segment whatever lies at the place of one, also of the
+ * trailer. Looks by halves for the first that does not go on: nobody can make more that do.
+ */
+async function failureOfStream(recording: RecordingAtHand): Promise<unknown> {
+  const { layout, trailerLength = 0, keys, read } = recording;
+  const { start, segment: segmentLength } = layout.source;
+  const size = layout.source.end + trailerLength;
+  const opens = (segment: Buffer, position: number, last: boolean) =>
+    keys.use((floe) => wipe(...floe.decrypt(segmentParts(segment), position, last)));
+  let [low, high] = [0, Math.max(0, Math.ceil((size - start) / segmentLength) - 1)];
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const segment = await read(start + middle * segmentLength, segmentLength);
+    if (await damageOf(() => opens(segment, middle, false))) high = middle;
+    else low = middle + 1;
+  }
+  const offset = start + low * segmentLength;
+  const available = Math.min(Math.max(0, size - offset), segmentLength);
+  const bytes = await read(offset, available);
+  return damageOf(async () => {
+    const lengthField = available < 4 ? undefined : bytes.readUInt32BE(0);
+    const length = segmentLengthAt({ lengthField, available, segmentLength, position: low });
+    const last = !isInnerSegment(lengthField);
+    await opens(bytes.subarray(0, length), low, last);
+    const behind = size - offset - length - trailerLength;
+    if (!last || behind < 0) throw truncated();
+    if (behind > 0) throw followed();
+  });
+}
+
+async function damageOf(work: () => Promise<unknown>): Promise<unknown> {
   try {
-    wipe(...floe.decrypt(segmentParts(segment), position, false));
-    return true;
+    await work();
+    return undefined;
   } catch (error) {
-    if (isDamage(error)) return false;
+    if (isDamage(error)) return error;
     throw error;
   }
 }

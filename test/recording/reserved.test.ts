@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
+import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { decryptBody, type RecordingInput } from "../../src/recording/bodies.js";
 import { decryptFile } from "../../src/recording/files/recording-files.js";
@@ -10,6 +11,7 @@ import { readMetadata } from "../../src/recording/read-metadata.js";
 import { SegmentReader } from "../../src/recording/reader/segment-reader.js";
 import { salvageBody } from "../../src/recording/salvage.js";
 import { field, fieldBytes, headerOf, padded, sealPayload, sealSection, u16, u32 } from "../format/recording-writer.js";
+import { effort } from "../support/effort.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { collect, dataKey, lease, segmentLength } from "./support.js";
 
@@ -165,5 +167,60 @@ describe("lengths of what a later version may add", () => {
     await expect(decryptBody(withField(u32(16_777_216)), { open })).rejects.toMatchObject({
       code: "ERR_RECORDING_TRUNCATED",
     });
+  });
+});
+
+describe("a recording from which bytes went, to which bytes came, or of which one was changed", () => {
+  const segments = segmentLength * 3;
+  /** Near the end, at the segments' own places, or anywhere behind the header. */
+  const place = fc.oneof(
+    fc.record({ from: fc.constant("end"), by: fc.integer({ min: 0, max: 300 }) }),
+    fc.record({ from: fc.constant("segment"), by: fc.integer({ min: 0, max: segments }) }),
+    fc
+      .tuple(fc.nat(3), fc.integer({ min: -40, max: 40 }))
+      .map(([position, by]) => ({ from: "segment", by: position * segmentLength + by })),
+  );
+  const edit = fc.record({
+    how: fc.constantFrom("remove", "insert", "flip"),
+    place,
+    length: fc.oneof(fc.integer({ min: 1, max: 80 }), fc.integer({ min: 1, max: segments })),
+    byte: fc.constantFrom(0, 1, 0xff),
+  });
+
+  it("is refused with one and the same code through every door", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(0, 1, 9, 200, capacity, capacity + 40, 2 * capacity, 2 * capacity + 9),
+        fc.constantFrom(0, 1, 40, 200, segmentLength, segments),
+        edit,
+        async (size, trailer, { how, place, length, byte }) => {
+          const { bytes, start } = recordingOf(randomBytes(size), { trailer });
+          const wanted = place.from === "end" ? bytes.length - place.by : start + place.by;
+          const at = Math.min(bytes.length, Math.max(start, wanted));
+          const [before, after] = [bytes.subarray(0, at), bytes.subarray(at)];
+          const changed = {
+            remove: () => Buffer.concat([before, after.subarray(length)]),
+            insert: () => Buffer.concat([before, Buffer.alloc(length, byte), after]),
+            flip: () =>
+              Buffer.concat([before, after.map((value, index) => (index === 0 ? value ^ (byte || 2) : value))]),
+          }[how]();
+          const inTrailer = how === "flip" && at >= bytes.length - trailer;
+          if (changed.equals(bytes) || inTrailer) return;
+          const outcomes = await Promise.all(
+            Object.entries(doors).map(async ([door, opens]) => {
+              const outcome = opens(changed).then(
+                () => "opened",
+                (error: unknown) => (error as { code?: unknown }).code,
+              );
+              return [door, await outcome] as const;
+            }),
+          );
+          const [[, code] = []] = outcomes;
+          expect(["ERR_RECORDING_TAMPERED", "ERR_RECORDING_TRUNCATED"]).toContain(code);
+          expect(Object.fromEntries(outcomes)).toEqual(Object.fromEntries(outcomes.map(([door]) => [door, code])));
+        },
+      ),
+      { numRuns: effort(300, 30) },
+    );
   });
 });

@@ -51,7 +51,8 @@ export async function decryptFile<T>(
     const layout = decryptionLayout(input.size, { ...header, preambleLength });
     const destroy = () => decryptor.destroy();
     try {
-      await checkEnd(layout, keys, (offset, length) => input.read(Buffer.allocUnsafeSlow(length), offset));
+      const read = (offset: number, length: number) => input.read(Buffer.allocUnsafeSlow(length), offset);
+      await checkEnd({ layout, trailerLength: header.trailerLength, keys, read });
     } catch (error) {
       destroy();
       throw error;

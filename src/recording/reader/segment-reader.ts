@@ -88,7 +88,8 @@ export class SegmentReader implements RecordingReader {
       return reader;
     } catch (error) {
       const read = (offset: number, length: number) => readExactly(source, offset, length, signal);
-      const failure = await failureAtEnd(error, layout, keys.access(signal), read).catch((reason: unknown) => reason);
+      const recording = { layout, trailerLength: header.trailerLength, keys: keys.access(signal), read };
+      const failure = await failureAtEnd(error, recording).catch((reason: unknown) => reason);
       void reader.end(failure);
       throw failure;
     }
