@@ -27,23 +27,23 @@ export interface RecordingKeyGrant {
   partition?: "aws" | "aws-us-gov" | "aws-cn";
 }
 
-const partitions = ["aws", "aws-us-gov", "aws-cn"] as const;
+export const partitions = ["aws", "aws-us-gov", "aws-cn"] as const;
 const distinct = (list: readonly string[]) => new Set(list).size === list.length;
 
 export const accountIdSchema = z.string().regex(/^\d{12}$/, { message: "must be an AWS account id, 12 digits" });
 export const partitionSchema = z.enum(partitions).default("aws");
 export const accessSchema = z.enum(["recordings", "attestations"]).default("recordings");
 
+export const principalArnSchema = z
+  .string()
+  .regex(/^arn:aws(?:-us-gov|-cn)?:(?:iam::\d{12}:(?:role|user)|sts::\d{12}:assumed-role)\/[\w+=,.@/-]+$/, {
+    message: "must be the ARN of an IAM role or user",
+  });
+
 export const grantShape = {
   serviceAccountId: accountIdSchema.optional(),
   servicePrincipalArns: z
-    .array(
-      z
-        .string()
-        .regex(/^arn:aws(?:-us-gov|-cn)?:(?:iam::\d{12}:(?:role|user)|sts::\d{12}:assumed-role)\/[\w+=,.@/-]+$/, {
-          message: "must be the ARN of an IAM role or user",
-        }),
-    )
+    .array(principalArnSchema)
     .min(1)
     .refine(distinct, { message: "must not name one twice" })
     .optional(),

@@ -7,6 +7,21 @@ export {
 } from "./findings.js";
 export type { KeyAccess, RecordingKeyGrant } from "./grant.js";
 export {
+  recordingKmsGrants,
+  revokeRecordingKmsGrant,
+  type KmsCreateGrant,
+  type KmsGrantOperation,
+  type KmsGrantRevocation,
+  type RecordingKmsGrant,
+  type RecordingKmsGrantsOptions,
+} from "./kms-grants.js";
+export {
+  recordingKmsKey,
+  type RecordingKmsKey,
+  type RecordingKmsKeyOptions,
+  type RecordingKmsKeyTemplate,
+} from "./kms-key.js";
+export {
   recordingKeyPolicy,
   recordingKeyStatements,
   recordingRolePolicy,

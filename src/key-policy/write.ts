@@ -103,7 +103,11 @@ export interface RecordingKeyPolicyOptions {
  * @throws InvalidInputError, also if the policy is larger than AWS's limit of 32,768 bytes
  */
 export function recordingKeyPolicy(options: RecordingKeyPolicyOptions): KeyPolicy {
-  const { accountId, grants, partition } = checkInput(policySchema, options);
+  return recordingKeyPolicyOf(checkInput(policySchema, options));
+}
+
+/** @throws InvalidInputError */
+export function recordingKeyPolicyOf({ accountId, grants, partition }: Required<RecordingKeyPolicyOptions>): KeyPolicy {
   const owner: KeyPolicyStatement = {
     Sid: "EnableIAMUserPermissions",
     Effect: "Allow",
@@ -162,15 +166,17 @@ export function recordingRolePolicy(options: RecordingRolePolicyOptions = {}): R
   };
 }
 
+export const recordingKeyGrantsSchema = z
+  .array(
+    z.custom<RecordingKeyGrant>((grant) => typeof grant === "object" && grant !== null, {
+      message: "must be an object",
+    }),
+  )
+  .min(1);
+
 const policySchema = z.strictObject({
   accountId: accountIdSchema,
-  grants: z
-    .array(
-      z.custom<RecordingKeyGrant>((grant) => typeof grant === "object" && grant !== null, {
-        message: "must be an object",
-      }),
-    )
-    .min(1),
+  grants: recordingKeyGrantsSchema,
   partition: partitionSchema,
 });
 

@@ -1,7 +1,6 @@
-import { KMSClient, PutKeyPolicyCommand } from "@aws-sdk/client-kms";
+import { PutKeyPolicyCommand } from "@aws-sdk/client-kms";
 import { describe, expect, it } from "vitest";
-import { RecordingKeyStore, type RecordingKeyStoreOptions, type TestReport } from "../../src/index.js";
-import { InMemoryKms, InMemoryKmsProvider, MemoryKeyPairStore, TestClock } from "../../src/testing/index.js";
+import type { TestReport } from "../../src/index.js";
 import {
   checkKeyPolicy,
   recordingKeyPolicy,
@@ -10,43 +9,18 @@ import {
   type RecordingKeyGrant,
   type RecordingKeyPolicyOptions,
 } from "../../src/key-policy/index.js";
+import { onboarding, owner, playerRole, recorderRole, region, service } from "./onboarding.js";
 
-const owner = "111122223333";
-const service = "444455556666";
-const region = "eu-west-1";
-const recorderRole = `arn:aws:iam::${service}:role/recorder`;
-const playerRole = `arn:aws:iam::${service}:role/player`;
 const grant: RecordingKeyGrant = { serviceAccountId: service, organizationIds: ["org-1"] };
 const audio = Buffer.from("a call");
 const recordingId = "call-1";
 
-/** An organization's key under a policy, and workers of the recording service in another account with one store. */
+/** An organization's key under a policy. */
 function world(policy: object) {
-  const clock = new TestClock();
-  const kms = new InMemoryKms({ clock });
+  const { kms, administrator, worker } = onboarding();
   const keyArn = kms.createKey({ accountId: owner, region, alias: "alias/recordings" });
-  const kmsKeyAliasArn = keyArn.replace(/key\/.*/, "alias/recordings");
-  const administrator = kms.addPrincipal({ arn: `arn:aws:iam::${owner}:role/key-administrator` });
   kms.putKeyPolicy(keyArn, policy);
-  const store = new MemoryKeyPairStore();
-  const worker = (
-    arn = `arn:aws:iam::${service}:role/recording`,
-    options: Partial<RecordingKeyStoreOptions> = {},
-    identityPolicy?: object,
-  ) => {
-    const caller = kms.addPrincipal({ arn, ...(identityPolicy && { identityPolicy }) });
-    return new RecordingKeyStore({
-      organizationId: "org-1",
-      homeRegion: region,
-      kms: new InMemoryKmsProvider(kms, caller),
-      store,
-      clock,
-      trustedKmsKeys: [owner],
-      background: false,
-      ...options,
-    });
-  };
-  return { kms, keyArn, kmsKeyAliasArn, worker, administrator };
+  return { keyArn, kmsKeyAliasArn: keyArn.replace(/key\/.*/, "alias/recordings"), worker, administrator };
 }
 
 /** Outcome of each step of a test. */
@@ -101,10 +75,11 @@ it("a whole policy leaves the owner in charge, and passes the lockout check of K
     "Recordings2",
     "RecordingsDescribeKey2",
   ]);
-  const { kms, keyArn, administrator } = world(policy);
-  const client = new KMSClient(kms.clientConfig(region, { accessKeyId: administrator.accessKeyId }));
+  const { keyArn, administrator } = world(policy);
   const put = () =>
-    client.send(new PutKeyPolicyCommand({ KeyId: keyArn, PolicyName: "default", Policy: JSON.stringify(policy) }));
+    administrator.send(
+      new PutKeyPolicyCommand({ KeyId: keyArn, PolicyName: "default", Policy: JSON.stringify(policy) }),
+    );
   await put();
   await put();
 });

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type * as z from "zod";
 import { eventNames } from "../../src/events.js";
 import { keyPolicyFindingCodes, severityOf } from "../../src/key-policy/findings.js";
+import { recordingKmsGrants } from "../../src/key-policy/kms-grants.js";
 import { recordingKeyStatements } from "../../src/key-policy/write.js";
 import { requiredPermission } from "../../src/key-store/administration.js";
 import { schemas } from "../../src/key-store/schemas.js";
@@ -75,6 +76,15 @@ describe("docs/guides/key-policy.md", () => {
     expect(JSON.parse(json)).toEqual(
       recordingKeyStatements({ serviceAccountId: "444455556666", organizationIds: ["org-4711"] }),
     );
+  });
+
+  test("shows the command that the library writes", () => {
+    const [grant] = recordingKmsGrants({
+      kmsKeyArn: "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+      servicePrincipalArns: ["arn:aws:iam::444455556666:role/recordings"],
+      organizationIds: ["org-4711"],
+    });
+    expect(/```sh\n([^`]*)\n```/.exec(documentation)?.[1]).toBe(grant?.command);
   });
 });
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { Readable } from "node:stream";
 import { CreateTableCommand, DynamoDBClient, UpdateContinuousBackupsCommand } from "@aws-sdk/client-dynamodb";
-import { KMSClient } from "@aws-sdk/client-kms";
+import { CreateGrantCommand, KMSClient, RevokeGrantCommand } from "@aws-sdk/client-kms";
 import { S3Client } from "@aws-sdk/client-s3";
 import { Pool } from "pg";
 import {
@@ -27,6 +27,7 @@ import {
   dynamoDbTable,
   type DynamoDbPolicy,
 } from "recording-keystore/stores/dynamodb";
+import { recordingKmsGrants, recordingKmsKey, revokeRecordingKmsGrant } from "recording-keystore/key-policy";
 import { FileAuditLog, verifyAuditLog, type AuditEvent, type AuditSink } from "recording-keystore/audit";
 import { instrument } from "recording-keystore/opentelemetry";
 import { FileKeyPairStore } from "recording-keystore/stores/file";
@@ -86,6 +87,15 @@ async function main(): Promise<void> {
   assert.equal(policy.Statement.length, 2);
   const bucketPolicy: S3Policy = s3Policy({ bucket: "recording-keys", role: "worker" });
   assert.equal(bucketPolicy.Statement.length, 5);
+  const kmsKeyArn = `arn:aws:kms:${homeRegion}:${account}:key/1234abcd-12ab-34cd-56ef-1234567890ab`;
+  const access = { servicePrincipalArns: [`arn:aws:iam::${account}:role/recordings`], organizationIds: ["org-4711"] };
+  const commands = recordingKmsGrants({ kmsKeyArn, ...access }).map(
+    ({ createGrant }) => new CreateGrantCommand(createGrant),
+  );
+  const { revokeGrant } = revokeRecordingKmsGrant({ kmsKeyArn, grantId: "1" });
+  assert.deepEqual([commands.length, new RevokeGrantCommand(revokeGrant).input.GrantId], [1, "1"]);
+  const key = recordingKmsKey({ accountId: account, aliasName: "alias/recordings", grants: [access] });
+  assert.equal(key.cloudFormation.Resources.RecordingsKey.Properties.KeyPolicy.Statement.length, 3);
 
   const report: TestReport = await keyStore.test({
     kmsKeyAliasArn,
