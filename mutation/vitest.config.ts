@@ -1,11 +1,15 @@
 import { defineConfig } from "vitest/config";
+import { needsOwnModules, testFiles } from "../test/support/projects.js";
 import { base } from "../vitest.config.js";
 import ShortestFirst from "./shortest-first.js";
 
+const replacing = testFiles("test", needsOwnModules).map((path) => path.replace(/^test\//, "**/"));
+
 /**
  * What is run for each mutant: the tests of recordings or those of key pairs, without those that start processes (which
- * know nothing of the mutant) and without the ten thousand encryptions per failure of test/key-store/ten-thousand. What
- * is tried very often by `npm test` is tried less often here: test/support/effort.ts. Mutators are not left out.
+ * know nothing of the mutant), those that replace modules, and the ten thousand encryptions per failure of
+ * test/key-store/ten-thousand. What is tried very often by `npm test` is tried less often here: test/support/effort.ts.
+ * Mutators are not left out.
  */
 export default defineConfig({
   ...base,
@@ -13,7 +17,13 @@ export default defineConfig({
     ...base.test,
     // Seen from `dir`, which is test.
     include: [`${process.env["MUTATION_TESTS"] ?? "*"}/**/*.test.ts`],
-    exclude: ["**/*processes.test.ts", "**/ten-thousand/**", "**/registry/**", "**/recording/{files,threads}/**"],
+    exclude: [
+      "**/*processes.test.ts",
+      "**/ten-thousand/**",
+      "**/registry/**",
+      "**/recording/{files,threads}/**",
+      ...replacing,
+    ],
     env: { RECORDING_KEYSTORE_MUTATION: "1" },
     setupFiles: ["mutation/setup.ts"],
     runner: "mutation/runner.ts",

@@ -5,7 +5,7 @@ import type { TestProjectConfiguration } from "vitest/config";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 /** What a file says that replaces modules, or counts timers, of which files before it may have left some. */
-const needsOwnModules = /\bvi\.(?:doMock|mock|hoisted|resetModules|getTimerCount)\b|\bfailing-disk\b/;
+const ownModules = /\bvi\.(?:doMock|mock|hoisted|resetModules|getTimerCount)\b|\bfailing-disk\b/;
 
 /** Test files below a folder of the repository whose text a rule holds for. */
 export function testFiles(folder: string, holds: (text: string, path: string) => boolean): string[] {
@@ -14,12 +14,15 @@ export function testFiles(folder: string, holds: (text: string, path: string) =>
     .filter((path) => path.endsWith(".test.ts") && holds(readFileSync(join(root, path), "utf8"), path));
 }
 
+/** Whether a test file, by its text, can't share modules with others. */
+export const needsOwnModules = (text: string) => ownModules.test(text);
+
 /**
  * The files in two projects: some import all modules anew, the others share what their worker has
  * imported, which takes longer than most tests.
  */
 export function projectsOf(files: readonly string[]): TestProjectConfiguration[] {
-  const own = files.filter((path) => needsOwnModules.test(readFileSync(join(root, path), "utf8")));
+  const own = files.filter((path) => needsOwnModules(readFileSync(join(root, path), "utf8")));
   const shared = files.filter((path) => !own.includes(path));
   return [
     { extends: true, test: { name: "shared modules", include: shared, isolate: false } },
