@@ -9,8 +9,8 @@ import { attacks } from "./toolbox.js";
 
 /*
  * The table on every other kind of store, by `npm run test:long`: each attack by each kind of host and in each state of KMS, one
- * in three of the combinations. The attacker writes by the store's own class, on the rights of any worker. Under `npm test`
- * those attacks that differ most in what they leave in the store, on files.
+ * in six of the combinations, others for each store. The attacker writes by the store's own class, on the rights of any worker.
+ * Under `npm test` those attacks that differ most in what they leave in the store, on files.
  */
 const differing = [
   "forged under the real KMS key",
@@ -27,14 +27,14 @@ const kinds = Object.entries(storeKinds).filter(([name]) =>
   atLength(!elsewhere.includes(name), name === "FileKeyPairStore"),
 );
 
-describe.each(kinds)("in %s", (_, kind) => {
+describe.each(kinds.map(([name, kind], offset) => [name, kind, offset] as const))("in %s", (_, kind, offset) => {
   const open = openerOf(kind);
   const openStore = async () => {
     const { store, close } = await open();
     onTestFinished(close);
     return store;
   };
-  for (const [attack, rows] of rowsOf(chosen, states, 3)) {
+  for (const [attack, rows] of rowsOf(chosen, states, atLength(6, 3), offset)) {
     describe(attack.name, () => {
       for (const row of rows) {
         const { kind: host, state } = row;
