@@ -4,10 +4,11 @@ import {
   createPublicKey,
   privateDecrypt,
   publicEncrypt,
+  randomFillSync,
   type KeyObject,
 } from "node:crypto";
 import { RecordingKeyStoreError } from "../errors.js";
-import { takeSecret, wipe } from "../util/secrets.js";
+import { secretBuffer, takeSecret, wipe } from "../util/secrets.js";
 import {
   importX25519PrivateKey,
   importX25519PublicKey,
@@ -20,6 +21,11 @@ import type { KeyPairSpec } from "./vocabulary.js";
 
 /** Length of a recording's data key in bytes (AES-256). */
 export const dataKeyLength = 32;
+
+/** A new 256-bit data key in a buffer of its own. */
+export function newDataKey(): Buffer {
+  return randomFillSync(secretBuffer(dataKeyLength));
+}
 
 /** Public half of a key pair. Holds no secret. */
 export interface WrappingKey {

@@ -1,46 +1,26 @@
 import type { AuditedOperation } from "../audit/event.js";
 import type { AuditTrail, CallAudit } from "../audit/trail.js";
 import { RecordingKeyStoreError } from "../errors.js";
-import { encodeHeader, type OpenedHeader, type RecordingHeader } from "../format/header.js";
-import { encodeMetadata, metadataSectionLength } from "../format/metadata.js";
-import { encryptedSize, floeHeaderLength, segmentOverhead } from "../format/segments.js";
-import { newDataKey } from "../key-pairs/custody/data-keys.js";
-import type { EncryptionKey, KeyManager } from "../key-pairs/key-manager.js";
+import type { OpenedHeader, RecordingHeader } from "../format/header.js";
+import type { KeyManager } from "../key-pairs/key-manager.js";
 import type { Operations } from "../operations.js";
-import {
-  decryptBody,
-  encryptBody,
-  type DecryptedRecording,
-  type EncryptedRecording,
-  type Streamed,
-} from "../recording/bodies.js";
-import type { FillBytes } from "../recording/bytes.js";
+import { decryptBody, type DecryptedRecording, type EncryptedRecording, type Streamed } from "../recording/bodies.js";
 import type { OpenHeader } from "../recording/decryptor.js";
-import type { EncryptRequest } from "../recording/encryptor.js";
 import type { FileRequest } from "../recording/files/file-work.js";
-import {
-  decryptFile,
-  encryptFile,
-  type DecryptedFile,
-  type EncryptedFile,
-} from "../recording/files/recording-files.js";
+import { decryptFile, type DecryptedFile, type EncryptedFile } from "../recording/files/recording-files.js";
 import type { RandomAccessSource } from "../recording/random-access-source.js";
 import { readMetadata } from "../recording/read-metadata.js";
 import { SegmentReader, type OpenRequest } from "../recording/reader/segment-reader.js";
 import { salvageBody, type SalvageTotals } from "../recording/salvage.js";
 import type { TakenInput } from "../recording/stream-source.js";
-import { fillByThreads } from "../recording/threads/fill-bytes.js";
 import { abortable } from "../util/abort.js";
-import { isBytes } from "../util/bytes.js";
 import { defined } from "../util/defined.js";
 import { yieldToEventLoop } from "../util/event-loop.js";
-import { wipe } from "../util/secrets.js";
+import { byThreads, RecordingSealer, type CheckedEncrypt } from "./recording-sealer.js";
 import type { check } from "./schemas.js";
 
-type CheckedEncrypt = ReturnType<typeof check<"encrypt">>;
 type CheckedDecrypt = ReturnType<typeof check<"decrypt">>;
 type CheckedDecryptRecording = ReturnType<typeof check<"decryptRecording">>;
-type EncryptionFacts = Omit<EncryptedRecording<Uint8Array>, "body">;
 
 /** What is known of a recording without its content. */
 export type RecordingMetadata = Omit<DecryptedRecording<Uint8Array>, "body">;
@@ -48,13 +28,17 @@ export type RecordingMetadata = Omit<DecryptedRecording<Uint8Array>, "body">;
 /** Brings keys and recording format together: which key goes into a header, and which header opens with which key. */
 export class RecordingCipher {
   readonly #organizationId: string;
-  readonly #selfContained: boolean;
+  readonly #sealer: RecordingSealer;
   readonly #keys: KeyManager;
   readonly #watchers: CallWatchers;
 
   constructor(options: { organizationId: string; selfContained: boolean }, keys: KeyManager, watchers: CallWatchers) {
-    this.#organizationId = options.organizationId;
-    this.#selfContained = options.selfContained;
+    const { organizationId, selfContained } = options;
+    this.#organizationId = organizationId;
+    this.#sealer = new RecordingSealer(organizationId, async (signal) => {
+      const key = await keys.encryptionKey(signal);
+      return selfContained ? { ...key, wrapping: key.pair.wrapping } : key;
+    });
     this.#keys = keys;
     this.#watchers = watchers;
   }
@@ -64,41 +48,14 @@ export class RecordingCipher {
     options: CheckedEncrypt,
     signal: AbortSignal,
   ): Promise<EncryptedRecording & Partial<Streamed>> {
-    const work = async () => {
-      await yieldToEventLoop();
-      const { seal, facts } = await this.#seal(options, signal);
-      return { ...(await encryptBody(recording, { ...seal, signal, ...byThreads(recording, options) })), ...facts };
-    };
+    const work = () => this.#sealer.encrypt(recording, options, signal);
     return this.#watchers.operations.run({ operation: "encryptRecording", ...namesOf(options) }, work, true);
   }
 
   encryptFile(file: FileRequest, options: CheckedEncrypt): Promise<EncryptedFile> {
     return this.#watchers.operations.run({ operation: "encryptFile", ...namesOf(options) }, () =>
-      encryptFile(file, () => this.#seal(options, file.signal)),
+      this.#sealer.encryptFile(file, options),
     );
-  }
-
-  /** Bad metadata is found before a key is asked for. */
-  async #seal(options: CheckedEncrypt, signal: AbortSignal): Promise<{ seal: EncryptRequest; facts: EncryptionFacts }> {
-    const metadata = options.metadata && encodeMetadata(options.metadata);
-    const dataKey = newDataKey();
-    try {
-      const key = await this.#keys.encryptionKey(signal);
-      const header = this.#header(key, key.pair.wrappingKey.wrap(dataKey), options, metadata);
-      const { keyPairId } = key.pair.birth;
-      return {
-        seal: { header, dataKey, segmentLength: options.segmentSize + segmentOverhead, metadata },
-        facts: {
-          keyPairId,
-          usedLastKnownKey: key.usedLastKnownKey,
-          keyAtRisk: key.keyAtRisk,
-          confirmation: key.confirmation,
-        },
-      };
-    } catch (error) {
-      wipe(dataKey, metadata);
-      throw error;
-    }
   }
 
   decrypt(
@@ -212,40 +169,8 @@ export class RecordingCipher {
     }
   }
 
-  async encryptedSize(plaintextSize: number, options: CheckedEncrypt, signal: AbortSignal): Promise<number> {
-    const { header, dataKey, metadata, segmentLength } = (await this.#seal(options, signal)).seal;
-    wipe(dataKey, metadata);
-    return encryptedSize(plaintextSize, {
-      preambleLength: header.length + (metadata ? metadataSectionLength(metadata) : 0) + floeHeaderLength,
-      segmentLength,
-    });
-  }
-
-  #header(
-    { pair, confirmation }: EncryptionKey,
-    wrappedDataKey: Buffer,
-    options: CheckedEncrypt,
-    metadata: Buffer | undefined,
-  ): Buffer {
-    const { kmsKeyArn, ciphertext: wrappedPrivateKey } = pair.wrapping;
-    return encodeHeader({
-      organizationId: this.#organizationId,
-      recordingId: options.recordingId,
-      asset: options.asset,
-      recipients: [
-        {
-          birthRecord: pair.birthRecord,
-          wrappedDataKey,
-          ...(this.#selfContained ? { kmsKeyArn, wrappedPrivateKey } : {}),
-        },
-      ],
-      segmentLength: options.segmentSize + segmentOverhead,
-      confirmation,
-      ...defined({
-        publicMetadata: options.publicMetadata,
-        metadataLength: metadata && metadataSectionLength(metadata),
-      }),
-    });
+  encryptedSize(plaintextSize: number, options: CheckedEncrypt, signal: AbortSignal): Promise<number> {
+    return this.#sealer.encryptedSize(plaintextSize, options, signal);
   }
 
   /** A mismatch is found before any key is asked for. */
@@ -292,10 +217,4 @@ async function auditedOpening<T extends object>(
     else if (!isAudit) await audit.failed(error);
     throw error;
   }
-}
-
-/** Bytes may be worth more than the calling thread. */
-function byThreads(recording: TakenInput, { threads }: { threads: number }): { fill?: FillBytes } {
-  const fill = isBytes(recording) ? fillByThreads(recording.length, threads) : undefined;
-  return fill ? { fill } : {};
 }

@@ -20,9 +20,9 @@ import type { RandomAccessSource } from "../recording/random-access-source.js";
 import { isSource } from "../recording/read-metadata.js";
 import type { RecordingReader } from "../recording/reader/recording-reader.js";
 import type { SalvagedRecording, SalvagedStream, SalvageTotals } from "../recording/salvage.js";
-import { ByteSource, takeInput, type TakenInput } from "../recording/stream-source.js";
+import { withInput, type TakenInput } from "../recording/stream-source.js";
 import { abortable, withTimeout } from "../util/abort.js";
-import { ownOptions, readable, refuseSignal } from "../util/check-input.js";
+import { ownOptions, signalAmong } from "../util/check-input.js";
 import { checkedClock } from "../util/checked-clock.js";
 import { KeyOperations } from "./key-operations.js";
 import { OpenWork } from "./open-work.js";
@@ -272,19 +272,13 @@ export class RecordingKeyStore extends KeyOperations {
   }
 
   /** Takes a stream over before anything is waited for, and ends it if the call is refused or fails. */
-  async #onInput<T>(
+  #onInput<T>(
     input: RecordingInput,
     field: string,
     options: CallOptions,
     task: (input: TakenInput, signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const taken = takeInput(input, field);
-    try {
-      return await this.#call(options, (signal) => task(taken, signal), true);
-    } catch (error) {
-      if (taken instanceof ByteSource) taken.cancel(error);
-      throw error;
-    }
+    return withInput(input, field, (taken) => this.#call(options, (signal) => task(taken, signal), true));
   }
 
   /** One way in for every method: refuses after close, ends with the caller's signal, and counts as open work. */
@@ -293,18 +287,11 @@ export class RecordingKeyStore extends KeyOperations {
     task: (signal: AbortSignal) => Promise<T>,
     streams = false,
   ): Promise<T> {
-    const { signal } = check("call", { signal: ownSignal(options) });
+    const { signal } = check("call", { signal: signalAmong(options) });
     const run = (ending: AbortSignal) => {
       this.#host?.used(this);
       return task(ending);
     };
     return this.#work.run(signal, run, streams);
   }
-}
-
-/** The signal among a call's options, which may be anything: whatever else is wrong with them shows in their own check. */
-function ownSignal(options: unknown): unknown {
-  if (typeof options !== "object" || options === null) return undefined;
-  refuseSignal(options);
-  return readable("options", () => (Object.hasOwn(options, "signal") ? (options as CallOptions).signal : undefined));
 }

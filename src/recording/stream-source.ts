@@ -143,6 +143,17 @@ export function takeInput(input: unknown, field: string): TakenInput {
   );
 }
 
+/** Takes a stream over before anything is waited for, and ends it where the task fails. @throws as {@link takeInput}, and the task */
+export async function withInput<T>(input: unknown, field: string, task: (input: TakenInput) => Promise<T>): Promise<T> {
+  const taken = takeInput(input, field);
+  try {
+    return await task(taken);
+  } catch (error) {
+    if (taken instanceof ByteSource) taken.cancel(error);
+    throw error;
+  }
+}
+
 type Waiting = { resolve(result: IteratorResult<unknown, undefined>): void; reject(reason: unknown): void };
 
 const end = { done: true, value: undefined } as const;

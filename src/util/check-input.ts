@@ -76,9 +76,18 @@ export function knownOptions<T extends object>(options: T, known: Readonly<Recor
  * A signal in the place of the options that may hold one has no members of its own, and would not be heeded.
  * @throws InvalidInputError
  */
-export function refuseSignal(options: unknown): void {
+function refuseSignal(options: unknown): void {
   if (readable("options", () => options instanceof AbortSignal))
     throw new InvalidInputError("options", "must be an object that holds the signal, as in { signal }");
+}
+
+/** The signal among a call's options, which may be anything: whatever else is wrong with them shows in their own check. */
+export function signalAmong(options: unknown): unknown {
+  if (typeof options !== "object" || options === null) return undefined;
+  refuseSignal(options);
+  return readable("options", () =>
+    Object.hasOwn(options, "signal") ? (options as { signal: unknown }).signal : undefined,
+  );
 }
 
 function unknownOption(name: string, known: readonly string[]): InvalidInputError {

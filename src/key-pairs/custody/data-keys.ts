@@ -1,10 +1,8 @@
-import { randomFillSync } from "node:crypto";
 import { RecordingKeyStoreError, type ErrorCode } from "../../errors.js";
 import { birthRecordDigest, decodeBirthRecord, type BirthRecord } from "../../format/birth-record.js";
 import type { DataKeyLease } from "../../format/data-key-lease.js";
-import { dataKeyLength, type UnwrappingKey } from "../../format/data-key-wrapping.js";
+import type { UnwrappingKey } from "../../format/data-key-wrapping.js";
 import { KmsError } from "../../kms/kms-error.js";
-import { secretBuffer } from "../../util/secrets.js";
 import type { KeyPairContext } from "../context.js";
 import { untrusted } from "../failures.js";
 import { claimedBirth, type ClaimedKeyPair } from "../key-pair.js";
@@ -19,11 +17,6 @@ export interface Recipient {
   readonly wrappedDataKey: Uint8Array;
   readonly kmsKeyArn?: string | undefined;
   readonly wrappedPrivateKey?: Uint8Array | undefined;
-}
-
-/** A new 256-bit data key in a buffer of its own. */
-export function newDataKey(): Buffer {
-  return randomFillSync(secretBuffer(dataKeyLength));
 }
 
 /** Duration of the shortest lease, in ms, so that no stream asks for its key at every segment. */

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { encodeBirthRecord } from "../../../src/format/birth-record.js";
-import { newDataKey } from "../../../src/key-pairs/custody/data-keys.js";
+import { newDataKey } from "../../../src/format/data-key-wrapping.js";
 import { rewrapKeyPairs } from "../operations/rewrap-worlds.js";
 import { storedWrapping } from "../../../src/key-pairs/wrappings.js";
 import { altered, decryptBy, purposeOf } from "../altered-kms.js";
