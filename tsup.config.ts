@@ -16,6 +16,7 @@ const library = {
   "sources/s3": "src/sources/s3.ts",
   audit: "src/audit/index.ts",
   opentelemetry: "src/opentelemetry/index.ts",
+  "encrypt-only": "src/encrypt-only.ts",
   testing: "src/testing/index.ts",
 };
 /** Not exported: with them each module below is a chunk of its own, and `index` only names what bundlers may leave out. */

@@ -74,6 +74,7 @@ const limits = {
     { entry: "./http", names: ["sendRecording"], most: 24 },
     { entry: "./sources", names: ["fileSource", "httpSource"], most: 40 },
     { entry: "./audit", names: ["FileAuditLog", "verifyAuditLog"], most: 38 },
+    { entry: "./encrypt-only", names: ["PublicBundleEncryptor"], most: 255 },
     { entry: "./testing", names: ["createTestKeyStore"], most: 520 },
   ],
 };

@@ -17,6 +17,7 @@ export type {
   DryRunOptions,
   EncryptFileOptions,
   EncryptOptions,
+  ExportPublicBundleOptions,
   OrganizationOptions,
   OrganizationResolver,
   PageOptions,

@@ -1,6 +1,6 @@
 import { TextDecoder } from "node:util";
 import * as z from "zod";
-import { RecordingKeyStoreError } from "../errors.js";
+import { RecordingKeyStoreError, type ErrorCode } from "../errors.js";
 import { isCiphertextLength } from "../format/header.js";
 import { maxDocumentLength, recordIdPattern } from "../stores/input.js";
 import { isBytes } from "../util/bytes.js";
@@ -16,7 +16,12 @@ const version = 1;
 const recordId = z.string().regex(recordIdPattern);
 /** The members of all documents. Made once: zod compiles each schema, which takes longer than reading a document. */
 const anyEnvelope = z.object({ version: z.int(), kind: z.string(), critical: z.array(z.string()) });
-const base64 = z.base64().transform((text): Buffer => Buffer.from(text, "base64"));
+const base64 = z
+  .base64()
+  // Of a last character some bits count for nothing, so that several texts would be the same bytes.
+  .refine((text) => Buffer.from(text, "base64").toString("base64") === text, { message: "is not canonical base64" })
+  .transform((text): Buffer => Buffer.from(text, "base64"));
+const time = z.int().nonnegative();
 
 const kmsCiphertext = z.object({
   kmsKeyArn: z.string().min(1),
@@ -33,7 +38,7 @@ const schemas = {
   claim: z.object({
     digest: base64,
     /** When it was made, in ms since the Unix epoch. */
-    at: z.int().nonnegative(),
+    at: time,
     /** A random name of the worker's own. */
     by: z.string().max(64),
     /** HMAC-SHA-256 under the fleet's secret; missing where the fleet has none. */
@@ -48,7 +53,7 @@ const schemas = {
   lastConfirmed: z.object({
     organizationId: z.string(),
     keyPair: base64,
-    confirmedAt: z.int().nonnegative(),
+    confirmedAt: time,
   }),
   status: z.object({
     keyPairId: recordId,
@@ -56,20 +61,41 @@ const schemas = {
     /** The content of the attestation. */
     attested: base64,
     /** When KMS last vouched for the pair, in ms since the Unix epoch. */
-    confirmedAt: z.int().nonnegative(),
+    confirmedAt: time,
     /** When KMS was last asked: later than `confirmedAt` where it gave no good answer. */
-    at: z.int().nonnegative(),
+    at: time,
     failure: z.object({ kind: z.string(), operation: z.string(), message: z.string() }).optional(),
     /** HMAC-SHA-256 under the fleet's secret over all of the above; missing where the fleet has none. */
     mac: base64.optional(),
   }),
+  /** What a worker needs that only encrypts. Times are in ms since the Unix epoch. */
+  publicBundle: z.object({
+    birthRecord: base64,
+    publicKey: base64,
+    /** The private half for recordings that are to carry it. */
+    wrapping: kmsCiphertext.optional(),
+    /** When KMS last vouched for the pair. */
+    confirmedAt: time,
+    exportedAt: time,
+    expiresAt: time,
+    /** What results say: as the key store knew it that exported the bundle. */
+    usedLastKnownKey: z.boolean(),
+    keyAtRisk: z.boolean(),
+    /** HMAC-SHA-256 under the fleet's secret over all of the above; missing where the fleet has none. */
+    mac: base64.optional(),
+  }),
 } as const;
+
+/** Code for a document that is none: where it is no store's, restoring the store is no help. */
+const invalidCode = (kind: DocumentKind): ErrorCode =>
+  kind === "publicBundle" ? "ERR_FORMAT_INVALID" : "ERR_STORE_CORRUPT";
 
 export type DocumentKind = keyof typeof schemas;
 export type KeyPairDocument = z.output<(typeof schemas)["keyPair"]>;
 export type ClaimDocument = z.output<(typeof schemas)["claim"]>;
 export type HeadDocument = z.output<(typeof schemas)["head"]>;
 export type StatusDocument = z.output<(typeof schemas)["status"]>;
+export type PublicBundleDocument = z.output<(typeof schemas)["publicBundle"]>;
 type DocumentOf<K extends DocumentKind> = z.output<(typeof schemas)[K]>;
 
 export function encodeDocument<K extends DocumentKind>(kind: K, content: DocumentOf<K>): Buffer {
@@ -94,31 +120,27 @@ function canonical(raw: unknown): string | undefined {
 
 /**
  * @param what - names the document in error messages
- * @throws RecordingKeyStoreError `ERR_STORE_CORRUPT` or `ERR_FORMAT_TOO_NEW`
+ * @throws RecordingKeyStoreError `ERR_FORMAT_TOO_NEW`; `ERR_STORE_CORRUPT`, of a public bundle `ERR_FORMAT_INVALID`
  */
 export function decodeDocument<K extends DocumentKind>(kind: K, bytes: Uint8Array, what: string): DocumentOf<K> {
   let text: string;
   let raw: unknown;
+  const invalid = (rule: string) => new RecordingKeyStoreError(invalidCode(kind), `${what}: ${rule}`);
   if (!isBytes(bytes) || bytes.length > maxDocumentLength)
-    throw new RecordingKeyStoreError(
-      "ERR_STORE_CORRUPT",
-      `${what}: is no document of at most ${maxDocumentLength} bytes`,
-    );
+    throw invalid(`is no document of at most ${maxDocumentLength} bytes`);
   try {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
     raw = JSON.parse(text);
   } catch {
-    throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", `${what}: is not JSON`);
+    throw invalid("is not JSON");
   }
   // Readers in other languages take the first of two members of one name.
   if (canonical(raw) !== text)
-    throw new RecordingKeyStoreError(
-      "ERR_STORE_CORRUPT",
-      `${what}: is not in canonical form: a member stands twice, or something is written in another way than JSON.stringify has it`,
+    throw invalid(
+      "is not in canonical form: a member stands twice, or something is written in another way than JSON.stringify has it",
     );
   const envelope = anyEnvelope.safeParse(raw);
-  if (!envelope.success || envelope.data.kind !== kind)
-    throw new RecordingKeyStoreError("ERR_STORE_CORRUPT", `${what}: is not a document of this library`);
+  if (!envelope.success || envelope.data.kind !== kind) throw invalid("is not a document of this library");
   const { critical } = envelope.data;
   const known = Object.keys(schemas[kind].shape);
   const unknown = critical.find((member) => !known.includes(member));
@@ -133,10 +155,7 @@ export function decodeDocument<K extends DocumentKind>(kind: K, bytes: Uint8Arra
   const parsed = schemas[kind].safeParse(raw);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
-    throw new RecordingKeyStoreError(
-      "ERR_STORE_CORRUPT",
-      `${what}: ${issue?.path.join(".") ?? ""} ${issue?.message ?? "is invalid"}`,
-    );
+    throw invalid(`${issue?.path.join(".") ?? ""} ${issue?.message ?? "is invalid"}`);
   }
   return parsed.data as DocumentOf<K>;
 }

@@ -30,4 +30,6 @@ export interface KeyManagerOptions extends KeyPairTimes {
   readonly requireConfirmedKey?: boolean | undefined;
   readonly maxLastConfirmedAge?: number | undefined;
   readonly background: boolean;
+  /** Whether recordings carry the wrapped private half. */
+  readonly selfContained: boolean;
 }

@@ -38,6 +38,7 @@ import { rewrapKeyPairs, type RewrapReport, type RewrapRequest } from "./operati
 import { readStatus, type KeyStoreStatus } from "./operations/status.js";
 import { acceptRestored, replaceUntrustedHead, type StoreHeadReport } from "./operations/store-head.js";
 import { keyUsage, type KeyUsageReport, type KeyUsageRequest } from "./operations/usage.js";
+import { encodePublicBundle } from "./public-bundle.js";
 import { KeyPairRecords } from "./records.js";
 import { TrustAnchor } from "./trust-anchor.js";
 import { Trust, type VouchedKeyPair } from "./trust.js";
@@ -172,6 +173,25 @@ export class KeyManager {
       );
     }
     return { ...active, usedLastKnownKey: this.#active.usesLastKnownKey || !isConfirmed, keyAtRisk: health.keyAtRisk };
+  }
+
+  /**
+   * The pair to encrypt with, for workers without KMS and store: only one that somebody has vouched for, and for no longer than
+   * `maxLastConfirmedAge` allows.
+   * @param validFor - in ms
+   * @throws as {@link encryptionKey}
+   */
+  async exportPublicBundle(validFor: number, signal: AbortSignal): Promise<string> {
+    await this.#active.acquireVouched(signal); // the head may have moved on within headTtl
+    const key = await this.encryptionKey(signal);
+    if (key.confirmation !== "confirmed") throw unconfirmed(this.#unresolved());
+    const { maxLastConfirmedAge = Infinity, selfContained } = this.#options;
+    const { pair, confirmedAt, usedLastKnownKey, keyAtRisk } = key;
+    const exportedAt = this.#context.clock.now();
+    const longest = Math.min(validFor, maxLastConfirmedAge - this.#active.confirmedAge);
+    const expiresAt = exportedAt + Math.max(1, Math.floor(longest));
+    const facts = { confirmedAt, exportedAt, expiresAt, usedLastKnownKey, keyAtRisk };
+    return encodePublicBundle(pair, { facts, selfContained, secret: this.#context.fleet.secret });
   }
 
   lease(recipients: readonly Recipient[], signal: AbortSignal): Promise<{ lease: DataKeyLease; keyPairId: string }> {

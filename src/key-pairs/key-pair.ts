@@ -102,12 +102,20 @@ export function claimedBirth(bytes: Uint8Array, { organizationId, what }: Expect
  */
 export function claimedKeyPair(parts: KeyPairParts, expected: ExpectedPair): ClaimedKeyPair {
   const birth = claimedBirth(parts.birthRecord, expected);
-  let wrappingKey: WrappingKey;
+  const wrappingKey = claimedWrappingKey(birth, parts.publicKey, expected.what);
+  return { ...parts, birth, digest: birthRecordDigest(parts.birthRecord), wrappingKey };
+}
+
+/**
+ * Imports the public key of a pair.
+ * @param what - how messages call the pair
+ * @throws `ERR_KEY_PAIR_UNTRUSTED` for one that is malformed, of low order, or not of the pair's spec
+ */
+export function claimedWrappingKey({ spec }: BirthRecord, publicKey: Uint8Array, what: string): WrappingKey {
   try {
-    wrappingKey = importWrappingKey(birth.spec, parts.publicKey);
+    return importWrappingKey(spec, publicKey);
   } catch (cause) {
     if (cause instanceof InvalidInputError) throw cause; // this process has no X25519, which is no fault of the pair
-    throw untrusted(`${expected.what} has an unusable public key: ${(cause as Error).message}`);
+    throw untrusted(`${what} has an unusable public key: ${(cause as Error).message}`);
   }
-  return { ...parts, birth, digest: birthRecordDigest(parts.birthRecord), wrappingKey };
 }

@@ -24,6 +24,7 @@ import type {
   ConfigurationInput,
   ConfigureOptions,
   DryRunOptions,
+  ExportPublicBundleOptions,
   KeyUsageOptions,
   PageOptions,
   RecordingsToRead,
@@ -146,6 +147,19 @@ export abstract class KeyOperations implements AdministrationMethods {
    */
   keyUsage(options: KeyUsageOptions = {}): Promise<KeyUsageReport> {
     return this.#call(options, (signal) => this.#keys.usage(check("usage", options), signal));
+  }
+
+  /**
+   * What a worker needs that only encrypts, with neither KMS nor store: the active pair without its private half (but as KMS wraps it,
+   * with `selfContained`), for `PublicBundleEncryptor` of `recording-keystore/encrypt-only`. Only a pair that somebody has vouched for,
+   * and no longer than `maxLastConfirmedAge` allows. Holds no secret; with a `fleetSecret` it is the fleet's word.
+   * @returns ASCII text of some 1 to 5 KB
+   * @throws `ERR_KEY_UNCONFIRMED` for a pair that nobody has vouched for; as `encryptRecording`
+   */
+  exportPublicBundle(options: ExportPublicBundleOptions = {}): Promise<string> {
+    return this.#call(options, (signal) =>
+      this.#keys.exportPublicBundle(check("exportPublicBundle", options).validFor, signal),
+    );
   }
 
   /**

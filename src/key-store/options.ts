@@ -195,6 +195,15 @@ export interface RewrapOptions extends DryRunOptions {
   onProgress?: (progress: RewrapProgress) => void;
 }
 
+/** For how long an exported public bundle encrypts. */
+export interface ExportPublicBundleOptions extends CallOptions {
+  /**
+   * In ms, 60,000 to 31,622,400,000 (366 days), default 86,400,000 (one day). Workers with the bundle hear nothing of a change of key,
+   * or of a KMS key at risk, before they get another one.
+   */
+  validFor?: number;
+}
+
 /** What `keyUsage()` is to find out. */
 export interface KeyUsageOptions extends CallOptions {
   /** Have KMS open each private half under each KMS key that wraps it. Default false: KMS is not asked. */

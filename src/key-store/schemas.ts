@@ -5,6 +5,7 @@ import { isName, longestName, nameRule } from "../format/names.js";
 import { keyPairSpecs, periodicKeyChanges, type KeyStoreConfiguration } from "../format/vocabulary.js";
 import { shortestFleetSecret } from "../key-pairs/active/fleet-word.js";
 import type { RewrapProgress } from "../key-pairs/operations/rewrap.js";
+import { longestBundleValidity } from "../key-pairs/public-bundle.js";
 import { kmsAliasArnProblem } from "../kms/arn.js";
 import { contextKeyNameRule, defaultContextKeyName, organizationIdRule } from "../kms/context-keys.js";
 import type { KmsProvider } from "../kms/kms-provider.js";
@@ -74,8 +75,14 @@ const audited = { actor: name(longestWords.actor).optional(), reason: name(longe
 
 const decryptOptions = z.strictObject({ ...recordingNames, ...audited, signal });
 
+const organizationId = z.string().regex(organizationIdRule.pattern, { message: organizationIdRule.message });
+
+const ownFleetSecret = fleetSecret.transform((given) => (isBytes(given) ? [given] : given).map(copySecret)).optional();
+
+const clock = anyObject<Clock>(["now", "monotonic"]).optional();
+
 const keyStoreOptions = z.strictObject({
-  organizationId: z.string().regex(organizationIdRule.pattern, { message: organizationIdRule.message }),
+  organizationId,
   homeRegion: region,
   kms: anyObject<KmsProvider>(["describeKey", "encrypt", "decrypt", "generateDataKeyPair"]),
   store: anyObject<KeyPairStore>(["readHead", "swapHead", "createKeyPair", "readKeyPair", "listKeyPairs"]),
@@ -89,7 +96,7 @@ const keyStoreOptions = z.strictObject({
     .default(defaultContextKeyName)
     .transform((given) => (typeof given === "string" ? [given] : given) as [string, ...string[]]),
   lastConfirmed: anyObject<LastConfirmedStore>(["load", "save"]).optional(),
-  fleetSecret: fleetSecret.transform((given) => (isBytes(given) ? [given] : given).map(copySecret)).optional(),
+  fleetSecret: ownFleetSecret,
   requireConfirmedKey: z.boolean().optional(),
   maxLastConfirmedAge: z.number().positive().optional(),
   privateKeyTtl: ms(300_000).default(60_000),
@@ -103,7 +110,7 @@ const keyStoreOptions = z.strictObject({
   auditSink: anyObject<AuditSink>(["append"]).optional(),
   auditRequired: z.boolean().default(true),
   auditTimeout: z.number().min(10).max(600_000).default(5_000),
-  clock: anyObject<Clock>(["now", "monotonic"]).optional(),
+  clock,
 });
 
 /** One for each kind of input; exported so that a test can go through every option. */
@@ -174,6 +181,18 @@ export const schemas = {
   }),
   audited: z.strictObject({ ...audited, signal }),
   call: z.strictObject({ signal }),
+  exportPublicBundle: z.strictObject({
+    validFor: z.int().min(60_000).max(longestBundleValidity).default(86_400_000),
+    signal,
+  }),
+  bundleEncryptor: z.strictObject({
+    organizationId,
+    bundle: z.custom<string | Uint8Array>((value) => typeof value === "string" || isBytes(value), {
+      message: "must be what exportPublicBundle() gave, as text or bytes",
+    }),
+    fleetSecret: ownFleetSecret,
+    clock,
+  }),
   close: z.strictObject({ timeout: ms(86_400_000).optional(), signal }),
   file: z.strictObject({
     overwrite: z.boolean().default(false),

@@ -13,7 +13,9 @@ import {
   replicaArn,
   sameAccountAndRegion,
 } from "../../src/kms/arn.js";
+import { encodePublicBundle, readPublicBundle } from "../../src/key-pairs/public-bundle.js";
 import { TrustAnchor } from "../../src/key-pairs/trust-anchor.js";
+import type { VouchedKeyPair } from "../../src/key-pairs/trust.js";
 import { frame, unframe } from "../../src/stores/frame.js";
 import { idOf, nameOf } from "../../src/stores/file/names.js";
 import { mutateBytes } from "./byte-mutations.js";
@@ -44,7 +46,8 @@ const status = fleetSecret.sign("org-1", {
   at: 1_769_860_800_000,
   failure: { kind: "key-disabled", operation: "Decrypt", message: "key is disabled" },
 });
-const documents: Readonly<Record<DocumentKind, Buffer>> = {
+type StoreDocumentKind = Exclude<DocumentKind, "publicBundle">;
+const documents: Readonly<Record<StoreDocumentKind, Buffer>> = {
   keyPair,
   wrapping: encodeDocument("wrapping", { digest, wrapping: kmsCiphertext }),
   fate: encodeDocument("fate", { digest, mark: kmsCiphertext }),
@@ -69,7 +72,22 @@ function isSameWord(input: Buffer): boolean {
   return word === undefined || isDeepStrictEqual(word, status);
 }
 
-const document = (kind: DocumentKind): FuzzTarget => ({
+const bundle = encodePublicBundle(
+  claimedKeyPair(decodeDocument("keyPair", keyPair, "it"), { organizationId: "org-1", what: "it" }) as VouchedKeyPair,
+  {
+    facts: {
+      confirmedAt: 1_769_860_700_000,
+      exportedAt: 1_769_860_800_000,
+      expiresAt: 1_769_947_200_000,
+      usedLastKnownKey: false,
+      keyAtRisk: true,
+    },
+    selfContained: true,
+    secret: fleetSecret,
+  },
+);
+
+const document = (kind: StoreDocumentKind): FuzzTarget => ({
   name: `document: ${kind}`,
   input: (random) => {
     if (kind !== "keyPair" || random.chance(0.5)) return mutateJson(documents[kind].toString(), random);
@@ -144,6 +162,23 @@ export const recordTargets: readonly FuzzTarget[] = [
   document("head"),
   document("lastConfirmed"),
   document("status"),
+  {
+    name: "public bundle",
+    input: (random) => (random.chance(0.5) ? mutateJson(bundle, random) : mutateBytes(Buffer.from(bundle), random)),
+    async run(input) {
+      const codes = [...formatCodes, "ERR_KEY_PAIR_UNTRUSTED"] as const;
+      const pinned = await refusable(codes, () =>
+        readPublicBundle(input, { organizationId: "org-1", secret: undefined }),
+      );
+      if (pinned) promise(pinned.pair.wrappingKey.wrap(Buffer.alloc(32)).length >= 80, "wraps into too little");
+      const told = await refusable(codes, () =>
+        readPublicBundle(input, { organizationId: "org-1", secret: fleetSecret }),
+      );
+      const contentOf = (bytes: Buffer) => decodeDocument("publicBundle", bytes, "it");
+      if (told) promise(isDeepStrictEqual(contentOf(input), contentOf(Buffer.from(bundle))), "the bundle was changed");
+      return pinned !== undefined;
+    },
+  },
   {
     name: "file store frame",
     input: mutateFrame,

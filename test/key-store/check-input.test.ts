@@ -32,6 +32,7 @@ const needed: Readonly<Partial<Record<string, object>>> = {
   encrypt: { recordingId: "recording-1" },
   decrypt: { recordingId: "recording-1" },
   decryptRecording: { recordingId: "recording-1" },
+  bundleEncryptor: { organizationId: "org-1", bundle: "a bundle" },
 };
 const leastOf = (kind: Kind) => needed[kind] ?? {};
 /** Something that the option takes, where any of these is. */

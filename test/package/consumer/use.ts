@@ -29,6 +29,7 @@ import {
 } from "recording-keystore/stores/dynamodb";
 import { recordingKmsGrants, recordingKmsKey, revokeRecordingKmsGrant } from "recording-keystore/key-policy";
 import { FileAuditLog, verifyAuditLog, type AuditEvent, type AuditSink } from "recording-keystore/audit";
+import { PublicBundleEncryptor, type PublicBundleHealth } from "recording-keystore/encrypt-only";
 import { instrument } from "recording-keystore/opentelemetry";
 import { FileKeyPairStore } from "recording-keystore/stores/file";
 import { S3KeyPairStore, s3Policy, type S3Policy } from "recording-keystore/stores/s3";
@@ -120,6 +121,15 @@ async function main(): Promise<void> {
   const bytes: Uint8Array = inBytes.body;
   const opened: Uint8Array = (await keyStore.decryptRecording(bytes, { recordingId: "bytes" })).body;
   assert.deepEqual([...opened], [1, 2, 3]);
+
+  const bundle: string = await keyStore.exportPublicBundle({ validFor: 3_600_000 });
+  const encryptor = new PublicBundleEncryptor({ organizationId: "org-4711", bundle, clock });
+  const health: PublicBundleHealth = encryptor.health();
+  const byBundle: Readable = (await encryptor.encryptRecording(Readable.from([audio]), { recordingId: "bundle" })).body;
+  byBundle.destroy();
+  const ofBundle: Uint8Array = (await encryptor.encryptRecording(audio, { recordingId: "bundle" })).body;
+  assert.deepEqual([...(await keyStore.decryptRecording(ofBundle, { recordingId: "bundle" })).body], [1, 2, 3]);
+  assert.equal(health.expired, false);
 
   const inReadable = await keyStore.encryptRecording(Readable.from([audio]), {
     recordingId: "readable",

@@ -1,0 +1,5 @@
+export {
+  PublicBundleEncryptor,
+  type PublicBundleEncryptorOptions,
+  type PublicBundleHealth,
+} from "./key-store/public-bundle-encryptor.js";
