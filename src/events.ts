@@ -21,6 +21,13 @@ export interface RecordingKeyStoreEvents {
   lastKnownKeyEnded: { since: number };
   /** The KMS key is disabled, pending deletion or gone: what is encrypted now may never open again. */
   keyAtRisk: { since: number; error: RecordingKeyStoreError };
+  /**
+   * The alias leads to another KMS key than that of the active pair, or KMS refuses it. Recordings stay with the active pair. Emitted
+   * once for each KMS key; `kmsKeyArn` is missing where KMS did not name it.
+   */
+  aliasDrift: { kmsKeyAliasArn: string; kmsKeyArn?: string; since: number };
+  /** The alias leads to the KMS key of the active pair again: it was pointed back, or the key was changed. */
+  aliasDriftEnded: { since: number };
   /** A change of key, due or asked for, has failed. The active pair stays in use. */
   keyChangeFailed: { error: RecordingKeyStoreError };
   /** The audit log did not take an entry (`ERR_AUDIT_UNAVAILABLE`). */
@@ -37,6 +44,8 @@ export const eventNames = Object.keys({
   lastKnownKeyInUse: 0,
   lastKnownKeyEnded: 0,
   keyAtRisk: 0,
+  aliasDrift: 0,
+  aliasDriftEnded: 0,
   keyChangeFailed: 0,
   auditFailed: 0,
 } satisfies Record<EventName, 0>) as readonly EventName[];

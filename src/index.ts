@@ -81,7 +81,7 @@ export {
 } from "./key-pairs/operations/usage.js";
 export type { RestoredKeyPair, RestoreReport } from "./key-pairs/operations/restore.js";
 export type { EarlierRewrap, RewrapProgress, RewrappedKeyPair, RewrapReport } from "./key-pairs/operations/rewrap.js";
-export type { KeyStoreStatus } from "./key-pairs/operations/status.js";
+export type { AliasDriftStatus, KeyStoreStatus } from "./key-pairs/operations/status.js";
 export type { StoreHeadReport } from "./key-pairs/operations/store-head.js";
 export type { VouchedBy } from "./key-pairs/trust.js";
 export {
@@ -94,6 +94,7 @@ export {
 
 export { InvalidInputError, RecordingKeyStoreError, type ErrorCode, type ErrorOptionsWithCause } from "./errors.js";
 export { KmsError, type KmsFailureKind } from "./kms/kms-error.js";
+export type { AliasDriftDiagnosis, KeyChangeAfterDrift } from "./kms/alias-drift.js";
 export type { Diagnosis } from "./kms/diagnosis.js";
 export type { KmsCallsUnderWay } from "./kms/call-limit.js";
 export type { KmsProvider } from "./kms/kms-provider.js";

@@ -67,6 +67,8 @@ const auditedEvents = {
   lastKnownKeyInUse: { activity: "Other", severity: 3, status: "Failure" },
   lastKnownKeyEnded: { activity: "Other", severity: 1, status: "Success" },
   keyAtRisk: { activity: "Other", severity: 4, status: "Failure" },
+  aliasDrift: { activity: "Other", severity: 3, status: "Success" },
+  aliasDriftEnded: { activity: "Other", severity: 1, status: "Success" },
   keyChangeFailed: { activity: "Create", severity: 3, status: "Failure" },
 } as const satisfies Record<AuditedEventName, object>;
 

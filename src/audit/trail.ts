@@ -173,8 +173,8 @@ export class CallAudit {
 }
 
 function factsOf<N extends AuditedEventName>(name: N, event: RecordingKeyStoreEvents[N]): CallFacts {
-  const { keyPairId, sequence, error, since, days } = event as Partial<
-    Record<"keyPairId", string> & Record<"sequence" | "since" | "days", number> & Record<"error", unknown>
+  const { keyPairId, kmsKeyArn, sequence, error, since, days } = event as Partial<
+    Record<"keyPairId" | "kmsKeyArn", string> & Record<"sequence" | "since" | "days", number> & Record<"error", unknown>
   >;
   return {
     operation: name,
@@ -182,7 +182,10 @@ function factsOf<N extends AuditedEventName>(name: N, event: RecordingKeyStoreEv
     callId: randomUUID(),
     code: error === undefined ? undefined : codeOf(error),
     data: defined({ sequence, since, days }),
-    resources: keyPairId === undefined ? [] : [{ type: "key pair", uid: keyPairId }],
+    resources: [
+      ...(keyPairId === undefined ? [] : [{ type: "key pair" as const, uid: keyPairId }]),
+      ...(kmsKeyArn === undefined ? [] : [{ type: "KMS key" as const, uid: kmsKeyArn }]),
+    ],
   };
 }
 

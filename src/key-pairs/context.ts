@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.js";
 import type { EventSink } from "../events.js";
 import type { Operations } from "../operations.js";
+import type { AliasWatch } from "./active/alias-watch.js";
 import type { FleetStatus } from "./active/fleet-status.js";
 import type { KeyHealth } from "./active/health.js";
 import type { LastConfirmedKeyPair } from "./active/last-confirmed.js";
@@ -30,6 +31,7 @@ export interface KeyPairContext {
   readonly pendingTakeUps: Map<string, ClaimedKeyPair>;
   readonly lastConfirmedPair: LastConfirmedKeyPair;
   readonly fleet: FleetStatus;
+  readonly alias: AliasWatch;
   readonly custody: PrivateKeyCustody;
   readonly health: KeyHealth;
   readonly clock: Clock;

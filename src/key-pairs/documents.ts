@@ -65,6 +65,15 @@ const schemas = {
     /** When KMS was last asked: later than `confirmedAt` where it gave no good answer. */
     at: time,
     failure: z.object({ kind: z.string(), operation: z.string(), message: z.string() }).optional(),
+    /** What came of the last look where the alias of the pair leads; with `since` it leads to another KMS key than the pair's. */
+    alias: z
+      .object({
+        at: z.int().nonnegative(),
+        since: z.int().nonnegative().optional(),
+        kmsKeyArn: z.string().optional(),
+        refusal: z.string().optional(),
+      })
+      .optional(),
     /** HMAC-SHA-256 under the fleet's secret over all of the above; missing where the fleet has none. */
     mac: base64.optional(),
   }),

@@ -10,6 +10,7 @@ import { abortable } from "../util/abort.js";
 import { defined } from "../util/defined.js";
 import { dropRejection, member, textOfThrown } from "../util/safe-cause.js";
 import { ActiveKeyPairs } from "./active/active-key-pair.js";
+import { AliasWatch } from "./active/alias-watch.js";
 import { FleetStatus } from "./active/fleet-status.js";
 import { FleetSecret } from "./active/fleet-word.js";
 import { KeyHealth } from "./active/health.js";
@@ -60,6 +61,8 @@ export interface KeyStoreHealth {
   readonly keyAtRisk: boolean;
   /** A change of key is due by the schedule, and not made yet. */
   readonly keyChangeDue: boolean;
+  /** The alias leads to another KMS key than that of the key pair in use, or KMS refuses it. */
+  readonly aliasDrift: boolean;
 }
 
 /** One organization's key pairs: the active one, its rotation, the history, and the way to data keys. */
@@ -200,7 +203,7 @@ export class KeyManager {
 
   async confirm(signal: AbortSignal): Promise<KeyStoreStatus> {
     await this.#active.acquire(false, signal);
-    await this.#active.confirm(signal);
+    await this.#active.confirm(signal, { look: true });
     return this.status(signal);
   }
 
@@ -253,13 +256,14 @@ export class KeyManager {
   }
 
   get health(): KeyStoreHealth {
-    const { confirmedAge } = this.#active;
+    const { confirmedAge, vouched } = this.#active;
     return {
       organizationId: this.organizationId,
       ...defined({ confirmedAge: confirmedAge === Infinity ? undefined : confirmedAge }),
       usedLastKnownKey: this.usesLastKnownKey,
       keyAtRisk: this.keyAtRisk,
       keyChangeDue: this.#rotation.isDue(),
+      aliasDrift: vouched !== undefined && this.#context.alias.driftOf(vouched.pair) !== undefined,
     };
   }
 
@@ -319,6 +323,7 @@ function contextOf(
   shared: SharedByOrganizations | undefined,
 ): KeyPairContext {
   const { clock, emit } = surroundings;
+  const alias = new AliasWatch(clock, emit);
   const { organizationId, homeRegion, decryptRegions, kms, kmsTimeout, store, storeTimeout, fleetSecret } = options;
   const contextKeyNames = options.contextKeyName;
   const provider = new GuardedKmsProvider(kms, { timeout: kmsTimeout, limit: shared?.kmsCalls });
@@ -336,7 +341,8 @@ function contextOf(
     trust,
     pendingTakeUps: new Map(),
     lastConfirmedPair: new LastConfirmedKeyPair(organizationId, places, trust, storeTimeout),
-    fleet: new FleetStatus(records, fleetSecret && new FleetSecret(fleetSecret), clock),
+    fleet: new FleetStatus(records, fleetSecret && new FleetSecret(fleetSecret), alias, clock),
+    alias,
     custody: shared?.custody ?? sharedCustody(kms, clock),
     health: new KeyHealth(clock, emit),
     ...surroundings,

@@ -72,6 +72,27 @@ export class KmsCalls {
   }
 
   /**
+   * As {@link KmsCalls.attests}, with the KMS key named by the pair's alias.
+   * @throws KmsError: of the kind `incorrect-key` where the alias leads to another KMS key
+   */
+  async attestsUnderAlias(pair: BornKeyPair & KeyPairParts, signal?: AbortSignal): Promise<boolean> {
+    const { kmsKeyArn, ciphertext } = pair.attestation;
+    const key = { keyId: pair.birth.kmsKeyAliasArn, kmsKeyArn };
+    const opened = await this.#decryptUnder(key, ciphertext, encryptionContextOf(pair, "attestation"), signal);
+    return isSameAndWiped(opened, attestedDigest(pair));
+  }
+
+  /**
+   * The ARN of the KMS key to which the pair's alias leads now: as the answer to Encrypt tells it, of which nothing is kept.
+   * @throws KmsError
+   */
+  async keyBehindAlias(pair: BornKeyPair, signal?: AbortSignal): Promise<string> {
+    // One byte, so that nobody who sees the call can take what it encrypts for an attestation or a mark.
+    const { kmsKeyArn } = await this.#encrypt(pair.birth.kmsKeyAliasArn, Buffer.alloc(1), pair, "attestation", signal);
+    return kmsKeyArn;
+  }
+
+  /**
    * Has KMS unwrap a pair's private half. The encryption context holds the digest of the birth record, so the answer was
    * wrapped for exactly this birth record.
    * @throws KmsError; `ERR_KEY_PAIR_UNTRUSTED` for a plaintext that is no private key of the pair's spec
@@ -131,9 +152,7 @@ export class KmsCalls {
       }
       const wrapping = { kmsKeyArn, ciphertext: answeredBytes(made.ciphertext, "Encrypt", kmsKeyArn) };
       const opened = await this.#decrypt(wrapping, encryptionContext, signal);
-      const same = isSame(opened, privateKey);
-      wipe(opened);
-      if (!same)
+      if (!isSameAndWiped(opened, privateKey))
         throw untrusted(
           `key pair ${pair.birth.keyPairId}: KMS unwrapped another private key than the one it was given`,
         );
@@ -208,10 +227,7 @@ export class KmsCalls {
     expected: Buffer,
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
-    const opened = await this.#decrypt(ciphertext, encryptionContextOf(pair, "attestation"), signal);
-    const same = isSame(opened, expected);
-    wipe(opened);
-    return same;
+    return isSameAndWiped(await this.#decrypt(ciphertext, encryptionContextOf(pair, "attestation"), signal), expected);
   }
 
   /**
@@ -226,7 +242,7 @@ export class KmsCalls {
     let first: KmsError | undefined;
     for (const keyId of this.#keyIdsOf(kmsKeyArn)) {
       try {
-        return await this.#decryptUnder(keyId, ciphertext, encryptionContext, signal);
+        return await this.#decryptUnder({ keyId, kmsKeyArn: keyId }, ciphertext, encryptionContext, signal);
       } catch (error) {
         if (!(error instanceof KmsError)) throw error;
         // A further Region's refusal is about its replica, not about the key at home. But all replicas share their material:
@@ -245,14 +261,15 @@ export class KmsCalls {
     return new Set(replicas.length > 0 ? replicas : [kmsKeyArn]);
   }
 
+  /** Decrypts under one KMS key, in one Region. @param key - as the request names it, and its ARN */
   async #decryptUnder(
-    keyId: string,
+    { keyId, kmsKeyArn }: { readonly keyId: string; readonly kmsKeyArn: string },
     ciphertext: Uint8Array,
     encryptionContext: EncryptionContext,
     signal: AbortSignal | undefined,
   ): Promise<Buffer> {
     const { keyArn, plaintext } = await this.#kms.decrypt({ keyId, ciphertext, encryptionContext }, options(signal));
-    if (keyArn !== keyId) {
+    if (keyArn !== kmsKeyArn) {
       wipe(plaintext);
       const message = `the KMS provider answered Decrypt under ${keyId} with another key, ${JSON.stringify(keyArn)}`;
       throw kmsError("unexpected-answer", { operation: "Decrypt", keyId, message });
@@ -266,8 +283,11 @@ function neverActive({ digest }: Pick<ClaimedKeyPair, "digest">): Buffer {
   return createHash("sha256").update("recording-keystore never active v1\0").update(digest).digest();
 }
 
-function isSame(one: Uint8Array, other: Uint8Array): boolean {
-  return one.length === other.length && timingSafeEqual(one, other);
+/** Whether a plaintext is as expected; it is wiped. */
+function isSameAndWiped(opened: Uint8Array, expected: Uint8Array): boolean {
+  const same = opened.length === expected.length && timingSafeEqual(opened, expected);
+  wipe(opened);
+  return same;
 }
 
 function isPrivateHalfOf({ birth, publicKey }: ClaimedKeyPair, plaintext: Uint8Array): boolean {

@@ -93,6 +93,12 @@ export class Trust {
     this.#basis.adopt(kmsKeyAliasArn);
   }
 
+  /** Whether a pair like this one would be taken if it were under another KMS key. */
+  takesUnder(kmsKeyArn: string, { birth }: VouchedKeyPair): boolean {
+    const ciphertext = { kmsKeyArn, ciphertext: Buffer.alloc(0) };
+    return !this.#contradictionOf({ birth, wrapping: ciphertext, attestation: ciphertext });
+  }
+
   /** Whether a KMS key may be used. */
   coversKey(kmsKeyArn: string): boolean {
     return this.#basis.coversKey(kmsKeyArn);
@@ -114,6 +120,12 @@ export class Trust {
       this.#asking.set(name, asking);
     }
     return abortable(asking, signal);
+  }
+
+  /** As {@link Trust.ask}, with the KMS key named by the alias. Anything but `confirmed` is no verdict on the pair: the alias may lead elsewhere. */
+  askUnderAlias(pair: VouchedKeyPair): Promise<Verdict> {
+    if (this.knownToBeNone(pair)) return this.ask(pair);
+    return this.#verdictOf(pair, () => this.#attested(pair, this.#parts.calls.attestsUnderAlias(pair)));
   }
 
   /** Why a claim is false, where that is known without KMS. */
@@ -233,7 +245,7 @@ export class Trust {
   }
 
   async #askKms(claim: ClaimedKeyPair, name: string): Promise<Verdict> {
-    const verdict = await this.#verdictOf(claim, () => this.#attested(claim));
+    const verdict = await this.#verdictOf(claim, () => this.#attested(claim, this.#parts.calls.attests(claim)));
     const denied = verdict.status === "refused" && verdict.error.kind === "access-denied";
     const last = denied ? await this.#verdictOf(claim, () => this.#unwrapped(claim)) : verdict;
     // A later answer to the contrary does not end what KMS has confirmed before.
@@ -244,8 +256,8 @@ export class Trust {
     return last;
   }
 
-  async #attested(claim: ClaimedKeyPair): Promise<void> {
-    if (!(await this.#parts.calls.attests(claim))) {
+  async #attested(claim: ClaimedKeyPair, asking: Promise<boolean>): Promise<void> {
+    if (!(await asking)) {
       throw untrusted(`key pair ${claim.birth.keyPairId}: KMS attests another public key than the one stored`);
     }
   }

@@ -14,6 +14,7 @@ interface Gauges {
   readonly lastKnownKey: ObservableGauge;
   readonly keyAtRisk: ObservableGauge;
   readonly keyChangesDue: ObservableGauge;
+  readonly aliasDrift: ObservableGauge;
 }
 
 const byMeter = new WeakMap<Meter, HealthGauges>();
@@ -39,6 +40,10 @@ export class HealthGauges {
       ),
       keyAtRisk: count(metricNames.keyAtRisk, "Organizations whose KMS key is disabled, pending deletion or gone"),
       keyChangesDue: count(metricNames.keyChangesDue, "Organizations whose change of key is due and not made yet"),
+      aliasDrift: count(
+        metricNames.aliasDrift,
+        "Organizations whose alias leads to another KMS key than that of the key pair in use",
+      ),
     };
   }
 
@@ -75,7 +80,7 @@ export class HealthGauges {
   };
 
   #tell(result: BatchObservableResult, healths: readonly KeyStoreHealth[], attributes: Attributes): void {
-    const { confirmationAge, lastKnownKey, keyAtRisk, keyChangesDue } = this.#gauges;
+    const { confirmationAge, lastKnownKey, keyAtRisk, keyChangesDue, aliasDrift } = this.#gauges;
     const longest = healths.reduce((age, { confirmedAge = -1 }) => Math.max(age, confirmedAge), -1);
     if (longest >= 0) result.observe(confirmationAge, longest / 1_000, attributes);
     const count = (gauge: ObservableGauge, holds: (health: KeyStoreHealth) => boolean) =>
@@ -83,5 +88,6 @@ export class HealthGauges {
     count(lastKnownKey, ({ usedLastKnownKey }) => usedLastKnownKey);
     count(keyAtRisk, (health) => health.keyAtRisk);
     count(keyChangesDue, ({ keyChangeDue }) => keyChangeDue);
+    count(aliasDrift, (health) => health.aliasDrift);
   }
 }

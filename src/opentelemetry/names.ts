@@ -23,6 +23,8 @@ export const metricNames = {
   keyAtRisk: "recording_keystore.organizations.key_at_risk",
   /** Gauge, {organization}. */
   keyChangesDue: "recording_keystore.organizations.key_change_due",
+  /** Gauge, {organization}. */
+  aliasDrift: "recording_keystore.organizations.alias_drift",
 } as const;
 
 /** Attributes of spans and metrics. */

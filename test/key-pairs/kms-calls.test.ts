@@ -241,6 +241,61 @@ describe("what KMS attests", () => {
   });
 });
 
+describe("the KMS key named by the alias", () => {
+  it("attests as the key itself does, under the attestation's own context, and is wiped", async () => {
+    const { pair, provider, kms: inMemory, keyArn } = await made();
+    const { kms, allWiped } = remembering(provider);
+    expect(await new KmsCalls(kms, []).attestsUnderAlias(pair)).toBe(true);
+    expect(allWiped()).toBe(true);
+    const encryptionContext = encryptionContextOf(pair, "attestation");
+    expect(inMemory.journal.calls()).toMatchObject([
+      { operation: "Decrypt", keyId: kmsKeyAliasArn, keyArn, encryptionContext, outcome: "ok" },
+    ]);
+  });
+
+  it("attests nothing of another public key, nor once it is another key", async () => {
+    const { pair, calls, kms } = await made();
+    expect(await calls().attestsUnderAlias({ ...pair, publicKey: Buffer.alloc(32, 1) })).toBe(false);
+    kms.pointAlias(kmsKeyAliasArn, kms.createKey({ region: homeRegion }));
+    await expect(calls().attestsUnderAlias(pair)).rejects.toMatchObject({ kind: "incorrect-key" });
+  });
+
+  it("is not believed where it answers as another key than the attestation's, which is wiped", async () => {
+    const { pair, calls } = await made();
+    const plaintext = Buffer.from(attestedDigest(pair));
+    const other = `arn:aws:kms:${homeRegion}:000000000000:key/other`;
+    const lying = calls({ decrypt: async () => ({ keyArn: other, plaintext }) });
+    await expect(lying.attestsUnderAlias(pair)).rejects.toMatchObject({ kind: "unexpected-answer" });
+    expect(isWiped(plaintext)).toBe(true);
+  });
+
+  it("is named by what encrypts one byte, which nothing is made of", async () => {
+    const { pair, provider, kms } = await made();
+    const kmsKeyArn = kms.createKey({ region: homeRegion });
+    kms.pointAlias(kmsKeyAliasArn, kmsKeyArn);
+    const given: number[] = [];
+    const asked = callsOf(provider, {
+      encrypt: (request, options) => (given.push(request.plaintext.length), provider.encrypt(request, options)),
+    });
+    expect(await asked.keyBehindAlias(pair)).toBe(kmsKeyArn);
+    expect(given).toEqual([1]);
+    const encryptionContext = encryptionContextOf(pair, "attestation");
+    expect(kms.journal.calls()).toMatchObject([
+      { operation: "Encrypt", keyId: kmsKeyAliasArn, keyArn: kmsKeyArn, encryptionContext },
+    ]);
+  });
+
+  it.each([
+    ["of another account", `arn:aws:kms:${homeRegion}:111122223333:key/k`],
+    ["of another Region", "arn:aws:kms:us-east-1:000000000000:key/k"],
+    ["that is an alias", kmsKeyAliasArn],
+  ])("is not believed to be one %s", async (_, keyArn) => {
+    const { pair, calls } = await made();
+    const lying = calls({ encrypt: async () => ({ keyArn, ciphertext: Buffer.alloc(99) }) });
+    await expect(lying.keyBehindAlias(pair)).rejects.toMatchObject({ kind: "unexpected-answer" });
+  });
+});
+
 describe("unwrapping a private half", () => {
   it("gives the pair's own under its own key and context, and wipes what KMS sent", async () => {
     const { pair, provider, kms: inMemory, keyArn } = await made();

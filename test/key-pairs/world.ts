@@ -1,5 +1,6 @@
 import type { KeyPairStore, KmsProvider, RecordingKeyStoreEvents } from "../../src/index.js";
 import type { EventSink } from "../../src/events.js";
+import { AliasWatch } from "../../src/key-pairs/active/alias-watch.js";
 import { ActiveKeyPairs } from "../../src/key-pairs/active/active-key-pair.js";
 import type { KeyPairContext, KeyPairTimes } from "../../src/key-pairs/context.js";
 import { DisownedClaims } from "../../src/key-pairs/disowned-claims.js";
@@ -155,6 +156,7 @@ function contextOf(
   const anchor = trustedKmsKeys === "first-use" ? undefined : new TrustAnchor(trustedKmsKeys);
   const disowned = options.disowned ?? new DisownedClaims();
   const { requireConfirmed = false } = options;
+  const alias = new AliasWatch(clock, emit);
   const trust = new Trust({ anchor, homeRegion, contextKeyNames, calls, disowned, requireConfirmed, clock });
   return {
     organizationId: organization,
@@ -164,7 +166,8 @@ function contextOf(
     trust,
     pendingTakeUps: new Map(),
     lastConfirmedPair: new LastConfirmedKeyPair(organization, places, trust, storeTimeout),
-    fleet: new FleetStatus(records, secrets && new FleetSecret(secrets), clock),
+    fleet: new FleetStatus(records, secrets && new FleetSecret(secrets), alias, clock),
+    alias,
     custody: options.custody ?? new PrivateKeyCustody(clock),
     health: new KeyHealth(clock, emit),
     clock,

@@ -1,3 +1,4 @@
+import { AliasWatch } from "../../src/key-pairs/active/alias-watch.js";
 import { ActiveKeyPairs } from "../../src/key-pairs/active/active-key-pair.js";
 import type { KeyPairContext } from "../../src/key-pairs/context.js";
 import { DisownedClaims } from "../../src/key-pairs/disowned-claims.js";
@@ -79,6 +80,7 @@ export class RotationParts {
     const disowned = new DisownedClaims();
     const trust = new Trust({ anchor, homeRegion, contextKeyNames: [contextKeyName], calls, disowned, clock });
     const emit = () => undefined;
+    const aliasWatch = new AliasWatch(clock, emit);
     const context: KeyPairContext = {
       organizationId,
       contextKeyName,
@@ -87,7 +89,8 @@ export class RotationParts {
       trust,
       pendingTakeUps: new Map(),
       lastConfirmedPair: new LastConfirmedKeyPair(organizationId, {}, trust, hour),
-      fleet: new FleetStatus(records, undefined, clock),
+      fleet: new FleetStatus(records, undefined, aliasWatch, clock),
+      alias: aliasWatch,
       custody: new PrivateKeyCustody(clock),
       health: new KeyHealth(clock, emit),
       clock,

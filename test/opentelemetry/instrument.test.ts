@@ -155,6 +155,7 @@ describe("metrics", () => {
       [metricNames.lastKnownKey]: "{organization}",
       [metricNames.keyAtRisk]: "{organization}",
       [metricNames.keyChangesDue]: "{organization}",
+      [metricNames.aliasDrift]: "{organization}",
     });
   });
 
@@ -180,8 +181,14 @@ describe("metrics", () => {
     await other.keyStore.confirm();
     expect(await valuesOf(metricNames.lastKnownKey)).toEqual({ "": 1 });
     expect(await valuesOf(metricNames.keyAtRisk)).toEqual({ "": 1 });
+    other.kms.enableKey(other.kmsKeyArn);
+    await other.keyStore.confirm();
+    expect(await valuesOf(metricNames.aliasDrift)).toEqual({ "": 0 });
+    other.kms.pointAlias(other.kmsKeyAliasArn, other.kms.createKey({ accountId: "111122223333" }));
+    await other.keyStore.confirm();
+    expect(await valuesOf(metricNames.aliasDrift)).toEqual({ "": 1 });
     leave();
-    expect(await valuesOf(metricNames.keyAtRisk)).toEqual({ "": 0 });
+    expect(await valuesOf(metricNames.aliasDrift)).toEqual({ "": 0 });
     leaveRegistry();
     leaveRegistry();
     await other.keyStore.encryptRecording(audio, { recordingId });

@@ -7,7 +7,7 @@ import type { ClaimedKeyPair } from "../key-pair.js";
 import { takeUpPending, takeUpUnasked } from "../never-active.js";
 import type { VouchedKeyPair } from "../trust.js";
 import { askAgain, vouchForActive, type ActivationVerdict, type Vouched } from "../vouching.js";
-import { confirmHeld, type ConfirmationParts } from "./confirmation.js";
+import { confirmHeld, type ConfirmationOptions, type ConfirmationParts } from "./confirmation.js";
 import { HeadSearch, mayBeForged } from "./head-search.js";
 import { StoreWatch } from "./store-watch.js";
 import { HeldKeyPair, type ActiveKeyPair, type HeldParts } from "./held-key-pair.js";
@@ -186,9 +186,9 @@ export class ActiveKeyPairs {
     await this.#parts.fleet.tell(vouched.pair, vouched, { force: true });
   }
 
-  /** Asks KMS about the active pair now. Never rejects for KMS. */
-  confirm(signal?: AbortSignal): Promise<void> {
-    this.#confirming ??= this.#confirm().finally(() => (this.#confirming = undefined));
+  /** Asks KMS about the active pair now. Never rejects for KMS. @param options.look - looks where the alias leads, due or not */
+  confirm(signal?: AbortSignal, { look = false } = {}): Promise<void> {
+    this.#confirming ??= this.#confirm({ look }).finally(() => (this.#confirming = undefined));
     return abortable(this.#confirming, signal);
   }
 
@@ -310,8 +310,8 @@ export class ActiveKeyPairs {
     if (this.#held.isConfirmDue(earliestShare)) await this.confirm(); // otherwise another worker has asked for all
   }
 
-  async #confirm(): Promise<void> {
-    const refusal = await confirmHeld(this.#parts, this.#held);
+  async #confirm(options: ConfirmationOptions): Promise<void> {
+    const refusal = await confirmHeld(this.#parts, this.#held, options);
     if (refusal) this.#refusal = refusal;
   }
 

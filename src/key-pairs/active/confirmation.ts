@@ -2,10 +2,16 @@ import type { RecordingKeyStoreError } from "../../errors.js";
 import type { KeyPairContext } from "../context.js";
 import { unconfirmed } from "../failures.js";
 import { askAgain, vouchForActive, type VouchingParts } from "../vouching.js";
-import type { HeldKeyPair } from "./held-key-pair.js";
+import { askUnderAlias } from "./alias-look.js";
+import type { ActiveKeyPair, HeldKeyPair } from "./held-key-pair.js";
 
 export type ConfirmationParts = VouchingParts &
-  Pick<KeyPairContext, "organizationId" | "fleet" | "custody" | "health" | "emit">;
+  Pick<KeyPairContext, "organizationId" | "fleet" | "alias" | "custody" | "health" | "emit">;
+
+export interface ConfirmationOptions {
+  /** Looks where the alias leads although that is not due. */
+  readonly look: boolean;
+}
 
 /**
  * Asks KMS about the pair in use, and acts on the verdict. Never rejects for KMS.
@@ -14,17 +20,17 @@ export type ConfirmationParts = VouchingParts &
 export async function confirmHeld(
   parts: ConfirmationParts,
   held: HeldKeyPair,
+  options: ConfirmationOptions,
 ): Promise<RecordingKeyStoreError | undefined> {
   const { health, custody, organizationId, fleet, emit } = parts;
   const asked = held.current;
   if (!asked) return undefined;
   held.asked();
-  const verdict = await (asked.confirmation === "confirmed"
-    ? askAgain(parts, asked.pair)
-    : vouchForActive(parts, asked.pair));
+  const { verdict, follow } = await ask(parts, asked, options);
   if (held.current?.pair !== asked.pair) return undefined;
   if (verdict.status === "confirmed") {
     await held.hold(verdict);
+    await follow?.();
     // The fleet's own word is not repeated, as if KMS had been asked anew.
     if (verdict.vouchedBy === "kms") await fleet.tell(verdict.pair, verdict);
     return undefined;
@@ -42,4 +48,16 @@ export async function confirmHeld(
   if (asked.confirmation === "confirmed") return undefined;
   held.dropUnconfirmed();
   return unconfirmed(verdict.error);
+}
+
+async function ask(
+  parts: ConfirmationParts,
+  asked: ActiveKeyPair,
+  { look }: ConfirmationOptions,
+): ReturnType<typeof askUnderAlias> {
+  if (asked.confirmation === "unconfirmed") return { verdict: await vouchForActive(parts, asked.pair) };
+  const { alias, health } = parts;
+  // While KMS is in trouble a second question would get no better answer.
+  if ((look || alias.isLookDue(asked.pair)) && !health.isInTrouble("confirm")) return askUnderAlias(parts, asked.pair);
+  return { verdict: await askAgain(parts, asked.pair) };
 }

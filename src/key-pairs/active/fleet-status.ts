@@ -5,6 +5,7 @@ import type { StatusDocument } from "../documents.js";
 import { attestedDigest, type ClaimedKeyPair } from "../key-pair.js";
 import type { KeyPairRecords } from "../records.js";
 import type { VouchedKeyPair } from "../trust.js";
+import type { AliasWatch } from "./alias-watch.js";
 import { decodeStatus, encodeStatus, longestText, type FleetSecret, type FleetWord } from "./fleet-word.js";
 
 /** Shortest time between two writes of the same news, in ms. */
@@ -18,10 +19,11 @@ export interface News {
   readonly error?: KmsError;
 }
 
-/** The status item, and whether it is the fleet's word. */
+/** The status item, and whether the fleet stands for it. */
 export interface ToldStatus {
   readonly status: StatusDocument;
-  readonly authentic: boolean;
+  /** The same as the fleet's word; missing where the fleet's secret does not authenticate it. */
+  readonly word?: FleetWord;
 }
 
 /**
@@ -32,14 +34,16 @@ export interface ToldStatus {
 export class FleetStatus {
   readonly #records: KeyPairRecords;
   readonly #secret: FleetSecret | undefined;
+  readonly #alias: AliasWatch;
   readonly #clock: Clock;
   #written: { readonly at: Moment; readonly news: string } | undefined;
   /** Sequence of the newest pair in the fleet's word. A worker that lags behind does not overwrite it. */
   #newest = 0;
 
-  constructor(records: KeyPairRecords, secret: FleetSecret | undefined, clock: Clock) {
+  constructor(records: KeyPairRecords, secret: FleetSecret | undefined, alias: AliasWatch, clock: Clock) {
     this.#records = records;
     this.#secret = secret;
+    this.#alias = alias;
     this.#clock = clock;
   }
 
@@ -61,7 +65,7 @@ export class FleetStatus {
   async told(pair: ClaimedKeyPair): Promise<ToldStatus | undefined> {
     const status = await this.#read();
     if (!status?.attested.equals(attestedDigest(pair))) return undefined;
-    return { status, authentic: this.#secret?.verify(this.#records.organizationId, status) !== undefined };
+    return { status, ...defined({ word: this.#secret?.verify(this.#records.organizationId, status) }) };
   }
 
   /**
@@ -71,12 +75,13 @@ export class FleetStatus {
   async tell(pair: VouchedKeyPair, { confirmedAt, error }: News, { force = false } = {}): Promise<void> {
     if (pair.birth.sequence < this.#newest && !force) return;
     const at = momentOf(this.#clock);
-    const news = `${pair.digest.toString("hex")} ${error?.kind ?? "ok"}`;
+    const alias = this.#alias.told(pair);
+    const news = `${pair.digest.toString("hex")} ${error?.kind ?? "ok"} ${alias?.kmsKeyArn ?? ""} ${alias?.since ?? ""}`;
     if (!force && this.#written?.news === news && !hasPassed(this.#written.at, writeAtMostEvery, this.#clock)) return;
     this.#written = { at, news };
     this.#newest = pair.birth.sequence;
     try {
-      const status = statusOf(pair, { confirmedAt, at: at.wall, error });
+      const status = statusOf(pair, { confirmedAt, at: at.wall, error, alias });
       const signed = this.#secret?.sign(this.#records.organizationId, status) ?? status;
       await this.#records.writeStatus(encodeStatus(signed));
     } catch {
@@ -104,12 +109,13 @@ interface Telling {
   /** When KMS was last asked, in ms since the Unix epoch. */
   readonly at: number;
   readonly error?: KmsError | undefined;
+  readonly alias?: StatusDocument["alias"];
 }
 
 /** The status item of a pair. */
-export function statusOf(pair: VouchedKeyPair, { confirmedAt, at, error }: Telling): StatusDocument {
+export function statusOf(pair: VouchedKeyPair, { confirmedAt, at, error, alias }: Telling): StatusDocument {
   const short = (text: string) => text.slice(0, longestText);
   const failure = error && { kind: error.kind, operation: short(error.operation), message: short(error.message) };
   const { keyPairId, sequence } = pair.birth;
-  return { keyPairId, sequence, attested: attestedDigest(pair), confirmedAt, at, ...defined({ failure }) };
+  return { keyPairId, sequence, attested: attestedDigest(pair), confirmedAt, at, ...defined({ failure, alias }) };
 }

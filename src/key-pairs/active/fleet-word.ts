@@ -28,13 +28,13 @@ export class FleetSecret {
   }
 
   /** The authentication code of some values: HMAC-SHA-256 over a label and canonical fields; `undefined` without a secret. */
-  codeOf(label: string, values: readonly Buffer[]): Buffer | undefined {
+  codeOf(label: string, values: Values): Buffer | undefined {
     const [key] = this.#keys;
     return key && macOf(key, label, values);
   }
 
   /** Whether a code is that of some values, under any of the secrets. */
-  isCodeOf(label: string, values: readonly Buffer[], code: Buffer | undefined): boolean {
+  isCodeOf(label: string, values: Values, code: Buffer | undefined): boolean {
     return code?.length === 32 && this.#keys.some((key) => timingSafeEqual(macOf(key, label, values), code));
   }
 
@@ -58,30 +58,30 @@ export function confirmedAtOf({ confirmedAt }: FleetWord, clock: Clock): number 
 /** Length of the longest text in a status, in characters. The fleet writes no longer one. */
 export const longestText = 1_000;
 
-function isOfOurLength({ keyPairId, attested, failure }: StatusDocument): boolean {
-  const texts = failure ? [failure.kind, failure.operation, failure.message] : [];
-  return [keyPairId, attested, ...texts].every(({ length }) => length <= longestText);
+function isOfOurLength({ keyPairId, attested, failure, alias }: StatusDocument): boolean {
+  const texts = [failure?.kind, failure?.operation, failure?.message, alias?.kmsKeyArn, alias?.refusal];
+  return [keyPairId, attested, ...texts].every((text) => text === undefined || text.length <= longestText);
 }
 
 const wordLabel = "recording-keystore fleet word v1\0";
 
 /** Every member of a status (`docs/FORMAT.md`, "Words beside the key pairs"). */
-function valuesOf(organizationId: string, status: StatusDocument): Buffer[] {
-  const { keyPairId, sequence, attested, confirmedAt, at, failure } = status;
-  const texts = failure ? [failure.kind, failure.operation, failure.message] : [];
+function valuesOf(organizationId: string, status: StatusDocument): Values {
+  const { keyPairId, sequence, attested, confirmedAt, at, failure, alias } = status;
+  const text = (value: string | undefined) => (value === undefined ? undefined : Buffer.from(value));
+  const time = (value: number | undefined) => (value === undefined ? undefined : u64(value));
   return [
-    Buffer.from(organizationId),
-    Buffer.from(keyPairId),
-    u64(sequence),
-    attested,
-    u64(confirmedAt),
-    u64(at),
-    ...texts.map((text) => Buffer.from(text)),
+    ...[text(organizationId), text(keyPairId), u64(sequence), attested, u64(confirmedAt), u64(at)],
+    ...[text(failure?.kind), text(failure?.operation), text(failure?.message)],
+    ...[time(alias?.at), time(alias?.since), text(alias?.kmsKeyArn), text(alias?.refusal)],
   ];
 }
 
-function macOf(key: KeyObject, label: string, values: readonly Buffer[]): Buffer {
-  const fields = values.map((value, index) => ({ tag: index + 1, critical: true, value }));
+/** Values whose places are the tags of their fields; one that is missing has no field. */
+type Values = readonly (Buffer | undefined)[];
+
+function macOf(key: KeyObject, label: string, values: Values): Buffer {
+  const fields = values.flatMap((value, index) => (value ? [{ tag: index + 1, critical: true, value }] : []));
   return createHmac("sha256", key).update(label).update(encodeFields(fields)).digest();
 }
 

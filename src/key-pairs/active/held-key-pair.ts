@@ -25,7 +25,7 @@ const retryConfirmAfter = 30_000;
 
 export type HeldParts = Pick<
   KeyPairContext,
-  "records" | "trust" | "lastConfirmedPair" | "fleet" | "health" | "clock" | "emit" | "times"
+  "records" | "trust" | "lastConfirmedPair" | "fleet" | "alias" | "health" | "clock" | "emit" | "times"
 >;
 
 /** The pair that this process encrypts with, the newest one it has seen, and when KMS was asked about it. */
@@ -89,12 +89,13 @@ export class HeldKeyPair {
 
   /** Encrypts with a pair until the head names a vouched one, be it an earlier one: this may never have been active. */
   holdProvisionally({ pair, vouchedBy, confirmedAt }: Vouched): void {
-    const { clock, emit, health } = this.#parts;
+    const { alias, clock, emit, health } = this.#parts;
     const { keyPairId, sequence } = pair.birth;
     const changed = !this.#held?.pair.digest.equals(pair.digest);
     this.#held = { pair, vouchedBy, confirmedAt, confirmation: "confirmed" };
     this.#confirmedAt = this.#momentOf(confirmedAt);
     this.#askedAt = vouchedBy === "kms" ? momentOf(clock) : this.#confirmedAt;
+    alias.takeUp(pair);
     if (changed) emit("keyPairChanged", { keyPairId, sequence });
     if (vouchedBy === "kms") health.answered(pair.birth);
     emit("keyPairConfirmed", { keyPairId, sequence });
@@ -123,7 +124,7 @@ export class HeldKeyPair {
 
   /** Takes up the last confirmed pair of this host. */
   async loadLastConfirmed(): Promise<void> {
-    const { lastConfirmedPair } = this.#parts;
+    const { alias, lastConfirmedPair } = this.#parts;
     if (this.vouched) return; // a place that hangs holds up nobody who needs nothing of it
     const loaded = await lastConfirmedPair.load();
     if (!loaded || this.vouched) return; // goes before a pair that nobody has vouched for
@@ -132,6 +133,7 @@ export class HeldKeyPair {
     this.#floor = { sequence: pair.birth.sequence, digest: pair.digest };
     this.#confirmedAt = this.#momentOf(confirmedAt, lastConfirmedPair.confirmedAt);
     this.#askedAt ??= lastConfirmedPair.confirmedAt;
+    alias.takeUp(pair);
   }
 
   /** Takes up the fleet's pair, where that is newer than the one in use. Asks the store alone. */
@@ -161,7 +163,8 @@ export class HeldKeyPair {
   applyWord(word: FleetWord): boolean {
     const held = this.vouched;
     if (!held || !word.attested.equals(attestedDigest(held.pair))) return false;
-    const { clock, times, health } = this.#parts;
+    const { alias, clock, times, health } = this.#parts;
+    alias.learn(held.pair, word);
     const now = clock.now();
     const confirmedAt = confirmedAtOf(word, clock);
     if (!isAhead(confirmedAt, clock) && now - confirmedAt < this.confirmedAge) {

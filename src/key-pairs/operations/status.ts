@@ -1,7 +1,8 @@
 import { RecordingKeyStoreError } from "../../errors.js";
 import type { Confirmation, KeyStoreConfiguration } from "../../format/vocabulary.js";
+import { diagnoseAliasDrift, type AliasDriftDiagnosis, type KeyChangeAfterDrift } from "../../kms/alias-drift.js";
 import { diagnose, type Diagnosis } from "../../kms/diagnosis.js";
-import type { KmsError } from "../../kms/kms-error.js";
+import type { KmsError, KmsFailureKind } from "../../kms/kms-error.js";
 import { diagnoseStoreFailure, type StoreDiagnosis } from "../../stores/store-diagnosis.js";
 import { StoreError } from "../../stores/store-error.js";
 import { abortable } from "../../util/abort.js";
@@ -11,8 +12,23 @@ import { configurationOf } from "../active/rotation.js";
 import { nextRotation } from "../active/schedule.js";
 import type { KeyPairContext } from "../context.js";
 import type { ClaimedKeyPair } from "../key-pair.js";
-import type { VouchedBy } from "../trust.js";
+import type { VouchedBy, VouchedKeyPair } from "../trust.js";
 import { keyPairInfo, type KeyPairInfo } from "./history.js";
+
+/** That the alias leads to another KMS key than that of the active pair, as KMS said when a worker looked last. */
+export interface AliasDriftStatus {
+  readonly kmsKeyAliasArn: string;
+  /** ARN of the KMS key to which it points now; missing where KMS did not name it. */
+  readonly kmsKeyArn?: string;
+  /** Why KMS refuses what the alias leads to. To other accounts it does not tell a missing alias from a forbidden key. */
+  readonly refusal?: KmsFailureKind;
+  /** When a worker first saw it. */
+  readonly since: Date;
+  /** What the next change of key is expected to do: it `moves` recordings to that KMS key, or `fails`. */
+  readonly keyChange: KeyChangeAfterDrift;
+  /** What to do about it. */
+  readonly diagnosis: AliasDriftDiagnosis;
+}
 
 /** Result of `status()`. Plain data without secrets. */
 export interface KeyStoreStatus {
@@ -37,6 +53,8 @@ export interface KeyStoreStatus {
   readonly trouble?: { readonly since: Date; readonly task: string; readonly error: RecordingKeyStoreError };
   /** True when the KMS key is disabled, pending deletion or gone: recordings encrypted now may never open again. */
   readonly keyAtRisk: boolean;
+  /** Where the alias leads, where that is not the KMS key of the active pair: an organization has pointed it elsewhere. */
+  readonly aliasDrift?: AliasDriftStatus;
   /** The last failure of KMS, and what to do about it. */
   readonly lastKmsError?: { readonly at: Date; readonly error: KmsError; readonly diagnosis: Diagnosis };
   /** KMS's latest answer about the pair to any worker, by the store's status item. */
@@ -57,7 +75,7 @@ export interface KeyStoreStatus {
 
 export type StatusParts = Pick<
   KeyPairContext,
-  "organizationId" | "contextKeyName" | "health" | "trust" | "fleet" | "records" | "clock"
+  "organizationId" | "contextKeyName" | "health" | "trust" | "fleet" | "alias" | "records" | "clock"
 >;
 
 /** Reads memory and store, never asks KMS, and reports an outage instead of throwing it. */
@@ -75,6 +93,7 @@ export async function readStatus(
   const told = pair && (await abortable(fleet.told(pair), signal));
   const { trouble, lastKmsError } = health;
   const { vouched } = active;
+  if (vouched && told?.word) parts.alias.learn(vouched.pair, told.word);
   const rotation = vouched && nextRotation(vouched.pair.birth, clock.now());
   const storeError = active.refusal ?? error;
   const other = pair && claim?.digest.equals(pair.digest) ? undefined : claim;
@@ -95,10 +114,11 @@ export async function readStatus(
         error: lastKmsError.error,
         diagnosis: diagnose(lastKmsError.error, { organizationId, contextKeyName }),
       },
+      aliasDrift: vouched && aliasDriftOf(parts, vouched.pair),
       fleet: told && {
         at: new Date(told.status.at),
         ...defined({ failure: told.status.failure }),
-        authentic: told.authentic,
+        authentic: told.word !== undefined,
       },
       storeError,
       storeDiagnosis: storeError instanceof StoreError ? diagnoseStoreFailure(storeError) : undefined,
@@ -106,6 +126,21 @@ export async function readStatus(
     usedLastKnownKey: active.usesLastKnownKey,
     keyAtRisk: health.keyAtRisk,
     trust: trust.basis,
+  };
+}
+
+function aliasDriftOf({ alias, trust }: StatusParts, pair: VouchedKeyPair): AliasDriftStatus | undefined {
+  const drift = alias.driftOf(pair);
+  if (!drift) return undefined;
+  const { kmsKeyArn, refusal, since } = drift;
+  const { kmsKeyAliasArn } = pair.birth;
+  const isTaken = kmsKeyArn !== undefined && trust.takesUnder(kmsKeyArn, pair);
+  const activeKmsKeyArn = pair.wrapping.kmsKeyArn;
+  return {
+    kmsKeyAliasArn,
+    ...defined({ kmsKeyArn, refusal }),
+    since: new Date(since),
+    ...diagnoseAliasDrift({ kmsKeyAliasArn, activeKmsKeyArn, kmsKeyArn, refusal, isTaken }),
   };
 }
 

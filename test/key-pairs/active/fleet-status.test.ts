@@ -12,14 +12,15 @@ afterEach(() => void vi.restoreAllMocks());
 /** Workers of a fleet, two vouched pairs, and what was written to the store since one last asked. */
 function fleetOf() {
   const parts = world();
-  const join = (options: WorkerOptions = { fleetSecret: fleetSecret() }) => parts.worker(options).fleet;
+  const worker = (options: WorkerOptions = { fleetSecret: fleetSecret() }) => parts.worker(options);
+  const join = (options?: WorkerOptions) => worker(options).fleet;
   const { trust } = parts.worker();
   const [pair, next] = [1, 2].map((sequence) => trust.vouchByHost(invented({ birth: { sequence } })));
   const writes = vi.spyOn(parts.store, "writeStatus");
   const written = () => writes.mock.calls.splice(0).map(([, document]) => decodeStatus(document));
   const plant = (status: StatusDocument | Buffer) =>
     parts.store.writeStatus(organizationId, Buffer.isBuffer(status) ? status : encodeStatus(status));
-  return { ...parts, join, pair: pair!, next: next!, written, plant };
+  return { ...parts, worker, join, pair: pair!, next: next!, written, plant };
 }
 
 const well = { confirmedAt: 5 };
@@ -86,11 +87,13 @@ describe("what stands in the store about a pair", () => {
       at: clock.now(),
       failure: { kind: "key-disabled", operation: "Decrypt", message: "KMS says key-disabled" },
     }) as unknown;
-    expect(await join().told(pair)).toEqual({ status, authentic: true });
-    expect(await join({ fleetSecret: fleetSecret(2) }).told(pair)).toEqual({ status, authentic: false });
-    expect(await join({}).told(pair)).toEqual({ status, authentic: false });
+    expect(await join().told(pair)).toEqual({ status, word: status });
+    expect(await join({ fleetSecret: fleetSecret(2) }).told(pair)).toEqual({ status });
+    expect(await join({}).told(pair)).toEqual({ status });
     await plant(statusOf(pair, { ...well, at: 5 }));
-    expect(await join().told(pair)).toMatchObject({ status: { at: 5 }, authentic: false });
+    const planted = await join().told(pair);
+    expect(planted).toMatchObject({ status: { at: 5 } });
+    expect(planted).not.toHaveProperty("word");
   });
 
   it("is nothing about another pair, or where nothing can be read", async () => {
@@ -188,6 +191,24 @@ describe("telling the others", () => {
     const { join, pair, store } = fleetOf();
     vi.spyOn(store, "writeStatus").mockImplementation(away);
     await expect(join().tell(pair, well)).resolves.toBeUndefined();
+  });
+
+  it("says where the alias leads with everything else, and at once where that is new", async () => {
+    const { worker, pair, next, written, clock } = fleetOf();
+    const { fleet, context } = worker();
+    const { alias } = context;
+    alias.takeUp(pair);
+    await fleet.tell(pair, well);
+    expect(written().map((status) => status.alias)).toEqual([undefined]);
+    const at = clock.now();
+    alias.looking(pair);
+    alias.found(pair, { kmsKeyArn: "arn:aws:kms:eu-west-1:000000000000:key/b" });
+    const drift = { at, since: at, kmsKeyArn: "arn:aws:kms:eu-west-1:000000000000:key/b" };
+    for (const news of [well, well, ill]) await fleet.tell(pair, news);
+    expect(written().map((status) => status.alias)).toEqual([drift, drift]);
+    expect((await fleet.word())?.alias).toEqual(drift);
+    await fleet.tell(next, well);
+    expect(written().map((status) => status.alias)).toEqual([undefined]);
   });
 
   it("of a new pair is done where the others can believe it", async () => {

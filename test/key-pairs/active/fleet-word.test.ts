@@ -18,6 +18,10 @@ const { trust } = world().worker();
 const pair = trust.vouchByHost(invented({ birth: { sequence: 3 } }));
 const well = statusOf(pair, { confirmedAt: 1_000, at: 2_000 });
 const ill = statusOf(pair, { confirmedAt: 1_000, at: 2_000, error: failure("throttled", "slow down") });
+const drifted = statusOf(pair, {
+  ...{ confirmedAt: 1_000, at: 2_000 },
+  alias: { at: 1_900, since: 1_800, kmsKeyArn: "arn:aws:kms:eu-west-1:000000000000:key/b" },
+});
 const secret = new FleetSecret([fleetSecret()]);
 const signed = (status: StatusDocument = well) => secret.sign(organizationId, status);
 
@@ -39,9 +43,12 @@ describe("what is told of a pair", () => {
     expect(secret.verify(organizationId, signed(long))).toBeDefined();
   });
 
-  it.each([well, ill, signed(), signed(ill)])("comes back from the store as it was", (status) => {
-    expect(decodeStatus(encodeStatus(status))).toEqual(status);
-  });
+  it.each([well, ill, drifted, signed(), signed(ill), signed(drifted)])(
+    "comes back from the store as it was",
+    (status) => {
+      expect(decodeStatus(encodeStatus(status))).toEqual(status);
+    },
+  );
 
   it("is named in the error where it can't be read", () => {
     expect(() => decodeStatus(Buffer.from("torn"))).toThrow("status item: is not JSON");
@@ -55,11 +62,11 @@ describe("the fleet's authentication", () => {
 
   it("is HMAC-SHA-256 under the secret over label and canonical fields", () => {
     const u64 = (value: number) => Buffer.from(value.toString(16).padStart(16, "0"), "hex");
-    const macOf = (...values: Buffer[]) => {
+    const macOf = (...values: (Buffer | undefined)[]) => {
       const mac = createHmac("sha256", fleetSecret()).update("recording-keystore fleet word v1\0");
-      values.forEach((value, index) =>
-        mac.update(Buffer.from([0x80, index + 1, value.length >> 8, value.length & 0xff])).update(value),
-      );
+      values.forEach((value, index) => {
+        if (value) mac.update(Buffer.from([0x80, index + 1, value.length >> 8, value.length & 0xff])).update(value);
+      });
       return mac.digest();
     };
     const { keyPairId } = pair.birth;
@@ -72,9 +79,21 @@ describe("the fleet's authentication", () => {
       u64(2_000),
     ];
     const texts = ["throttled", "Decrypt", "slow down"].map((text) => Buffer.from(text));
-    expect({ well: signed().mac, ill: signed(ill).mac }).toEqual({
+    const none = [undefined, undefined, undefined];
+    const look = [u64(1_900), u64(1_800), Buffer.from(drifted.alias!.kmsKeyArn!)];
+    const refused = { ...drifted, alias: { at: 1_900, since: 1_800, refusal: "key-disabled" } };
+    expect({
+      well: signed().mac,
+      ill: signed(ill).mac,
+      looked: signed({ ...well, alias: { at: 1_900 } }).mac,
+      drifted: signed(drifted).mac,
+      refused: signed(refused).mac,
+    }).toEqual({
       well: macOf(...head),
       ill: macOf(...head, ...texts),
+      looked: macOf(...head, ...none, u64(1_900)),
+      drifted: macOf(...head, ...none, ...look),
+      refused: macOf(...head, ...none, u64(1_900), u64(1_800), undefined, Buffer.from("key-disabled")),
     });
   });
 
@@ -111,6 +130,20 @@ describe("the fleet's authentication", () => {
     expect(secret.verify(organizationId, { ...signed(ill), ...change })).toBeUndefined();
   });
 
+  it.each<[what: string, alias: StatusDocument["alias"]]>([
+    ["hidden", undefined],
+    ["said to be over", { at: 1_900 }],
+    ["brought forward", { ...drifted.alias!, at: 1_901 }],
+    ["given another beginning", { ...drifted.alias!, since: 1_801 }],
+    ["given another KMS key", { ...drifted.alias!, kmsKeyArn: "arn:aws:kms:eu-west-1:000000000000:key/c" }],
+    ["given a refusal", { ...drifted.alias!, refusal: "key-disabled" }],
+    ["given a refusal in the KMS key's place", { at: 1_900, since: 1_800, refusal: drifted.alias!.kmsKeyArn! }],
+  ])("is broken where what an alias leads to is %s", (_, alias) => {
+    const { alias: _alias, ...rest } = signed(drifted);
+    expect(secret.verify(organizationId, { ...rest, ...(alias ? { alias } : {}) })).toBeUndefined();
+    expect(secret.verify(organizationId, signed(drifted))).toBeDefined();
+  });
+
   it("is broken where a failure is left out, added, or the authentication missing", () => {
     const { failure: _failure, ...hidden } = signed(ill);
     const added = { ...signed(), failure: ill.failure };
@@ -130,6 +163,8 @@ describe("the fleet's authentication", () => {
     ["the kind", { failure: { kind: "x".repeat(70_000), operation: "", message: "" } }],
     ["the operation", { failure: { kind: "", operation: "x".repeat(70_000), message: "" } }],
     ["the message", { failure: { kind: "", operation: "", message: "x".repeat(70_000) } }],
+    ["the KMS key", { alias: { at: 1, kmsKeyArn: "x".repeat(70_000) } }],
+    ["the refusal", { alias: { at: 1, refusal: "x".repeat(70_000) } }],
   ])("is on nothing longer than any field can be, which harms nobody: %s", (_, change) => {
     expect(secret.verify(organizationId, { ...signed(), ...change })).toBeUndefined();
   });
