@@ -74,6 +74,7 @@ export type { KeyPairInfo, KeyPairPage } from "./key-pairs/operations/history.js
 export type { OrphanedKeyPair, OrphanReport } from "./key-pairs/operations/orphans.js";
 export {
   keyPairStates,
+  type KeyMaterialUsage,
   type KeyPairState,
   type KeyPairUsage,
   type KeyUsageReport,

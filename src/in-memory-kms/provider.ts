@@ -2,6 +2,7 @@ import { TextDecoder } from "node:util";
 import type { DescribeKeyCommandOutput } from "@aws-sdk/client-kms";
 import { answeredBytes, answeredDescription, answeredKey, type AwsCall } from "../kms/aws/answers.js";
 import { kmsErrorFromAws } from "../kms/aws/failures.js";
+import { keyMaterialIdOf } from "../kms/key-material-id.js";
 import { kmsError, KmsError } from "../kms/kms-error.js";
 import type { KmsCallOptions, KmsProvider } from "../kms/kms-provider.js";
 import { boundedCall } from "../util/abort.js";
@@ -62,7 +63,11 @@ export class InMemoryKmsProvider implements KmsProvider {
       { CiphertextBlob: toBase64(ciphertext), EncryptionContext: encryptionContext },
       options,
     );
-    return { keyArn: keyOf(call, answer), plaintext: bytesOf(call, answer, "Plaintext") };
+    return {
+      keyArn: keyOf(call, answer),
+      plaintext: bytesOf(call, answer, "Plaintext"),
+      ...defined({ keyMaterialId: keyMaterialIdOf(answer["KeyMaterialId"]) }),
+    };
   }
 
   async generateDataKeyPair(

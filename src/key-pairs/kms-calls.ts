@@ -7,6 +7,7 @@ import { parseKmsArn, replicaArn } from "../kms/arn.js";
 import type { CiphertextPurpose } from "../kms/context-keys.js";
 import { kmsError, KmsError, type KmsFailureKind } from "../kms/kms-error.js";
 import type { EncryptionContext, KmsKeyDescription, KmsProvider } from "../kms/kms-provider.js";
+import { defined } from "../util/defined.js";
 import { secretBuffer, wipe } from "../util/secrets.js";
 import { untrusted } from "./failures.js";
 import {
@@ -21,6 +22,15 @@ import { answeredBytes, checkAnsweredKey, importMade } from "./kms-answers.js";
 
 /** What the maker of a pair decides about its birth record. */
 export type NewKeyPair = Omit<BirthRecord, "keyPairId">;
+
+/** A private half, and the key material of the KMS key that wraps it, where KMS told. */
+type UnwrappedKey = UnwrappingKey & { readonly keyMaterialId?: string };
+
+/** What KMS has decrypted. */
+interface Decrypted {
+  readonly plaintext: Buffer;
+  readonly keyMaterialId: string | undefined;
+}
 
 /** Failures after which another Region is asked. A refusal is the organization's word and is never circumvented. */
 const regionalFailures: ReadonlySet<KmsFailureKind> = new Set(["unreachable", "timeout", "service-error"]);
@@ -79,7 +89,7 @@ export class KmsCalls {
     const { kmsKeyArn, ciphertext } = pair.attestation;
     const key = { keyId: pair.birth.kmsKeyAliasArn, kmsKeyArn };
     const opened = await this.#decryptUnder(key, ciphertext, encryptionContextOf(pair, "attestation"), signal);
-    return isSameAndWiped(opened, attestedDigest(pair));
+    return isSameAndWiped(opened.plaintext, attestedDigest(pair));
   }
 
   /**
@@ -97,10 +107,11 @@ export class KmsCalls {
    * wrapped for exactly this birth record.
    * @throws KmsError; `ERR_KEY_PAIR_UNTRUSTED` for a plaintext that is no private key of the pair's spec
    */
-  async unwrap(pair: BornKeyPair, wrapping: KmsCiphertext, signal?: AbortSignal): Promise<UnwrappingKey> {
-    const plaintext = await this.#decrypt(wrapping, encryptionContextOf(pair, "private-key"), signal);
+  async unwrap(pair: BornKeyPair, wrapping: KmsCiphertext, signal?: AbortSignal): Promise<UnwrappedKey> {
+    const context = encryptionContextOf(pair, "private-key");
+    const { plaintext, keyMaterialId } = await this.#decrypt(wrapping, context, signal);
     try {
-      return importUnwrappingKey(pair.birth.spec, plaintext);
+      return { ...importUnwrappingKey(pair.birth.spec, plaintext), ...defined({ keyMaterialId }) };
     } catch (error) {
       if (error instanceof InvalidInputError) throw error; // this process has no X25519, which is no fault of the pair
       // KMS has authenticated it: asking again gives the same.
@@ -117,7 +128,7 @@ export class KmsCalls {
     pair: BornKeyPair & Pick<KeyPairParts, "publicKey">,
     wrapping: KmsCiphertext,
     signal?: AbortSignal,
-  ): Promise<UnwrappingKey> {
+  ): Promise<UnwrappedKey> {
     const key = await this.unwrap(pair, wrapping, signal);
     if (key.publicKey.equals(pair.publicKey)) return key;
     throw untrusted(`key pair ${pair.birth.keyPairId}: its public key is not that of its private half`);
@@ -135,7 +146,7 @@ export class KmsCalls {
     signal?: AbortSignal,
   ): Promise<KmsCiphertext> {
     const encryptionContext = encryptionContextOf(pair, "private-key");
-    const privateKey = await this.#decrypt(own, encryptionContext, signal);
+    const { plaintext: privateKey } = await this.#decrypt(own, encryptionContext, signal);
     try {
       if (!isPrivateHalfOf(pair, privateKey)) {
         throw untrusted(
@@ -151,7 +162,7 @@ export class KmsCalls {
         throw kmsError("unexpected-answer", { operation: "Encrypt", keyId: kmsKeyArn, message });
       }
       const wrapping = { kmsKeyArn, ciphertext: answeredBytes(made.ciphertext, "Encrypt", kmsKeyArn) };
-      const opened = await this.#decrypt(wrapping, encryptionContext, signal);
+      const { plaintext: opened } = await this.#decrypt(wrapping, encryptionContext, signal);
       if (!isSameAndWiped(opened, privateKey))
         throw untrusted(
           `key pair ${pair.birth.keyPairId}: KMS unwrapped another private key than the one it was given`,
@@ -227,7 +238,8 @@ export class KmsCalls {
     expected: Buffer,
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
-    return isSameAndWiped(await this.#decrypt(ciphertext, encryptionContextOf(pair, "attestation"), signal), expected);
+    const { plaintext } = await this.#decrypt(ciphertext, encryptionContextOf(pair, "attestation"), signal);
+    return isSameAndWiped(plaintext, expected);
   }
 
   /**
@@ -238,7 +250,7 @@ export class KmsCalls {
     { kmsKeyArn, ciphertext }: KmsCiphertext,
     encryptionContext: EncryptionContext,
     signal: AbortSignal | undefined,
-  ): Promise<Buffer> {
+  ): Promise<Decrypted> {
     let first: KmsError | undefined;
     for (const keyId of this.#keyIdsOf(kmsKeyArn)) {
       try {
@@ -267,14 +279,16 @@ export class KmsCalls {
     ciphertext: Uint8Array,
     encryptionContext: EncryptionContext,
     signal: AbortSignal | undefined,
-  ): Promise<Buffer> {
-    const { keyArn, plaintext } = await this.#kms.decrypt({ keyId, ciphertext, encryptionContext }, options(signal));
+  ): Promise<Decrypted> {
+    const request = { keyId, ciphertext, encryptionContext };
+    const { keyArn, plaintext, keyMaterialId } = await this.#kms.decrypt(request, options(signal));
     if (keyArn !== kmsKeyArn) {
       wipe(plaintext);
       const message = `the KMS provider answered Decrypt under ${keyId} with another key, ${JSON.stringify(keyArn)}`;
       throw kmsError("unexpected-answer", { operation: "Decrypt", keyId, message });
     }
-    return Buffer.from(plaintext.buffer, plaintext.byteOffset, plaintext.byteLength);
+    const view = Buffer.from(plaintext.buffer, plaintext.byteOffset, plaintext.byteLength);
+    return { plaintext: view, keyMaterialId };
   }
 }
 

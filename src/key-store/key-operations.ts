@@ -142,7 +142,7 @@ export abstract class KeyOperations implements AdministrationMethods {
   /**
    * Which KMS keys wrap which key pairs, the state of each pair in the words of NIST SP 800-57, since when a KMS key is needed by no
    * new recording, and with `retention` from when it may be retired. With `probe` KMS opens each private half under each KMS key that
-   * wraps it, one call each.
+   * wraps it, one call each, and tells by which of its key materials.
    * @throws `ERR_NOT_CONFIGURED`, `ERR_KEY_PAIR_UNTRUSTED`, `ERR_STORE_*`. What KMS says is in the report
    */
   keyUsage(options: KeyUsageOptions = {}): Promise<KeyUsageReport> {

@@ -4,6 +4,7 @@ import { isBytes } from "../util/bytes.js";
 import { defined } from "../util/defined.js";
 import { isPlain, member, sanitizeCause } from "../util/safe-cause.js";
 import { takeSecret, wipe } from "../util/secrets.js";
+import { keyMaterialIdOf } from "./key-material-id.js";
 import { kmsError, kmsFailureKinds, KmsError, type KmsFailureKind } from "./kms-error.js";
 import type { KmsCallOptions, KmsKeyDescription, KmsProvider } from "./kms-provider.js";
 
@@ -82,12 +83,13 @@ const encryptedOf: Reader<{ keyArn: string; ciphertext: Uint8Array }> = (answer,
   ciphertext: bytesOf(answer, "ciphertext", call),
 });
 
-const decryptedOf: Reader<{ keyArn: string; plaintext: Uint8Array }> = (answer, call) => {
+const decryptedOf: Reader<Awaited<ReturnType<KmsProvider["decrypt"]>>> = (answer, call) => {
   const given = member(answer, "plaintext");
   checkBytes(given, call.operation, call.keyId);
   const plaintext = takeSecret(given);
   try {
-    return { keyArn: keyArnOf(answer, call), plaintext };
+    const keyMaterialId = keyMaterialIdOf(member(answer, "keyMaterialId"));
+    return { keyArn: keyArnOf(answer, call), plaintext, ...defined({ keyMaterialId }) };
   } catch (error) {
     wipe(plaintext);
     throw error;

@@ -54,7 +54,12 @@ export interface KmsProvider {
   decrypt(
     request: { keyId: string; ciphertext: Uint8Array; encryptionContext: EncryptionContext },
     options?: KmsCallOptions,
-  ): Promise<{ keyArn: string; plaintext: Uint8Array }>;
+  ): Promise<{
+    keyArn: string;
+    plaintext: Uint8Array;
+    /** Id of the key material that made the ciphertext, 64 hexadecimal digits; left out where KMS does not tell. */
+    keyMaterialId?: string;
+  }>;
 
   /** Makes a key pair inside KMS. Its private half leaves KMS only encrypted (`…WithoutPlaintext`). */
   generateDataKeyPair(

@@ -8,8 +8,17 @@ export const homeRegion = "eu-west-1";
 export const organizationId = "org-1";
 export const kmsKeyAliasArn = `arn:aws:kms:${homeRegion}:${accountId}:alias/recordings`;
 
-/** Parts of a test: an organization's KMS key behind an alias, and a factory of key stores on the same parts. */
-export function setup(options: Partial<RecordingKeyStoreOptions> = {}) {
+/** Times of KMS calls that no busy machine reaches, for tests in which nothing hangs. */
+export const patient = { attemptTimeout: 20_000, deadline: 30_000 };
+
+/**
+ * Parts of a test: an organization's KMS key behind an alias, and a factory of key stores on the same parts.
+ * @param kmsTimes - of every KMS call, in ms: short unless given, so that a KMS that hangs is given up soon
+ */
+export function setup(
+  options: Partial<RecordingKeyStoreOptions> = {},
+  kmsTimes = { attemptTimeout: 150, deadline: 250 },
+) {
   const clock = new TestClock();
   const kms = new InMemoryKms({ clock });
   const keyArn = kms.createKey({ accountId, region: homeRegion });
@@ -19,8 +28,7 @@ export function setup(options: Partial<RecordingKeyStoreOptions> = {}) {
     new AwsKmsProvider({
       client: (region) =>
         new KMSClient({ ...kms.clientConfig(region, { accessKeyId: "AKIASERVICE" }), maxAttempts: 1 }),
-      attemptTimeout: 150,
-      deadline: 250,
+      ...kmsTimes,
     });
   kms.addPrincipal({ accessKeyId: "AKIASERVICE", arn: `arn:aws:iam::${accountId}:root` });
   const keyStoreWith = (more: Partial<RecordingKeyStoreOptions> = {}) =>
@@ -38,8 +46,8 @@ export function setup(options: Partial<RecordingKeyStoreOptions> = {}) {
   return { clock, kms, keyArn, store, provider, keyStoreWith, keyStore: keyStoreWith() };
 }
 
-export async function configured(options: Partial<RecordingKeyStoreOptions> = {}) {
-  const parts = setup(options);
+export async function configured(...given: Parameters<typeof setup>) {
+  const parts = setup(...given);
   await parts.keyStore.configure({ kmsKeyAliasArn });
   return parts;
 }

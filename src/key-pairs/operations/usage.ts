@@ -41,11 +41,12 @@ export interface KeyPairUsage {
   readonly kmsKeyArns: readonly string[];
   /** With `probe`: those of `kmsKeyArns` under which KMS has opened it now. */
   readonly opensUnder?: readonly string[];
+  /** With `probe`: the key material of each of `opensUnder` that wraps it, of those whose KMS key has told. */
+  readonly keyMaterials?: readonly { readonly kmsKeyArn: string; readonly keyMaterialId: string }[];
 }
 
-/** A KMS key, and the key pairs whose private halves it wraps. */
-export interface KmsKeyUsage {
-  readonly kmsKeyArn: string;
+/** What wraps private halves of key pairs, and until when it is needed. */
+interface WrapperUsage {
   /** Number of key pairs that it wraps. */
   readonly keyPairs: number;
   /** Number of those that no other KMS key wraps or, with `probe`, that KMS opens under no other. */
@@ -54,15 +55,36 @@ export interface KmsKeyUsage {
   readonly active: boolean;
   /** When the last of its pairs ceased to be active; missing while one is. */
   readonly lastActive?: Date;
-  /** With `probe`: whether KMS opens everything under it (`yes`), something (`some`), nothing (`no`), or gave no verdict. */
-  readonly opens?: "yes" | "some" | "no" | "unknown";
-  /** With `probe`: the first failure. */
-  readonly error?: RecordingKeyStoreError;
   /**
    * With `retention`: from when on no recording that is still kept was encrypted under it, so that it may be retired; missing while
    * it is active. Before that it may be retired where `keyPairsOnlyHere` is 0, except for recordings that are opened without the store.
    */
   readonly retirableFrom?: Date;
+}
+
+/** A key material of a KMS key, and the key pairs whose private halves it wraps. */
+export interface KeyMaterialUsage extends WrapperUsage {
+  /** 64 hexadecimal digits, as KMS shows it. */
+  readonly keyMaterialId: string;
+}
+
+/** A KMS key, and the key pairs whose private halves it wraps. */
+export interface KmsKeyUsage extends WrapperUsage {
+  readonly kmsKeyArn: string;
+  /**
+   * With `probe`: its key materials that wrap what KMS has opened, the one used last first. A KMS key has several once its material was
+   * rotated; of imported ones each can be deleted alone.
+   */
+  readonly keyMaterials?: readonly KeyMaterialUsage[];
+  /**
+   * With `probe`: number of `keyPairs` of which the key material is not known, since KMS did not open them or did not tell. Only where
+   * it is 0 does no key pair need a key material that is not in `keyMaterials`.
+   */
+  readonly keyPairsOfUnknownMaterial?: number;
+  /** With `probe`: whether KMS opens everything under it (`yes`), something (`some`), nothing (`no`), or gave no verdict. */
+  readonly opens?: "yes" | "some" | "no" | "unknown";
+  /** With `probe`: the first failure. */
+  readonly error?: RecordingKeyStoreError;
 }
 
 /** Result of `keyUsage()`. */
@@ -79,7 +101,7 @@ export interface KeyUsageReport {
 
 /** What is asked of `keyUsage()`. */
 export interface KeyUsageRequest {
-  /** Has KMS open each private half under each KMS key that wraps it. */
+  /** Has KMS open each private half under each KMS key that wraps it, and tell by which key material. */
   readonly probe: boolean;
   /** How long recordings are kept, in ms. */
   readonly retention?: number | undefined;
@@ -103,7 +125,16 @@ interface Looked {
 }
 
 /** What came of having KMS open a wrapping. */
-type Answer = "not-asked" | "opened" | RecordingKeyStoreError;
+type Answer = "not-asked" | Opened | RecordingKeyStoreError;
+
+/** That KMS has opened it. */
+interface Opened {
+  readonly opened: true;
+  readonly keyMaterialId?: string;
+}
+
+const hasOpened = (answer: Answer): answer is Opened =>
+  answer !== "not-asked" && !(answer instanceof RecordingKeyStoreError);
 
 /**
  * Which KMS keys wrap which pairs, and since when each is needed no more. Asks KMS with `probe` only.
@@ -166,8 +197,8 @@ async function answerOf(
   if (!probe) return "not-asked";
   try {
     if (wrapping === pair.wrapping) trust.checkForDecryption(pair);
-    await calls.unwrapHalf(pair, wrapping, signal);
-    return "opened";
+    const { keyMaterialId } = await calls.unwrapHalf(pair, wrapping, signal);
+    return { opened: true, ...defined({ keyMaterialId }) };
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof RecordingKeyStoreError) return error;
@@ -178,7 +209,11 @@ async function answerOf(
 function keyPairUsage(looked: Looked, active: VouchedKeyPair, request: KeyUsageRequest): KeyPairUsage {
   const { pair, until, wrappings } = looked;
   const { keyPairId, sequence, createdAt } = pair.birth;
-  const opened = wrappings.filter(({ answer }) => answer === "opened").map(({ kmsKeyArn }) => kmsKeyArn);
+  const opened = wrappings.filter(({ answer }) => hasOpened(answer)).map(({ kmsKeyArn }) => kmsKeyArn);
+  const materials = wrappings.flatMap(({ kmsKeyArn, answer }) => {
+    const keyMaterialId = materialOf(answer);
+    return keyMaterialId === undefined ? [] : [{ kmsKeyArn, keyMaterialId }];
+  });
   return {
     keyPairId,
     sequence,
@@ -187,8 +222,15 @@ function keyPairUsage(looked: Looked, active: VouchedKeyPair, request: KeyUsageR
     activeFrom: new Date(createdAt),
     ...defined({ activeUntil: until === undefined ? undefined : new Date(until) }),
     kmsKeyArns: wrappings.map(({ kmsKeyArn }) => kmsKeyArn),
-    ...defined({ opensUnder: request.probe ? opened : undefined }),
+    ...defined({
+      opensUnder: request.probe ? opened : undefined,
+      keyMaterials: request.probe ? materials : undefined,
+    }),
   };
+}
+
+function materialOf(answer: Answer): string | undefined {
+  return hasOpened(answer) ? answer.keyMaterialId : undefined;
 }
 
 function stateOf({ pair, isAhead, wrappings }: Looked, active: VouchedKeyPair, request: KeyUsageRequest): KeyPairState {
@@ -201,7 +243,7 @@ function stateOf({ pair, isAhead, wrappings }: Looked, active: VouchedKeyPair, r
 
 /** Whether KMS, or this library before it, has answered and refused: an outage is no such answer. */
 function isRefusal(answer: Answer): boolean {
-  if (typeof answer === "string") return false;
+  if (answer === "not-asked" || hasOpened(answer)) return false;
   return !(answer instanceof KmsError && kmsFailureGroup(answer.kind) === "unavailable");
 }
 
@@ -212,46 +254,83 @@ function isGone(answer: Answer): boolean {
 function kmsKeysOf(
   looked: readonly Looked[],
   active: VouchedKeyPair,
-  { probe, retention }: KeyUsageRequest,
-): KmsKeyUsage[] {
-  const uses = new Map<string, Looked[]>();
-  for (const one of looked) {
-    for (const { kmsKeyArn } of one.wrappings) {
-      const used = uses.get(kmsKeyArn);
-      if (used) used.push(one);
-      else uses.set(kmsKeyArn, [one]);
-    }
-  }
-  const helps = ({ answer }: Looked["wrappings"][number]) => !probe || answer === "opened";
+  request: KeyUsageRequest,
+): readonly KmsKeyUsage[] {
+  const uses = groupedBy(looked, ({ wrappings }) => wrappings.map(({ kmsKeyArn }) => kmsKeyArn));
   const usage = [...uses].map(([kmsKeyArn, used]): KmsKeyUsage => {
-    const isActive = used.some(({ pair, isAhead }) => isAhead || pair.digest.equals(active.digest));
-    const lastActive = isActive ? undefined : Math.max(...used.map(({ until = 0 }) => until));
-    const onlyHere = used.filter(
-      ({ wrappings }) => !wrappings.some((one) => one.kmsKeyArn !== kmsKeyArn && helps(one)),
-    );
-    const answers = used.flatMap(({ wrappings }) =>
-      wrappings.filter((one) => one.kmsKeyArn === kmsKeyArn).map(({ answer }) => answer),
-    );
+    const answersOf = ({ wrappings }: Looked) =>
+      wrappings.filter((one) => one.kmsKeyArn === kmsKeyArn).map(({ answer }) => answer);
+    const answers = used.flatMap(answersOf);
     return {
       kmsKeyArn,
-      keyPairs: used.length,
-      keyPairsOnlyHere: onlyHere.length,
-      active: isActive,
-      ...defined({
-        lastActive: lastActive === undefined ? undefined : new Date(lastActive),
-        opens: probe ? verdictOf(answers) : undefined,
-        error: answers.find((answer) => typeof answer !== "string"),
-        retirableFrom:
-          lastActive === undefined || retention === undefined ? undefined : new Date(lastActive + retention),
-      }),
+      ...wrapperUsage(used, kmsKeyArn, active, request),
+      ...(request.probe
+        ? { opens: verdictOf(answers), ...materialsOf(used, kmsKeyArn, active, request, answersOf) }
+        : {}),
+      ...defined({ error: answers.find((answer) => answer instanceof RecordingKeyStoreError) }),
     };
   });
-  const rank = ({ lastActive }: KmsKeyUsage) => lastActive?.getTime() ?? Infinity;
-  return usage.sort((one, other) => (rank(one) === rank(other) ? 0 : rank(other) - rank(one)));
+  return usage.sort(byLastUse);
+}
+
+function materialsOf(
+  used: readonly Looked[],
+  kmsKeyArn: string,
+  active: VouchedKeyPair,
+  request: KeyUsageRequest,
+  answersOf: (one: Looked) => readonly Answer[],
+): Required<Pick<KmsKeyUsage, "keyMaterials" | "keyPairsOfUnknownMaterial">> {
+  const idsOf = (one: Looked) => answersOf(one).flatMap((answer) => materialOf(answer) ?? []);
+  const keyMaterials = [...groupedBy(used, idsOf)].map(([keyMaterialId, wrapped]): KeyMaterialUsage => {
+    return { keyMaterialId, ...wrapperUsage(wrapped, kmsKeyArn, active, request) };
+  });
+  const unknown = used.filter((one) => idsOf(one).length === 0);
+  return { keyMaterials: keyMaterials.sort(byLastUse), keyPairsOfUnknownMaterial: unknown.length };
+}
+
+/** How pairs need what wraps their private halves under a KMS key. */
+function wrapperUsage(
+  used: readonly Looked[],
+  kmsKeyArn: string,
+  active: VouchedKeyPair,
+  { probe, retention }: KeyUsageRequest,
+): WrapperUsage {
+  const helps = ({ answer }: Looked["wrappings"][number]) => !probe || hasOpened(answer);
+  const isActive = used.some(({ pair, isAhead }) => isAhead || pair.digest.equals(active.digest));
+  const lastActive = isActive ? undefined : Math.max(...used.map(({ until = 0 }) => until));
+  const onlyHere = used.filter(({ wrappings }) => !wrappings.some((one) => one.kmsKeyArn !== kmsKeyArn && helps(one)));
+  return {
+    keyPairs: used.length,
+    keyPairsOnlyHere: onlyHere.length,
+    active: isActive,
+    ...defined({
+      lastActive: lastActive === undefined ? undefined : new Date(lastActive),
+      retirableFrom: lastActive === undefined || retention === undefined ? undefined : new Date(lastActive + retention),
+    }),
+  };
+}
+
+/** Pairs by names that each has, one or several. */
+function groupedBy(looked: readonly Looked[], namesOf: (one: Looked) => readonly string[]): Map<string, Looked[]> {
+  const groups = new Map<string, Looked[]>();
+  for (const one of looked) {
+    for (const name of new Set(namesOf(one))) {
+      const group = groups.get(name);
+      if (group) group.push(one);
+      else groups.set(name, [one]);
+    }
+  }
+  return groups;
+}
+
+/** Orders what is active first, then by when it last was, latest first. */
+function byLastUse(one: WrapperUsage, other: WrapperUsage): number {
+  const rank = ({ lastActive }: WrapperUsage) => lastActive?.getTime() ?? Infinity;
+  return rank(one) === rank(other) ? 0 : rank(other) - rank(one);
 }
 
 function verdictOf(answers: readonly Answer[]): "yes" | "some" | "no" | "unknown" {
-  if (answers.every((answer) => answer === "opened")) return "yes";
-  if (answers.some((answer) => answer === "opened")) return "some";
+  if (answers.every(hasOpened)) return "yes";
+  if (answers.some(hasOpened)) return "some";
   return answers.every(isRefusal) ? "no" : "unknown";
 }

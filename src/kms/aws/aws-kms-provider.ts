@@ -14,10 +14,12 @@ import { boundedCall } from "../../util/abort.js";
 import { sendInAttempts, type CommandWithMiddleware } from "../../util/aws-attempts.js";
 import { knownOptions } from "../../util/check-input.js";
 import { checkTimes } from "../../util/check-times.js";
+import { defined } from "../../util/defined.js";
 import { plainBytes } from "../../util/realms.js";
 import { member } from "../../util/safe-cause.js";
 import { takeSecret } from "../../util/secrets.js";
 import { parseKmsArn } from "../arn.js";
+import { keyMaterialIdOf } from "../key-material-id.js";
 import { kmsError, KmsError } from "../kms-error.js";
 import type { KmsCallOptions, KmsProvider } from "../kms-provider.js";
 import { clientOfAnotherRegion } from "../not-sent.js";
@@ -117,6 +119,7 @@ export class AwsKmsProvider implements KmsProvider {
       return {
         keyArn: answeredKey(call, answer.KeyId),
         plaintext: takeSecret(answeredBytes(call, "Plaintext", answer.Plaintext)),
+        ...defined({ keyMaterialId: keyMaterialIdOf(answer.KeyMaterialId) }),
       };
     } finally {
       discardAnswer(answer);

@@ -23,6 +23,18 @@ export function checkCryptography(check: Check): void {
     );
   }
 
+  check(
+    "a key material is told by its 64 hexadecimal digits, always the same for a ciphertext, or not at all",
+    async (subject) => {
+      const { provider, keyArn } = subject;
+      const { ciphertext } = await provider.encrypt({ keyId: keyArn, plaintext: plaintextOf(32), encryptionContext });
+      const told = async () => (await provider.decrypt({ keyId: keyArn, ciphertext, encryptionContext })).keyMaterialId;
+      const [one, two] = [await told(), await told()];
+      assert.equal(one, two);
+      if (one !== undefined) assert.match(one, /^[0-9a-f]{64}$/, "keyMaterialId has 64 hexadecimal digits");
+    },
+  );
+
   check("two encryptions of the same bytes differ", async ({ provider, keyArn }) => {
     const encrypt = () => provider.encrypt({ keyId: keyArn, plaintext: plaintextOf(32), encryptionContext });
     const [one, two] = [await encrypt(), await encrypt()];
