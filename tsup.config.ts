@@ -19,12 +19,17 @@ const library = {
   "encrypt-only": "src/encrypt-only.ts",
   testing: "src/testing/index.ts",
 };
-/** Not exported: with them each module below is a chunk of its own, and `index` only names what bundlers may leave out. */
+/** Not exported: with them each module below is a chunk of its own, and its entry only names what bundlers may leave out. */
 const seams = {
   "internal/errors": "src/errors.ts",
   "internal/administration": "src/key-store/administration.ts",
   "internal/key-store": "src/key-store/registry.ts",
   "internal/inspect": "src/recording/inspect.ts",
+  "internal/key-policy-writer": "src/key-policy/write.ts",
+  "internal/key-policy-check": "src/key-policy/check.ts",
+  "internal/file-audit-log": "src/audit/file-audit-log.ts",
+  "internal/file-audit-verification": "src/audit/verify.ts",
+  "internal/postgres-audit-log": "src/audit/postgres/index.ts",
 };
 
 export default defineConfig({

@@ -1,9 +1,12 @@
 import { createHash, createHmac, createSecretKey, hkdfSync, type KeyObject } from "node:crypto";
 import { canonicalJson, decodeJsonObject } from "../format/canonical-json.js";
+import { InvalidInputError } from "../errors.js";
+import { isBytes } from "../util/bytes.js";
 import type { AuditEvent } from "./event.js";
 
 /*
- * A chain is one file of lines, `{"entry":…,"mac":"…"}` in canonical JSON (RFC 8785), each ended by a line feed. The MAC is
+ * A chain is lines, `{"entry":…,"mac":"…"}` in canonical JSON (RFC 8785), each ended by a line feed: a file of them, or a row of
+ * a table for each. The MAC is
  * HMAC-SHA-256 over the MAC of the line before (32 zero bytes for the first line) and the canonical JSON of the entry.
  */
 
@@ -19,7 +22,7 @@ export interface ChainHead {
 /** First entry of a chain. */
 export interface Genesis {
   readonly format: 1;
-  /** Random, and in the name of the file. */
+  /** Random, and the name of the chain: in that of a file, or beside each row. */
   readonly chain: string;
   /** Names the secret, without telling it. */
   readonly key: string;
@@ -36,7 +39,7 @@ export type ChainEntry =
   | { readonly sequence: number; readonly closed: true };
 
 /** Shortest secret of a log, in bytes. */
-export const shortestAuditSecret = 32;
+const shortestAuditSecret = 32;
 /** Longest line, in bytes. */
 export const longestLine = 65_536;
 export const firstMac: Buffer = Buffer.alloc(32);
@@ -57,6 +60,16 @@ export class ChainKey {
   mac(previous: Buffer, entry: string): Buffer {
     return createHmac("sha256", this.#key).update(previous).update(entry).digest();
   }
+}
+
+/** The keys of one or several secrets. @throws InvalidInputError */
+export function chainKeys(secret: Uint8Array | readonly Uint8Array[]): [ChainKey, ...ChainKey[]] {
+  const secrets: readonly unknown[] = Array.isArray(secret) ? secret : [secret];
+  const good = secrets.filter((one): one is Uint8Array => isBytes(one) && one.length >= shortestAuditSecret);
+  const [first, ...rest] = good;
+  if (!first || good.length < secrets.length || good.length > 16)
+    throw new InvalidInputError("secret", "must be a Uint8Array of at least 32 bytes, or a list of 1 to 16 of them");
+  return [new ChainKey(first), ...rest.map((one) => new ChainKey(one))];
 }
 
 export function headOf(chain: string, sequence: number, mac: Buffer): ChainHead {

@@ -9,12 +9,20 @@ export type {
   AuditResource,
   AuditStatus,
 } from "./event.js";
-export { FileAuditLog, type FileAuditLogOptions, type FileAuditLogStatus } from "./file-audit-log.js";
-export type { AuditSink } from "./sink.js";
+export type { AuditLogStatus } from "./chained-audit-log.js";
+export { FileAuditLog, type FileAuditLogOptions } from "./file-audit-log.js";
+export type { PostgresPool } from "../stores/postgres/pool.js";
 export {
-  verifyAuditLog,
-  type AuditLogFile,
-  type AuditLogProblem,
-  type AuditLogReport,
-  type VerifyAuditLogOptions,
-} from "./verify.js";
+  migrateAuditLog,
+  PostgresAuditLog,
+  postgresAuditGrants,
+  postgresAuditSchema,
+  verifyPostgresAuditLog,
+  type PostgresAuditGrantsOptions,
+  type PostgresAuditLogOptions,
+  type PostgresAuditRole,
+  type VerifyPostgresAuditLogOptions,
+} from "./postgres/index.js";
+export type { AuditSink } from "./sink.js";
+export type { AuditLogFile, AuditLogProblem, AuditLogReport } from "./verification.js";
+export { verifyAuditLog, type VerifyAuditLogOptions } from "./verify.js";

@@ -1,72 +1,15 @@
-import { timingSafeEqual } from "node:crypto";
 import { open, readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { InvalidInputError } from "../errors.js";
 import { knownOptions } from "../util/check-input.js";
-import { defined } from "../util/defined.js";
 import { openToReadUnlinked } from "../util/file-system.js";
-import {
-  fileOfChain,
-  firstMac,
-  headOf,
-  longestLine,
-  parseLine,
-  type ChainEntry,
-  type ChainHead,
-  type ChainKey,
-  type Genesis,
-} from "./chain.js";
-import type { AuditEvent } from "./event.js";
-import { chainKeys } from "./file-audit-log.js";
+import { fileOfChain, longestLine } from "./chain.js";
+import { Verification, type AuditLogReport, type ReadChain, type VerificationOptions } from "./verification.js";
 
 /** What {@link verifyAuditLog} is given. */
-export interface VerifyAuditLogOptions {
+export interface VerifyAuditLogOptions extends VerificationOptions {
   /** Folder of a `FileAuditLog`. */
   readonly directory: string;
-  /** The secret of the log, or all that it ever had. */
-  readonly secret: Uint8Array | readonly Uint8Array[];
-  /** Heads that CloudTrail has, by `auditAnchorsFromCloudTrail`. Without them a cut-off end does not show. */
-  readonly anchors?: Iterable<ChainHead>;
-  /** Told of each event once it is verified, file by file and in order. What it throws ends the call. */
-  readonly onEvent?: (event: AuditEvent, place: { readonly file: string; readonly line: number }) => void;
-}
-
-/** What is wrong with a log. */
-export interface AuditLogProblem {
-  /**
-   * - `altered`: a line is not what was written there: changed, removed, moved, or added
-   * - `unknown-secret`: none of the secrets given is this file's
-   * - `misplaced`: the file is another chain's, under this name
-   * - `cut-off`: entries at the end of a file are missing
-   * - `rewritten`: the file verifies, but is not the one that was anchored: whoever wrote it had the secret
-   * - `missing`: there is no file of an anchored chain
-   */
-  readonly problem: "altered" | "unknown-secret" | "misplaced" | "cut-off" | "rewritten" | "missing";
-  readonly file: string;
-  /** From 1; what follows it in the file is not verified. */
-  readonly line?: number;
-}
-
-/** What a file of the log holds. */
-export interface AuditLogFile {
-  readonly file: string;
-  /** Number of verified entries. */
-  readonly entries: number;
-  /**
-   * `closed` by its process; `open` still, or its process was killed; `torn`: its last line is not whole, as after a crash in
-   * the middle of a write. No call was told that such an entry is written.
-   */
-  readonly end: "closed" | "open" | "torn";
-  /** Last entry that an anchor vouches for. */
-  readonly anchoredTo?: number;
-}
-
-/** Result of {@link verifyAuditLog}. */
-export interface AuditLogReport {
-  /** Whether there is no problem. It does not say that a file which is `open` or `torn` had no more entries: only an anchor can. */
-  readonly ok: boolean;
-  readonly files: readonly AuditLogFile[];
-  readonly problems: readonly AuditLogProblem[];
 }
 
 /**
@@ -77,167 +20,34 @@ export interface AuditLogReport {
  * @throws InvalidInputError; what the file system throws
  */
 export async function verifyAuditLog(options: VerifyAuditLogOptions): Promise<AuditLogReport> {
-  const { directory, secret, anchors, onEvent } = knownOptions(options, {
-    directory: true,
-    secret: true,
-    anchors: true,
-    onEvent: true,
-  });
+  const known = knownOptions(options, { directory: true, secret: true, anchors: true, onEvent: true });
+  const { directory } = known;
   if (typeof directory !== "string" || directory === "")
     throw new InvalidInputError("directory", "must be the path of a folder", directory);
-  const keys = chainKeys(secret);
   const folder = resolve(directory);
-  const given = [...(anchors ?? [])];
-  const wanted = new WantedHeads(given);
+  const verification = new Verification(known, fileOfChain);
   const names = (await readdir(folder)).filter((name) => /^audit-.*\.jsonl$/.test(name)).sort();
-  const chains: ReadChain[] = [];
-  for (const name of names) {
-    const chain = new ReadChain(name, keys, wanted, onEvent);
-    await chain.read(join(folder, name));
-    chains.push(chain);
-  }
-  const problems = chains.flatMap(({ problem }) => problem ?? []);
-  const known = new Map(chains.flatMap((chain) => (chain.genesis ? [[chain.genesis.chain, chain] as const] : [])));
-  for (const head of given) {
-    const wrong = known.get(head.chain)?.disagrees(head) ?? (known.has(head.chain) ? undefined : "missing");
-    if (wrong) problems.push({ problem: wrong, file: fileOfChain(head.chain) });
-  }
-  for (const { genesis } of chains) {
-    // A file that was removed after its time is none that is missed.
-    const wrong = genesis?.previous && known.get(genesis.previous.chain)?.endsBefore(genesis.previous);
-    if (wrong) problems.push({ problem: "cut-off", file: fileOfChain(genesis.previous.chain) });
-  }
-  return {
-    ok: problems.length === 0,
-    files: chains.map((chain) => chain.report(given)),
-    problems: problems.filter(
-      ({ problem, file }, index) =>
-        index === problems.findIndex((other) => other.problem === problem && other.file === file),
-    ),
-  };
+  for (const name of names) await readFile(join(folder, name), verification.chain(name));
+  return verification.report();
 }
 
-/** Which entries' digests are compared. */
-class WantedHeads {
-  readonly #wanted = new Set<string>();
-
-  constructor(heads: readonly ChainHead[]) {
-    for (const { chain, sequence } of heads) this.#wanted.add(`${sequence}:${chain}`);
-  }
-
-  has(chain: string, sequence: number): boolean {
-    return this.#wanted.has(`${sequence}:${chain}`);
-  }
-}
-
-/** One file, read line by line. */
-class ReadChain {
-  readonly #file: string;
-  readonly #keys: readonly ChainKey[];
-  readonly #wanted: WantedHeads;
-  readonly #onEvent: VerifyAuditLogOptions["onEvent"];
-  readonly #digests = new Map<number, string>();
-  #key: ChainKey | undefined;
-  #mac: Buffer = firstMac;
-  #entries = 0;
-  #closed = false;
-  #torn = false;
-  genesis: Genesis | undefined;
-  problem: AuditLogProblem | undefined;
-
-  constructor(file: string, keys: readonly ChainKey[], wanted: WantedHeads, onEvent: VerifyAuditLogOptions["onEvent"]) {
-    this.#file = file;
-    this.#keys = keys;
-    this.#wanted = wanted;
-    this.#onEvent = onEvent;
-  }
-
-  async read(path: string): Promise<void> {
-    const handle = await open(path, openToReadUnlinked);
-    try {
-      let rest = Buffer.alloc(0);
-      for await (const chunk of handle.createReadStream({ autoClose: false })) {
-        rest = Buffer.concat([rest, chunk as Buffer]);
-        let start = 0;
-        for (let end = rest.indexOf(10); end >= 0 && !this.problem; end = rest.indexOf(10, start)) {
-          this.#line(rest.subarray(start, end));
-          start = end + 1;
-        }
-        rest = rest.subarray(start);
-        if (rest.length > longestLine) this.#wrong("altered");
-        if (this.problem) return;
+async function readFile(path: string, chain: ReadChain): Promise<void> {
+  const handle = await open(path, openToReadUnlinked);
+  try {
+    let rest = Buffer.alloc(0);
+    for await (const chunk of handle.createReadStream({ autoClose: false })) {
+      rest = Buffer.concat([rest, chunk as Buffer]);
+      let start = 0;
+      for (let end = rest.indexOf(10); end >= 0 && !chain.problem; end = rest.indexOf(10, start)) {
+        chain.line(rest.subarray(start, end));
+        start = end + 1;
       }
-      if (rest.length > 0) this.#tail(rest);
-    } finally {
-      await handle.close();
+      rest = rest.subarray(start);
+      if (rest.length > longestLine) chain.alteredHere();
+      if (chain.problem) return;
     }
-  }
-
-  report(anchors: readonly ChainHead[]): AuditLogFile {
-    const anchored = anchors
-      .filter((head) => head.chain === this.genesis?.chain && this.#digests.get(head.sequence) === head.digest)
-      .map(({ sequence }) => sequence);
-    return {
-      file: this.#file,
-      entries: this.#entries,
-      end: this.#torn ? "torn" : this.#closed ? "closed" : "open",
-      ...defined({ anchoredTo: anchored.length > 0 ? Math.max(...anchored) : undefined }),
-    };
-  }
-
-  /** What an anchored head says against what was read. */
-  disagrees({ sequence, digest }: ChainHead): AuditLogProblem["problem"] | undefined {
-    if (sequence >= this.#entries) return this.problem ? undefined : "cut-off";
-    return this.#digests.get(sequence) === digest ? undefined : "rewritten";
-  }
-
-  endsBefore({ sequence }: ChainHead): boolean {
-    return !this.problem && sequence >= this.#entries;
-  }
-
-  #line(line: Buffer): void {
-    const parsed = line.length <= longestLine ? parseLine(line) : undefined;
-    const { entry } = parsed ?? {};
-    if (!parsed || !entry || entry.sequence !== this.#entries || this.#closed) return this.#wrong("altered");
-    if (this.#entries === 0) {
-      if (!this.#begins(entry)) return;
-    } else if ("genesis" in entry) return this.#wrong("altered");
-    const mac = this.#key?.mac(this.#mac, parsed.text);
-    if (!mac || !timingSafeEqual(mac, parsed.mac)) return this.#wrong("altered");
-    if (this.genesis && fileOfChain(this.genesis.chain) !== this.#file) return this.#wrong("misplaced");
-    this.#mac = mac;
-    const { chain = "" } = this.genesis ?? {};
-    if (this.#wanted.has(chain, this.#entries))
-      this.#digests.set(this.#entries, headOf(chain, this.#entries, mac).digest);
-    this.#entries += 1;
-    if ("closed" in entry) this.#closed = true;
-    if ("event" in entry) this.#onEvent?.(entry.event, { file: this.#file, line: this.#entries });
-  }
-
-  /** Takes the first entry up; finds the secret that it names. */
-  #begins(entry: ChainEntry): boolean {
-    const genesis = "genesis" in entry ? (entry.genesis as Partial<Genesis> | null) : undefined;
-    if (!genesis || genesis.format !== 1 || typeof genesis.chain !== "string") {
-      this.#wrong("altered");
-      return false;
-    }
-    this.#key = this.#keys.find(({ id }) => id === genesis.key);
-    if (!this.#key) {
-      this.#wrong("unknown-secret");
-      return false;
-    }
-    this.genesis = genesis as Genesis;
-    return true;
-  }
-
-  /** What no line feed ends was torn by a crash, unless it is longer than a line that was. */
-  #tail(tail: Buffer): void {
-    if (this.#closed || parseLine(tail.subarray(0, -1))) this.#wrong("altered");
-    else this.#torn = true;
-  }
-
-  #wrong(problem: AuditLogProblem["problem"]): void {
-    this.genesis = this.#entries > 0 ? this.genesis : undefined;
-    this.problem = { problem, file: this.#file, line: this.#entries + 1 };
+    if (rest.length > 0) chain.tail(rest);
+  } finally {
+    await handle.close();
   }
 }

@@ -71,13 +71,19 @@ export function storedRows(answer: unknown, table: string, operation: string): r
   return rows.map((row) => new Row(row, table));
 }
 
-/** The number of rows that a write has changed, 0 or 1. */
+/** Whether a write has changed a row. */
 export function written(answer: unknown): boolean {
+  const count = countWritten(answer);
+  if (count > 1) throw new Error("not what was asked");
+  return count === 1;
+}
+
+/** The number of rows that a write has changed. */
+export function countWritten(answer: unknown): number {
   const [row] = rowsOf(answer);
   const count = row && member(row, "written");
-  if (count === "1") return true;
-  if (count === "0") return false;
-  throw new Error("not what was asked");
+  if (typeof count !== "string" || !/^\d{1,9}$/.test(count)) throw new Error("not what was asked");
+  return Number(count);
 }
 
 function rowsOf(answer: unknown): readonly object[] {

@@ -47,13 +47,20 @@ export function postgresGrants(options: PostgresGrantsOptions): string {
   const { role, grantee, schema = defaultSchema } = knownOptions(options, { role: true, grantee: true, schema: true });
   if (!Object.hasOwn(rights, role))
     throw new InvalidInputError("role", `must be one of ${Object.keys(rights).join(", ")}`, role);
-  const [place, to] = [quotedName("schema", schema), quotedName("grantee", grantee)];
+  return grantStatements(quotedName("schema", schema), quotedName("grantee", grantee), rights[role]);
+}
+
+/**
+ * Statements that leave a database role the given rights in a schema, and no others.
+ * @param rights - each as `INSERT ON table, table`
+ */
+export function grantStatements(place: string, to: string, rights: readonly string[]): string {
   const statements = [
     `REVOKE ALL ON ALL TABLES IN SCHEMA ${place} FROM ${to}`,
     `REVOKE ALL ON SCHEMA ${place} FROM ${to}`,
     `GRANT USAGE ON SCHEMA ${place} TO ${to}`,
     `GRANT SELECT ON ${place}.schema_version TO ${to}`,
-    ...rights[role].map((right) => {
+    ...rights.map((right) => {
       const [what, tables = ""] = right.split(" ON ");
       const places = tables.split(", ").map((table) => `${place}.${table}`);
       return `GRANT ${what} ON ${places.join(", ")} TO ${to}`;

@@ -68,7 +68,7 @@ export function statementsFor(schema: string) {
  * Reads rows, and says in each of them, at least one, whether the server is a replica: behind a pool or a balancer each call
  * may reach another server.
  */
-function read(
+export function read(
   columns: Readonly<Record<string, string>>,
   table: string,
   where: string,

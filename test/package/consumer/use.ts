@@ -28,8 +28,14 @@ import {
   type DynamoDbPolicy,
 } from "recording-keystore/stores/dynamodb";
 import { recordingKmsGrants, recordingKmsKey, revokeRecordingKmsGrant } from "recording-keystore/key-policy";
-import { FileAuditLog, verifyAuditLog, type AuditEvent, type AuditSink } from "recording-keystore/audit";
 import { PublicBundleEncryptor, type PublicBundleHealth } from "recording-keystore/encrypt-only";
+import {
+  FileAuditLog,
+  PostgresAuditLog,
+  verifyAuditLog,
+  type AuditEvent,
+  type AuditSink,
+} from "recording-keystore/audit";
 import { instrument } from "recording-keystore/opentelemetry";
 import { FileKeyPairStore } from "recording-keystore/stores/file";
 import { S3KeyPairStore, s3Policy, type S3Policy } from "recording-keystore/stores/s3";
@@ -67,8 +73,12 @@ async function main(): Promise<void> {
     clock,
   });
   const uninstrument: () => void = instrument(keyStore, { organizationIds: true });
-  const sinks: AuditSink[] = [new FileAuditLog({ directory: "unused", secret: new Uint8Array(32) })];
-  assert.deepEqual([sinks.length, typeof verifyAuditLog], [1, "function"]);
+  const secret = new Uint8Array(32);
+  const sinks: AuditSink[] = [
+    new FileAuditLog({ directory: "unused", secret }),
+    new PostgresAuditLog({ pool: new Pool(), secret }),
+  ];
+  assert.deepEqual([sinks.length, typeof verifyAuditLog], [2, "function"]);
   // A provider also takes one client, and a file store is a store.
   new AwsKmsProvider({ client: new KMSClient({ region: homeRegion }) });
   const pool: PostgresPool = new Pool();
