@@ -108,6 +108,19 @@ export class RecordingKeyStoreError extends Error {
   static readonly errorName: string = "RecordingKeyStoreError";
 }
 
+/**
+ * Code of an error of this library, be it of another copy; `undefined` for any other, and for one that bears the brand and
+ * something else in the place of a code. Takes anything that may have been thrown.
+ */
+export function errorCodeOf(error: unknown): ErrorCode | undefined {
+  try {
+    const code: unknown = error instanceof RecordingKeyStoreError ? error.code : undefined;
+    return typeof code === "string" && /^ERR_[A-Z_]{1,60}$/.test(code) ? (code as ErrorCode) : undefined;
+  } catch {
+    return undefined; // one whose members throw
+  }
+}
+
 /** Bad input. Names the field, the rule that it breaks and, unless it may be a secret, what was given. */
 export class InvalidInputError extends RecordingKeyStoreError {
   static override readonly errorName = "InvalidInputError";

@@ -1,5 +1,6 @@
 import diagnosticsChannel from "node:diagnostics_channel";
 import { InvalidInputError, type RecordingKeyStoreError } from "./errors.js";
+import { callOthers } from "./util/call-others.js";
 import { sanitizeCause, textOfThrown } from "./util/safe-cause.js";
 
 /**
@@ -86,13 +87,7 @@ export class Listeners<Events extends { [N in EventName]: unknown }> {
 
   emit<N extends EventName>(name: N, event: Events[N]): void {
     for (const listener of [...(this.#listeners.get(name) ?? [])]) {
-      try {
-        const answer = (listener as (event: unknown) => unknown)(event);
-        // An async function's failure would be an unhandled rejection.
-        if (typeof answer === "object" && answer !== null) Promise.resolve(answer).catch(warnOf);
-      } catch (error) {
-        warnOf(error);
-      }
+      callOthers(() => (listener as (event: unknown) => unknown)(event), warnOf);
     }
   }
 }

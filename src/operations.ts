@@ -1,5 +1,6 @@
-import { RecordingKeyStoreError, type ErrorCode } from "./errors.js";
+import { errorCodeOf, InvalidInputError, type ErrorCode } from "./errors.js";
 import { warnOf } from "./events.js";
+import { callOthers, dropAnswer } from "./util/call-others.js";
 import { member } from "./util/safe-cause.js";
 
 /** What a key store does, as an observer sees it. The last two happen inside the others, or in the background. */
@@ -111,16 +112,16 @@ export class Operations {
     for (const observers of [this.#observers, this.#shared]) {
       if (!observers || observers.size === 0) continue;
       const use = { organizationId: this.#organizationId, inMemory };
-      for (const observer of observers.all()) guarded(() => observer.privateKeyUsed?.(use));
+      for (const observer of observers.all()) callOthers(() => observer.privateKeyUsed?.(use), warnOf);
     }
   }
 
   async #watched<T>(described: Described, work: () => Promise<T>, streams: boolean): Promise<T> {
     const started = { organizationId: this.#organizationId, ...described };
     const observers = [...(this.#shared?.all() ?? []), ...this.#observers.all()];
-    const watches = observers.flatMap((observer) => guarded(() => observer.started?.({ ...started })) ?? []);
+    const watches = observers.flatMap((observer) => watchOf(observer, { ...started }));
     const end = (ended: OperationEnd) => {
-      for (const watch of watches) guarded(() => watch.ended({ ...ended }));
+      for (const watch of watches) callOthers(() => watch.ended({ ...ended }), warnOf);
     };
     try {
       const result = await withinAll(watches, work);
@@ -151,7 +152,10 @@ export class Observers {
     return [...this.#all];
   }
 
+  /** @throws InvalidInputError for what is no object */
   add(observer: OperationObserver): () => void {
+    if (typeof observer !== "object" || observer === null)
+      throw new InvalidInputError("observer", "must be an object", observer);
     const own = { ...bound(observer) };
     this.#all.add(own);
     return () => void this.#all.delete(own);
@@ -174,7 +178,7 @@ function withinAll<T>(watches: readonly OperationWatch[], work: () => Promise<T>
   };
   const nested = watches.reduceRight<() => void>(
     (inner, watch) => () => {
-      guarded(() => watch.within?.(inner));
+      callOthers(() => watch.within?.(inner), warnOf);
       inner();
     },
     start,
@@ -192,13 +196,17 @@ function startedSafely<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-function guarded<T>(call: () => T): T | undefined {
+/** The watch of an observer, if it wants one. */
+function watchOf(observer: OperationObserver, started: OperationStart): OperationWatch[] {
   try {
-    return call();
+    const watch: unknown = observer.started?.(started);
+    if (typeof watch !== "object" || watch === null) return [];
+    if (typeof (watch as Partial<OperationWatch>).ended === "function") return [watch as OperationWatch];
+    dropAnswer(watch, warnOf);
   } catch (error) {
     warnOf(error);
-    return undefined;
   }
+  return [];
 }
 
 function factsOf(result: unknown): OperationEnd {
@@ -212,7 +220,8 @@ function factsOf(result: unknown): OperationEnd {
 }
 
 function errorOf(error: unknown): NonNullable<OperationEnd["error"]> {
-  if (error instanceof RecordingKeyStoreError) return error.code;
+  const code = errorCodeOf(error);
+  if (code !== undefined) return code;
   const name = typeof error === "object" && error !== null ? member(error, "name") : undefined;
   return name === "AbortError" || name === "TimeoutError" ? name : "OTHER";
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../clock.js";
-import { RecordingKeyStoreError, type ErrorCode } from "../errors.js";
+import { errorCodeOf, RecordingKeyStoreError, type ErrorCode } from "../errors.js";
 import type { EventName, EventSink, RecordingKeyStoreEvents } from "../events.js";
 import { boundedCall, isDeadline } from "../util/abort.js";
 import { defined } from "../util/defined.js";
@@ -190,7 +190,7 @@ function factsOf<N extends AuditedEventName>(name: N, event: RecordingKeyStoreEv
 }
 
 function codeOf(error: unknown): ErrorCode | "OTHER" {
-  return error instanceof RecordingKeyStoreError ? error.code : "OTHER";
+  return errorCodeOf(error) ?? "OTHER";
 }
 
 function unavailable(why: string, cause?: unknown): RecordingKeyStoreError {

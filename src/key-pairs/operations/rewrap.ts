@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { RecordingKeyStoreError } from "../../errors.js";
+import { callOthers } from "../../util/call-others.js";
 import { concurrently } from "../../util/concurrently.js";
 import type { KeyPairContext } from "../context.js";
 import { isOutage } from "../failures.js";
@@ -113,7 +114,8 @@ export async function rewrapKeyPairs(
       if (isHistory || !isForgery(error)) failed.push({ keyPairId, sequence, error });
     }
     done += 1;
-    tell(onProgress, { done, total: history.total + others, failed: failed.length });
+    const progress = { done, total: history.total + others, failed: failed.length };
+    callOthers(() => onProgress?.(progress));
   });
   return {
     complete: failed.length === 0 && (!dryRun || count.rewrapped === 0),
@@ -136,15 +138,6 @@ export async function rewrapKeyPairs(
 /** Compares two pairs; those of one sequence by id, as stores list them. */
 function newestFirst(one: Place, other: Place): number {
   return other.sequence - one.sequence || (one.keyPairId < other.keyPairId ? -1 : 1);
-}
-
-/** What the listener throws is its own. */
-function tell(onProgress: RewrapRequest["onProgress"], progress: RewrapProgress): void {
-  try {
-    onProgress?.(progress);
-  } catch {
-    // as documented
-  }
 }
 
 /** The KMS keys of the history, newest first, and its number of pairs, as far as it can be read. */

@@ -1,3 +1,5 @@
+import { callOthers } from "../../util/call-others.js";
+
 /** How far an encryption or decryption of files has come. */
 export interface FileProgress {
   /** Bytes of the input that are done, in any order. Equals `totalBytes` only once the output has its name. */
@@ -34,10 +36,7 @@ export class Progress {
   }
 
   #tell(doneBytes: number): void {
-    try {
-      Promise.resolve(this.#report?.({ doneBytes, totalBytes: this.#totalBytes })).catch(() => undefined);
-    } catch {
-      // The recording matters more than whoever watches it.
-    }
+    // The recording matters more than whoever watches it.
+    callOthers(() => this.#report?.({ doneBytes, totalBytes: this.#totalBytes }));
   }
 }
