@@ -1,5 +1,10 @@
 import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
-import { defaultContextKeyName, organizationIdRule, purposeContextKey } from "../kms/context-keys.js";
+import {
+  contextKeyNameRule,
+  defaultContextKeyName,
+  organizationIdRule,
+  purposeContextKey,
+} from "../kms/context-keys.js";
 import type { EncryptionContext, KmsProvider } from "../kms/kms-provider.js";
 import { boundedCall } from "../util/abort.js";
 import { knownOptions } from "../util/check-input.js";
@@ -57,11 +62,15 @@ export class AnchoredHeads {
       throw new InvalidInputError("anchor.kms", "must be a KmsProvider", known.kms);
     if (typeof known.keyId !== "string" || !known.keyId.startsWith("arn:"))
       throw new InvalidInputError("anchor.keyId", "must be an alias ARN or key ARN", known.keyId);
-    if (!organizationIdRule.pattern.test(known.organizationId))
+    if (typeof known.organizationId !== "string" || !organizationIdRule.pattern.test(known.organizationId))
       throw new InvalidInputError("anchor.organizationId", organizationIdRule.message, known.organizationId);
+    if (typeof contextKeyName !== "string" || !contextKeyNameRule.pattern.test(contextKeyName))
+      throw new InvalidInputError("anchor.contextKeyName", contextKeyNameRule.message, contextKeyName);
+    if (contextKeyNameRule.taken.test(contextKeyName))
+      throw new InvalidInputError("anchor.contextKeyName", contextKeyNameRule.takenMessage, contextKeyName);
     if (!Number.isInteger(every) || every < 1 || every > 1_000_000)
       throw new InvalidInputError("anchor.every", "must be a whole number from 1 to 1000000", every);
-    if (!(timeout >= 10 && timeout <= 600_000))
+    if (typeof timeout !== "number" || !(timeout >= 10 && timeout <= 600_000))
       throw new InvalidInputError("anchor.timeout", "must be 10 to 600000", timeout);
     this.#options = { ...known, contextKeyName, every, timeout };
   }

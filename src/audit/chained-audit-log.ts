@@ -92,7 +92,7 @@ export abstract class ChainedAuditLog implements AuditSink {
   /** The last entry on disk. */
   #head: ChainHead | undefined;
   #writing: Promise<void> | undefined;
-  #closed = false;
+  #closing: Promise<void> | undefined;
 
   /** @throws InvalidInputError */
   protected constructor({ secret, anchor }: ChainedAuditLogOptions, medium: ChainMedium) {
@@ -112,7 +112,7 @@ export abstract class ChainedAuditLog implements AuditSink {
    * log all the same; `ERR_CLOSED`
    */
   async append(event: AuditEvent): Promise<void> {
-    if (this.#closed) throw new RecordingKeyStoreError("ERR_CLOSED", "the audit log is closed");
+    if (this.#closing) throw new RecordingKeyStoreError("ERR_CLOSED", "the audit log is closed");
     const copy = plainCopy(event);
     if (this.#pending.length >= mostPending) throw unavailable(`${mostPending} entries wait to be written`);
     const written = new Promise<void>((resolve, reject) => this.#pending.push({ event: copy, resolve, reject }));
@@ -121,10 +121,12 @@ export abstract class ChainedAuditLog implements AuditSink {
   }
 
   /** Writes what waits, anchors the head, and says in the log that it was closed. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    await this.#writing;
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    while (this.#writing) await this.#writing; // another one may have begun when one ends
     if (this.#head) await this.#anchors?.anchorLast(this.#head);
     await this.#anchors?.settled();
     await this.#closeChain();

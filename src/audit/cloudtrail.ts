@@ -1,4 +1,6 @@
+import { InvalidInputError } from "../errors.js";
 import { purposeContextKey } from "../kms/context-keys.js";
+import { member } from "../util/safe-cause.js";
 import { anchorContextKeys, anchorPurpose } from "./anchoring.js";
 import type { ChainHead } from "./chain.js";
 
@@ -8,9 +10,12 @@ import type { ChainHead } from "./chain.js";
  *
  * Give it records of the organization's own account, and only those of the service's principals: whoever else may use the
  * key could have made a call that names a head which never was.
+ * @throws InvalidInputError for what is no list
  * @param records - as CloudTrail delivers them, parsed: the `Records` of its files, or each `CloudTrailEvent` of `LookupEvents`
  */
 export function auditAnchorsFromCloudTrail(records: Iterable<unknown>): ChainHead[] {
+  if (typeof records !== "object" || records === null || typeof member(records, Symbol.iterator) !== "function")
+    throw new InvalidInputError("records", "must be a list of CloudTrail's records", records);
   const anchors: ChainHead[] = [];
   for (const record of records) {
     const { eventSource, eventName, errorCode, requestParameters } = objectOf(record);
@@ -18,10 +23,9 @@ export function auditAnchorsFromCloudTrail(records: Iterable<unknown>): ChainHea
     const context = objectOf(objectOf(requestParameters)["encryptionContext"]);
     if (context[purposeContextKey] !== anchorPurpose) continue;
     const { chain, sequence, digest } = anchorContextKeys;
-    const number = Number(context[sequence]);
-    if (typeof context[chain] !== "string" || typeof context[digest] !== "string" || !Number.isSafeInteger(number))
-      continue;
-    anchors.push({ chain: context[chain], sequence: number, digest: context[digest] });
+    const [id, number, hash] = [context[chain], context[sequence], context[digest]];
+    if (typeof id !== "string" || typeof number !== "string" || typeof hash !== "string") continue;
+    if (/^\d{1,16}$/.test(number)) anchors.push({ chain: id, sequence: Number(number), digest: hash });
   }
   return anchors;
 }

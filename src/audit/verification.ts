@@ -1,4 +1,5 @@
 import { timingSafeEqual } from "node:crypto";
+import { InvalidInputError } from "../errors.js";
 import { defined } from "../util/defined.js";
 import {
   chainKeys,
@@ -12,6 +13,7 @@ import {
   type Genesis,
 } from "./chain.js";
 import type { AuditEvent } from "./event.js";
+import { headsOf, WantedHeads } from "./wanted-heads.js";
 
 /** Options of every verification. */
 export interface VerificationOptions {
@@ -19,8 +21,11 @@ export interface VerificationOptions {
   readonly secret: Uint8Array | readonly Uint8Array[];
   /** Heads that CloudTrail has, by `auditAnchorsFromCloudTrail`. Without them a cut-off end does not show. */
   readonly anchors?: Iterable<ChainHead>;
-  /** Told of each event once it is verified, file by file and in order. What it throws ends the call. */
-  readonly onEvent?: (event: AuditEvent, place: { readonly file: string; readonly line: number }) => void;
+  /**
+   * Told of each event once it is verified, file by file and in order. A promise that it gives is waited for. What it throws, or
+   * rejects with, ends the call.
+   */
+  readonly onEvent?: (event: AuditEvent, place: { readonly file: string; readonly line: number }) => unknown;
 }
 
 /** What is wrong with a log. */
@@ -32,8 +37,9 @@ export interface AuditLogProblem {
    * - `cut-off`: entries at the end of a file are missing
    * - `rewritten`: the file verifies, but is not the one that was anchored: whoever wrote it had the secret
    * - `missing`: there is no file of an anchored chain
+   * - `unreadable`: the file can't be read, or is no file but a link, a folder or the like
    */
-  readonly problem: "altered" | "unknown-secret" | "misplaced" | "cut-off" | "rewritten" | "missing";
+  readonly problem: "altered" | "unknown-secret" | "misplaced" | "cut-off" | "rewritten" | "missing" | "unreadable";
   readonly file: string;
   /** From 1; what follows it in the file is not verified. */
   readonly line?: number;
@@ -72,7 +78,9 @@ export class Verification {
    * @throws InvalidInputError
    */
   constructor({ secret, anchors, onEvent }: VerificationOptions, nameOf: (chain: string) => string) {
-    this.#anchors = [...(anchors ?? [])];
+    if (onEvent !== undefined && typeof onEvent !== "function")
+      throw new InvalidInputError("onEvent", "must be a function", onEvent);
+    this.#anchors = headsOf(anchors ?? []);
     this.#parts = { nameOf, keys: chainKeys(secret), wanted: new WantedHeads(this.#anchors), onEvent };
   }
 
@@ -84,50 +92,49 @@ export class Verification {
   }
 
   report(): AuditLogReport {
-    const [chains, given, { nameOf }] = [this.#chains, this.#anchors, this.#parts];
-    const problems = chains.flatMap(({ problem }) => problem ?? []);
-    const known = new Map(chains.flatMap((chain) => (chain.genesis ? [[chain.genesis.chain, chain] as const] : [])));
-    for (const head of given) {
-      const wrong = known.get(head.chain)?.disagrees(head) ?? (known.has(head.chain) ? undefined : "missing");
-      if (wrong) problems.push({ problem: wrong, file: nameOf(head.chain) });
+    const [chains, { nameOf }] = [this.#chains, this.#parts];
+    const problems = new Problems();
+    for (const { problem } of chains) if (problem) problems.add(problem);
+    // By its name, as one that was emptied does not say which chain it was.
+    const known = new Map(chains.map((chain) => [chain.file, chain]));
+    for (const head of this.#anchors) {
+      const file = nameOf(head.chain);
+      const chain = known.get(file);
+      const problem = chain ? chain.disagrees(head) : "missing";
+      if (problem) problems.add({ problem, file });
     }
     for (const { genesis } of chains) {
+      if (!genesis?.previous) continue;
+      const file = nameOf(genesis.previous.chain);
       // A file that was removed after its time is none that is missed.
-      const wrong = genesis?.previous && known.get(genesis.previous.chain)?.endsBefore(genesis.previous);
-      if (wrong) problems.push({ problem: "cut-off", file: nameOf(genesis.previous.chain) });
+      if (known.get(file)?.endsBefore(genesis.previous)) problems.add({ problem: "cut-off", file });
     }
-    return {
-      ok: problems.length === 0,
-      files: chains.map((chain) => chain.report(given)),
-      problems: problems.filter(
-        ({ problem, file }, index) =>
-          index === problems.findIndex((other) => other.problem === problem && other.file === file),
-      ),
-    };
+    return { ok: problems.all.length === 0, files: chains.map((chain) => chain.report()), problems: problems.all };
   }
 }
 
-/** Which entries' digests are compared. */
-class WantedHeads {
-  readonly #wanted = new Set<string>();
+/** Problems, each of a file told once. */
+class Problems {
+  readonly all: AuditLogProblem[] = [];
+  readonly #told = new Set<string>();
 
-  constructor(heads: readonly ChainHead[]) {
-    for (const { chain, sequence } of heads) this.#wanted.add(`${sequence}:${chain}`);
-  }
-
-  has(chain: string, sequence: number): boolean {
-    return this.#wanted.has(`${sequence}:${chain}`);
+  add(problem: AuditLogProblem): void {
+    const key = `${problem.problem} ${problem.file}`;
+    if (this.#told.has(key)) return;
+    this.#told.add(key);
+    this.all.push(problem);
   }
 }
 
 /** One chain, read line by line. */
 export class ReadChain {
-  readonly #file: string;
+  readonly file: string;
   readonly #nameOf: (chain: string) => string;
   readonly #keys: readonly ChainKey[];
   readonly #wanted: WantedHeads;
   readonly #onEvent: VerificationOptions["onEvent"];
   readonly #digests = new Map<number, string>();
+  #anchoredTo: number | undefined;
   #key: ChainKey | undefined;
   #mac: Buffer = firstMac;
   #entries = 0;
@@ -145,22 +152,19 @@ export class ReadChain {
       readonly onEvent: VerificationOptions["onEvent"];
     },
   ) {
-    this.#file = file;
+    this.file = file;
     this.#nameOf = parts.nameOf;
     this.#keys = parts.keys;
     this.#wanted = parts.wanted;
     this.#onEvent = parts.onEvent;
   }
 
-  report(anchors: readonly ChainHead[]): AuditLogFile {
-    const anchored = anchors
-      .filter((head) => head.chain === this.genesis?.chain && this.#digests.get(head.sequence) === head.digest)
-      .map(({ sequence }) => sequence);
+  report(): AuditLogFile {
     return {
-      file: this.#file,
+      file: this.file,
       entries: this.#entries,
       end: this.#torn ? "torn" : this.#closed ? "closed" : "open",
-      ...defined({ anchoredTo: anchored.length > 0 ? Math.max(...anchored) : undefined }),
+      ...defined({ anchoredTo: this.#anchoredTo }),
     };
   }
 
@@ -174,24 +178,34 @@ export class ReadChain {
     return !this.problem && sequence >= this.#entries;
   }
 
-  /** Takes the next line, without its line feed. There must be no problem yet. */
-  line(line: Buffer): void {
+  /** Takes the next line, without its line feed. There must be no problem yet. @throws what the listener throws */
+  async line(line: Buffer): Promise<void> {
+    const event = this.#verified(line);
+    if (event) await this.#onEvent?.(event, { file: this.file, line: this.#entries });
+  }
+
+  /** The event of a line that verifies and has one. */
+  #verified(line: Buffer): AuditEvent | undefined {
     const parsed = line.length <= longestLine ? parseLine(line) : undefined;
     const { entry } = parsed ?? {};
     if (!parsed || !entry || entry.sequence !== this.#entries || this.#closed) return this.#wrong("altered");
     if (this.#entries === 0) {
-      if (!this.#begins(entry)) return;
+      if (!this.#begins(entry)) return undefined;
     } else if ("genesis" in entry) return this.#wrong("altered");
     const mac = this.#key?.mac(this.#mac, parsed.text);
     if (!mac || !timingSafeEqual(mac, parsed.mac)) return this.#wrong("altered");
-    if (this.genesis && this.#nameOf(this.genesis.chain) !== this.#file) return this.#wrong("misplaced");
+    if (this.genesis && this.#nameOf(this.genesis.chain) !== this.file) return this.#wrong("misplaced");
     this.#mac = mac;
     const { chain = "" } = this.genesis ?? {};
-    if (this.#wanted.has(chain, this.#entries))
-      this.#digests.set(this.#entries, headOf(chain, this.#entries, mac).digest);
+    const anchored = this.#wanted.of(chain, this.#entries);
+    if (anchored) {
+      const { digest } = headOf(chain, this.#entries, mac);
+      this.#digests.set(this.#entries, digest);
+      if (anchored.has(digest)) this.#anchoredTo = this.#entries;
+    }
     this.#entries += 1;
     if ("closed" in entry) this.#closed = true;
-    if ("event" in entry) this.#onEvent?.(entry.event, { file: this.#file, line: this.#entries });
+    return "event" in entry ? entry.event : undefined;
   }
 
   /** Takes the first entry up; finds the secret that it names. */
@@ -221,12 +235,17 @@ export class ReadChain {
     this.#wrong("altered");
   }
 
+  /** Says that it can't be read. */
+  unreadable(): void {
+    this.problem = { problem: "unreadable", file: this.file };
+  }
+
   get entries(): number {
     return this.#entries;
   }
 
-  #wrong(problem: AuditLogProblem["problem"]): void {
+  #wrong(problem: AuditLogProblem["problem"]): undefined {
     this.genesis = this.#entries > 0 ? this.genesis : undefined;
-    this.problem = { problem, file: this.#file, line: this.#entries + 1 };
+    this.problem = { problem, file: this.file, line: this.#entries + 1 };
   }
 }

@@ -1,4 +1,4 @@
-import { open, readdir } from "node:fs/promises";
+import { open, readdir, type FileHandle } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { InvalidInputError } from "../errors.js";
 import { knownOptions } from "../util/check-input.js";
@@ -17,7 +17,7 @@ export interface VerifyAuditLogOptions extends VerificationOptions {
  *
  * The chain alone shows every change but two: entries cut off at the end of a file that is not closed, and a file that is gone.
  * Both show by `anchors`; a file that another one of the same process follows shows a cut by itself.
- * @throws InvalidInputError; what the file system throws
+ * @throws InvalidInputError; what the file system throws where it does not list the folder
  */
 export async function verifyAuditLog(options: VerifyAuditLogOptions): Promise<AuditLogReport> {
   const known = knownOptions(options, { directory: true, secret: true, anchors: true, onEvent: true });
@@ -31,15 +31,27 @@ export async function verifyAuditLog(options: VerifyAuditLogOptions): Promise<Au
   return verification.report();
 }
 
+/** Bytes read at a time. */
+const atOnce = 65_536;
+
+/** Reads a file to its end, or to its first problem. @throws what the listener throws */
 async function readFile(path: string, chain: ReadChain): Promise<void> {
-  const handle = await open(path, openToReadUnlinked);
+  const handle = await openedFile(path);
+  if (!handle) return chain.unreadable();
   try {
+    const buffer = Buffer.allocUnsafe(atOnce);
     let rest = Buffer.alloc(0);
-    for await (const chunk of handle.createReadStream({ autoClose: false })) {
-      rest = Buffer.concat([rest, chunk as Buffer]);
+    for (;;) {
+      const count = await handle.read(buffer, 0, atOnce).then(
+        ({ bytesRead }) => bytesRead,
+        () => undefined,
+      );
+      if (count === undefined) return chain.unreadable();
+      if (count === 0) break;
+      rest = Buffer.concat([rest, buffer.subarray(0, count)]);
       let start = 0;
       for (let end = rest.indexOf(10); end >= 0 && !chain.problem; end = rest.indexOf(10, start)) {
-        chain.line(rest.subarray(start, end));
+        await chain.line(rest.subarray(start, end));
         start = end + 1;
       }
       rest = rest.subarray(start);
@@ -50,4 +62,17 @@ async function readFile(path: string, chain: ReadChain): Promise<void> {
   } finally {
     await handle.close();
   }
+}
+
+/** A file to read; `undefined` for one that can't be, and for what is none. */
+async function openedFile(path: string): Promise<FileHandle | undefined> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(path, openToReadUnlinked);
+    if ((await handle.stat()).isFile()) return handle;
+  } catch {
+    // told as unreadable
+  }
+  await handle?.close();
+  return undefined;
 }

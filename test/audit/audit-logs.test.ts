@@ -1,6 +1,7 @@
 import { inspect } from "node:util";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { auditAnchorsFromCloudTrail, type AuditEvent, type AuditLogHead } from "../../src/audit/index.js";
+import type { KmsProvider } from "../../src/index.js";
 import { kmsError } from "../../src/kms/kms-error.js";
 import { createTestKeyStore, InMemoryKmsProvider, type InMemoryKms } from "../../src/testing/index.js";
 import { kms as kmsOfAll, kmsKeyAliasArn } from "../support/kms-known-to-all.js";
@@ -55,6 +56,37 @@ describe.each(logKinds)("%s", (_, kind) => {
     expect(found).toEqual(ids);
   });
 
+  it("has one close for all who ask for it", async () => {
+    const log = place.log();
+    void log.append(opening("r1"));
+    const first = log.close();
+    await log.close();
+    expect(await place.verify()).toMatchObject({ ok: true, files: [{ end: "closed" }] });
+    await first;
+  });
+
+  it("says that it is closed behind an entry that came at the last moment, whichever that is", async () => {
+    for (let turns = 0; turns < 8; turns += 1) {
+      let closing: Promise<unknown> | undefined;
+      const after = (left: number): void => {
+        if (left > 0) queueMicrotask(() => after(left - 1));
+        else closing ??= Promise.all([log.append(opening("last")), log.close()]);
+      };
+      // Called once an entry is stored, in the very turn in which the log sees whether there is another.
+      const encrypt = async (...call: Parameters<KmsProvider["encrypt"]>) => {
+        after(turns);
+        return kmsOfAll.encrypt(...call);
+      };
+      const anchor = { kms: { ...kmsOfAll, encrypt }, keyId: kmsKeyAliasArn, organizationId: "org-1", every: 1 };
+      const log = place.log({ anchor });
+      await log.append(opening("first"));
+      while (!closing) await new Promise((resolve) => setImmediate(resolve));
+      await closing;
+      expect((await place.verify()).problems, `${turns} turns`).toEqual([]);
+    }
+    expect(new Set((await place.verify()).files.map(({ end }) => end))).toEqual(new Set(["closed"]));
+  });
+
   it("keeps what an event was when it was given", async () => {
     const log = place.log();
     const event = { ...opening("r1") };
@@ -85,6 +117,12 @@ describe.each(logKinds)("%s", (_, kind) => {
       [{ anchor: { ...anchor, organizationId: "*" } }, "anchor.organizationId"],
       [{ anchor: { ...anchor, every: 0 } }, "anchor.every"],
       [{ anchor: { ...anchor, timeout: 1 } }, "anchor.timeout"],
+      [{ anchor: { ...anchor, timeout: "100" } }, "anchor.timeout"],
+      [{ anchor: { ...anchor, organizationId: 42 } }, "anchor.organizationId"],
+      [{ anchor: { ...anchor, contextKeyName: "" } }, "anchor.contextKeyName"],
+      [{ anchor: { ...anchor, contextKeyName: 5 } }, "anchor.contextKeyName"],
+      [{ anchor: { ...anchor, contextKeyName: "recording-keystore:purpose" } }, "anchor.contextKeyName"],
+      [{ anchor: { ...anchor, contextKeyName: "aws:s3:arn" } }, "anchor.contextKeyName"],
     ];
     for (const [options, field] of odd)
       expect(() => place.log(options), field).toThrow(expect.objectContaining({ code: "ERR_INVALID_INPUT", field }));
@@ -253,4 +291,10 @@ it("anchors are the records of successful Encrypt calls that name a head, and no
       })),
   ];
   expect(auditAnchorsFromCloudTrail([...others, good])).toEqual([{ chain: "c", sequence: 7, digest: "d" }]);
+  for (const sequence of ["", " ", "7 ", "0x7", "7e0", "-7", "7.0", "9".repeat(17)]) {
+    const context = { ...encryptionContext, "recording-keystore:audit-sequence": sequence };
+    const record = { ...good, requestParameters: { encryptionContext: context } };
+    expect(auditAnchorsFromCloudTrail([record]), sequence).toEqual([]);
+  }
+  expect(() => auditAnchorsFromCloudTrail({ Records: [] } as never)).toThrow(/^records: must be/);
 });

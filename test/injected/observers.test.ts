@@ -71,7 +71,7 @@ describe("onProgress of rewrapKeyPairs()", () => {
   it.each(someWays.filter(({ name }) => name !== "is missing"))("that $name disturbs nothing", async (way) => {
     const { warm } = await organization();
     await resultOf(() => warm.rotate());
-    const onProgress = vi.fn(way.inPlaceOf(() => undefined) as () => void);
+    const onProgress = vi.fn(way.inPlaceOf(() => undefined));
     const report = resultOf(() => warm.rewrapKeyPairs({ onProgress }));
     await expect(report).resolves.toMatchObject({ complete: true, already: 2 });
     expect(onProgress).toHaveBeenCalledTimes(2);
@@ -87,7 +87,9 @@ describe("a recording's source that fails in the middle", () => {
     async ({ make }) => {
       const codesTold: unknown[] = [];
       const auditSink: AuditSink = {
-        append: async ({ status_code }) => void (status_code !== undefined && codesTold.push(status_code)),
+        append: async ({ status_code }) => {
+          if (status_code !== undefined) codesTold.push(status_code);
+        },
       };
       const { warm, body } = await organization({ auditSink });
       warm.observe({ started: ({ operation }) => ({ ended: ({ error }) => void codesTold.push(operation, error) }) });

@@ -44,7 +44,8 @@ export async function verifyPostgresAuditLog(options: VerifyPostgresAuditLogOpti
       chain = verification.chain(id);
     }
     if (chain.problem) continue;
-    if (row.sequence("an audit entry") === chain.entries + 1) chain.line(Buffer.from(row.document("an audit entry")));
+    if (row.sequence("an audit entry") === chain.entries + 1)
+      await chain.line(Buffer.from(row.document("an audit entry")));
     else chain.alteredHere();
   }
   return verification.report();
