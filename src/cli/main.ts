@@ -1,47 +1,35 @@
-import { UsageError, type Command, type CommandIo } from "./command.js";
-import { kmsCommand } from "./kms.js";
-
-const commands: readonly Command[] = [kmsCommand];
-
-const help = `Usage: recording-keystore COMMAND [OPTIONS]
-
-${commands.map(({ name, summary }) => `  ${name.padEnd(12)}${summary}`).join("\n")}
-
-recording-keystore COMMAND --help tells more.`;
+import { CommanderError } from "commander";
+import { exitCodeOf, exitCodes, type ExitCode } from "./exit-codes.js";
+import { UsageError, type CommandIo } from "./io.js";
+import { createProgram } from "./program.js";
+import { errorLines } from "./show.js";
+import { RecordingKeyStoreError } from "../errors.js";
 
 /** Runs a command line. Resolves with the exit code. */
-export async function main(
-  argv: readonly string[],
-  io: CommandIo & { readonly printError: (line: string) => void },
-): Promise<number> {
-  const [name, ...args] = argv;
-  if (name === undefined || name === "--help" || name === "help") {
-    io.print(help);
-    return name === undefined ? 2 : 0;
-  }
-  const command = commands.find((candidate) => candidate.name === name);
-  if (!command) {
-    io.printError(`Unknown command: ${name}\n\n${help}`);
-    return 2;
-  }
-  if (args.includes("--help")) {
-    io.print(command.usage);
-    return 0;
+export async function main(argv: readonly string[], io: CommandIo): Promise<ExitCode> {
+  let code: ExitCode = exitCodes.done;
+  const program = createProgram(io, (ended) => (code = ended));
+  if (argv.length === 0) {
+    program.outputHelp();
+    return exitCodes.usage;
   }
   try {
-    await command.run(args, io);
-    return 0;
+    await program.parseAsync(argv, { from: "user" });
+    return code;
   } catch (error) {
-    const mistake = isUsageError(error);
-    io.printError(error instanceof Error ? error.message : String(error));
-    if (mistake) io.printError(`\n${command.usage}`);
-    return mistake ? 2 : 1;
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage; // it has said what
+    if (error === io.signal.reason && io.signal.aborted) {
+      io.printError("Interrupted.");
+      return exitCodes.interrupted;
+    }
+    if (argv.includes("--json")) io.printError(JSON.stringify({ error: plain(error) }));
+    else for (const line of errorLines(error)) io.printError(line);
+    if (error instanceof UsageError) io.printError(`\nrecording-keystore ${argv[0] ?? ""} --help tells more.`);
+    return exitCodeOf(error);
   }
 }
 
-function isUsageError(error: unknown): boolean {
-  return (
-    error instanceof UsageError ||
-    (error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS"))
-  );
+function plain(error: unknown): unknown {
+  if (error instanceof RecordingKeyStoreError) return error;
+  return error instanceof Error ? { name: error.name, message: error.message } : { message: String(error) };
 }

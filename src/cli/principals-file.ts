@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { KmsPrincipals, type KmsPrincipalInit } from "../in-memory-kms/principals.js";
-import { UsageError } from "./command.js";
+import { UsageError } from "./io.js";
 
 /** @throws UsageError naming the file and what is wrong with it */
 export async function readPrincipals(file: string): Promise<KmsPrincipalInit[]> {

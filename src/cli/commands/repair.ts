@@ -1,0 +1,167 @@
+import { readFile, writeFile } from "node:fs/promises";
+import type { StoreHeadReport } from "../../key-pairs/operations/store-head.js";
+import type { EarlierRewrap, RewrapReport } from "../../key-pairs/operations/rewrap.js";
+import { fileSource } from "../../sources/file-source.js";
+import { defined } from "../../util/defined.js";
+import { numberOption } from "../arguments.js";
+import { defineCommand } from "../define.js";
+import { exitCodes } from "../exit-codes.js";
+import { UsageError } from "../io.js";
+import { withKeyStore } from "../open-key-store.js";
+import { factLines, tableLines } from "../show.js";
+
+const group = "When something is wrong:";
+
+interface DryRun {
+  readonly dryRun?: boolean;
+}
+
+const dryRunOption = ["--dry-run", "say what would be done, and do nothing"] as const;
+
+function rewrapLines({ complete, done, kmsKeyArn, rewrapped, already, failed }: RewrapReport): string[] {
+  return [
+    ...factLines({
+      "KMS key": kmsKeyArn,
+      [done ? "rewrapped" : "would be rewrapped"]: rewrapped,
+      "had it already": already,
+      failed: failed.length,
+    }),
+    ...(failed.length > 0
+      ? [
+          "",
+          ...tableLines(
+            ["number", "key pair", "why"],
+            failed.map(({ sequence, keyPairId, error }) => [sequence, keyPairId, error.message]),
+          ),
+        ]
+      : []),
+    "",
+    complete ? "Every key pair opens under this KMS key." : "Not every key pair opens under this KMS key yet.",
+  ];
+}
+
+export const rewrapCommand = defineCommand<
+  DryRun & { readonly concurrency?: number; readonly resume?: string; readonly report?: string }
+>({
+  name: "rewrap",
+  summary: "Wrap all earlier key pairs under the active one's KMS key too",
+  group,
+  help: "Keep the report (--report FILE): it is what proves that an old KMS key is needed no more, and --resume goes on from it.",
+  add: (command) =>
+    command
+      .option(...dryRunOption)
+      .addOption(numberOption("--concurrency <number>", "key pairs in work at a time", { from: 1 }))
+      .option("--resume <file>", "go on from the report of an earlier call")
+      .option("--report <file>", "write the report to a new file"),
+  run: ({ settings, options, io: { signal, showProgress }, show }) =>
+    withKeyStore(settings, {}, async (keyStore) => {
+      const { dryRun, concurrency, report: target } = options;
+      const resume = options.resume === undefined ? undefined : await readReport(options.resume);
+      const report = await keyStore.rewrapKeyPairs({
+        signal,
+        ...defined({ dryRun, concurrency, resume }),
+        onProgress: ({ done, total, failed }) =>
+          showProgress?.(`${done} of ${total} key pairs${failed > 0 ? `, ${failed} failed` : ""}`),
+      });
+      if (target !== undefined) await writeFile(target, `${JSON.stringify(report, undefined, 2)}\n`, { flag: "wx" });
+      show(report, rewrapLines(report));
+      if (!report.complete) return exitCodes.incomplete;
+    }),
+});
+
+async function readReport(path: string): Promise<EarlierRewrap> {
+  try {
+    return JSON.parse(await readFile(path, "utf8")) as EarlierRewrap; // the key store checks what it says
+  } catch (error) {
+    throw new UsageError(`--resume ${path}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+export const forgetOrphansCommand = defineCommand<DryRun>({
+  name: "forget-orphans",
+  summary: "Remove key pairs that provably never were active",
+  group,
+  add: (command) => command.option(...dryRunOption),
+  run: ({ settings, options: { dryRun }, io: { signal }, show }) =>
+    withKeyStore(settings, {}, async (keyStore) => {
+      const report = await keyStore.removeOrphanedKeyPairs({ signal, ...defined({ dryRun }) });
+      const rows = (pairs: typeof report.removed, what: string) =>
+        pairs.map(({ sequence, keyPairId }) => [sequence, keyPairId, what]);
+      show(
+        report,
+        tableLines(
+          ["number", "key pair", ""],
+          [
+            ...rows(report.removed, dryRun ? "would be removed" : "removed"),
+            ...rows(report.kept, "kept: recordings may need it"),
+          ],
+        ),
+      );
+    }),
+});
+
+const headLines = ({ storeHead, storeError, before, believed, vouchedBy, done }: StoreHeadReport) => [
+  ...factLines({
+    "the store's head": storeHead && `${storeHead.keyPairId} (${storeHead.sequence})`,
+    "not followed because": storeError?.message,
+    "in use until now": before && `${before.keyPairId} (${before.sequence})`,
+    [done ? "encrypts from now on" : "would encrypt"]: `${believed.keyPairId} (${believed.sequence})`,
+    "vouched for by": vouchedBy,
+  }),
+];
+
+export const acceptRestoredStoreCommand = defineCommand<DryRun>({
+  name: "accept-restored-store",
+  summary: "Go on with the key pair that a restored store names",
+  group,
+  add: (command) => command.option(...dryRunOption),
+  run: ({ settings, options: { dryRun }, io: { signal }, show }) =>
+    withKeyStore(settings, {}, async (keyStore) => {
+      const report = await keyStore.acceptRestoredStore({ signal, ...defined({ dryRun }) });
+      show(report, headLines(report));
+    }),
+});
+
+export const replaceUntrustedHeadCommand = defineCommand<DryRun>({
+  name: "replace-untrusted-head",
+  summary: "Point a head that nobody vouches for at the newest key pair that KMS vouches for",
+  group,
+  add: (command) => command.option(...dryRunOption),
+  run: ({ settings, options: { dryRun }, io: { signal }, show }) =>
+    withKeyStore(settings, {}, async (keyStore) => {
+      const report = await keyStore.replaceUntrustedHead({ signal, ...defined({ dryRun }) });
+      show(report, headLines(report));
+    }),
+});
+
+export const restoreKeyPairsCommand = defineCommand<DryRun>({
+  name: "restore-key-pairs",
+  summary: "Put key pairs back that the store has lost and recordings carry",
+  group,
+  add: (command) => command.argument("<recordings...>", "encrypted recordings").option(...dryRunOption),
+  run: ({ settings, options: { dryRun }, args, io: { signal }, show }) =>
+    withKeyStore(settings, { create: true }, async (keyStore) => {
+      const report = await keyStore.restoreKeyPairs(opened(args), { signal, ...defined({ dryRun }) });
+      const { restored, already, failed, unusable } = report;
+      show(report, [
+        ...tableLines(
+          ["number", "key pair", ""],
+          [
+            ...restored.map((pair) => [pair.sequence, pair.keyPairId, dryRun ? "would be put back" : "put back"]),
+            ...already.map((pair) => [pair.sequence, pair.keyPairId, "the store has it"]),
+            ...failed.map((pair) => [pair.sequence, pair.keyPairId, pair.error.message]),
+          ],
+        ),
+        ...unusable.map(({ index, error }) => `${args[index] ?? index}: ${error.message}`),
+      ]);
+      if (failed.length + unusable.length > 0) return exitCodes.incomplete;
+    }),
+});
+
+/** One open at a time, however many there are. */
+async function* opened(paths: readonly (string | undefined)[]) {
+  for (const path of paths) {
+    await using source = await fileSource(path ?? "");
+    yield source;
+  }
+}

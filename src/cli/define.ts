@@ -1,0 +1,56 @@
+import type { Command } from "commander";
+import { exitCodes, type ExitCode } from "./exit-codes.js";
+import type { CommandIo } from "./io.js";
+import { addSettings, readSettings, type Settings } from "./settings.js";
+
+/** One call of a command. */
+export interface Call<Options> {
+  readonly io: CommandIo;
+  /** The command's own options. */
+  readonly options: Options;
+  /** What stands beside the options; what is left out is undefined. */
+  readonly args: readonly (string | undefined)[];
+  readonly settings: Settings;
+  /** Prints a result: as JSON with `--json`, else as lines for people. */
+  readonly show: (result: unknown, lines: readonly string[]) => void;
+}
+
+export interface CommandDefinition<Options> {
+  readonly name: string;
+  /** One line for the list of commands. */
+  readonly summary: string;
+  readonly group: string;
+  /** What else its help says, such as an example. */
+  readonly help?: string;
+  /** Whether it takes the options that say whose keys, and where. Default true. */
+  readonly takesSettings?: boolean;
+  /** Whether it prints a result, for which there is `--json`. Default true. */
+  readonly givesResult?: boolean;
+  /** Adds arguments and options. */
+  readonly add?: (command: Command) => unknown;
+  /** Resolves with the exit code; with nothing where all is done. */
+  readonly run: (call: Call<Options>) => Promise<ExitCode | undefined> | Promise<void>;
+}
+
+/** A command as the program takes it. */
+export type DefinedCommand = (program: Command, io: CommandIo, ended: (code: ExitCode) => void) => void;
+
+export function defineCommand<Options extends object = object>(definition: CommandDefinition<Options>): DefinedCommand {
+  const { name, summary, group, help, takesSettings = true, givesResult = true, add, run } = definition;
+  return (program, io, ended) => {
+    const command = program.command(name).summary(summary).description(`${summary}.`).helpGroup(group);
+    add?.(command);
+    if (givesResult) command.option("--json", "print the result as JSON");
+    if (takesSettings) addSettings(command);
+    if (help) command.addHelpText("after", `\n${help}`);
+    command.action(async () => {
+      const options = command.opts<Options & { json?: boolean }>();
+      const settings = takesSettings ? await readSettings(command) : {};
+      const show: Call<Options>["show"] = (result, lines) => {
+        const shown = options.json ? [JSON.stringify(result, undefined, 2)] : lines;
+        for (const line of shown) io.print(line);
+      };
+      ended((await run({ io, options, args: command.args, settings, show })) ?? exitCodes.done);
+    });
+  };
+}

@@ -1,0 +1,21 @@
+import type { Readable, Writable } from "node:stream";
+
+/** Where a command reads and writes. */
+export interface CommandIo {
+  /** Writes one line to standard output. */
+  readonly print: (line: string) => void;
+  /** Writes one line to standard error. */
+  readonly printError: (line: string) => void;
+  /** Standard input and output, for recordings. */
+  readonly input: Readable;
+  readonly output: Writable;
+  /** Shows how far a long command is, in place of what was shown before; missing unless a person is watching. */
+  readonly showProgress?: ((text: string) => void) | undefined;
+  /** Aborts when the user gives up. */
+  readonly signal: AbortSignal;
+}
+
+/** A mistake of the user's. Shown without a stack, with the exit code for usage. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}

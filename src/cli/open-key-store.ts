@@ -1,0 +1,63 @@
+import { readFile } from "node:fs/promises";
+import { RecordingKeyStore } from "../key-store/recording-key-store.js";
+import type { KmsProvider } from "../kms/kms-provider.js";
+import { defined } from "../util/defined.js";
+import { wipe } from "../util/secrets.js";
+import { UsageError } from "./io.js";
+import { noStore, openStore } from "./key-pair-stores.js";
+import { optionalPackage } from "./optional-package.js";
+import { required, type Settings } from "./settings.js";
+
+interface OpenKeyStoreOptions {
+  /** Whether the store may be new. */
+  readonly create?: boolean;
+  /** Whether recordings with what opens them are enough. */
+  readonly storeOptional?: boolean;
+}
+
+/** Runs work with the key store of the settings. Nothing runs in its background. @throws UsageError */
+export async function withKeyStore<T>(
+  settings: Settings,
+  { create = false, storeOptional = false }: OpenKeyStoreOptions,
+  work: (keyStore: RecordingKeyStore) => Promise<T>,
+): Promise<T> {
+  const organizationId = required(settings, "organization");
+  const homeRegion = required(settings, "homeRegion");
+  const { trustedKmsKeys, embeddedKeys, decryptRegions, contextKeyName } = settings;
+  const without = storeOptional && settings.store === undefined && embeddedKeys !== undefined;
+  const kms = await awsKms(settings.kmsEndpoint);
+  const opened = without ? noStore() : await openStore(required(settings, "store"), { create });
+  try {
+    const fleetSecret = await readSecret(settings.fleetSecretFile);
+    const keyStore = new RecordingKeyStore({
+      organizationId,
+      homeRegion,
+      kms,
+      store: opened.store,
+      background: false,
+      ...defined({ trustedKmsKeys, embeddedKeys, decryptRegions, contextKeyName, fleetSecret }),
+    });
+    if (fleetSecret) wipe(fleetSecret);
+    try {
+      return await work(keyStore);
+    } finally {
+      await keyStore.close();
+    }
+  } finally {
+    await opened.close();
+  }
+}
+
+async function awsKms(endpoint: string | undefined): Promise<KmsProvider> {
+  if (endpoint !== undefined && !URL.canParse(endpoint)) throw new UsageError("--kms-endpoint: must be a URL");
+  const { KMSClient } = await optionalPackage("@aws-sdk/client-kms", () => import("@aws-sdk/client-kms"));
+  const { AwsKmsProvider } = await import("../kms/aws/aws-kms-provider.js");
+  return new AwsKmsProvider({ client: (region) => new KMSClient({ region, ...defined({ endpoint }) }) });
+}
+
+async function readSecret(path: string | undefined): Promise<Buffer | undefined> {
+  if (path === undefined) return undefined;
+  return readFile(path).catch((error: unknown) => {
+    throw new UsageError(`--fleet-secret-file ${path}: ${error instanceof Error ? error.message : String(error)}`);
+  });
+}
