@@ -3,7 +3,7 @@
  * over simulated hours, no timing.
  */
 import { randomBytes } from "node:crypto";
-import { Fleet, hour, kmsKeyAliasArn } from "./shared/fleet.js";
+import { Fleet, homeRegion, hour, kmsKeyAliasArn } from "./shared/fleet.js";
 import { defined } from "../src/util/defined.js";
 import { byScale } from "./shared/measure.js";
 import { counted, type Row, type Scale, type Subject } from "./shared/subject.js";
@@ -27,6 +27,10 @@ const events: Readonly<Record<string, (fleet: Fleet) => Promise<() => void>>> = 
   "an hour in which the KMS key is disabled": async ({ kms, keyArn }) => {
     kms.disableKey(keyArn);
     return () => kms.enableKey(keyArn);
+  },
+  "an hour in which the alias points to another KMS key": async ({ kms, keyArn }) => {
+    kms.pointAlias(kmsKeyAliasArn, kms.createKey({ region: homeRegion }));
+    return () => kms.pointAlias(kmsKeyAliasArn, keyArn);
   },
 };
 

@@ -6,7 +6,7 @@ import {
 } from "../../src/index.js";
 import { InMemoryKms, InMemoryKmsProvider, MemoryKeyPairStore, TestClock } from "../../src/testing/index.js";
 
-const homeRegion = "eu-west-1";
+export const homeRegion = "eu-west-1";
 const accountId = "000000000000";
 export const kmsKeyAliasArn = `arn:aws:kms:${homeRegion}:${accountId}:alias/recordings`;
 export const minute = 60_000;

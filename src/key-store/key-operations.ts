@@ -119,7 +119,10 @@ export abstract class KeyOperations implements AdministrationMethods {
     );
   }
 
-  /** Asks KMS about the active pair now, as the background does every `confirmEvery`. Resolves whatever KMS says. */
+  /**
+   * Asks KMS about the active pair now, as the background does every `confirmEvery`, and where its alias leads, as the background
+   * does once an hour (`aliasDrift`). Resolves whatever KMS says.
+   */
   confirm(options?: CallOptions): Promise<KeyStoreStatus> {
     return this.#call(options, (signal) =>
       this.#watchers.operations.run({ operation: "confirm" }, () => this.#keys.confirm(signal)),

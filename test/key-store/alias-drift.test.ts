@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { RecordingKeyStore } from "../../src/index.js";
+import { RecordingKeyStore, type RecordingKeyStoreOptions } from "../../src/index.js";
 import { recordingKeyPolicy } from "../../src/key-policy/index.js";
 import { createTestKeyStore, InMemoryKmsProvider, type TestKeyStoreOptions } from "../../src/testing/index.js";
 
@@ -16,7 +16,14 @@ async function organization(options: TestKeyStoreOptions = {}) {
     background: false,
     ...options,
   });
-  const { keyStore, kms, kmsKeyArn, kmsKeyAliasArn } = parts;
+  const { keyStore, kms, store, clock, kmsKeyArn, kmsKeyAliasArn } = parts;
+  /** Another worker, in a process of its own. @param arn - its role in AWS */
+  const workerWith = (more: Partial<RecordingKeyStoreOptions>, arn = "arn:aws:iam::765628985471:role/recording") =>
+    new RecordingKeyStore({
+      ...{ organizationId: "org-1", homeRegion: "us-east-1", background: false, kmsTimeout: 600_000 },
+      ...{ store, clock, kms: new InMemoryKmsProvider(kms, kms.addPrincipal({ arn })), trustedKmsKeys: [accountId] },
+      ...more,
+    });
   /** Points the alias at a new KMS key under the same policy: a manual rotation. */
   const move = () => {
     const moved = kms.createKey({ accountId, region: "us-east-1", policy: kms.getKeyPolicy(kmsKeyArn) });
@@ -27,7 +34,7 @@ async function organization(options: TestKeyStoreOptions = {}) {
   for (const name of ["aliasDrift", "aliasDriftEnded", "lastKnownKeyInUse", "keyAtRisk"] as const)
     keyStore.on(name, (event) => events.push([name, event]));
   const drift = async () => (await keyStore.confirm()).aliasDrift;
-  return { ...parts, move, events, drift };
+  return { ...parts, workerWith, move, events, drift };
 }
 
 describe("an alias that the organization has pointed at another KMS key", () => {
@@ -75,17 +82,8 @@ describe("an alias that the organization has pointed at another KMS key", () => 
   });
 
   it("at one that trustedKmsKeys does not cover: a change of key fails, and status() says so before", async () => {
-    const first = await organization();
-    const { kms, store, clock, kmsKeyArn, kmsKeyAliasArn, move } = first;
-    const provider = new InMemoryKmsProvider(
-      kms,
-      kms.addPrincipal({ arn: "arn:aws:iam::765628985471:role/recording" }),
-    );
-    const common = { organizationId: "org-1", homeRegion: "us-east-1", background: false, kmsTimeout: 600_000 };
-    const pinned = new RecordingKeyStore({
-      ...{ ...common, store, clock, kms: provider },
-      trustedKmsKeys: [kmsKeyAliasArn, kmsKeyArn],
-    });
+    const { workerWith, kmsKeyArn, kmsKeyAliasArn, move } = await organization();
+    const pinned = workerWith({ trustedKmsKeys: [kmsKeyAliasArn, kmsKeyArn] });
     const kmsKeyAtAlias = move();
     const { aliasDrift } = await pinned.confirm();
     expect(aliasDrift).toMatchObject({ kmsKeyArn: kmsKeyAtAlias, keyChange: "fails" });
@@ -103,8 +101,7 @@ describe("an alias that the organization has pointed at another KMS key", () => 
   });
 
   it("is seen by a worker that may decrypt attestations only, without its name", async () => {
-    const parts = await organization();
-    const { kms, store, clock, kmsKeyArn, kmsKeyAliasArn, move } = parts;
+    const { workerWith, kms, kmsKeyArn, kmsKeyAliasArn, move } = await organization();
     const recorder = "210987654321";
     const own = { organizationIds: ["org-1"] };
     const policy = recordingKeyPolicy({
@@ -115,11 +112,7 @@ describe("an alias that the organization has pointed at another KMS key", () => 
       ],
     });
     kms.putKeyPolicy(kmsKeyArn, policy);
-    const provider = new InMemoryKmsProvider(kms, kms.addPrincipal({ arn: `arn:aws:iam::${recorder}:role/recorder` }));
-    const worker = new RecordingKeyStore({
-      ...{ organizationId: "org-1", homeRegion: "us-east-1", background: false, kmsTimeout: 600_000 },
-      ...{ store, clock, kms: provider, trustedKmsKeys: [accountId] },
-    });
+    const worker = workerWith({}, `arn:aws:iam::${recorder}:role/recorder`);
     expect(await worker.confirm()).toMatchObject({ confirmation: "confirmed", vouchedBy: "kms" });
     move();
     const { aliasDrift } = await worker.confirm();
@@ -129,18 +122,45 @@ describe("an alias that the organization has pointed at another KMS key", () => 
 
   it("is in the status() of workers that never asked KMS, where the fleet has a secret", async () => {
     const fleetSecret = randomBytes(32);
-    const { kms, store, clock, move, drift } = await organization({ fleetSecret });
+    const { workerWith, kms, move, drift } = await organization({ fleetSecret });
     const moved = move();
     await drift();
     kms.journal.clear();
-    const workerWith = (secret: Uint8Array) =>
-      new RecordingKeyStore({
-        ...{ organizationId: "org-1", homeRegion: "us-east-1", background: false, kmsTimeout: 600_000 },
-        ...{ store, clock, kms: new InMemoryKmsProvider(kms), trustedKmsKeys: [accountId], fleetSecret: secret },
-      });
-    expect((await workerWith(fleetSecret).status()).aliasDrift).toMatchObject({ kmsKeyArn: moved, keyChange: "moves" });
-    expect(await workerWith(randomBytes(32)).status()).not.toHaveProperty("aliasDrift");
+    expect((await workerWith({ fleetSecret }).status()).aliasDrift).toMatchObject({
+      kmsKeyArn: moved,
+      keyChange: "moves",
+    });
+    expect(await workerWith({ fleetSecret: randomBytes(32) }).status()).not.toHaveProperty("aliasDrift");
     expect(kms.journal.count()).toBe(0);
+  });
+
+  it("is neither invented nor hidden by whoever can write to the store", async () => {
+    const fleetSecret = randomBytes(32);
+    const { keyStore, workerWith, store, clock, move, drift } = await organization({ fleetSecret });
+    expect(await drift()).toBeUndefined();
+    const before = (await store.readStatus("org-1"))!;
+    clock.advance(hour / 2);
+    const moved = move();
+    const { aliasDrift } = await keyStore.confirm();
+    const during = (await store.readStatus("org-1"))!;
+    const fresh = () => workerWith({ fleetSecret });
+    const bringsBack = (document: Uint8Array) => store.writeStatus("org-1", document);
+    const now = fresh();
+    expect((await now.status()).aliasDrift).toEqual(aliasDrift);
+    await bringsBack(before);
+    for (const seen of [keyStore, now]) expect((await seen.status()).aliasDrift).toMatchObject({ kmsKeyArn: moved });
+
+    const invented = JSON.parse(Buffer.from(before).toString()) as { alias: object };
+    invented.alias = { at: clock.now() + 1, since: 1, kmsKeyArn: moved.replace(/key\/.*/, "key/of-a-liar") };
+    await bringsBack(Buffer.from(JSON.stringify(invented)));
+    clock.advance(1);
+    for (const seen of [keyStore, now]) expect((await seen.status()).aliasDrift).toMatchObject({ kmsKeyArn: moved });
+    expect(await fresh().status()).not.toHaveProperty("aliasDrift");
+
+    await keyStore.rotate();
+    await bringsBack(during); // it is about the pair before
+    expect(await keyStore.status()).not.toHaveProperty("aliasDrift");
+    for (const seen of [keyStore, fresh()]) expect((await seen.confirm()).aliasDrift).toBeUndefined();
   });
 
   it("never changes what recordings are encrypted with: only a change of key does, whatever the alias does", async () => {
@@ -188,7 +208,7 @@ describe("an alias that the organization has pointed at another KMS key", () => 
           expect(made).toMatchObject({ keyPairId: active.keyPairId, usedLastKnownKey: false, keyAtRisk: false });
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 });

@@ -46,8 +46,7 @@ async function name({ alias, calls }: AliasLookParts, pair: VouchedKeyPair): Pro
     if (kmsKeyArn === pair.attestation.kmsKeyArn) return alias.found(pair, undefined); // it was pointed back meanwhile
     target = { kmsKeyArn };
   } catch (error) {
-    if (!(error instanceof KmsError)) throw error;
-    if (alias.driftOf(pair) && kmsFailureGroup(error.kind) === "unavailable") return; // the name is as it was, most probably
+    if (!(error instanceof KmsError)) throw error; // otherwise another key, whatever its name
   }
   alias.found(pair, target);
 }

@@ -26,9 +26,17 @@ interface Known {
   readonly digest: Buffer;
   /** When this process took the pair up. */
   readonly takenUpAt: Moment;
-  /** When a worker last looked where the alias leads. */
+  /** When a worker last looked where the alias leads, whether or not KMS told. */
   readonly lookedAt?: Moment;
+  /** When KMS last told a worker; with `drift` that it leads elsewhere. */
+  readonly seenAt?: Moment;
   readonly drift?: AliasDrift;
+}
+
+/** When KMS told where an alias leads, and since when that is known, in ms since the Unix epoch. */
+interface Sight {
+  readonly seenAt: Moment;
+  readonly since: number;
 }
 
 /** Time between two looks in the background, in ms: nothing depends on when an alias is seen to be moved. */
@@ -75,45 +83,51 @@ export class AliasWatch {
 
   /** Takes note of what this worker has found. @param target - where the alias leads; `undefined` for the pair's own KMS key */
   found(pair: VouchedKeyPair, target: AliasTarget | undefined): void {
-    this.#note(pair, target, this.#clock.now());
+    const seenAt = momentOf(this.#clock);
+    this.#note(pair, target, { seenAt, since: seenAt.wall });
   }
 
-  /** What the other workers are told; `undefined` while nobody has looked. */
+  /** What the other workers are told; `undefined` while KMS has told nobody. */
   told(pair: VouchedKeyPair): StatusDocument["alias"] {
-    const { lookedAt, drift } = this.#of(pair) ?? {};
-    return lookedAt && { at: lookedAt.wall, ...drift };
+    const { seenAt, drift } = this.#of(pair) ?? {};
+    return seenAt && { at: seenAt.wall, ...drift };
   }
 
-  /** Learns what another worker has found since this one looked. @param word - about this pair */
+  /** Learns what another worker has found since this one knows something. @param word - about this pair */
   learn(pair: VouchedKeyPair, { alias }: FleetWord): void {
     const known = this.#of(pair);
-    if (!alias || !known || (known.lookedAt && alias.at <= known.lookedAt.wall)) return;
+    if (!alias || !known || (known.seenAt && alias.at <= known.seenAt.wall)) return;
     const { wall, monotonic } = momentOf(this.#clock);
     const age = wall - alias.at;
     const target = targetOf(alias, pair);
     if (age < 0 || age > countsFor || target === "unknown") return;
-    this.#known = { ...known, lookedAt: { wall: alias.at, monotonic: monotonic - age } };
-    this.#note(pair, target, Math.min(alias.since ?? wall, wall));
+    const seenAt = { wall: alias.at, monotonic: monotonic - age };
+    this.#note(pair, target, { seenAt, since: Math.min(alias.since ?? wall, wall) });
   }
 
   #of(pair: VouchedKeyPair): Known | undefined {
     return this.#known?.digest.equals(pair.digest) ? this.#known : undefined;
   }
 
-  #note(pair: VouchedKeyPair, target: AliasTarget | undefined, since: number): void {
+  #note(pair: VouchedKeyPair, target: AliasTarget | undefined, { seenAt, since }: Sight): void {
     const known = this.#of(pair);
     if (!known) return;
     const { drift: before, ...rest } = known;
-    if (!target) {
-      this.#known = rest;
-      if (before) this.#emit("aliasDriftEnded", { since: before.since });
-      return;
-    }
-    if (before?.kmsKeyArn === target.kmsKeyArn && before?.refusal === target.refusal && before) return;
-    this.#known = { ...rest, drift: { ...target, since } };
+    const isKnown = target !== undefined && before !== undefined && isSame(target, before);
+    const drift = isKnown ? before : target && { ...target, since };
+    const lookedAt = known.lookedAt && known.lookedAt.wall > seenAt.wall ? known.lookedAt : seenAt;
+    this.#known = { ...rest, seenAt, lookedAt, ...defined({ drift }) };
+    if (isKnown) return;
     const { kmsKeyAliasArn } = pair.birth;
-    this.#emit("aliasDrift", { kmsKeyAliasArn, ...defined({ kmsKeyArn: target.kmsKeyArn }), since });
+    if (drift) this.#emit("aliasDrift", { kmsKeyAliasArn, ...defined({ kmsKeyArn: drift.kmsKeyArn }), since });
+    else if (before) this.#emit("aliasDriftEnded", { since: before.since });
   }
+}
+
+/** Whether an alias leads where it led before. A worker that can't tell the KMS key's name takes no name from the others. */
+function isSame(target: AliasTarget, before: AliasTarget): boolean {
+  if (target.refusal !== before.refusal) return false;
+  return target.kmsKeyArn === before.kmsKeyArn || (target.refusal === undefined && target.kmsKeyArn === undefined);
 }
 
 /** Where another worker says that the alias leads; `unknown` for what no worker of this version says. */

@@ -191,7 +191,7 @@ export class KeyRotation {
         const vouched = { pair, vouchedBy: "kms" as const, confirmedAt: clock.now() };
         if (base.pair && isFromFuture(base.pair.birth, vouched.confirmedAt)) this.#cameBackAt = momentOf(clock);
         await this.#active.adopt(vouched);
-        this.#parts.alias.looking(pair); // it has just been made under the KMS key to which the alias leads
+        this.#parts.alias.found(pair, undefined); // it has just been made under the KMS key to which the alias leads
         await this.#parts.fleet.tellNew(pair, vouched);
         return pair;
       }

@@ -65,9 +65,20 @@ describe("an alias that leads elsewhere", () => {
     ]);
     expect(found({ refusal: "access-denied" })).toEqual([["aliasDrift", { kmsKeyAliasArn, since: since(5) }]]);
     expect(found({})).toEqual([["aliasDrift", { kmsKeyAliasArn, since: since(6) }]]);
-    expect(found()).toEqual([["aliasDriftEnded", { since: since(6) }]]);
+    expect(found({ refusal: "key-disabled" })).toEqual([["aliasDrift", { kmsKeyAliasArn, since: since(7) }]]);
+    expect(found({ refusal: "access-denied" })).toEqual([["aliasDrift", { kmsKeyAliasArn, since: since(8) }]]);
+    expect(found()).toEqual([["aliasDriftEnded", { since: since(8) }]]);
     expect(alias.driftOf(pair)).toBeUndefined();
     expect(found()).toEqual([]);
+  });
+
+  it("keeps its name where somebody sees it who can't tell that, and gets it from whoever can", () => {
+    const { alias, pair, told } = watching();
+    alias.found(pair, {});
+    alias.found(pair, { kmsKeyArn: arn("b") });
+    alias.found(pair, {});
+    expect(alias.driftOf(pair)).toMatchObject({ kmsKeyArn: arn("b") });
+    expect(told()).toHaveLength(2);
   });
 
   it("is over with the next pair, which was made under the KMS key that it leads to", () => {
@@ -83,15 +94,21 @@ describe("an alias that leads elsewhere", () => {
 });
 
 describe("what the workers of a fleet tell each other of the alias", () => {
-  it("is nothing before a look, and then when it was and where the alias leads", () => {
+  it("is nothing before KMS has told, and then when it was and where the alias leads", () => {
     const { alias, clock, pair, next } = watching();
-    expect(alias.told(pair)).toBeUndefined();
-    alias.looking(pair);
     const at = clock.now();
+    alias.looking(pair);
+    expect(alias.told(pair)).toBeUndefined();
+    alias.found(pair, undefined);
     expect(alias.told(pair)).toEqual({ at });
     clock.advance(5);
+    for (let times = 0; times < 2; times += 1) alias.found(pair, { kmsKeyArn: arn("b") });
+    expect(alias.told(pair)).toEqual({ at: at + 5, kmsKeyArn: arn("b"), since: at + 5 });
+    clock.advance(5);
+    alias.looking(pair); // without an answer
+    expect(alias.told(pair)).toEqual({ at: at + 5, kmsKeyArn: arn("b"), since: at + 5 });
     alias.found(pair, { kmsKeyArn: arn("b") });
-    expect(alias.told(pair)).toEqual({ at, kmsKeyArn: arn("b"), since: at + 5 });
+    expect(alias.told(pair)).toEqual({ at: at + 10, kmsKeyArn: arn("b"), since: at + 5 });
     expect(alias.told(next)).toBeUndefined();
   });
 
@@ -110,6 +127,16 @@ describe("what the workers of a fleet tell each other of the alias", () => {
     expect([alias.driftOf(pair), told().map(([name]) => name)]).toEqual([undefined, ["aliasDriftEnded"]]);
   });
 
+  it("puts no look of this worker's own behind it, which told nothing", () => {
+    const { alias, clock, pair, learn } = watching();
+    clock.advance(hour);
+    alias.looking(pair);
+    learn({ at: clock.now() - minute, since: clock.now() - minute, kmsKeyArn: arn("b") });
+    expect(alias.driftOf(pair)).toMatchObject({ kmsKeyArn: arn("b") });
+    clock.advance(hour - 1);
+    expect(alias.isLookDue(pair)).toBe(false);
+  });
+
   it("of a KMS refusal too, and of another KMS key that nobody could name", () => {
     const { alias, clock, pair, learn } = watching();
     const at = clock.now();
@@ -123,7 +150,7 @@ describe("what the workers of a fleet tell each other of the alias", () => {
   const ms = 1;
   it.each<[what: string, word: (now: number) => FleetWord["alias"]]>([
     ["an item without it", () => undefined],
-    ["one from before this worker's own look", (now) => ({ at: now - minute })],
+    ["one from before this worker knew", (now) => ({ at: now - minute })],
     ["one of the same time", (now) => ({ at: now })],
     ["one from the future", (now) => ({ at: now + ms })],
     ["a KMS key of another account", (now) => word(now, { kmsKeyArn: arn("b").replace(/0{12}/, "111122223333") })],
