@@ -1,6 +1,6 @@
 import { InvalidInputError, RecordingKeyStoreError, type ErrorCode } from "../errors.js";
 import { boundedCall, isDeadline } from "../util/abort.js";
-import { member, typesOnly } from "../util/safe-cause.js";
+import { awsRequestId, member, typesOnly, word } from "../util/safe-cause.js";
 import { StoreError, type StoreFailureKind } from "./store-error.js";
 
 /** What an error of a driver or SDK says about a call. */
@@ -38,7 +38,10 @@ export async function boundedStoreCall<T>(
     }
     // What is said in the library's own words, such as of a row that is no record.
     if (isOwn(error)) throw error;
-    const { kind, serviceErrorName, requestId } = failureOf(error);
+    const { kind, ...said } = failureOf(error);
+    // A server that is none, or a proxy before it, may put any text in the place of a name or an id.
+    const serviceErrorName = word(said.serviceErrorName);
+    const requestId = awsRequestId(said.requestId) ?? word(said.requestId);
     throw new StoreError(kind, {
       operation,
       message: `${operation} failed (${kind})${serviceErrorName === undefined ? "" : `: ${serviceErrorName}`}`,

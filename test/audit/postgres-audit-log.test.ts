@@ -195,6 +195,7 @@ describe("postgresAuditGrants", () => {
   it("refuses another role, and names that PostgreSQL would cut short", () => {
     expect(() => postgresAuditGrants({ role: "worker" as never, grantee: "x" })).toThrow("writer, reader");
     expect(() => postgresAuditGrants({ role: "writer", grantee: "x".repeat(64) })).toThrow("at most 63 bytes");
+    expect(() => postgresAuditGrants({ role: "writer", grantee: "public" })).toThrow("the name of one role");
   });
 });
 

@@ -1,7 +1,7 @@
 import { InvalidInputError } from "../../errors.js";
 import { grantStatements } from "../../stores/postgres/grants.js";
 import type { MigrateOptions, PostgresSchemaOptions } from "../../stores/postgres/migration.js";
-import { quotedName } from "../../stores/postgres/names.js";
+import { quotedName, quotedRole } from "../../stores/postgres/names.js";
 import type { PostgresPool } from "../../stores/postgres/pool.js";
 import { runMigration, schemaStatement } from "../../stores/postgres/schema-statement.js";
 import { knownOptions } from "../../util/check-input.js";
@@ -71,5 +71,5 @@ export function postgresAuditGrants(options: PostgresAuditGrantsOptions): string
   const { role, grantee, schema = defaultAuditSchema } = known;
   if (!Object.hasOwn(rights, role))
     throw new InvalidInputError("role", `must be one of ${Object.keys(rights).join(", ")}`, role);
-  return grantStatements(quotedName("schema", schema), quotedName("grantee", grantee), rights[role]);
+  return grantStatements(quotedName("schema", schema), quotedRole("grantee", grantee), rights[role]);
 }

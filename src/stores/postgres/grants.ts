@@ -1,6 +1,6 @@
 import { InvalidInputError } from "../../errors.js";
 import { knownOptions } from "../../util/check-input.js";
-import { defaultSchema, quotedName } from "./names.js";
+import { defaultSchema, quotedName, quotedRole } from "./names.js";
 
 const rights = {
   worker: [
@@ -47,7 +47,7 @@ export function postgresGrants(options: PostgresGrantsOptions): string {
   const { role, grantee, schema = defaultSchema } = knownOptions(options, { role: true, grantee: true, schema: true });
   if (!Object.hasOwn(rights, role))
     throw new InvalidInputError("role", `must be one of ${Object.keys(rights).join(", ")}`, role);
-  return grantStatements(quotedName("schema", schema), quotedName("grantee", grantee), rights[role]);
+  return grantStatements(quotedName("schema", schema), quotedRole("grantee", grantee), rights[role]);
 }
 
 /**

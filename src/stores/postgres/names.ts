@@ -20,6 +20,16 @@ export function quotedName(field: string, name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
+/**
+ * The name of a database role as SQL text, quoted.
+ * @throws InvalidInputError as for other names, and for the two that mean no role, quoted or not: everybody, and nobody
+ */
+export function quotedRole(field: string, name: string): string {
+  if (name === "public" || name === "none")
+    throw new InvalidInputError(field, "must be the name of one role, which public and none are not", name);
+  return quotedName(field, name);
+}
+
 /** A text without control characters and backslashes as a literal of SQL. */
 export function quotedText(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
