@@ -31,6 +31,8 @@ import type { Condition, S3Requests } from "./requests.js";
 
 /** Objects read or removed at a time. */
 const atOnce = 16;
+/** Most places without their pair that one listing passes over. Crashes leave a few. */
+const mostEmptyPlaces = 256;
 /** Most attempts at a swap whose condition holds: two with the ETag in each form. */
 const mostSwaps = 4;
 
@@ -39,7 +41,8 @@ const mostSwaps = 4;
  *
  * A pair is one object, created by its id. Its place in the history is another, written before it: a listing shows the places
  * whose pair is there, so that a pair is in the history from the moment in which it is stored. A place without its pair, which a
- * crash leaves, counts for nothing.
+ * crash leaves, counts for nothing. Where somebody has planted places by the thousand, a listing tells the rest of them as pairs
+ * without a document, so that each call ends in time and the next one goes on behind them.
  *
  * The SDK repeats a write whose answer was lost. A condition then fails on the write's own result, so whoever hears that it
  * failed reads again, and knows its own write by the random revision.
@@ -109,12 +112,17 @@ export class S3Backend implements KeyPairBackend {
     const folder = historyFolder(organizationId);
     const names = this.#requests.list(folder, after && placeName(organizationId, after), limit, signal);
     const pairs: StoredKeyPair[] = [];
+    let empty = 0;
     const read = async (places: readonly ListPosition[]) => {
       const found = await Promise.all(
         places.map(({ keyPairId }) => this.readKeyPair(organizationId, keyPairId, signal)),
       );
-      // The place of an attempt that failed may name the pair of another one, which has its own.
-      found.forEach((pair, index) => pair?.sequence === places[index]?.sequence && pair && pairs.push(pair));
+      for (const [index, place] of places.entries()) {
+        const pair = found[index];
+        // The place of an attempt that failed may name the pair of another one, which has its own.
+        if (pair?.sequence === place.sequence) pairs.push(pair);
+        else if ((empty += 1) > mostEmptyPlaces) pairs.push({ organizationId, ...place, document: new Uint8Array() });
+      }
     };
     let places: ListPosition[] = [];
     for await (const name of names) {
