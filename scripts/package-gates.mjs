@@ -61,7 +61,7 @@ function expect(condition, message) {
 
 /** What the package may weigh, in kB. A bundle is minified, for Node, from an import of the names that are given. */
 const limits = {
-  tarball: 800,
+  tarball: 880,
   installed: 3_200,
   bundles: [
     { entry: ".", names: ["InvalidInputError"], most: 4 },
