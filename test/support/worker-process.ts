@@ -28,7 +28,8 @@ export class WorkerProcess {
   readonly #process: ChildProcess;
   readonly #closed: Promise<unknown>;
   #complaints = "";
-  #arrived: () => void = () => undefined;
+  /** Those who wait for a line. */
+  readonly #waiting = new Set<() => void>();
 
   constructor(worker: string, args: readonly string[]) {
     this.#process = spawn(process.execPath, [worker, ...args], { stdio: ["pipe", "pipe", "pipe"] });
@@ -36,13 +37,13 @@ export class WorkerProcess {
     const lines = createInterface({ input: this.#process.stdout as NodeJS.ReadableStream });
     lines.on("line", (line) => {
       this.lines.push(line);
-      this.#arrived();
+      this.#wake();
     });
     // All lines are known once the pipe has ended, after a kill too.
     this.#closed = Promise.all([once(this.#process, "close"), once(lines, "close")]);
     this.#closed.then(
-      () => this.#arrived(),
-      () => this.#arrived(),
+      () => this.#wake(),
+      () => this.#wake(),
     );
   }
 
@@ -54,9 +55,14 @@ export class WorkerProcess {
   async line(index: number): Promise<string> {
     while (this.lines.length <= index) {
       if (this.#process.exitCode !== null) throw new Error(`worker ended: ${this.#complaints}`);
-      await new Promise<void>((arrived) => (this.#arrived = arrived));
+      await new Promise<void>((arrived) => this.#waiting.add(arrived));
     }
     return this.lines[index] as string;
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting) wake();
+    this.#waiting.clear();
   }
 
   async kill(): Promise<void> {
