@@ -100,6 +100,29 @@ describe("an alias that the organization has pointed at another KMS key", () => 
     await expect(keyStore.rotate()).rejects.toMatchObject({ kind: "access-denied" });
   });
 
+  it("of a multi-Region key in another Region is seen there, and an outage there is none at home", async () => {
+    const { keyStore, kms, kmsKeyArn, drift } = await organization();
+    const policy = kms.getKeyPolicy(kmsKeyArn);
+    const elsewhere = { accountId, region: "eu-west-1", policy };
+    const shared = kms.createKey({ ...elsewhere, multiRegion: true });
+    kms.replicateKey(shared, "us-east-1", { policy });
+    const alias = kms.createAlias("alias/shared", shared);
+    await keyStore.configure({ kmsKeyAliasArn: alias, periodicKeyChange: "never" });
+    kms.journal.clear();
+    expect(await drift()).toBeUndefined();
+    expect(kms.journal.calls().map(({ keyId, region }) => ({ keyId, region }))).toEqual([
+      { keyId: alias, region: "eu-west-1" },
+    ]);
+    const outage = kms.faults.outage({ region: "eu-west-1" });
+    const during = await keyStore.confirm();
+    expect(during).toMatchObject({ confirmation: "confirmed", usedLastKnownKey: false });
+    expect([during.aliasDrift, during.lastKmsError]).toEqual([undefined, undefined]);
+    outage.remove();
+    const single = kms.createKey(elsewhere);
+    kms.pointAlias(alias, single);
+    expect(await drift()).toMatchObject({ kmsKeyArn: single, keyChange: "fails" });
+  });
+
   it("is seen by a worker that may decrypt attestations only, without its name", async () => {
     const { workerWith, kms, kmsKeyArn, kmsKeyAliasArn, move } = await organization();
     const recorder = "210987654321";
@@ -122,7 +145,9 @@ describe("an alias that the organization has pointed at another KMS key", () => 
 
   it("is in the status() of workers that never asked KMS, where the fleet has a secret", async () => {
     const fleetSecret = randomBytes(32);
-    const { workerWith, kms, move, drift } = await organization({ fleetSecret });
+    const { keyStore, workerWith, kms, clock, kmsKeyArn, kmsKeyAliasArn, move, drift } = await organization({
+      fleetSecret,
+    });
     const moved = move();
     await drift();
     kms.journal.clear();
@@ -132,6 +157,10 @@ describe("an alias that the organization has pointed at another KMS key", () => 
     });
     expect(await workerWith({ fleetSecret: randomBytes(32) }).status()).not.toHaveProperty("aliasDrift");
     expect(kms.journal.count()).toBe(0);
+    kms.pointAlias(kmsKeyAliasArn, kmsKeyArn);
+    clock.advance(1);
+    await workerWith({ fleetSecret }).confirm();
+    expect(await keyStore.status()).not.toHaveProperty("aliasDrift"); // one that has been in use all the time
   });
 
   it("is neither invented nor hidden by whoever can write to the store", async () => {

@@ -53,7 +53,7 @@ const longestBackOff = 3_600_000;
 const dayMs = 86_400_000;
 
 export type RotationParts = VouchingParts &
-  Pick<KeyPairContext, "organizationId" | "contextKeyName" | "fleet" | "alias" | "health" | "emit" | "operations">;
+  Pick<KeyPairContext, "organizationId" | "contextKeyName" | "fleet" | "health" | "emit" | "operations">;
 
 /** Rotates the active pair: puts the new pair's records, has KMS unwrap it, swings the head by compare-and-swap. */
 export class KeyRotation {
@@ -191,7 +191,6 @@ export class KeyRotation {
         const vouched = { pair, vouchedBy: "kms" as const, confirmedAt: clock.now() };
         if (base.pair && isFromFuture(base.pair.birth, vouched.confirmedAt)) this.#cameBackAt = momentOf(clock);
         await this.#active.adopt(vouched);
-        this.#parts.alias.found(pair, undefined); // it has just been made under the KMS key to which the alias leads
         await this.#parts.fleet.tellNew(pair, vouched);
         return pair;
       }

@@ -2,6 +2,9 @@ import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { KmsProvider } from "../../../src/index.js";
 import { kmsFailureKinds, type KmsFailureKind } from "../../../src/kms/kms-error.js";
+import { DisownedClaims } from "../../../src/key-pairs/disowned-claims.js";
+import { untrusted } from "../../../src/key-pairs/failures.js";
+import { claimDigest } from "../../../src/key-pairs/key-pair.js";
 import { altered } from "../altered-kms.js";
 import { failure } from "../verdicts.js";
 import { fleetSecret, homeRegion, kmsKeyAliasArn, minute, turns, world, type WorkerOptions } from "../world.js";
@@ -79,6 +82,14 @@ describe("a look where the alias leads", () => {
     expect(calls()).toEqual(["Decrypt by alias: ECONNREFUSED", "Decrypt by key: ECONNREFUSED"]);
     await active.confirm(undefined, { look: true });
     expect(calls()).toEqual(["Decrypt by key: ECONNREFUSED"]);
+  });
+
+  it("is not taken for a pair that KMS has disowned to another key store of the process", async () => {
+    const disowned = new DisownedClaims();
+    const { active, calls, pair, told } = await due({ disowned });
+    disowned.add(claimDigest(pair), untrusted("disowned"));
+    await active.confirm();
+    expect({ calls: calls(), told: told() }).toEqual({ calls: [], told: ["lastKnownKeyInUse", "keyPairUntrusted"] });
   });
 
   it("is not taken for a pair that nobody has vouched for", async () => {
