@@ -10,6 +10,7 @@ import type { StoreHeadReport } from "../key-pairs/operations/store-head.js";
 import type { KeyUsageReport } from "../key-pairs/operations/usage.js";
 import { readHeader } from "../recording/inspect.js";
 import { isBytes } from "../util/bytes.js";
+import { member } from "../util/safe-cause.js";
 import {
   administrationOf,
   type AdministrationMethods,
@@ -39,7 +40,7 @@ function eachOf(given: RecordingsToRead): RecordingsToRead {
     typeof given === "object" &&
     given !== null &&
     !isBytes(given) &&
-    (Symbol.iterator in given || Symbol.asyncIterator in given);
+    [Symbol.iterator, Symbol.asyncIterator].some((name) => typeof member(given, name) === "function");
   if (isList) return given;
   throw new InvalidInputError("recordings", "must be a list of recordings, or an async iterable of them", given);
 }

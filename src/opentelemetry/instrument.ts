@@ -1,10 +1,12 @@
 import { metrics, trace, type Attributes, type Meter, type Tracer } from "@opentelemetry/api";
-import type { RecordingKeyStoreError } from "../errors.js";
-import { eventNames, type EventName, type RecordingKeyStoreEvents } from "../events.js";
+import { InvalidInputError, type RecordingKeyStoreError } from "../errors.js";
+import { eventNames, warnOf, type EventName, type RecordingKeyStoreEvents } from "../events.js";
 import type { KeyStoreHealth } from "../key-pairs/key-manager.js";
 import type { OperationEnd, OperationName, OperationObserver } from "../operations.js";
+import { callOthers } from "../util/call-others.js";
 import { knownOptions } from "../util/check-input.js";
 import { defined } from "../util/defined.js";
+import { member } from "../util/safe-cause.js";
 import { HealthGauges } from "./health-gauges.js";
 import { attributeNames as names, durationBuckets, metricNames } from "./names.js";
 import { endSpan, errorTypeOf, startSpan, withinSpan, type SpanDetail } from "./spans.js";
@@ -41,7 +43,7 @@ export interface InstrumentOptions {
  * const uninstrument = instrument(registry);
  * ```
  * @returns a function that ends it
- * @throws InvalidInputError for an unknown option
+ * @throws InvalidInputError for an unknown option, and for what is no key store, registry, tracer or meter; what the meter throws
  */
 export function instrument(instrumented: Instrumented, options: InstrumentOptions = {}): () => void {
   const {
@@ -50,12 +52,15 @@ export function instrument(instrumented: Instrumented, options: InstrumentOption
     organizationIds = false,
     recordingIds = false,
   } = knownOptions(options, { tracer: true, meter: true, organizationIds: true, recordingIds: true });
+  checkMethods({ instrumented, tracer, meter });
   const counters = countersOf(meter);
   const organization = (id: string | undefined): Attributes =>
     organizationIds && id !== undefined ? { [names.organizationId]: id } : {};
+  // What may throw comes first: nothing is watched then.
+  const endGauges = HealthGauges.of(meter).add({ health: () => [instrumented.health()].flat(), organizationIds });
   const leave = [
+    endGauges,
     instrumented.observe(observerOf(tracer, counters, { organizationIds, recordingIds }, organization)),
-    HealthGauges.of(meter).add({ health: () => [instrumented.health()].flat(), organizationIds }),
     ...eventNames.map((name) =>
       instrumented.on(name, (event) => {
         const { organizationId, error } = event as { organizationId?: string; error?: RecordingKeyStoreError };
@@ -67,8 +72,30 @@ export function instrument(instrumented: Instrumented, options: InstrumentOption
     ),
   ];
   return () => {
-    for (const end of leave.splice(0)) end();
+    for (const end of leave.splice(0)) callOthers(end, warnOf);
   };
+}
+
+/** What is called of each. */
+const methods = {
+  instrumented: ["observe", "on", "health"],
+  tracer: ["startSpan"],
+  meter: ["createHistogram", "createCounter", "createObservableGauge", "addBatchObservableCallback"],
+} as const;
+
+/** @throws InvalidInputError */
+function checkMethods(given: Readonly<Record<keyof typeof methods, unknown>>): void {
+  for (const [field, needed] of Object.entries(methods)) {
+    const value = given[field as keyof typeof methods];
+    const has = (name: string) =>
+      typeof value === "object" && value !== null && typeof member(value, name) === "function";
+    if (!needed.every(has))
+      throw new InvalidInputError(
+        field,
+        `must be an object with ${needed.map((name) => `${name}()`).join(", ")}`,
+        value,
+      );
+  }
 }
 
 /** Id of a key store that is instrumented by itself, whose events do not name it. */

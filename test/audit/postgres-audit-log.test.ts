@@ -221,6 +221,22 @@ describe("what is not as it should be", () => {
     await expect(hanging.append(opening("r1"))).rejects.toThrow("no answer within 10 ms");
   });
 
+  it("a driver that gives the same rows again and again, which would never end", async () => {
+    let queries = 0;
+    const row = (index: number) => ({
+      ...{ replica: "false", stored: "true", sequence: "1", document: "00" },
+      id: `0e0c7b5f-2f0f-4ad8-a5c5-${String(index).padStart(12, "0")}`,
+    });
+    const query = async () => {
+      queries += 1;
+      return queries > 100 ? { rows: [] } : { rows: Array.from({ length: 64 }, (_, index) => row(index)) };
+    };
+    await expect(verifyPostgresAuditLog({ pool: { query }, secret })).rejects.toMatchObject({
+      kind: "unexpected-answer",
+    });
+    expect(queries).toBe(2);
+  });
+
   it("options", async () => {
     for (const [options, field] of [
       [{ pool: {} }, "pool"],

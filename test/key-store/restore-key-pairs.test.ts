@@ -217,6 +217,7 @@ describe("restoreKeyPairs", () => {
     ["nothing", undefined],
     ["a text", "recording"],
     ["a number", 1],
+    ["what says that it can be iterated, and can't", { [Symbol.iterator]: 5 }],
   ])("refuses %s", async (_, given) => {
     await expect(setup().keyStore.restoreKeyPairs(given as never)).rejects.toMatchObject({ field: "recordings" });
   });

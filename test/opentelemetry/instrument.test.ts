@@ -1,7 +1,7 @@
-import { SpanStatusCode } from "@opentelemetry/api";
+import { SpanStatusCode, type Meter } from "@opentelemetry/api";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { bytesSource, RecordingKeyStoreRegistry } from "../../src/index.js";
 import { instrument, metricNames } from "../../src/opentelemetry/index.js";
 import { createTestKeyStore, InMemoryKmsProvider, MemoryKeyPairStore } from "../../src/testing/index.js";
@@ -29,6 +29,18 @@ const valuesOf = async (name: string) =>
       value,
     ]),
   );
+/** The meter of the telemetry, but for one function of it. */
+const meterThatFails = (name: string): Meter =>
+  new Proxy(telemetry.meter, {
+    get: (meter, member) => {
+      const value = Reflect.get(meter, member) as unknown;
+      if (typeof value !== "function") return value;
+      return (...args: unknown[]) => {
+        if (member === name) throw new Error("the meter's own");
+        return Reflect.apply(value, meter, args) as unknown;
+      };
+    },
+  });
 const exporters = () => ({ tracer: telemetry.tracer, meter: telemetry.meter });
 const namesOfSpans = () => telemetry.spans.map(({ name }) => name.replace("recording_keystore ", "")).sort();
 const parentOf = (operation: string) => telemetry.span(operation).parentSpanContext?.spanId;
@@ -201,5 +213,41 @@ describe("metrics", () => {
   it("name an option that there is not", async () => {
     const { keyStore } = await createTestKeyStore({ configuration: false, store: new MemoryKeyPairStore() });
     expect(() => instrument(keyStore, { organisationIds: true } as object)).toThrow("did you mean organizationIds?");
+  });
+
+  it("name what is no key store, tracer or meter, and watch nothing", async () => {
+    const { keyStore } = await createTestKeyStore({ configuration: false, store: new MemoryKeyPairStore() });
+    const observe = vi.spyOn(keyStore, "observe");
+    for (const wrong of [{ tracer: null }, { tracer: {} }, { meter: null }, { meter: {} }, { meter: () => undefined }])
+      expect(() => instrument(keyStore, { ...exporters(), ...(wrong as object) })).toThrow(
+        expect.objectContaining({ code: "ERR_INVALID_INPUT", field: Object.keys(wrong)[0] }),
+      );
+    for (const wrong of [undefined, null, {}, 5])
+      expect(() => instrument(wrong as never, exporters())).toThrow(/^instrumented: must be/);
+    expect(observe).not.toHaveBeenCalled();
+  });
+
+  it.each(["createObservableGauge", "addBatchObservableCallback"])(
+    "watch nothing where a meter's %s() throws",
+    async (name) => {
+      const { keyStore } = await createTestKeyStore({ configuration: false, store: new MemoryKeyPairStore() });
+      const observe = vi.spyOn(keyStore, "observe");
+      const meter = meterThatFails(name);
+      expect(() => instrument(keyStore, { ...exporters(), meter })).toThrow("the meter's own");
+      expect(observe).not.toHaveBeenCalled();
+    },
+  );
+
+  it("end all that they have begun, also where a meter throws then", async () => {
+    vi.spyOn(process, "emitWarning").mockReturnValue(undefined);
+    const { keyStore } = await createTestKeyStore();
+    const uninstrument = instrument(keyStore, {
+      ...exporters(),
+      meter: meterThatFails("removeBatchObservableCallback"),
+    });
+    uninstrument();
+    await keyStore.rotate();
+    expect(telemetry.spans).toEqual([]);
+    expect([...(await telemetry.collect()).keys()].filter((name) => name === metricNames.events)).toEqual([]);
   });
 });

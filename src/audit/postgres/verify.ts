@@ -59,10 +59,26 @@ async function* pagesOf(pool: PostgresPool, schema: string, timeout: number): As
   do {
     const values = [String(pageSize), ...(last ? [last.id(), String(last.sequence("an audit entry"))] : [])];
     const statement = last ? readBehind : readFirst;
-    const page = await boundedStoreCall(bounds, async (signal) =>
-      storedRows(await runStatement(pool, statement, values, signal), "entries", "verify"),
-    );
+    const before = last;
+    const page = await boundedStoreCall(bounds, async (signal) => {
+      const rows = storedRows(await runStatement(pool, statement, values, signal), "entries", "verify");
+      checkAscending(rows, before);
+      return rows;
+    });
     yield* page;
     last = page.length < pageSize ? undefined : page.at(-1);
   } while (last);
+}
+
+/** What answers with the same rows again and again would never end. */
+function checkAscending(rows: readonly Row[], before: Row | undefined): void {
+  let last = before;
+  for (const row of rows) {
+    const isBehind =
+      !last ||
+      row.id() > last.id() ||
+      (row.id() === last.id() && row.sequence("an audit entry") > last.sequence("an audit entry"));
+    if (!isBehind) throw new TypeError("the rows of an answer do not ascend");
+    last = row;
+  }
 }
