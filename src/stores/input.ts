@@ -79,6 +79,23 @@ export function compareListPositions(a: ListPosition, b: ListPosition): number {
   return compareIds(a.keyPairId, b.keyPairId);
 }
 
+/**
+ * A place as text, whose ascending order is that of `listKeyPairs`: the distance of the sequence from the greatest one in 16 digits,
+ * and the id.
+ * @param separator - one character that no digit is
+ */
+export function placeText({ sequence, keyPairId }: ListPosition, separator: string): string {
+  return `${String(Number.MAX_SAFE_INTEGER - sequence).padStart(16, "0")}${separator}${keyPairId}`;
+}
+
+/** The place that a text tells; `undefined` for one that {@link placeText} does not write. */
+export function placeOfText(text: string, separator: string): ListPosition | undefined {
+  const [digits, keyPairId] = [text.slice(0, 16), text.slice(17)];
+  const sequence = Number.MAX_SAFE_INTEGER - Number(digits);
+  if (!/^\d{16}$/.test(digits) || text[16] !== separator || !recordIdPattern.test(keyPairId)) return undefined;
+  return Number.isSafeInteger(sequence) && sequence >= 1 ? { sequence, keyPairId } : undefined;
+}
+
 /** Compares ids in ASCII order, not that of a locale. */
 export function compareIds(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;

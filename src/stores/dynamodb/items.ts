@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { RecordingKeyStoreError } from "../../errors.js";
 import { isBytes } from "../../util/bytes.js";
 import { member } from "../../util/safe-cause.js";
-import { recordIdPattern, type ListPosition } from "../input.js";
+import { placeOfText, placeText, recordIdPattern, type ListPosition } from "../input.js";
 import type { StoredKeyPair, StoredWrapping } from "../key-pair-store.js";
 
 /*
@@ -55,21 +55,10 @@ export const wrappingKey = (organizationId: string, keyPairId: string, wrappingI
 /** What the sort keys of a pair's wrappings begin with. */
 export const wrappingPrefix = (keyPairId: string) => `wrap#${keyPairId}#`;
 
-/** Digits of the greatest sequence. */
-const sequenceDigits = 16;
-
 /** Position of a pair in the index, whose ascending order is that of `listKeyPairs`. */
-export function positionOf({ sequence, keyPairId }: ListPosition): string {
-  return `${String(Number.MAX_SAFE_INTEGER - sequence).padStart(sequenceDigits, "0")}#${keyPairId}`;
-}
+export const positionOf = (place: ListPosition) => placeText(place, "#");
 
-function placeOf(position: string | undefined): ListPosition | undefined {
-  const [, digits = "", keyPairId = ""] = /^(\d{16})#(.*)$/.exec(position ?? "") ?? [];
-  const sequence = Number.MAX_SAFE_INTEGER - Number(digits);
-  if (digits === "" || !Number.isSafeInteger(sequence) || sequence < 1 || !recordIdPattern.test(keyPairId))
-    return undefined;
-  return { sequence, keyPairId };
-}
+const placeAt = (position: string | undefined) => placeOfText(position ?? "", "#");
 
 /** A revision that no other write has: 128 random bits. */
 export function newRevision(): string {
@@ -104,14 +93,14 @@ export function statusOf(item: unknown): Uint8Array {
 /** A pair that was read by its id. @throws RecordingKeyStoreError `ERR_STORE_CORRUPT` */
 export function pairOf(item: unknown, organizationId: string, keyPairId: string): StoredKeyPair {
   const sk = `pair#${keyPairId}`;
-  const place = placeOf(textOf(item, "pos"));
+  const place = placeAt(textOf(item, "pos"));
   if (place?.keyPairId !== keyPairId) throw corrupt(sk, "pos");
   return { organizationId, ...place, document: documentOf(item, "doc", sk) };
 }
 
 /** A pair that the index lists. @throws RecordingKeyStoreError `ERR_STORE_CORRUPT` */
 export function listedPairOf(item: unknown, organizationId: string): StoredKeyPair {
-  const place = placeOf(textOf(item, "pos"));
+  const place = placeAt(textOf(item, "pos"));
   if (!place) throw corrupt(`of the index ${historyIndex}`, "pos");
   return pairOf(item, organizationId, place.keyPairId);
 }

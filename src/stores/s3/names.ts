@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { recordIdPattern, type ListPosition } from "../input.js";
+import { placeOfText, placeText, type ListPosition } from "../input.js";
 
 /*
  * The objects of a store, behind its prefix:
@@ -49,20 +49,9 @@ export const wrappingsFolder = (organizationId: string, keyPairId: string) =>
 /** What the names of an organization's places in the history begin with. */
 export const historyFolder = (organizationId: string) => `history/${organizationName(organizationId)}/`;
 
-/** Digits of the greatest sequence. */
-const sequenceDigits = 16;
-
 /** Name of a pair's place in the history, whose ascending order is that of `listKeyPairs`. */
-export function placeName(organizationId: string, { sequence, keyPairId }: ListPosition): string {
-  const place = String(Number.MAX_SAFE_INTEGER - sequence).padStart(sequenceDigits, "0");
-  return `${historyFolder(organizationId)}${place}-${keyPairId}`;
-}
+export const placeName = (organizationId: string, place: ListPosition) =>
+  `${historyFolder(organizationId)}${placeText(place, "-")}`;
 
 /** The place that a name in a history's folder tells; `undefined` for an object that is none of this store's. */
-export function placeOf(name: string): ListPosition | undefined {
-  const [, digits = "", keyPairId = ""] = /^(\d{16})-(.*)$/s.exec(name) ?? [];
-  const sequence = Number.MAX_SAFE_INTEGER - Number(digits);
-  if (digits === "" || !Number.isSafeInteger(sequence) || sequence < 1 || !recordIdPattern.test(keyPairId))
-    return undefined;
-  return { sequence, keyPairId };
-}
+export const placeOf = (name: string) => placeOfText(name, "-");
