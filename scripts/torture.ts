@@ -1,9 +1,9 @@
-// npm run torture -- [--kind file|postgres|dynamodb]… [--kills N] [--lanes N]: processes killed at random moments of
+// npm run torture -- [--kind file|postgres|dynamodb|s3]… [--kills N] [--lanes N]: processes killed at random moments of
 // configure(), rotate() and rewrapKeyPairs(), and what is left of what was acknowledged to them. 10,000 kills of each kind unasked.
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { killProcesses, type KillReport } from "../test/torture/kills.js";
-import { placeKinds } from "../test/torture/places.js";
+import { placeNames } from "../test/torture/places.js";
 import { temporaryFolder } from "../test/support/temporary-folder.js";
 import { compileWorker } from "../test/support/worker-process.js";
 
@@ -14,11 +14,11 @@ const { values } = parseArgs({
     lanes: { type: "string", default: "2" },
   },
 });
-const kinds = placeKinds.filter((kind) => values.kind === undefined || values.kind.includes(kind));
+const kinds = placeNames.filter((kind) => values.kind === undefined || values.kind.includes(kind));
 const [kills, lanes] = [Number(values.kills), Number(values.lanes)];
 const known = values.kind === undefined || values.kind.length === kinds.length;
 if (!known || ![kills, lanes].every((number) => Number.isSafeInteger(number) && number > 0)) {
-  console.error(`usage: npm run torture -- [--kind KIND]… [--kills N] [--lanes N]\nkinds: ${placeKinds.join(" | ")}`);
+  console.error(`usage: npm run torture -- [--kind KIND]… [--kills N] [--lanes N]\nkinds: ${placeNames.join(" | ")}`);
   process.exit(2);
 }
 

@@ -21,8 +21,8 @@ const differing = [
 ];
 const chosen = attacks.filter(({ name }) => atLength(true, differing.includes(name)));
 const states = atLength(statesFor, () => typicalStates);
-// DynamoDB Local would be a second server of the same store.
-const elsewhere = ["MemoryKeyPairStore", "DynamoDbKeyPairStore on DynamoDB Local"];
+// DynamoDB Local and Ceph would be second servers of the same stores.
+const elsewhere = ["MemoryKeyPairStore", "DynamoDbKeyPairStore on DynamoDB Local", "S3KeyPairStore on Ceph"];
 const kinds = Object.entries(storeKinds).filter(([name]) =>
   atLength(!elsewhere.includes(name), name === "FileKeyPairStore"),
 );

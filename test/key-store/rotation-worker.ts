@@ -1,13 +1,9 @@
 import { writeSync } from "node:fs";
-import { createInterface } from "node:readline";
 import { RecordingKeyStore } from "../../src/key-store/recording-key-store.js";
 import { FileKeyPairStore } from "../../src/stores/file.js";
 import { accountId, kms } from "../support/kms-known-to-all.js";
 
 /* What the processes of `rotation-processes.test.ts` do. */
-let now = Date.UTC(2026, 0, 1);
-const clock = { now: () => now, monotonic: () => performance.now() };
-
 export function open(directory: string): RecordingKeyStore {
   return new RecordingKeyStore({
     organizationId: "org-1",
@@ -15,13 +11,12 @@ export function open(directory: string): RecordingKeyStore {
     kms,
     store: new FileKeyPairStore({ directory }),
     trustedKmsKeys: [accountId],
-    clock,
     background: false,
     headTtl: 0,
   });
 }
 
-const [role, directory = ""] = process.argv.slice(2);
+const [directory = ""] = process.argv.slice(2);
 // Synchronous: a line that the parent has read was acknowledged before the kill.
 const say = (line: string): void => void writeSync(1, `${line}\n`);
 
@@ -35,16 +30,4 @@ async function rotate(): Promise<void> {
   }
 }
 
-/** At each time that it is told, changes the key if that is due, and says which pair it then has. */
-async function race(): Promise<void> {
-  const keyStore = open(directory);
-  say("ready");
-  for await (const line of createInterface({ input: process.stdin })) {
-    now = Number(line);
-    const { keyPair } = await keyStore.rotateIfDue();
-    say(keyPair.keyPairId);
-  }
-}
-
-if (role === "rotate") void rotate();
-else if (role === "race") void race();
+if (directory !== "") void rotate();

@@ -9,9 +9,10 @@ import {
 } from "../../src/testing/index.js";
 import { compileWorker } from "../support/worker-process.js";
 import { postgres } from "./postgres/store-kind.js";
-import { s3 } from "./s3/store-kind.js";
+import { s3Kind, startCeph, startS3Double } from "./s3/store-kind.js";
 import { dynamoDbKind, startDynalite, startDynamoDbLocal } from "./dynamodb/store-kind.js";
 import { atLength } from "../support/effort.js";
+import { hasCeph } from "../support/ceph-gateway.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
 /** An empty store with a second, independent handle on the same data. */
@@ -67,9 +68,10 @@ export const storeKinds: Readonly<Record<string, StoreKind>> = {
   MemoryKeyPairStore: memory,
   FileKeyPairStore: file,
   PostgresKeyPairStore: postgres,
-  S3KeyPairStore: s3,
+  S3KeyPairStore: s3Kind(startS3Double, { outages: true }),
   "DynamoDbKeyPairStore on dynalite": dynamoDbKind(startDynalite),
   ...atLength({ "DynamoDbKeyPairStore on DynamoDB Local": dynamoDbKind(startDynamoDbLocal) }, {}),
+  ...((await hasCeph()) ? { "S3KeyPairStore on Ceph": s3Kind(startCeph, { outages: false }) } : {}),
 };
 
 /**

@@ -3,10 +3,10 @@ import { once } from "node:events";
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { chmod, chown, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { createServer, type AddressInfo } from "node:net";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import pg from "pg";
+import { freePort } from "./free-port.js";
 import { temporaryFolder, withContents } from "./temporary-folder.js";
 
 const run = promisify(execFile);
@@ -252,15 +252,6 @@ function embedded(): string[] {
 function debian(): string[] {
   const root = "/usr/lib/postgresql";
   return existsSync(root) ? readdirSync(root).map((version) => join(root, version, "bin")) : [];
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {

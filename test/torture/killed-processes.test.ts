@@ -3,7 +3,7 @@ import { temporaryFolder } from "../support/temporary-folder.js";
 import { atLength } from "../support/effort.js";
 import { compileWorker } from "../support/worker-process.js";
 import { killProcesses } from "./kills.js";
-import { placeKinds } from "./places.js";
+import { placeNames } from "./places.js";
 
 const kills = atLength(60, 4);
 
@@ -17,7 +17,7 @@ describe("processes that are killed in the middle of configure(), rotate() and r
   });
   afterAll(() => remove());
 
-  it.each(placeKinds)(`lose nothing acknowledged over ${kills} kill -9: %s`, { timeout: 600_000 }, async (kind) => {
+  it.each(placeNames)(`lose nothing acknowledged over ${kills} kill -9: %s`, { timeout: 600_000 }, async (kind) => {
     const report = await killProcesses({ kind, kills, program });
     expect(report).toMatchObject({ kills, faults: [] });
     expect(report.pairs).toBeGreaterThan(0);

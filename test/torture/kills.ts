@@ -1,7 +1,7 @@
 import type { KeyPairStore } from "../../src/stores/key-pair-store.js";
 import { WorkerProcess } from "../support/worker-process.js";
 import { KillTrial } from "./kill-trial.js";
-import { startPlace } from "./places.js";
+import { startPlace, type PlaceName } from "./places.js";
 import type { Deed, Said } from "./said.js";
 import { storeAt, type Place } from "./store-at.js";
 
@@ -28,7 +28,7 @@ const killsOfOrganization = 20;
 const together = 2;
 
 export interface KillOptions {
-  readonly kind: Place["kind"];
+  readonly kind: PlaceName;
   readonly kills: number;
   /** `kill-worker.ts`, compiled. */
   readonly program: string;

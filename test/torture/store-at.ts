@@ -1,4 +1,3 @@
-import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import pg from "pg";
 import { RecordingKeyStore } from "../../src/key-store/recording-key-store.js";
 import type { RecordingKeyStoreOptions } from "../../src/key-store/options.js";
@@ -7,13 +6,16 @@ import { DynamoDbKeyPairStore } from "../../src/stores/dynamodb.js";
 import { FileKeyPairStore } from "../../src/stores/file.js";
 import type { KeyPairStore } from "../../src/stores/key-pair-store.js";
 import { PostgresKeyPairStore } from "../../src/stores/postgres.js";
+import { S3KeyPairStore } from "../../src/stores/s3.js";
+import { dynamoDbClient, patient, s3Client } from "../support/aws-clients.js";
 import { accountId } from "../support/kms-known-to-all.js";
 
 /** Where a store is that outlives a process, as one process tells it to another. */
 export type Place =
   | { readonly kind: "file"; readonly directory: string }
   | { readonly kind: "postgres"; readonly connection: pg.PoolConfig }
-  | { readonly kind: "dynamodb"; readonly endpoint: string; readonly tableName: string };
+  | { readonly kind: "dynamodb"; readonly endpoint: string; readonly tableName: string }
+  | { readonly kind: "s3"; readonly endpoint: string; readonly bucket: string };
 
 /** A store whose time limits suit a busy machine, and what ends its connections. */
 interface StoreThere {
@@ -29,10 +31,13 @@ export function storeAt(place: Place): StoreThere {
     pool.on("error", () => undefined);
     return { store: new PostgresKeyPairStore({ pool, timeout: 60_000 }), close: () => pool.end() };
   }
-  const { endpoint, tableName } = place;
-  const credentials = { accessKeyId: "AKIATEST", secretAccessKey: "test" };
-  const client = new DynamoDBClient({ endpoint, region: "eu-west-1", credentials });
-  const store = new DynamoDbKeyPairStore({ client, tableName, attemptTimeout: 30_000, deadline: 60_000 });
+  if (place.kind === "dynamodb") {
+    const client = dynamoDbClient(place.endpoint);
+    const store = new DynamoDbKeyPairStore({ client, tableName: place.tableName, ...patient });
+    return { store, close: async () => client.destroy() };
+  }
+  const client = s3Client(place.endpoint);
+  const store = new S3KeyPairStore({ client, bucket: place.bucket, ...patient });
   return { store, close: async () => client.destroy() };
 }
 

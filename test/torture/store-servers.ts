@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 import { migrate } from "../../src/stores/postgres.js";
-import { clientOf, createTable } from "../stores/dynamodb/store-kind.js";
+import { createTable } from "../stores/dynamodb/store-kind.js";
+import { dynamoDbClient } from "../support/aws-clients.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { PostgresServer } from "../support/postgres-server.js";
 import { Link } from "./link.js";
@@ -94,7 +95,7 @@ async function startDynamoDb(): Promise<StoreServer> {
   await server.start();
   const link = await Link.to(server.port);
   const endpoint = `http://127.0.0.1:${link.port}`;
-  const client = clientOf(endpoint);
+  const client = dynamoDbClient(endpoint);
   const tableName = await createTable(client);
   client.destroy();
   return {

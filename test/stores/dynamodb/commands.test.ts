@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DynamoDbKeyPairStore } from "../../../src/stores/dynamodb.js";
 import { bytes, fillOrganization } from "../records.js";
-import { recordingClient, type SentCommand } from "./clients.js";
-import { clientOf, createTable, patient, startDynalite, type DynamoDbServer } from "./store-kind.js";
+import { dynamoDbClient, patient, recordingClient, type SentCommand } from "../../support/aws-clients.js";
+import { createTable, startDynalite, type DynamoDbServer } from "./store-kind.js";
 
 /*
  * Emulators are strongly consistent whatever they are asked, and would not notice a read that is not: so it is the commands
@@ -15,7 +15,7 @@ afterAll(() => server.stop());
 
 /** A store on a table with an organization in it, and what it sends from now on. */
 async function filled() {
-  const client = clientOf(server.endpoint);
+  const client = dynamoDbClient(server.endpoint);
   const tableName = await createTable(client);
   const head = await fillOrganization(new DynamoDbKeyPairStore({ client, tableName, ...patient }), "org");
   const recording = recordingClient(client);

@@ -4,44 +4,17 @@ import { HttpResponse } from "@smithy/protocol-http";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { InvalidInputError } from "../../../src/errors.js";
 import { DynamoDbKeyPairStore, type DynamoDbClientLike } from "../../../src/stores/dynamodb.js";
-import { diagnoseStoreFailure } from "../../../src/stores/index.js";
-import { StoreError, type StoreFailureKind } from "../../../src/stores/store-error.js";
-import { oddAnswers, oddErrors } from "../../injected/odd-values.js";
-import { localFailures } from "../../kms/aws/aws-errors.js";
-import { storeMethods } from "../../support/store-methods.js";
+import type { StoreFailureKind } from "../../../src/stores/store-error.js";
+import { callsWith, expectRefusal, failuresOfClients, rejection, secret } from "../failure-suite.js";
 import { bytes } from "../records.js";
 
-const secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 const revision = "A".repeat(22);
 
 function storeOver(send: DynamoDbClientLike["send"], times: { attemptTimeout?: number; deadline?: number } = {}) {
   return new DynamoDbKeyPairStore({ client: { send }, tableName: "keys", ...times });
 }
 
-/** One call of each method. */
-const calls: Readonly<
-  Record<(typeof storeMethods)[number], (store: DynamoDbKeyPairStore, signal?: AbortSignal) => Promise<unknown>>
-> = {
-  readHead: (store, signal) => store.readHead("org", { signal }),
-  swapHead: (store, signal) => store.swapHead("org", revision, bytes(secret), { signal }),
-  createKeyPair: (store, signal) =>
-    store.createKeyPair({ organizationId: "org", keyPairId: "p", sequence: 1, document: bytes(secret) }, { signal }),
-  readKeyPair: (store, signal) => store.readKeyPair("org", "p", { signal }),
-  listKeyPairs: (store, signal) => store.listKeyPairs("org", { limit: 10 }, { signal }),
-  createWrapping: (store, signal) =>
-    store.createWrapping("org", "p", { wrappingId: "w", document: bytes(secret) }, { signal }),
-  listWrappings: (store, signal) => store.listWrappings("org", "p", { signal }),
-  removeKeyPair: (store, signal) => store.removeKeyPair("org", "p", { signal }),
-  readStatus: (store, signal) => store.readStatus("org", { signal }),
-  writeStatus: (store, signal) => store.writeStatus("org", bytes(secret), { signal }),
-};
-
-function rejection(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(
-    (value: unknown) => `resolved with ${inspect(value)}`,
-    (error: unknown) => error,
-  );
-}
+const calls = callsWith(revision, "p");
 
 const requestId = "4J1EHFCVTBOHEM6OTGQ9SHLH4FVV4KQNSO5AEMVJF66Q9ASUAAJG";
 
@@ -112,86 +85,22 @@ describe("an answer of DynamoDB", () => {
     const error = await rejection(
       store.createKeyPair({ organizationId: "org", keyPairId: "p", sequence: 1, document: bytes(secret) }),
     );
-    expect(error).toMatchObject({
-      code: "ERR_STORE_UNAVAILABLE",
-      kind,
-      operation: "createKeyPair",
-      serviceErrorName: name,
-      requestId,
-      message: `createKeyPair failed (${kind}): ${name}`,
-      retryable: kind !== "unsupported",
-    });
-    const shown = inspect(error, { depth: Infinity, showHidden: true }) + JSON.stringify(error);
-    for (const hidden of [secret, bytes(secret).join(), Buffer.from(secret).toString("base64"), message])
-      if (hidden !== undefined) expect(shown).not.toContain(hidden);
-    expect(diagnoseStoreFailure(error as StoreError)).toMatchObject({ kind, serviceErrorName: name, requestId });
+    expectRefusal(error, { kind, name, requestId, text: message });
   });
 });
 
-describe("a failure without an answer of DynamoDB", () => {
-  /** Those that are not about KMS. */
-  const kinds: readonly string[] = ["unreachable", "timeout", "credentials", "throttled", "service-error"];
-  it.each(localFailures.filter(([kind]) => kinds.includes(kind)))("%s: %s", async (kind, _, make) => {
-    const store = storeOver(() => Promise.reject(make()));
-    expect(await rejection(store.readHead("org"))).toMatchObject({ code: "ERR_STORE_UNAVAILABLE", kind });
-  });
-});
-
-describe.each(storeMethods)("%s", (method) => {
-  const call = calls[method];
-
-  it.each(oddErrors)("is a typed failure when the client throws or rejects with $name", async ({ make }) => {
-    const throwing = () => {
-      throw make();
-    };
-    for (const send of [throwing, () => Promise.reject(make())]) {
-      const error = await rejection(call(storeOver(send)));
-      expect(error).toBeInstanceOf(StoreError);
-      expect(Object.getPrototypeOf(error)).toBe(StoreError.prototype);
-      expect(error).toMatchObject({ code: "ERR_STORE_UNAVAILABLE", operation: method });
-    }
-  });
-
-  it.each(oddAnswers)("believes nothing of an answer that is $name", async ({ name, make }) => {
-    const result = await call(storeOver(async () => make())).catch((error: unknown) => error);
+failuresOfClients({
+  calls,
+  storeOver,
+  expectNoBelief: (result, method, answerName) => {
     if (result instanceof Error) {
       expect(result).toMatchObject({ code: "ERR_STORE_UNAVAILABLE", kind: "unexpected-answer" });
     } else {
       // A write that resolves has been made, and a read of nothing finds nothing.
-      expect(name).not.toMatch(/undefined|null|text|symbol/);
+      expect(answerName).not.toMatch(/undefined|null|text|symbol/);
       if (/^(read|list)/.test(method)) expect(result).toBeUndefined();
     }
-  });
-
-  it("ends at its deadline when the client hangs, and tells it to stop", async () => {
-    const signals: (AbortSignal | undefined)[] = [];
-    const store = storeOver(
-      (_, options) => {
-        signals.push(options?.abortSignal);
-        return new Promise(() => undefined);
-      },
-      { deadline: 20 },
-    );
-    expect(await rejection(call(store))).toMatchObject({
-      kind: "timeout",
-      operation: method,
-      message: `${method}: no answer within 20 ms`,
-    });
-    expect(signals.map((signal) => signal?.aborted)).toEqual([true]);
-  });
-
-  it("ends with its caller's signal in the middle", async () => {
-    const controller = new AbortController();
-    const reason = new Error("the caller has gone");
-    let stopped = false;
-    const store = storeOver((_, options) => {
-      options?.abortSignal?.addEventListener("abort", () => (stopped = true));
-      queueMicrotask(() => controller.abort(reason));
-      return new Promise(() => undefined);
-    });
-    expect(await rejection(call(store, controller.signal))).toBe(reason);
-    expect(stopped).toBe(true);
-  });
+  },
 });
 
 describe("a call of several requests", () => {

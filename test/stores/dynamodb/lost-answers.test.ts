@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DynamoDbKeyPairStore } from "../../../src/stores/dynamodb.js";
 import { bytes } from "../records.js";
-import { answerHangs, answerLost, lostWhile, refused, withAttempts } from "./clients.js";
-import { clientOf, createTable, patient, startDynalite, type DynamoDbServer } from "./store-kind.js";
+import { answerHangs, answerLost, dynamoDbClient, lostWhile, patient, refused } from "../../support/aws-clients.js";
+import { withAttempts } from "./clients.js";
+import { createTable, startDynalite, type DynamoDbServer } from "./store-kind.js";
 
 /*
  * The SDK makes an attempt again whose answer was lost. The condition of the second attempt then fails on what the first has
@@ -14,7 +15,7 @@ beforeAll(async () => (server = await startDynalite()));
 afterAll(() => server.stop());
 
 async function opened(times: { attemptTimeout?: number; deadline?: number } = {}) {
-  const [client, otherClient] = [clientOf(server.endpoint), clientOf(server.endpoint)];
+  const [client, otherClient] = [dynamoDbClient(server.endpoint), dynamoDbClient(server.endpoint)];
   const tableName = await createTable(client);
   return {
     client,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DynamoDbKeyPairStore } from "../../../src/stores/dynamodb.js";
-import { recordingClient } from "./clients.js";
-import { clientOf, createTable, patient, startDynalite, type DynamoDbServer } from "./store-kind.js";
+import { dynamoDbClient, patient, recordingClient } from "../../support/aws-clients.js";
+import { createTable, startDynalite, type DynamoDbServer } from "./store-kind.js";
 
 /* DynamoDB ends a page at 1 MiB, however many items were asked for. */
 
@@ -20,10 +20,10 @@ function idsOf(listed: readonly { readonly document: Uint8Array }[], id: "keyPai
 const idOf = (index: number) => `r-${String(index).padStart(3, "0")}`;
 
 async function opened() {
-  const client = recordingClient(clientOf(server.endpoint));
+  const client = recordingClient(dynamoDbClient(server.endpoint));
   const store = new DynamoDbKeyPairStore({
     client,
-    tableName: await createTable(clientOf(server.endpoint)),
+    tableName: await createTable(dynamoDbClient(server.endpoint)),
     ...patient,
   });
   return { store, sent: client.sent };

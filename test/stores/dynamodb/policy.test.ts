@@ -9,8 +9,8 @@ import {
 } from "../../../src/stores/dynamodb.js";
 import { kmsKeyAliasArn, overridden, setup } from "../../support/setup.js";
 import { bytes } from "../records.js";
-import { sentCommand, type SentCommand } from "./clients.js";
-import { clientOf, createTable, patient, startDynalite, type DynamoDbServer } from "./store-kind.js";
+import { dynamoDbClient, patient, sentCommand, type SentCommand } from "../../support/aws-clients.js";
+import { createTable, startDynalite, type DynamoDbServer } from "./store-kind.js";
 
 const tableArnOf = (tableName: string) => `arn:aws:dynamodb:eu-west-1:111122223333:table/${tableName}`;
 
@@ -57,7 +57,7 @@ afterAll(() => server.stop());
 
 /** A service whose processes each have the policy of their role. */
 async function service(options: Partial<RecordingKeyStoreOptions> = { fleetSecret: new Uint8Array(32).fill(1) }) {
-  const client = clientOf(server.endpoint);
+  const client = dynamoDbClient(server.endpoint);
   const tableName = await createTable(client);
   const parts = setup({ storeTimeout: 60_000, background: false, ...options });
   const process = (role: DynamoDbRole) => {

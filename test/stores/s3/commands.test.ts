@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { S3KeyPairStore } from "../../../src/stores/s3.js";
 import { bytes, fillOrganization } from "../records.js";
-import { recordingClient, ServiceClient, type SentCommand } from "./clients.js";
+import { recordingClient, type SentCommand } from "../../support/aws-clients.js";
+import { ServiceClient } from "./clients.js";
 import { S3Service } from "./s3-service.js";
 
 /** A store in a bucket with an organization in it, and what it sends from now on. */

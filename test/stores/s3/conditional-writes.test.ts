@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { S3KeyPairStore } from "../../../src/stores/s3.js";
 import { bytes } from "../records.js";
-import { recordingClient, ServiceClient } from "./clients.js";
+import { recordingClient } from "../../support/aws-clients.js";
+import { ServiceClient } from "./clients.js";
 import { refusal, S3Service, type S3ServiceOptions } from "./s3-service.js";
 
 function opened(options: S3ServiceOptions = {}) {

@@ -3,17 +3,12 @@ import { Readable } from "node:stream";
 import { HttpResponse } from "@smithy/protocol-http";
 import { describe, expect, it, vi } from "vitest";
 import { InvalidInputError } from "../../../src/errors.js";
-import { diagnoseStoreFailure } from "../../../src/stores/index.js";
 import { S3KeyPairStore, type S3ClientLike } from "../../../src/stores/s3.js";
-import { StoreError, type StoreFailureKind } from "../../../src/stores/store-error.js";
-import { oddAnswers, oddErrors } from "../../injected/odd-values.js";
-import { localFailures } from "../../kms/aws/aws-errors.js";
-import { storeMethods } from "../../support/store-methods.js";
+import type { StoreFailureKind } from "../../../src/stores/store-error.js";
+import { callsWith, expectRefusal, failuresOfClients, rejection, secret } from "../failure-suite.js";
 import { bytes, fillOrganization } from "../records.js";
 import { ServiceClient } from "./clients.js";
 import { refusal, S3Service } from "./s3-service.js";
-
-const secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
 function storeOver(send: S3ClientLike["send"], times: { attemptTimeout?: number; deadline?: number } = {}) {
   return new S3KeyPairStore({ client: { send }, bucket: "recording-keys", ...times });
@@ -30,30 +25,7 @@ async function filled() {
   return { client, store, head, objects };
 }
 
-/** One call of each method. */
-const calls: Readonly<
-  Record<(typeof storeMethods)[number], (store: S3KeyPairStore, signal?: AbortSignal) => Promise<unknown>>
-> = {
-  readHead: (store, signal) => store.readHead("org", { signal }),
-  swapHead: (store, signal) => store.swapHead("org", undefined, bytes(secret), { signal }),
-  createKeyPair: (store, signal) =>
-    store.createKeyPair({ organizationId: "org", keyPairId: "p", sequence: 1, document: bytes(secret) }, { signal }),
-  readKeyPair: (store, signal) => store.readKeyPair("org", "pair", { signal }),
-  listKeyPairs: (store, signal) => store.listKeyPairs("org", { limit: 10 }, { signal }),
-  createWrapping: (store, signal) =>
-    store.createWrapping("org", "p", { wrappingId: "w", document: bytes(secret) }, { signal }),
-  listWrappings: (store, signal) => store.listWrappings("org", "pair", { signal }),
-  removeKeyPair: (store, signal) => store.removeKeyPair("org", "pair", { signal }),
-  readStatus: (store, signal) => store.readStatus("org", { signal }),
-  writeStatus: (store, signal) => store.writeStatus("org", bytes(secret), { signal }),
-};
-
-function rejection(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(
-    (value: unknown) => `resolved with ${inspect(value)}`,
-    (error: unknown) => error,
-  );
-}
+const calls = callsWith(undefined, "pair");
 
 const requestId = "4442587FB7D0A2F9";
 
@@ -103,19 +75,7 @@ describe("an answer of S3", () => {
     const answer = async () => ({ response: refusal(status, name, requestId, message) });
     client.decide("PutObject pairs", ...Array.from({ length: 8 }, () => answer));
     const error = await rejection(calls.createKeyPair(store));
-    expect(error).toMatchObject({
-      code: "ERR_STORE_UNAVAILABLE",
-      kind,
-      operation: "createKeyPair",
-      serviceErrorName: name,
-      requestId,
-      message: `createKeyPair failed (${kind}): ${name}`,
-      retryable: kind !== "unsupported",
-    });
-    const shown = inspect(error, { depth: Infinity, showHidden: true }) + JSON.stringify(error);
-    for (const hidden of [secret, bytes(secret).join(), Buffer.from(secret).toString("base64"), message])
-      expect(shown).not.toContain(hidden);
-    expect(diagnoseStoreFailure(error as StoreError)).toMatchObject({ kind, serviceErrorName: name, requestId });
+    expectRefusal(error, { kind, name, requestId, text: message });
   });
 
   it("that there is nothing is taken from S3 alone, not from a proxy or of a bucket that is not there", async () => {
@@ -131,32 +91,10 @@ describe("an answer of S3", () => {
   });
 });
 
-describe("a failure without an answer of S3", () => {
-  /** Those that are not about KMS. */
-  const kinds: readonly string[] = ["unreachable", "timeout", "credentials", "throttled", "service-error"];
-  it.each(localFailures.filter(([kind]) => kinds.includes(kind)))("%s: %s", async (kind, _, make) => {
-    const store = storeOver(() => Promise.reject(make()));
-    expect(await rejection(store.readHead("org"))).toMatchObject({ code: "ERR_STORE_UNAVAILABLE", kind });
-  });
-});
-
-describe.each(storeMethods)("%s", (method) => {
-  const call = calls[method];
-
-  it.each(oddErrors)("is a typed failure when the client throws or rejects with $name", async ({ make }) => {
-    const throwing = () => {
-      throw make();
-    };
-    for (const send of [throwing, () => Promise.reject(make())]) {
-      const error = await rejection(call(storeOver(send)));
-      expect(error).toBeInstanceOf(StoreError);
-      expect(Object.getPrototypeOf(error)).toBe(StoreError.prototype);
-      expect(error).toMatchObject({ code: "ERR_STORE_UNAVAILABLE", operation: method });
-    }
-  });
-
-  it.each(oddAnswers)("believes nothing of an answer that is $name", async ({ name, make }) => {
-    const result = await call(storeOver(async () => make())).catch((error: unknown) => error);
+failuresOfClients({
+  calls,
+  storeOver,
+  expectNoBelief: (result, method, answerName) => {
     if (result instanceof Error) {
       // What answers everything in one way honours no condition.
       expect(result).toMatchObject({
@@ -165,39 +103,9 @@ describe.each(storeMethods)("%s", (method) => {
       });
     } else {
       expect(method).toBe("writeStatus"); // a write that resolves has been made
-      expect(name).not.toMatch(/undefined|null|text|symbol/);
+      expect(answerName).not.toMatch(/undefined|null|text|symbol/);
     }
-  });
-
-  it("ends at its deadline when the client hangs, and tells it to stop", async () => {
-    const signals: (AbortSignal | undefined)[] = [];
-    const store = storeOver(
-      (_, options) => {
-        signals.push(options?.abortSignal);
-        return new Promise(() => undefined);
-      },
-      { deadline: 20 },
-    );
-    expect(await rejection(call(store))).toMatchObject({
-      kind: "timeout",
-      operation: method,
-      message: `${method}: no answer within 20 ms`,
-    });
-    expect(signals.map((signal) => signal?.aborted)).toEqual([true]);
-  });
-
-  it("ends with its caller's signal in the middle", async () => {
-    const controller = new AbortController();
-    const reason = new Error("the caller has gone");
-    let stopped = false;
-    const store = storeOver((_, options) => {
-      options?.abortSignal?.addEventListener("abort", () => (stopped = true));
-      queueMicrotask(() => controller.abort(reason));
-      return new Promise(() => undefined);
-    });
-    expect(await rejection(call(store, controller.signal))).toBe(reason);
-    expect(stopped).toBe(true);
-  });
+  },
 });
 
 describe("a body", () => {

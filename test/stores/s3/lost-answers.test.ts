@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { S3KeyPairStore } from "../../../src/stores/s3.js";
-import { answerHangs, answerLost, lostWhile } from "../dynamodb/clients.js";
+import { answerHangs, answerLost, lostWhile } from "../../support/aws-clients.js";
 import { bytes } from "../records.js";
 import { ServiceClient } from "./clients.js";
 import { S3Service } from "./s3-service.js";

@@ -3,7 +3,8 @@ import type { KeyPairListQuery } from "../../../src/stores/index.js";
 import { S3KeyPairStore } from "../../../src/stores/s3.js";
 import { placeName } from "../../../src/stores/s3/names.js";
 import { createTestKeyStore } from "../../../src/testing/index.js";
-import { patient, ServiceClient } from "./clients.js";
+import { patient } from "../../support/aws-clients.js";
+import { ServiceClient } from "./clients.js";
 import { S3Service } from "./s3-service.js";
 
 /** Most requests for which a listing has the time. */

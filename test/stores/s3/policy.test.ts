@@ -3,7 +3,8 @@ import { InvalidInputError } from "../../../src/errors.js";
 import { S3KeyPairStore, s3Policy, type S3ClientLike, type S3Policy, type S3Role } from "../../../src/stores/s3.js";
 import { kmsKeyAliasArn, setup } from "../../support/setup.js";
 import { bytes } from "../records.js";
-import { sentCommand, ServiceClient, type SentCommand } from "./clients.js";
+import { sentCommand, type SentCommand } from "../../support/aws-clients.js";
+import { ServiceClient } from "./clients.js";
 import { S3Service } from "./s3-service.js";
 
 /** Whether a policy allows a command, by the rules of IAM as far as the policy uses them. */

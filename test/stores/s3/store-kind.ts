@@ -1,43 +1,83 @@
+import { CreateBucketCommand } from "@aws-sdk/client-s3";
 import { S3KeyPairStore } from "../../../src/stores/s3.js";
-import { startKeyPairStoreProcess } from "../../../src/testing/index.js";
+import { startKeyPairStoreProcess, type KeyPairStoreUnderTest } from "../../../src/testing/index.js";
+import { patient, s3Client } from "../../support/aws-clients.js";
+import { CephGateway } from "../../support/ceph-gateway.js";
 import { compileWorker } from "../../support/worker-process.js";
 import type { StoreKind } from "../store-kinds.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
-import { clientOf, patient } from "./clients.js";
 import { startS3Server, type ServerMood } from "./s3-server.js";
 
-/** The stores of the S3 of the tests, each in a bucket of its own. */
-export const s3: StoreKind = {
-  checked: { processes: true, outages: true, removal: "at-least-one-hears-true", callTimeout: 120_000 },
-  start: async () => {
-    const { folder, remove } = await temporaryFolder();
-    const program = await compileWorker(new URL("./serving-worker.ts", import.meta.url), folder);
-    const server = await startS3Server();
-    const outage = (mood: ServerMood) => ({
-      begin: async () => void (server.mood = mood),
-      end: async () => void (server.mood = "up"),
-    });
-    const open = async () => {
-      const bucket = server.service.createBucket();
-      const clients = [clientOf(server.endpoint), clientOf(server.endpoint)] as const;
-      const [store, other] = clients.map((client) => new S3KeyPairStore({ client, bucket, ...patient }));
-      return {
-        store: store as S3KeyPairStore,
-        other: other as S3KeyPairStore,
-        startProcess: () => startKeyPairStoreProcess(program, { args: [server.endpoint, bucket] }),
-        outages: {
-          "its connections are cut": outage("cut off"),
-          "it is overloaded": outage("overloaded"),
-        },
-        close: async () => {
-          for (const client of clients) client.destroy();
-        },
+/** A server with the API of S3. */
+export interface S3Place {
+  readonly endpoint: string;
+  readonly createBucket: () => Promise<string>;
+  readonly outages?: NonNullable<KeyPairStoreUnderTest["outages"]>;
+  readonly stop: () => Promise<void>;
+}
+
+/** The S3 of the tests, in this process. */
+export async function startS3Double(): Promise<S3Place> {
+  const server = await startS3Server();
+  const outage = (mood: ServerMood) => ({
+    begin: async () => void (server.mood = mood),
+    end: async () => void (server.mood = "up"),
+  });
+  return {
+    endpoint: server.endpoint,
+    createBucket: async () => server.service.createBucket(),
+    outages: { "its connections are cut": outage("cut off"), "it is overloaded": outage("overloaded") },
+    stop: () => server.stop(),
+  };
+}
+
+/** A real Ceph. */
+export async function startCeph(): Promise<S3Place> {
+  const ceph = await CephGateway.start();
+  const client = s3Client(ceph.endpoint, "us-east-1"); // of any other Region the SDK names one that Ceph does not know
+  let buckets = 0;
+  return {
+    endpoint: ceph.endpoint,
+    createBucket: async () => {
+      buckets += 1;
+      const Bucket = `recording-keys-${buckets}`;
+      await client.send(new CreateBucketCommand({ Bucket }));
+      return Bucket;
+    },
+    stop: async () => {
+      client.destroy();
+      await ceph.stop();
+    },
+  };
+}
+
+/** The stores of a kind of server, each in a bucket of its own. */
+export function s3Kind(startServer: () => Promise<S3Place>, { outages }: { readonly outages: boolean }): StoreKind {
+  return {
+    checked: { processes: true, outages, removal: "at-least-one-hears-true", callTimeout: 120_000 },
+    start: async () => {
+      const { folder, remove } = await temporaryFolder();
+      const program = await compileWorker(new URL("./serving-worker.ts", import.meta.url), folder);
+      const server = await startServer();
+      const open = async () => {
+        const bucket = await server.createBucket();
+        const clients = [s3Client(server.endpoint), s3Client(server.endpoint)] as const;
+        const [store, other] = clients.map((client) => new S3KeyPairStore({ client, bucket, ...patient }));
+        return {
+          store: store as S3KeyPairStore,
+          other: other as S3KeyPairStore,
+          startProcess: () => startKeyPairStoreProcess(program, { args: [server.endpoint, bucket] }),
+          ...(server.outages && { outages: server.outages }),
+          close: async () => {
+            for (const client of clients) client.destroy();
+          },
+        };
       };
-    };
-    const stop = async () => {
-      await server.stop();
-      await remove();
-    };
-    return { open, stop };
-  },
-};
+      const stop = async () => {
+        await server.stop();
+        await remove();
+      };
+      return { open, stop };
+    },
+  };
+}
