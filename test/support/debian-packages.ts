@@ -8,7 +8,8 @@ const run = promisify(execFile);
 /** Installs packages of Debian, one process at a time: the package manager refuses a second one. @throws what it says */
 export async function installDebianPackages(...names: readonly string[]): Promise<void> {
   const lock = join(tmpdir(), "recording-keystore-debian-packages.lock");
-  const apt = (...args: string[]) => run("flock", [lock, "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=600", ...args]);
+  const apt = (...args: string[]) =>
+    run("flock", [lock, "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=600", ...args], { timeout: 900_000 });
   await apt("update");
   await apt("install", "-y", "--no-install-recommends", ...names);
 }
