@@ -39,7 +39,10 @@ export const anchorPurpose = "audit-anchor";
 /** Has heads anchored in the background. An anchor that fails stops no entry. */
 export class AnchoredHeads {
   readonly #options: Required<AuditAnchorOptions>;
+  /** Entries since the latest attempt. */
   #unanchored = 0;
+  /** Attempts that have failed since one succeeded. */
+  #failures = 0;
   #head: ChainHead | undefined;
   #anchored: ChainHead | undefined;
   #error: RecordingKeyStoreError | undefined;
@@ -94,13 +97,13 @@ export class AnchoredHeads {
   wrote(head: ChainHead, entries: number): void {
     this.#head = head;
     this.#unanchored += entries;
-    if (this.#unanchored >= this.#options.every) this.#start();
+    if (this.#isDue) this.#start();
   }
 
   /** Anchors a log's end. */
   async anchorLast(head: ChainHead): Promise<void> {
     await this.settled();
-    if (this.#unanchored === 0) return;
+    if (this.#unanchored === 0 && this.#failures === 0) return;
     this.#head = head;
     this.#start();
     await this.settled();
@@ -116,8 +119,14 @@ export class AnchoredHeads {
     this.#unanchored = 0;
     this.#running = this.#anchor(head).finally(() => {
       this.#running = undefined;
-      if (!this.#error && this.#unanchored >= this.#options.every) this.#start();
+      if (this.#isDue) this.#start();
     });
+  }
+
+  /** After a failure the next entry tries again, and then ever fewer do, as KMS may be away for long. */
+  get #isDue(): boolean {
+    const { every } = this.#options;
+    return this.#unanchored >= (this.#failures === 0 ? every : Math.min(every, 2 ** (this.#failures - 1)));
   }
 
   /** Never rejects. */
@@ -130,8 +139,9 @@ export class AnchoredHeads {
       this.#anchored = head;
       this.#news.push(head);
       this.#error = undefined;
+      this.#failures = 0;
     } catch (error) {
-      this.#unanchored += 1; // so that the end is tried again
+      this.#failures += 1;
       this.#error =
         error instanceof RecordingKeyStoreError
           ? error
