@@ -6,7 +6,13 @@ import { drillCommand } from "./commands/drill.js";
 import { historyCommand, statusCommand, usageCommand } from "./commands/history.js";
 import { kmsCommand } from "./commands/kms.js";
 import { checkPolicyCommand, policyCommand } from "./commands/policy.js";
-import { decryptCommand, encryptCommand, inspectCommand, salvageCommand } from "./commands/recordings.js";
+import {
+  decryptCommand,
+  encryptCommand,
+  exportBundleCommand,
+  inspectCommand,
+  salvageCommand,
+} from "./commands/recordings.js";
 import {
   acceptRestoredStoreCommand,
   forgetOrphansCommand,
@@ -29,6 +35,7 @@ const commands: readonly DefinedCommand[] = [
   decryptCommand,
   salvageCommand,
   inspectCommand,
+  exportBundleCommand,
   rewrapCommand,
   forgetOrphansCommand,
   acceptRestoredStoreCommand,

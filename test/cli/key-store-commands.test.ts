@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { exitCodes } from "../../src/cli/exit-codes.js";
+import { PublicBundleEncryptor } from "../../src/encrypt-only.js";
 import { InMemoryKms } from "../../src/in-memory-kms/index.js";
 import { recordingKeyPolicy } from "../../src/key-policy/index.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
@@ -170,6 +171,18 @@ describe("recordings", () => {
     });
     expect(await run(["decrypt", path("a.rec"), path("b"), "--embedded-keys", accountId])).toMatchObject({ code: 0 });
     expect(readFileSync(path("b")).equals(audio)).toBe(true);
+  });
+
+  it("are made with a bundle alone, and opened as any other", async () => {
+    expect(await run(["export-bundle", path("org.bundle"), "--valid-for", "7"])).toMatchObject({ code: 0 });
+    expect(await run(["export-bundle", path("org.bundle")])).toMatchObject({ code: exitCodes.usage });
+    const bundle = readFileSync(path("org.bundle"));
+    const { body } = await new PublicBundleEncryptor({ organizationId: organization, bundle }).encryptRecording(audio, {
+      recordingId: "call-9",
+    });
+    writeFileSync(path("call-9.rec"), body);
+    expect(await run(["decrypt", path("call-9.rec"), path("call-9")])).toMatchObject({ code: 0 });
+    expect(readFileSync(path("call-9")).equals(audio)).toBe(true);
   });
 
   it("are salvaged as far as they go", async () => {

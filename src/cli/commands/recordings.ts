@@ -1,9 +1,10 @@
+import { Readable } from "node:stream";
 import type { Command } from "commander";
 import { inspectRecording } from "../../recording/inspect.js";
 import type { FileProgress } from "../../recording/files/progress.js";
 import { fileSource } from "../../sources/file-source.js";
 import { defined } from "../../util/defined.js";
-import { numberOption } from "../arguments.js";
+import { daysOption, numberOption } from "../arguments.js";
 import { defineCommand, type Call } from "../define.js";
 import { exitCodes } from "../exit-codes.js";
 import { UsageError, type CommandIo } from "../io.js";
@@ -163,6 +164,25 @@ export const salvageCommand = defineCommand<FileOptions>({
       const result = { complete, damage, plaintextSize, encryptedSize };
       tell(call, output, result, factLines({ complete, why: damage?.message, plaintextSize, encryptedSize }));
       if (!complete) return exitCodes.incomplete;
+    }),
+});
+
+export const exportBundleCommand = defineCommand<{ readonly validFor?: number; readonly overwrite?: boolean }>({
+  name: "export-bundle",
+  summary: "Write what a worker needs that only encrypts, with neither KMS nor store",
+  group,
+  givesResult: false,
+  help: "It holds no secret. Whoever can replace it on its way chooses the key, unless the worker has the fleet's secret.",
+  add: (command) =>
+    command
+      .argument("<output>", "the bundle, or - for standard output")
+      .addOption(daysOption("--valid-for <days>", "how long it encrypts; 1 unless given"))
+      .option("--overwrite", "replace the output if it exists"),
+  run: ({ settings, options, args: [output = "-"], io }) =>
+    withKeyStore(settings, {}, async (keyStore) => {
+      const { validFor, overwrite = false } = options;
+      const bundle = await keyStore.exportPublicBundle({ signal: io.signal, ...defined({ validFor }) });
+      await writeTo(output, Readable.from([Buffer.from(bundle)]), { overwrite, secret: false }, io);
     }),
 });
 
