@@ -189,7 +189,10 @@ export interface DryRunOptions extends AuditedCallOptions {
 export interface RewrapOptions extends DryRunOptions {
   /** How many key pairs are in work at a time, with one KMS call each: 1 to 64, default 8. */
   concurrency?: number;
-  /** An earlier report, also as JSON: what KMS has opened by it, and the store still holds, is not asked about again. */
+  /**
+   * An earlier report, also as JSON: what KMS has opened by it, and the store still holds, is not asked about again. It is believed:
+   * keep it where nobody who can write to the store can change it.
+   */
   resume?: EarlierRewrap;
   /** Told after each key pair how far it is. What it throws is ignored. */
   onProgress?: (progress: RewrapProgress) => void;
