@@ -58,6 +58,7 @@ export interface StoredHead {
  * - Organizations never see each other's data, whatever characters their ids hold.
  * - Ids of organizations are any well-formed Unicode of 1 to 512 bytes of UTF-8. Bad input rejects with
  *   `InvalidInputError` and stores nothing; no call throws.
+ * - Returned records have the members that their types name, and no others, such as those of a database's row.
  * - Returned byte arrays are copies; changing them, or those passed in as soon as the call has returned its promise, changes
  *   nothing stored.
  *

@@ -2,18 +2,14 @@ import { rename } from "node:fs/promises";
 import { afterAll } from "vitest";
 import { FileKeyPairStore } from "../../src/stores/file.js";
 import { MemoryKeyPairStore } from "../../src/stores/memory.js";
-import {
-  startKeyPairStoreProcess,
-  type KeyPairStoreConformanceOptions,
-  type KeyPairStoreUnderTest,
-} from "../../src/testing/index.js";
-import { compileWorker } from "../support/worker-process.js";
+import type { KeyPairStoreConformanceOptions, KeyPairStoreUnderTest } from "../../src/testing/index.js";
 import { postgres } from "./postgres/store-kind.js";
 import { s3Kind, startCeph, startS3Double } from "./s3/store-kind.js";
 import { dynamoDbKind, startDynalite, startDynamoDbLocal } from "./dynamodb/store-kind.js";
 import { atLength } from "../support/effort.js";
 import { hasCeph } from "../support/ceph-gateway.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
+import { startServingProcess } from "./serving-process.js";
 
 /** An empty store with a second, independent handle on the same data. */
 export type OpenedStore = Required<Pick<KeyPairStoreUnderTest, "store" | "other" | "close">> & KeyPairStoreUnderTest;
@@ -45,8 +41,6 @@ const memory: StoreKind = {
 const file: StoreKind = {
   checked: { processes: true, outages: true },
   start: async () => {
-    const { folder, remove: stop } = await temporaryFolder();
-    const program = await compileWorker(new URL("./file/serving-worker.ts", import.meta.url), folder);
     const open = async () => {
       const { folder: directory, remove: close } = await temporaryFolder();
       const [store, other] = [new FileKeyPairStore({ directory }), new FileKeyPairStore({ directory })];
@@ -54,12 +48,12 @@ const file: StoreKind = {
       return {
         store,
         other,
-        startProcess: () => startKeyPairStoreProcess(program, { args: [directory] }),
+        startProcess: () => startServingProcess({ kind: "file", directory }),
         outages: { "its folder is away": { begin: () => rename(directory, away), end: () => rename(away, directory) } },
         close,
       };
     };
-    return { open, stop };
+    return { open };
   },
 };
 

@@ -5,7 +5,7 @@ import { MemoryLastConfirmedStore } from "../../src/testing/index.js";
 import { kmsKeyAliasArn, kmsWith } from "../support/kms-known-to-all.js";
 import type { KillReport } from "./kills.js";
 import type { Said } from "./said.js";
-import { keyStoreOver } from "./store-at.js";
+import { keyStoreOver } from "./key-store-over.js";
 
 interface Recorded {
   /** Base64. */

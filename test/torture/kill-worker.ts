@@ -1,7 +1,8 @@
 import { writeSync } from "node:fs";
 import { kmsKeyAliasArn, kmsWith } from "../support/kms-known-to-all.js";
 import type { Deed, Said } from "./said.js";
-import { keyStoreOver, storeAt, type Place } from "./store-at.js";
+import { storeAt, type Place } from "../stores/store-at.js";
+import { keyStoreOver } from "./key-store-over.js";
 
 /* What the processes do that `kills.ts` kills: they change settings and key and rewrap, in any order, until they are killed. */
 const [place = "", organizationId = "", keyNumber = ""] = process.argv.slice(2);

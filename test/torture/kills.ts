@@ -3,7 +3,7 @@ import { WorkerProcess } from "../support/worker-process.js";
 import { KillTrial } from "./kill-trial.js";
 import { startPlace, type PlaceName } from "./places.js";
 import type { Deed, Said } from "./said.js";
-import { storeAt, type Place } from "./store-at.js";
+import { storeAt, type Place } from "../stores/store-at.js";
 
 /** What became of processes that were killed. */
 export interface KillReport {

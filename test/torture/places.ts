@@ -4,7 +4,7 @@ import { startCeph, startS3Double, type S3Place } from "../stores/s3/store-kind.
 import { dynamoDbClient } from "../support/aws-clients.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { PostgresServer } from "../support/postgres-server.js";
-import type { Place } from "./store-at.js";
+import type { Place } from "../stores/store-at.js";
 
 /** An empty place for stores, whose server, if it has one, is up. */
 interface StartedPlace {

@@ -5,7 +5,8 @@ import { kms, kmsKeyAliasArn } from "../support/kms-known-to-all.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { compileWorker, WorkerProcess } from "../support/worker-process.js";
 import { startPlace, type PlaceName } from "./places.js";
-import { keyStoreOver, storeAt } from "./store-at.js";
+import { storeAt } from "../stores/store-at.js";
+import { keyStoreOver } from "./key-store-over.js";
 
 const start = Date.UTC(2026, 0, 1);
 const clock = { now: () => start, monotonic: () => performance.now() };

@@ -1,7 +1,8 @@
 import { writeSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { kms } from "../support/kms-known-to-all.js";
-import { keyStoreOver, storeAt, type Place } from "./store-at.js";
+import { storeAt, type Place } from "../stores/store-at.js";
+import { keyStoreOver } from "./key-store-over.js";
 
 /* What the processes of `rotation-processes.test.ts` do: at each time that they are told, they change the key if that is due. */
 let now = Date.UTC(2026, 0, 1);

@@ -4,7 +4,8 @@ import type { KeyPairStore } from "../../src/stores/key-pair-store.js";
 import { MemoryLastConfirmedStore, TestClock } from "../../src/testing/index.js";
 import { atLength } from "../support/effort.js";
 import { kmsKeyAliasArn, kmsWith } from "../support/kms-known-to-all.js";
-import { keyStoreOver, storeAt } from "./store-at.js";
+import { storeAt } from "../stores/store-at.js";
+import { keyStoreOver } from "./key-store-over.js";
 import { storeServers, type StoreServer } from "./store-servers.js";
 
 const recordings = atLength(2_000, 200);

@@ -8,7 +8,7 @@ import { dynamoDbClient } from "../support/aws-clients.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { PostgresServer } from "../support/postgres-server.js";
 import { Link } from "./link.js";
-import type { Place } from "./store-at.js";
+import type { Place } from "../stores/store-at.js";
 
 /** A store's server, which a test can take away. What it has stored stays. */
 export interface StoreServer {

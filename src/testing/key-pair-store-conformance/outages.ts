@@ -30,8 +30,9 @@ export function checkOutages(check: Check, recovery: number): void {
     async (store, _other, opened) => {
       await fill(store, organizationId);
       for (const [name, outage] of outagesOf(opened)) {
+        const stale = await staleRevision(store);
         await during(outage, async () => {
-          const calls = everyCallOf(store, organizationId);
+          const calls = everyCallOf(store, stale);
           const answers = await Promise.allSettled(calls.map((call) => call()));
           for (const [index, answer] of answers.entries()) assertUnavailable(answer, `call ${index} while ${name}`);
         });
@@ -52,11 +53,12 @@ export function checkOutages(check: Check, recovery: number): void {
     async (store, _other, opened) => {
       await fill(store, organizationId);
       for (const [name, outage] of outagesOf(opened)) {
+        const stale = await staleRevision(store);
         await during(outage, async () => {
           const reason = new Error("the caller has gone");
           const controller = new AbortController();
           let left = false;
-          const calls = everyCallOf(store, organizationId, controller.signal).map(async (call, index) => {
+          const calls = everyCallOf(store, stale, controller.signal).map(async (call, index) => {
             const [answer] = await Promise.allSettled([call()]);
             const early = !left;
             if (answer.status === "rejected" && answer.reason === reason) return;
@@ -92,12 +94,21 @@ async function during(outage: StoreOutage, task: () => Promise<void>): Promise<v
   }
 }
 
+/** A revision that the head had. Of one that it never can have a store may know without asking that nothing is to be swapped. */
+async function staleRevision(store: KeyPairStore): Promise<string> {
+  const head = await store.readHead(organizationId);
+  const between = await store.swapHead(organizationId, head?.revision, bytes("between"));
+  await store.swapHead(organizationId, between?.revision, head?.document ?? bytes("head"));
+  return between?.revision ?? "";
+}
+
 /** Each method once; the writes are ones that change nothing, should they happen after all. */
-function everyCallOf(store: KeyPairStore, id: string, signal?: AbortSignal): (() => Promise<unknown>)[] {
+function everyCallOf(store: KeyPairStore, stale: string, signal?: AbortSignal): (() => Promise<unknown>)[] {
+  const id = organizationId;
   const removal = () => store.removeKeyPair?.(id, "no-such-pair", { signal }) ?? Promise.resolve();
   return [
     ...callsOf(store, id, signal).slice(0, -2),
-    () => store.swapHead(id, "no such revision", bytes("late"), { signal }),
+    () => store.swapHead(id, stale, bytes("late"), { signal }),
     () => store.writeStatus(id, bytes(id), { signal }),
     ...(typeof store.removeKeyPair === "function" ? [removal] : []),
   ];

@@ -13,6 +13,7 @@ import { DynamoDbKeyPairStore, dynamoDbTable } from "../../../src/stores/dynamod
 import { dynamoDbClient, patient } from "../../support/aws-clients.js";
 import { hasPrograms, installDebianPackages } from "../../support/debian-packages.js";
 import { freePort } from "../../support/free-port.js";
+import { startServingProcess } from "../serving-process.js";
 import type { StoreKind } from "../store-kinds.js";
 
 /** A server with DynamoDB's API. */
@@ -36,6 +37,7 @@ let tables = 0;
 /** The stores of a kind of server, each on a table of its own. */
 export function dynamoDbKind(startServer: () => Promise<DynamoDbServer>): StoreKind {
   return {
+    checked: { processes: true },
     start: async () => {
       const { endpoint, stop } = await startServer();
       const open = async () => {
@@ -45,6 +47,7 @@ export function dynamoDbKind(startServer: () => Promise<DynamoDbServer>): StoreK
         return {
           store: store as DynamoDbKeyPairStore,
           other: other as DynamoDbKeyPairStore,
+          startProcess: () => startServingProcess({ kind: "dynamodb", endpoint, tableName }),
           close: async () => {
             for (const client of clients) client.destroy();
           },

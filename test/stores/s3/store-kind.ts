@@ -1,11 +1,10 @@
 import { CreateBucketCommand } from "@aws-sdk/client-s3";
 import { S3KeyPairStore } from "../../../src/stores/s3.js";
-import { startKeyPairStoreProcess, type KeyPairStoreUnderTest } from "../../../src/testing/index.js";
+import type { KeyPairStoreUnderTest } from "../../../src/testing/index.js";
 import { patient, s3Client } from "../../support/aws-clients.js";
 import { CephGateway } from "../../support/ceph-gateway.js";
-import { compileWorker } from "../../support/worker-process.js";
 import type { StoreKind } from "../store-kinds.js";
-import { temporaryFolder } from "../../support/temporary-folder.js";
+import { startServingProcess } from "../serving-process.js";
 import { startS3Server, type ServerMood } from "./s3-server.js";
 
 /** A server with the API of S3. */
@@ -56,8 +55,6 @@ export function s3Kind(startServer: () => Promise<S3Place>, { outages }: { reado
   return {
     checked: { processes: true, outages, removal: "at-least-one-hears-true", callTimeout: 120_000 },
     start: async () => {
-      const { folder, remove } = await temporaryFolder();
-      const program = await compileWorker(new URL("./serving-worker.ts", import.meta.url), folder);
       const server = await startServer();
       const open = async () => {
         const bucket = await server.createBucket();
@@ -66,18 +63,14 @@ export function s3Kind(startServer: () => Promise<S3Place>, { outages }: { reado
         return {
           store: store as S3KeyPairStore,
           other: other as S3KeyPairStore,
-          startProcess: () => startKeyPairStoreProcess(program, { args: [server.endpoint, bucket] }),
+          startProcess: () => startServingProcess({ kind: "s3", endpoint: server.endpoint, bucket }),
           ...(server.outages && { outages: server.outages }),
           close: async () => {
             for (const client of clients) client.destroy();
           },
         };
       };
-      const stop = async () => {
-        await server.stop();
-        await remove();
-      };
-      return { open, stop };
+      return { open, stop: server.stop };
     },
   };
 }

@@ -1,19 +1,15 @@
 import pg from "pg";
-import { RecordingKeyStore } from "../../src/key-store/recording-key-store.js";
-import type { RecordingKeyStoreOptions } from "../../src/key-store/options.js";
-import type { KmsProvider } from "../../src/kms/kms-provider.js";
 import { DynamoDbKeyPairStore } from "../../src/stores/dynamodb.js";
 import { FileKeyPairStore } from "../../src/stores/file.js";
 import type { KeyPairStore } from "../../src/stores/key-pair-store.js";
 import { PostgresKeyPairStore } from "../../src/stores/postgres.js";
 import { S3KeyPairStore } from "../../src/stores/s3.js";
 import { dynamoDbClient, patient, s3Client } from "../support/aws-clients.js";
-import { accountId } from "../support/kms-known-to-all.js";
 
 /** Where a store is that outlives a process, as one process tells it to another. */
 export type Place =
   | { readonly kind: "file"; readonly directory: string }
-  | { readonly kind: "postgres"; readonly connection: pg.PoolConfig }
+  | { readonly kind: "postgres"; readonly connection: pg.PoolConfig; readonly schema?: string }
   | { readonly kind: "dynamodb"; readonly endpoint: string; readonly tableName: string }
   | { readonly kind: "s3"; readonly endpoint: string; readonly bucket: string };
 
@@ -29,7 +25,8 @@ export function storeAt(place: Place): StoreThere {
   if (place.kind === "postgres") {
     const pool = new pg.Pool({ max: 2, ...place.connection });
     pool.on("error", () => undefined);
-    return { store: new PostgresKeyPairStore({ pool, timeout: 60_000 }), close: () => pool.end() };
+    const { schema } = place;
+    return { store: new PostgresKeyPairStore({ pool, schema, timeout: 60_000 }), close: () => pool.end() };
   }
   if (place.kind === "dynamodb") {
     const client = dynamoDbClient(place.endpoint);
@@ -39,24 +36,4 @@ export function storeAt(place: Place): StoreThere {
   const client = s3Client(place.endpoint);
   const store = new S3KeyPairStore({ client, bucket: place.bucket, ...patient });
   return { store, close: async () => client.destroy() };
-}
-
-/** A key store that reads the head each time, and does nothing in the background. */
-export function keyStoreOver(
-  store: KeyPairStore,
-  organizationId: string,
-  kms: KmsProvider,
-  more: Partial<RecordingKeyStoreOptions> = {},
-): RecordingKeyStore {
-  return new RecordingKeyStore({
-    organizationId,
-    homeRegion: "eu-west-1",
-    kms,
-    store,
-    storeTimeout: 60_000,
-    trustedKmsKeys: [accountId],
-    background: false,
-    headTtl: 0,
-    ...more,
-  });
 }
