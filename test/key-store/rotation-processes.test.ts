@@ -4,7 +4,7 @@ import { temporaryFolder } from "../support/temporary-folder.js";
 import { atLength } from "../support/effort.js";
 import { kmsKeyAliasArn } from "../support/kms-known-to-all.js";
 import { compileWorker, WorkerProcess } from "../support/worker-process.js";
-import { open } from "./rotation-worker.js";
+import { open } from "./in-folder.js";
 
 const kills = atLength(300, 24);
 

@@ -1,21 +1,7 @@
 import { writeSync } from "node:fs";
-import { RecordingKeyStore } from "../../src/key-store/recording-key-store.js";
-import { FileKeyPairStore } from "../../src/stores/file.js";
-import { accountId, kms } from "../support/kms-known-to-all.js";
+import { open } from "./in-folder.js";
 
-/* What the processes of `rotation-processes.test.ts` do. */
-export function open(directory: string): RecordingKeyStore {
-  return new RecordingKeyStore({
-    organizationId: "org-1",
-    homeRegion: "eu-west-1",
-    kms,
-    store: new FileKeyPairStore({ directory }),
-    trustedKmsKeys: [accountId],
-    background: false,
-    headTtl: 0,
-  });
-}
-
+/* What the processes of `rotation-processes.test.ts` do. Started by a test, and imported by none. */
 const [directory = ""] = process.argv.slice(2);
 // Synchronous: a line that the parent has read was acknowledged before the kill.
 const say = (line: string): void => void writeSync(1, `${line}\n`);
@@ -30,4 +16,4 @@ async function rotate(): Promise<void> {
   }
 }
 
-if (directory !== "") void rotate();
+void rotate();

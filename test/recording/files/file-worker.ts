@@ -1,5 +1,5 @@
 import { writeSync } from "node:fs";
-import { open } from "../../key-store/rotation-worker.js";
+import { open } from "../../key-store/in-folder.js";
 
 /*
  * What the processes of `processes.test.ts` do: one file after another, until they are killed or fail. Started by a test,

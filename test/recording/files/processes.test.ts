@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { open } from "../../key-store/rotation-worker.js";
+import { open } from "../../key-store/in-folder.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 import { atLength } from "../../support/effort.js";
 import { kmsKeyAliasArn } from "../../support/kms-known-to-all.js";
