@@ -17,23 +17,24 @@ interface OpenStoreOptions {
   readonly create: boolean;
 }
 
-type Open = (url: URL, options: OpenStoreOptions) => Promise<OpenedStore> | OpenedStore;
+type Open = (url: URL, options: OpenStoreOptions & { readonly text: string }) => Promise<OpenedStore> | OpenedStore;
 
 /** Opens a store by its URL. @throws UsageError */
 export async function openStore(text: string, options: OpenStoreOptions): Promise<OpenedStore> {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const open = url && byProtocol[url.protocol];
   if (!open) throw new UsageError(`--store: must be a URL with one of ${Object.keys(byProtocol).join(", ")}`);
-  return open(url, options);
+  return open(url, { ...options, text });
 }
 
 /** For recordings that carry what opens them. */
 export const noStore = (): OpenedStore => ({ store: new MemoryKeyPairStore(), close: () => undefined });
 
-const openFolder: Open = (url, { create }) => {
+const openFolder: Open = (url, { create, text }) => {
   refuseOthers(url, []);
-  // Also a path relative to the current folder, which `new URL` would take for one from the root on.
-  const directory = url.href.startsWith("file:/") ? fileURLToPath(url) : url.pathname;
+  if (url.host !== "") throw new UsageError("--store: a file: URL has no host; write file:PATH, or file:///PATH");
+  // `new URL` takes a path relative to the current folder for one from the root on.
+  const directory = text.startsWith("file://") ? fileURLToPath(url) : text.slice("file:".length);
   return { store: new FileKeyPairStore({ directory, create }), close: () => undefined };
 };
 

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { relative } from "node:path";
 import { afterAll, afterEach, beforeEach, expect, it, vi } from "vitest";
 import { openStore } from "../../src/cli/key-pair-stores.js";
 import { createTable, startDynalite } from "../stores/dynamodb/store-kind.js";
@@ -29,6 +30,11 @@ const kinds: Readonly<Record<string, () => Promise<string>>> = {
     const { folder, remove } = await temporaryFolder("cli-");
     stops.push(remove);
     return `file://${folder}/some%20keys`;
+  },
+  "files, in the current folder": async () => {
+    const { folder, remove } = await temporaryFolder("cli-");
+    stops.push(remove);
+    return `file:${relative(process.cwd(), folder)}/keys`;
   },
   PostgreSQL: async () => {
     const server = await PostgresServer.start();
