@@ -244,6 +244,7 @@ describe("failures", () => {
     ["a limit that is none", ["history", "--limit", "0"], exitCodes.usage, /--limit <number>: must be/],
     ["a store of another kind", ["status", "--store", "mysql://x"], exitCodes.usage, /file:, dynamodb:/],
     ["a store's unknown parameter", ["status", "--store", "s3://b/p?regoin=x"], exitCodes.usage, /no parameter regoin/],
+    ["a folder on another host", ["status", "--store", "file://keys/org"], exitCodes.usage, /file: URL has no host/],
     [
       "a password on the command line",
       ["status", "--store", "postgres://u:hunter2@h/d"],
