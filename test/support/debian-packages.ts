@@ -9,7 +9,10 @@ const run = promisify(execFile);
 export async function installDebianPackages(...names: readonly string[]): Promise<void> {
   const lock = join(tmpdir(), "recording-keystore-debian-packages.lock");
   const apt = (...args: string[]) =>
-    run("flock", [lock, "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=600", ...args], { timeout: 900_000 });
+    run("flock", [lock, "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=600", ...args], {
+      timeout: 900_000,
+      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" }, // or a package's questions wait for somebody
+    });
   await apt("update");
   await apt("install", "-y", "--no-install-recommends", ...names);
 }
