@@ -141,7 +141,7 @@ describe("a birth record", () => {
       }),
       { numRuns: 2_000 },
     );
-    expect(taken).toBeGreaterThan(200);
+    expect(taken).toBeGreaterThan(50); // some 230; it means something only if it meets many, whatever the chance
   });
 });
 
