@@ -66,7 +66,7 @@ export function updatedPage(
   const subjects = new Map(sections.find(({ major }) => major === run.major)?.subjects);
   for (const [title, text] of run.sections) subjects.set(title, text);
   const all = [...sections.filter(({ major }) => major !== run.major), { major: run.major, subjects }];
-  all.sort((a, b) => a.major - b.major);
+  all.sort((one, other) => other.major - one.major); // what people run comes first
   const rendered = all.map((section) => {
     const known = order.flatMap((title) => section.subjects.get(title) ?? []);
     return `## Node ${section.major}\n\n${known.join("\n")}`;

@@ -65,23 +65,23 @@ describe("docs/benchmarks.md", () => {
   const outline = (page: string) =>
     [...page.matchAll(/^#{2,3} (.*)$|^\| thing \| (\S+) /gm)].map(([, heading, figure]) => heading ?? figure);
 
-  it("has a section for each Node major, of which a run replaces its own subjects only", () => {
+  it("has a section for each Node major, the newest first, of which a run replaces its own subjects only", () => {
     let page = written("", 24, "Machine A.", { Two: "24a", One: "24b" });
     page = written(page, 20, "Machine A.", { One: "20a", Three: "20b" });
-    expect(outline(page)).toEqual(["Node 20", "One", "20a", "Three", "20b", "Node 24", "One", "24b", "Two", "24a"]);
+    expect(outline(page)).toEqual(["Node 24", "One", "24b", "Two", "24a", "Node 20", "One", "20a", "Three", "20b"]);
     page = written(page, 24, "Machine A.", { One: "24c" });
-    expect(outline(page)).toEqual(["Node 20", "One", "20a", "Three", "20b", "Node 24", "One", "24c", "Two", "24a"]);
+    expect(outline(page)).toEqual(["Node 24", "One", "24c", "Two", "24a", "Node 20", "One", "20a", "Three", "20b"]);
     expect(written(page, 24, "Machine A.", { One: "24c" })).toBe(page);
   });
 
   it("keeps what was measured on another machine, and says on which", () => {
     const page = written(written("", 24, "Machine A.", { One: "24a", Two: "24b" }), 20, "Machine A.", { One: "20a" });
     const updated = written(page, 24, "Machine B.", { Two: "24c" });
-    expect(outline(updated)).toEqual(["Node 20", "One", "20a", "Node 24", "One", "24a", "Two", "24c"]);
+    expect(outline(updated)).toEqual(["Node 24", "One", "24a", "Two", "24c", "Node 20", "One", "20a"]);
     const measuredOn = [...updated.matchAll(/^Measured on 2030-01-02 by `npm run bench -- name`: (.*)$/gm)].map(
       ([, facts]) => facts,
     );
-    expect(measuredOn).toEqual(["Machine A.", "Machine A.", "Machine B."]);
+    expect(measuredOn).toEqual(["Machine A.", "Machine B.", "Machine A."]);
   });
 
   it("drops subjects that are no more", () => {
