@@ -21,9 +21,10 @@ export function daysOption(flags: string, about: string): Option {
   });
 }
 
+/** The values of a list on the command line. */
+export const listOf = (text: string): string[] => text.split(",").map((item) => item.trim());
+
 /** An option with several values, separated by commas. */
 export function listOption(flags: string, about: string): Option {
-  return new Option(flags, `${about}, separated by commas`).argParser((text) =>
-    text.split(",").map((item) => item.trim()),
-  );
+  return new Option(flags, `${about}, separated by commas`).argParser(listOf);
 }

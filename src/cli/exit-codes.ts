@@ -32,7 +32,6 @@ const codeOf: Readonly<Partial<Record<ErrorCode, ExitCode>>> = {
   ERR_INVALID_INPUT: exitCodes.usage,
   ERR_FILE_EXISTS: exitCodes.usage,
   ERR_NOT_PERMITTED: exitCodes.refused,
-  ERR_TEST_FAILED: exitCodes.refused,
   ERR_KMS_REFUSED: exitCodes.refused,
   ERR_KMS_REJECTED: exitCodes.refused,
   ERR_SOURCE_REFUSED: exitCodes.refused,

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { Option, type Command } from "commander";
+import { listOf } from "./arguments.js";
 import { UsageError } from "./io.js";
 
 /** Whose keys a command is about, and where they are. All optional: a command says what it misses. */
@@ -66,7 +67,6 @@ export const settings: readonly Setting[] = [
 
 const variableOf = (name: string) =>
   `RECORDING_KEYSTORE_${name.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
-const listOf = (text: string) => text.split(",").map((item) => item.trim());
 
 /** Adds the options that say whose keys, and where. */
 export function addSettings(command: Command): Command {

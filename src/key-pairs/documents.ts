@@ -68,8 +68,8 @@ const schemas = {
     /** What came of the last look where the alias of the pair leads; with `since` it leads to another KMS key than the pair's. */
     alias: z
       .object({
-        at: z.int().nonnegative(),
-        since: z.int().nonnegative().optional(),
+        at: time,
+        since: time.optional(),
         kmsKeyArn: z.string().optional(),
         refusal: z.string().optional(),
       })

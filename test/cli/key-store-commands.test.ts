@@ -89,6 +89,20 @@ describe("the organization's keys", () => {
     expect(out).toMatch(/key at risk +yes[^]*disabled[^]* 1\. /);
   });
 
+  it("are said to stay where they are when the alias is pointed elsewhere", async () => {
+    await configured();
+    const policy = recordingKeyPolicy({
+      accountId,
+      grants: [{ serviceAccountId: "444455556666", organizationIds: [organization] }],
+    });
+    const other = kms.createKey({ accountId, region, policy });
+    kms.pointAlias(alias, other);
+    const { code, out } = await run(["status", "--confirm"]);
+    expect(code).toBe(0);
+    expect(out).toContain(`KMS key                ${kmsKeyArn}`);
+    expect(out.slice(out.indexOf("Since "))).toMatch(new RegExp(`${other}[^]* 1\\. `));
+  });
+
   it("are not configured where the test fails, and each step is shown", async () => {
     kms.faults.accessDenied();
     const { code, out } = await run(["configure", "--alias", alias]);
@@ -104,6 +118,12 @@ describe("the organization's keys", () => {
     expect(await json("rewrap", "--dry-run")).toMatchObject({ done: false, already: 2 });
     expect(await run(["rewrap", "--report", path("report.json")])).toMatchObject({ code: 0 });
     expect(JSON.parse(readFileSync(path("report.json"), "utf8"))).toMatchObject({ complete: true });
+    const calls = kms.journal.count();
+    expect(await run(["rewrap", "--report", path("report.json")])).toMatchObject({
+      code: exitCodes.usage,
+      err: expect.stringContaining("a report is not replaced"),
+    });
+    expect(kms.journal.count(), "KMS was asked for nothing").toBe(calls);
     const decrypts = () => kms.journal.count("Decrypt");
     const before = decrypts();
     expect(await run(["rewrap", "--resume", path("report.json")])).toMatchObject({ code: 0 });

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { MemoryLastConfirmedStore } from "../../src/testing/index.js";
 import {
   audio,
@@ -12,6 +12,7 @@ import {
   states,
 } from "./organization.js";
 import { expectNothingUnhandled } from "./unhandled.js";
+import { withQuietTimers } from "./quiet-timers.js";
 import { everyWay, late, spoil, type WayToFail } from "./ways-to-fail.js";
 
 const methods = ["load", "save"] as const;
@@ -20,14 +21,7 @@ const ways = everyWay.filter(({ name }) => name !== "is missing");
 const never = ways.find(({ name }) => name === "never settles") as WayToFail;
 
 expectNothingUnhandled();
-beforeEach(() => {
-  vi.spyOn(process, "emitWarning").mockReturnValue(undefined);
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+withQuietTimers();
 
 /** An organization whose hosts all have one memory. */
 async function remembered() {

@@ -3,19 +3,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { diagnosticsChannelName, type EventName } from "../../src/index.js";
 import { audio, minute, organization, recording, resultOf, settle } from "./organization.js";
 import { expectNothingUnhandled } from "./unhandled.js";
-import { oddAnswers, oddErrors } from "./odd-values.js";
-import { everyWay, late, type WayToFail } from "./ways-to-fail.js";
+import { withQuietTimers } from "./quiet-timers.js";
+import { everyWay, late, returning, throwing } from "./ways-to-fail.js";
 
-const throwing: readonly WayToFail[] = oddErrors.map(({ name, make }) => ({
-  name: `throws ${name}`,
-  inPlaceOf: () => () => {
-    throw make();
-  },
-}));
-const returning: readonly WayToFail[] = oddAnswers.map(({ name, make }) => ({
-  name: `returns ${name}`,
-  inPlaceOf: () => make,
-}));
 const ways = [...everyWay, ...throwing, ...returning].filter(({ name }) => !/is missing|does its work late/.test(name));
 const names = [
   "keyPairChanged",
@@ -25,14 +15,7 @@ const names = [
   "keyChangeFailed",
 ] as const;
 
-beforeEach(() => {
-  vi.spyOn(process, "emitWarning").mockReturnValue(undefined);
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+withQuietTimers();
 
 /** Has every event of `names` emitted, and expects that all goes on. */
 async function expectUndisturbed({ warm, clock, inMemoryKms }: Awaited<ReturnType<typeof organization>>) {

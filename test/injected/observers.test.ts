@@ -1,26 +1,16 @@
 import { inspect } from "node:util";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { AuditSink } from "../../src/audit/index.js";
 import type { OperationWatch } from "../../src/index.js";
 import { audio, organization, recording, resultOf, settle, turns } from "./organization.js";
-import { oddAnswers, oddErrors } from "./odd-values.js";
+import { oddErrors } from "./odd-values.js";
 import { expectNothingUnhandled } from "./unhandled.js";
-import { everyWay, late, someWays, type WayToFail } from "./ways-to-fail.js";
+import { withQuietTimers } from "./quiet-timers.js";
+import { everyWay, late, someWays, returning } from "./ways-to-fail.js";
 
-const returning: readonly WayToFail[] = oddAnswers.map(({ name, make }) => ({
-  name: `returns ${name}`,
-  inPlaceOf: () => make,
-}));
 const ways = [...everyWay, ...returning].filter(({ name }) => !/does its work late/.test(name));
 
-beforeEach(() => {
-  vi.spyOn(process, "emitWarning").mockReturnValue(undefined);
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+withQuietTimers();
 
 describe("observers", () => {
   expectNothingUnhandled();

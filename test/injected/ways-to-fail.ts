@@ -15,7 +15,7 @@ export const late = 20 * 60_000;
 
 const later = (settle: () => void) => void setTimeout(settle, late);
 
-const throwing: WayToFail[] = oddErrors.map(({ name, make }) => ({
+export const throwing: readonly WayToFail[] = oddErrors.map(({ name, make }) => ({
   name: `throws ${name}`,
   inPlaceOf: () => () => {
     throw make();
@@ -29,6 +29,11 @@ const rejecting: WayToFail[] = oddErrors.map(({ name, make }) => ({
 const answering: WayToFail[] = oddAnswers.map(({ name, make }) => ({
   name: `resolves with ${name}`,
   inPlaceOf: () => async () => make(),
+}));
+/** Of functions whose answer nobody needs. */
+export const returning: readonly WayToFail[] = oddAnswers.map(({ name, make }) => ({
+  name: `returns ${name}`,
+  inPlaceOf: () => make,
 }));
 const never: WayToFail = { name: "never settles", inPlaceOf: () => () => new Promise(() => undefined) };
 const missing: WayToFail = { name: "is missing", inPlaceOf: () => undefined };

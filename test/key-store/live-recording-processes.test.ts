@@ -6,7 +6,8 @@ import { temporaryFolder } from "../support/temporary-folder.js";
 import { atLength } from "../support/effort.js";
 import { kmsKeyAliasArn } from "../support/kms-known-to-all.js";
 import { compileWorker, WorkerProcess } from "../support/worker-process.js";
-import { longestChunk, open, shapes, sound } from "./live-recording-worker.js";
+import { open } from "./in-folder.js";
+import { longestChunk, shapes, sound } from "./live-recording-worker.js";
 
 const kills = atLength(16, 3);
 

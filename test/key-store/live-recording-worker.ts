@@ -2,24 +2,12 @@ import { createCipheriv } from "node:crypto";
 import { createWriteStream, openSync, writeSync } from "node:fs";
 import { Readable, Writable } from "node:stream";
 import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
-import { RecordingKeyStore } from "../../src/key-store/recording-key-store.js";
-import { FileKeyPairStore } from "../../src/stores/file.js";
-import { accountId, kms } from "../support/kms-known-to-all.js";
+import { open } from "./in-folder.js";
 
 /*
  * What the processes of `live-recording-processes.test.ts` do: record for ever, until they are killed. After each chunk
  * they say how many bytes they have handed over, and how many of those are still on their way to the file.
  */
-export function open(directory: string): RecordingKeyStore {
-  return new RecordingKeyStore({
-    organizationId: "org-1",
-    homeRegion: "eu-west-1",
-    kms,
-    store: new FileKeyPairStore({ directory }),
-    trustedKmsKeys: [accountId],
-    background: false,
-  });
-}
 
 /** The same endless sound in every process: one call after the other gives its next bytes. */
 export function sound(): (length: number) => Buffer {

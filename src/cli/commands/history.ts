@@ -57,7 +57,7 @@ export const statusCommand = defineCommand<{ readonly confirm?: boolean }>({
   summary: "Say which key encrypts, who vouches for it, and what is wrong",
   group,
   help: `Reads the store and asks nobody else, so a process of its own knows no verdict of KMS; --confirm asks for it. Exit code
-${exitCodes.incomplete} where the key is at risk, or encryption goes on with the last known one.`,
+${exitCodes.incomplete} where the key is at risk, encryption goes on with the last known one, or the store is at fault.`,
   add: (command) => command.option("--confirm", "have KMS confirm the key first"),
   run: ({ settings, options, io: { signal }, show }) =>
     withKeyStore(settings, {}, async (keyStore) => {

@@ -1,4 +1,6 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { Readable } from "node:stream";
 import type { StoreHeadReport } from "../../key-pairs/operations/store-head.js";
 import type { EarlierRewrap, RewrapReport } from "../../key-pairs/operations/rewrap.js";
 import { fileSource } from "../../sources/file-source.js";
@@ -9,6 +11,7 @@ import { exitCodes } from "../exit-codes.js";
 import { UsageError } from "../io.js";
 import { withKeyStore } from "../open-key-store.js";
 import { factLines, tableLines } from "../show.js";
+import { writeTo } from "../streams.js";
 
 const group = "When something is wrong:";
 
@@ -53,9 +56,12 @@ export const rewrapCommand = defineCommand<
       .addOption(numberOption("--concurrency <number>", "key pairs in work at a time", { from: 1 }))
       .option("--resume <file>", "go on from the report of an earlier call")
       .option("--report <file>", "write the report to a new file"),
-  run: ({ settings, options, io: { signal, showProgress }, show }) =>
+  run: ({ settings, options, io, show }) =>
     withKeyStore(settings, {}, async (keyStore) => {
+      const { signal, showProgress } = io;
       const { dryRun, concurrency, report: target } = options;
+      if (target !== undefined && existsSync(target))
+        throw new UsageError(`--report ${target}: exists, and a report is not replaced`);
       const resume = options.resume === undefined ? undefined : await readReport(options.resume);
       const report = await keyStore.rewrapKeyPairs({
         signal,
@@ -63,8 +69,11 @@ export const rewrapCommand = defineCommand<
         onProgress: ({ done, total, failed }) =>
           showProgress?.(`${done} of ${total} key pairs${failed > 0 ? `, ${failed} failed` : ""}`),
       });
-      if (target !== undefined) await writeFile(target, `${JSON.stringify(report, undefined, 2)}\n`, { flag: "wx" });
-      show(report, rewrapLines(report));
+      show(report, rewrapLines(report)); // also where it can't be written
+      if (target !== undefined) {
+        const text = `${JSON.stringify(report, undefined, 2)}\n`;
+        await writeTo(target, Readable.from([Buffer.from(text)]), { overwrite: false, secret: false }, io);
+      }
       if (!report.complete) return exitCodes.incomplete;
     }),
 });

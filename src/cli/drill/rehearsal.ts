@@ -1,11 +1,11 @@
 import { RecordingKeyStoreError } from "../../errors.js";
 import type { KeyPairSpec, PeriodicKeyChange } from "../../format/vocabulary.js";
-import { InMemoryKms } from "../../in-memory-kms/index.js";
-import { InMemoryKmsProvider } from "../../in-memory-kms/provider.js";
-import { recordingKeyPolicy } from "../../key-policy/write.js";
+import type { InMemoryKms } from "../../in-memory-kms/in-memory-kms.js";
 import { RecordingKeyStore } from "../../key-store/recording-key-store.js";
+import type { KmsProvider } from "../../kms/kms-provider.js";
 import { MemoryKeyPairStore, MemoryLastConfirmedStore } from "../../stores/memory.js";
 import { TestClock } from "../../testing/test-clock.js";
+import { createTestKms, longestKmsTimeout } from "../../testing/test-kms.js";
 import { defined } from "../../util/defined.js";
 
 /** What of a set-up is rehearsed. */
@@ -18,10 +18,7 @@ export interface DrillSetup {
   readonly requireConfirmedKey?: boolean | undefined;
 }
 
-const serviceAccountId = "444455556666";
 const accountId = "111122223333";
-/** Of a rehearsal, in ms: no busy machine must reach it. */
-const longestKmsTimeout = 600_000;
 const audio = Buffer.from("What was said in the call.");
 
 /** A recording that the rehearsal has made. */
@@ -39,6 +36,8 @@ export class Rehearsal {
   readonly clock = new TestClock();
   readonly store = new MemoryKeyPairStore();
   readonly kmsKeyArn: string;
+  readonly #kmsKeyAliasArn: string;
+  readonly #provider: KmsProvider;
   readonly organizationId: string;
   readonly #setup: DrillSetup;
   readonly #hostMemory = new MemoryLastConfirmedStore();
@@ -49,28 +48,28 @@ export class Rehearsal {
     const { organizationId, homeRegion, contextKeyName } = setup;
     this.#setup = setup;
     this.organizationId = organizationId;
-    this.kms = new InMemoryKms({ clock: this.clock, pooledKeyPairs: true, allowInProduction: true });
-    const grant = defined({ serviceAccountId, organizationIds: [organizationId], contextKeyName: contextKeyName?.[0] });
-    this.kmsKeyArn = this.kms.createKey({
+    const { clock } = this;
+    const made = createTestKms({
+      organizationId,
+      homeRegion,
       accountId,
-      region: homeRegion,
-      alias: "alias/recordings",
-      policy: recordingKeyPolicy({ accountId, grants: [grant] }),
+      contextKeyName,
+      clock,
+      allowInProduction: true,
     });
-  }
-
-  get kmsKeyAliasArn(): string {
-    return this.kmsKeyArn.replace(/:key\/.*$/, ":alias/recordings");
+    this.kms = made.kms;
+    this.kmsKeyArn = made.kmsKeyArn;
+    this.#kmsKeyAliasArn = made.kmsKeyAliasArn;
+    this.#provider = made.provider;
   }
 
   /** Starts a process of the service on the host, with what the host remembers, or on a fresh one. */
   start({ freshHost = false } = {}): RecordingKeyStore {
     const { organizationId, homeRegion, contextKeyName, requireConfirmedKey } = this.#setup;
-    const caller = this.kms.addPrincipal({ arn: `arn:aws:iam::${serviceAccountId}:role/recordings` });
     const keyStore = new RecordingKeyStore({
       organizationId,
       homeRegion,
-      kms: new InMemoryKmsProvider(this.kms, caller),
+      kms: this.#provider,
       store: this.store,
       lastConfirmed: freshHost ? new MemoryLastConfirmedStore() : this.#hostMemory,
       trustedKmsKeys: [accountId],
@@ -85,7 +84,7 @@ export class Rehearsal {
 
   async configure(keyStore: RecordingKeyStore): Promise<void> {
     const { periodicKeyChange, keyPairSpec } = this.#setup;
-    await keyStore.configure({ kmsKeyAliasArn: this.kmsKeyAliasArn, ...defined({ periodicKeyChange, keyPairSpec }) });
+    await keyStore.configure({ kmsKeyAliasArn: this.#kmsKeyAliasArn, ...defined({ periodicKeyChange, keyPairSpec }) });
   }
 
   /** Makes a recording, which has to open at the end. */
