@@ -18,6 +18,7 @@ const library = {
   opentelemetry: "src/opentelemetry/index.ts",
   "encrypt-only": "src/encrypt-only.ts",
   testing: "src/testing/index.ts",
+  "kms-testing": "src/in-memory-kms/index.ts",
 };
 /** Not exported: with them each module below is a chunk of its own, and its entry only names what bundlers may leave out. */
 const seams = {

@@ -27,6 +27,7 @@ export const base = {
       { find: /^recording-keystore\/opentelemetry$/, replacement: source("opentelemetry/index.ts") },
       { find: /^recording-keystore\/encrypt-only$/, replacement: source("encrypt-only.ts") },
       { find: /^recording-keystore\/testing$/, replacement: source("testing/index.ts") },
+      { find: /^recording-keystore\/kms-testing$/, replacement: source("in-memory-kms/index.ts") },
     ],
   },
   define: { RECORDING_KEYSTORE_WORKER: JSON.stringify(compileWorkerCode()) },

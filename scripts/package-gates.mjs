@@ -7,6 +7,7 @@ import path from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { environmentGates } from "./environment-gates.mjs";
+import { kmsTestingGate } from "./kms-testing-gate.mjs";
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const workspace = mkdtempSync(path.join(os.tmpdir(), "recording-keystore-gates-"));
@@ -77,6 +78,7 @@ const limits = {
     { entry: "./audit", names: ["PostgresAuditLog", "migrateAuditLog", "verifyPostgresAuditLog"], most: 42 },
     { entry: "./encrypt-only", names: ["PublicBundleEncryptor"], most: 255 },
     { entry: "./testing", names: ["createTestKeyStore"], most: 520 },
+    { entry: "./kms-testing", names: ["InMemoryKms"], most: 170 },
   ],
 };
 
@@ -207,6 +209,7 @@ function runGates() {
   write(path.join(consumer, "package.json"), { name: "consumer", private: true });
   cpSync(consumerSources, consumer, { recursive: true });
   gate("npm install of the tarball alone", () => install(tarball));
+  kmsTestingGate({ gate, expect, installed: path.join(consumer, "node_modules", manifest.name) });
 
   gate("declarations import nothing but Node, and those of one entry the API of OpenTelemetry", () => {
     expect(declarations().length >= 2 * entries.length, "declarations are missing");

@@ -14,33 +14,6 @@ export {
   type KeyPairStoreProcessOptions,
 } from "./key-pair-store-process.js";
 export { kmsProviderConformance } from "./kms-provider-conformance.js";
-export { TestClock } from "./test-clock.js";
-export {
-  faultKinds,
-  InMemoryKms,
-  installInMemoryKms,
-  type CreateKeyOptions,
-  type Fault,
-  type FaultKind,
-  type FaultOptions,
-  type FaultScope,
-  type InMemoryKmsOptions,
-  type InstallOptions,
-  type KmsAnswer,
-  type KmsCallRecord,
-  type KmsClientConfig,
-  type KmsEndpoint,
-  type KmsFaults,
-  type KmsHttpRequest,
-  type KmsHttpResponse,
-  type KmsJournal,
-  type KmsPrincipal,
-  type KmsPrincipalInit,
-  type KmsRequestHandler,
-  type KmsRequestHandlerOptions,
-  type KmsSnapshot,
-  type MockedClient,
-} from "../in-memory-kms/index.js";
-export { InMemoryKmsProvider } from "../in-memory-kms/provider.js";
+export * from "../in-memory-kms/index.js";
 export { createTestKeyStore, type TestKeyStore, type TestKeyStoreOptions } from "./test-key-store.js";
 export type { KmsProviderUnderTest } from "./kms-provider-conformance/fixtures.js";

@@ -3,7 +3,7 @@ import type { ConfigurationInput, RecordingKeyStoreOptions } from "../key-store/
 import { RecordingKeyStore } from "../key-store/recording-key-store.js";
 import type { KeyPairStore } from "../stores/key-pair-store.js";
 import { MemoryKeyPairStore } from "../stores/memory.js";
-import { TestClock } from "./test-clock.js";
+import { TestClock } from "../in-memory-kms/test-clock.js";
 import { createTestKms, longestKmsTimeout } from "./test-kms.js";
 
 /** Options of {@link createTestKeyStore}: any of the key store's, with defaults for the rest. */

@@ -3,7 +3,7 @@ import { InMemoryKmsProvider } from "../in-memory-kms/provider.js";
 import { recordingKeyPolicy } from "../key-policy/write.js";
 import type { KmsProvider } from "../kms/kms-provider.js";
 import { defined } from "../util/defined.js";
-import type { TestClock } from "./test-clock.js";
+import type { TestClock } from "../in-memory-kms/test-clock.js";
 
 const serviceAccountId = "765628985471";
 /** A key store's own limit on real time, in ms: no busy machine must reach it. A fault has the provider's deadline. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { KmsCallLimit } from "../../src/kms/call-limit.js";
 import { GuardedKmsProvider } from "../../src/kms/guarded-kms-provider.js";
 import type { KmsProvider } from "../../src/kms/kms-provider.js";
-import { TestClock } from "../../src/testing/test-clock.js";
+import { TestClock } from "../../src/in-memory-kms/test-clock.js";
 import { encryptionContext, keyArn } from "./fixtures.js";
 import { failure, turn } from "./held-kms.js";
 

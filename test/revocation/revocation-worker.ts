@@ -9,7 +9,7 @@ import { KMSClient } from "@aws-sdk/client-kms";
 import { AwsKmsProvider } from "../../src/aws.js";
 import { RecordingKeyStore } from "../../src/index.js";
 import { FileKeyPairStore } from "../../src/stores/file.js";
-import { TestClock } from "../../src/testing/test-clock.js";
+import { TestClock } from "../../src/in-memory-kms/test-clock.js";
 import { Player } from "./player.js";
 import { Race } from "./race.js";
 import { accountId, homeRegion, patient, playerAccessKeyId, type Command } from "./shared.js";

@@ -4,7 +4,7 @@ import type { InMemoryKms } from "../../in-memory-kms/in-memory-kms.js";
 import { RecordingKeyStore } from "../../key-store/recording-key-store.js";
 import type { KmsProvider } from "../../kms/kms-provider.js";
 import { MemoryKeyPairStore, MemoryLastConfirmedStore } from "../../stores/memory.js";
-import { TestClock } from "../../testing/test-clock.js";
+import { TestClock } from "../../in-memory-kms/test-clock.js";
 import { createTestKms, longestKmsTimeout } from "../../testing/test-kms.js";
 import { defined } from "../../util/defined.js";
 

@@ -4,7 +4,7 @@ import { KeyHealth } from "../../../src/key-pairs/active/health.js";
 import type { BirthRecord } from "../../../src/format/birth-record.js";
 import { nextRotation } from "../../../src/key-pairs/active/schedule.js";
 import { kmsError, kmsFailureKinds, type KmsFailureKind } from "../../../src/kms/kms-error.js";
-import { TestClock } from "../../../src/testing/test-clock.js";
+import { TestClock } from "../../../src/in-memory-kms/test-clock.js";
 import { day } from "../world.js";
 
 const start = Date.UTC(2026, 0, 1);

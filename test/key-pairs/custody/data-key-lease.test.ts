@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import type { UnwrappingKey } from "../../../src/format/data-key-wrapping.js";
 import { LeasedDataKey } from "../../../src/key-pairs/custody/data-key-lease.js";
 import { PrivateKeyCustody } from "../../../src/key-pairs/custody/private-key-custody.js";
-import { TestClock } from "../../../src/testing/test-clock.js";
+import { TestClock } from "../../../src/in-memory-kms/test-clock.js";
 import { momentOf } from "../../../src/clock.js";
 
 const key: UnwrappingKey = { publicKey: Buffer.alloc(32), unwrap: () => Buffer.alloc(32) };

@@ -3,7 +3,7 @@ import { systemClock, elapsedSince, hasPassed, momentOf } from "../../../src/clo
 import type { KmsProvider } from "../../../src/index.js";
 import type { UnwrappingKey } from "../../../src/format/data-key-wrapping.js";
 import { PrivateKeyCustody, sharedCustody, type Lease } from "../../../src/key-pairs/custody/private-key-custody.js";
-import { TestClock } from "../../../src/testing/test-clock.js";
+import { TestClock } from "../../../src/in-memory-kms/test-clock.js";
 
 const key = (): UnwrappingKey => ({ publicKey: Buffer.alloc(32), unwrap: () => Buffer.alloc(32) });
 const ref = (organizationId: string, pair = 1) => ({ organizationId, digest: Buffer.alloc(32, pair) });
