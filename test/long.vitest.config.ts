@@ -24,5 +24,6 @@ export default defineConfig({
     ),
     env: { ...base.test.env, RECORDING_KEYSTORE_LONG_TESTS: "1" },
     testTimeout: 300_000,
+    hookTimeout: 300_000,
   },
 });

@@ -62,10 +62,10 @@ export const storeKinds: Readonly<Record<string, StoreKind>> = {
   MemoryKeyPairStore: memory,
   FileKeyPairStore: file,
   PostgresKeyPairStore: postgres,
-  S3KeyPairStore: s3Kind(startS3Double, { outages: true }),
+  S3KeyPairStore: s3Kind(startS3Double),
   "DynamoDbKeyPairStore on dynalite": dynamoDbKind(startDynalite),
   ...atLength({ "DynamoDbKeyPairStore on DynamoDB Local": dynamoDbKind(startDynamoDbLocal) }, {}),
-  ...((await hasCeph()) ? { "S3KeyPairStore on Ceph": s3Kind(startCeph, { outages: false }) } : {}),
+  ...((await hasCeph()) ? { "S3KeyPairStore on Ceph": s3Kind(startCeph) } : {}),
 };
 
 /**

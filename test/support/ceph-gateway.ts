@@ -33,6 +33,7 @@ export class CephGateway {
   endpoint = "";
   readonly #folder: string;
   readonly #processes: ChildProcess[] = [];
+  #gateway: ChildProcess | undefined;
 
   static async start(): Promise<CephGateway> {
     for (let attempt = 1; ; attempt += 1) {
@@ -58,13 +59,29 @@ export class CephGateway {
   async stop(): Promise<void> {
     process.off("exit", this.#onExit);
     // The gateway first, so that nobody waits for a disk that has gone.
-    for (const child of this.#processes.reverse()) {
-      if (child.exitCode !== null || child.signalCode !== null) continue;
-      const exited = once(child, "exit");
-      child.kill("SIGKILL");
-      await exited;
-    }
+    for (const child of this.#processes.reverse()) await killed(child);
     await rm(this.#folder, withContents);
+  }
+
+  /** Ends the gateway alone, as if it had crashed; what it has stored stays. */
+  async stopGateway(): Promise<void> {
+    if (this.#gateway) await killed(this.#gateway);
+  }
+
+  /** Starts the gateway, again on the port that it had. */
+  async startGateway(): Promise<void> {
+    const gateway = this.#spawn("radosgw", "--id", "rgw", "-f");
+    this.#gateway = gateway;
+    const end = performance.now() + patience;
+    while (!(await fetch(this.endpoint).catch(() => undefined))) {
+      if (gateway.exitCode !== null || performance.now() > end) throw new Error("the gateway does not answer");
+      await sleep(100);
+    }
+  }
+
+  /** Sends the gateway a signal: `SIGSTOP` freezes it, `SIGCONT` thaws it. */
+  signalGateway(name: "SIGSTOP" | "SIGCONT"): void {
+    this.#gateway?.kill(name);
   }
 
   async #start(): Promise<void> {
@@ -81,14 +98,8 @@ export class CephGateway {
     this.#spawn("ceph-osd", "--id", "0", "-f");
     const user = ["--uid=tests", "--display-name=tests", "--access-key=AKIATEST", "--secret=test"];
     await this.#run("radosgw-admin", "--id", "rgw", "user", "create", ...user);
-    const process = this.#spawn("radosgw", "--id", "rgw", "-f");
-    const endpoint = `http://127.0.0.1:${gateway}`;
-    const end = performance.now() + patience;
-    while (!(await fetch(endpoint).catch(() => undefined))) {
-      if (process.exitCode !== null || performance.now() > end) throw new Error("the gateway does not answer");
-      await sleep(100);
-    }
-    this.endpoint = endpoint;
+    this.endpoint = `http://127.0.0.1:${gateway}`;
+    await this.startGateway();
   }
 
   #path(name: string): string {
@@ -120,6 +131,13 @@ export class CephGateway {
     for (const child of this.#processes) child.kill("SIGKILL");
     rmSync(this.#folder, withContents);
   };
+}
+
+async function killed(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, "exit");
+  child.kill("SIGKILL");
+  await exited;
 }
 
 /** One copy of everything, in memory, on loopback, without keys between the parts. */

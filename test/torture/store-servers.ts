@@ -4,10 +4,12 @@ import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 import { migrate } from "../../src/stores/postgres.js";
 import { createTable } from "../stores/dynamodb/store-kind.js";
+import { startCeph, startS3Double } from "../stores/s3/store-kind.js";
+import { hasCeph } from "../support/ceph-gateway.js";
 import { dynamoDbClient } from "../support/aws-clients.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { PostgresServer } from "../support/postgres-server.js";
-import { Link } from "./link.js";
+import { Link } from "../support/link.js";
 import type { Place } from "../stores/store-at.js";
 
 /** A store's server, which a test can take away. What it has stored stays. */
@@ -113,8 +115,46 @@ async function startDynamoDb(): Promise<StoreServer> {
   };
 }
 
+/** The S3 of the tests, which is taken away where it is reached. */
+async function startS3(): Promise<StoreServer> {
+  const server = await startS3Double();
+  const link = await Link.to(Number(new URL(server.endpoint).port));
+  return {
+    place: { kind: "s3", endpoint: `http://127.0.0.1:${link.port}`, bucket: await server.createBucket() },
+    link,
+    stop: () => link.cut(),
+    resume: () => link.mend(),
+    freeze: async () => link.hold(),
+    thaw: () => link.release(),
+    close: async () => {
+      await link.close();
+      await server.stop();
+    },
+  };
+}
+
+/** Ceph, whose gateway is killed, stopped and started again. */
+async function startCephS3(): Promise<StoreServer> {
+  const { endpoint, gateway, createBucket, stop } = await startCeph();
+  const link = await Link.to(Number(new URL(endpoint).port));
+  return {
+    place: { kind: "s3", endpoint: `http://127.0.0.1:${link.port}`, bucket: await createBucket() },
+    link,
+    stop: () => gateway.stopGateway(),
+    resume: () => gateway.startGateway(),
+    freeze: async () => gateway.signalGateway("SIGSTOP"),
+    thaw: () => gateway.signalGateway("SIGCONT"),
+    close: async () => {
+      await link.close();
+      await stop();
+    },
+  };
+}
+
 /** Stores behind a server, by its name. */
 export const storeServers: Readonly<Record<string, () => Promise<StoreServer>>> = {
   PostgreSQL: startPostgres,
   dynalite: startDynamoDb,
+  "the double of S3": startS3,
+  ...((await hasCeph()) && { "S3 on Ceph": startCephS3 }),
 };

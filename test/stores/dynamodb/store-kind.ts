@@ -13,6 +13,7 @@ import { DynamoDbKeyPairStore, dynamoDbTable } from "../../../src/stores/dynamod
 import { dynamoDbClient, patient } from "../../support/aws-clients.js";
 import { hasPrograms, installDebianPackages } from "../../support/debian-packages.js";
 import { freePort } from "../../support/free-port.js";
+import { Link } from "../../support/link.js";
 import { startServingProcess } from "../serving-process.js";
 import type { StoreKind } from "../store-kinds.js";
 
@@ -37,9 +38,11 @@ let tables = 0;
 /** The stores of a kind of server, each on a table of its own. */
 export function dynamoDbKind(startServer: () => Promise<DynamoDbServer>): StoreKind {
   return {
-    checked: { processes: true },
+    checked: { processes: true, outages: true },
     start: async () => {
-      const { endpoint, stop } = await startServer();
+      const server = await startServer();
+      const link = await Link.to(Number(new URL(server.endpoint).port));
+      const endpoint = `http://127.0.0.1:${link.port}`;
       const open = async () => {
         const clients = [dynamoDbClient(endpoint), dynamoDbClient(endpoint)] as const;
         const tableName = await createTable(clients[0]);
@@ -48,10 +51,15 @@ export function dynamoDbKind(startServer: () => Promise<DynamoDbServer>): StoreK
           store: store as DynamoDbKeyPairStore,
           other: other as DynamoDbKeyPairStore,
           startProcess: () => startServingProcess({ kind: "dynamodb", endpoint, tableName }),
+          outages: { "it can't be reached": { begin: () => link.cut(), end: () => link.mend() } },
           close: async () => {
             for (const client of clients) client.destroy();
           },
         };
+      };
+      const stop = async () => {
+        await link.close();
+        await server.stop();
       };
       return { open, stop };
     },

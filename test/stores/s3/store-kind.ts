@@ -11,7 +11,7 @@ import { startS3Server, type ServerMood } from "./s3-server.js";
 export interface S3Place {
   readonly endpoint: string;
   readonly createBucket: () => Promise<string>;
-  readonly outages?: NonNullable<KeyPairStoreUnderTest["outages"]>;
+  readonly outages: NonNullable<KeyPairStoreUnderTest["outages"]>;
   readonly stop: () => Promise<void>;
 }
 
@@ -31,12 +31,18 @@ export async function startS3Double(): Promise<S3Place> {
 }
 
 /** A real Ceph. */
-export async function startCeph(): Promise<S3Place> {
+export interface CephPlace extends S3Place {
+  readonly gateway: CephGateway;
+}
+
+export async function startCeph(): Promise<CephPlace> {
   const ceph = await CephGateway.start();
   const client = s3Client(ceph.endpoint, "us-east-1"); // of any other Region the SDK names one that Ceph does not know
   let buckets = 0;
   return {
+    gateway: ceph,
     endpoint: ceph.endpoint,
+    outages: { "its gateway is killed": { begin: () => ceph.stopGateway(), end: () => ceph.startGateway() } },
     createBucket: async () => {
       buckets += 1;
       const Bucket = `recording-keys-${buckets}`;
@@ -51,9 +57,9 @@ export async function startCeph(): Promise<S3Place> {
 }
 
 /** The stores of a kind of server, each in a bucket of its own. */
-export function s3Kind(startServer: () => Promise<S3Place>, { outages }: { readonly outages: boolean }): StoreKind {
+export function s3Kind(startServer: () => Promise<S3Place>): StoreKind {
   return {
-    checked: { processes: true, outages, removal: "at-least-one-hears-true", callTimeout: 120_000 },
+    checked: { processes: true, outages: true, removal: "at-least-one-hears-true", callTimeout: 120_000 },
     start: async () => {
       const server = await startServer();
       const open = async () => {
@@ -64,7 +70,7 @@ export function s3Kind(startServer: () => Promise<S3Place>, { outages }: { reado
           store: store as S3KeyPairStore,
           other: other as S3KeyPairStore,
           startProcess: () => startServingProcess({ kind: "s3", endpoint: server.endpoint, bucket }),
-          ...(server.outages && { outages: server.outages }),
+          outages: server.outages,
           close: async () => {
             for (const client of clients) client.destroy();
           },

@@ -6,6 +6,7 @@ export class Link {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #held: (() => void)[] | undefined;
+  #reopenAt = 0;
 
   static async to(port: number): Promise<Link> {
     const link = new Link(port);
@@ -41,6 +42,21 @@ export class Link {
     return (this.#server.address() as AddressInfo).port;
   }
 
+  /** Breaks every connection and takes no other, as a server that has gone. */
+  async cut(): Promise<void> {
+    const { port } = this;
+    this.#reopenAt = port;
+    this.#server.close();
+    for (const socket of this.#sockets) socket.destroy();
+    await once(this.#server, "close");
+  }
+
+  /** Takes connections again where it took them. */
+  async mend(): Promise<void> {
+    this.#server.listen(this.#reopenAt, "127.0.0.1");
+    await once(this.#server, "listening");
+  }
+
   /** Holds up every answer from now on. */
   hold(): void {
     this.#held ??= [];
@@ -53,8 +69,6 @@ export class Link {
   }
 
   async close(): Promise<void> {
-    this.#server.close();
-    for (const socket of this.#sockets) socket.destroy();
-    if (this.#server.listening) await once(this.#server, "close");
+    if (this.#server.listening) await this.cut();
   }
 }
