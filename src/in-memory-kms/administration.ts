@@ -134,7 +134,7 @@ export class KmsAdministration {
     body: Record<string, unknown>,
   ): object | undefined {
     const request = { requestId: newRequestId(), operation, region: where.region, accessKeyId: "", body };
-    const call = new KmsCall(request, administratorOf(where.accountId), this.#state, { trusted: true });
+    const call = new KmsCall(request, administratorOf(where.accountId, where.region), this.#state, { trusted: true });
     return operations.get(operation)?.execute(call);
   }
 }

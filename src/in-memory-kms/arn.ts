@@ -9,11 +9,27 @@ export interface KmsArn {
   id: string;
 }
 
+/** Partitions beside `aws`, by what their Regions' names begin with. */
+const partitions: readonly (readonly [prefix: string, partition: string])[] = [
+  ["cn-", "aws-cn"],
+  ["us-gov-", "aws-us-gov"],
+  ["us-iso-", "aws-iso"],
+  ["us-isob-", "aws-iso-b"],
+  ["eu-isoe-", "aws-iso-e"],
+  ["us-isof-", "aws-iso-f"],
+  ["eusc-", "aws-eusc"],
+];
+
 export function partitionOf(region: string): string {
-  if (region.startsWith("cn-")) return "aws-cn";
-  if (region.startsWith("us-gov-")) return "aws-us-gov";
-  if (region.startsWith("eusc-")) return "aws-eusc";
-  return "aws";
+  return partitions.find(([prefix]) => region.startsWith(prefix))?.[1] ?? "aws";
+}
+
+const regionForm =
+  /^(?:(?:us|eu|ap|sa|ca|me|af|il|mx|cn)|us-gov|us-iso|us-isob|us-isof|eu-isoe|eusc-[a-z]{2})-(?:central|(?:north|south)(?:east|west)?|east|west)-[1-9]$/;
+
+/** Whether a name is formed as AWS names its Regions. New ones need no new version of this model. */
+export function isRegionName(region: string): boolean {
+  return regionForm.test(region);
 }
 
 /** @throws TypeError for what can't be the name of a Region, whether or not AWS has it */

@@ -107,6 +107,13 @@ export class KmsCall {
     if (refusal) throw refusal;
   }
 
+  /** Whether the caller's identity policy by itself allows the operation on a resource. */
+  identityAllows(resource: string): boolean {
+    const { caller, region } = this;
+    const context = conditionContext({ caller, region, now: this.state.now });
+    return !refuseByIdentity(resource, { caller, action: `kms:${this.operation}`, context });
+  }
+
   /** Whether the caller could still change a key's policy under `policy`. */
   couldPutPolicy(key: KmsKey, policy: string): boolean {
     return this.#refuse(key, policy, { action: "PutKeyPolicy" }) === undefined;

@@ -5,19 +5,22 @@ import type { KeyMaterial } from "./key-material.js";
 export type EncryptionContext = Readonly<Record<string, string>>;
 
 /*
- * Blob: version · key material id (32) · check of both (4) · IV (12) · ciphertext · tag (16). The material id names the
- * key; the check tells a damaged blob (InvalidCiphertextException) from a foreign one (access denied).
+ * Blob: version · key material id (32) · check of both (4) · zeros (73) · IV (12) · ciphertext · tag (16). The material id names
+ * the key; the check tells a damaged blob (InvalidCiphertextException) from a foreign one (access denied). The zeros make a
+ * blob as long as the service's, 141 bytes more than its plaintext. Older blobs have another version, and none.
  */
-const version = Buffer.from([1, 2, 2, 0]);
+const version = Buffer.from([1, 2, 3, 0]);
+const versionWithoutZeros = Buffer.from([1, 2, 2, 0]);
 const materialIdLength = 32;
 const checkLength = 4;
 const ivLength = 12;
 const tagLength = 16;
-const headerLength = version.length + materialIdLength + checkLength;
+const namedLength = version.length + materialIdLength;
+const zeros = Buffer.alloc(141 - namedLength - checkLength - ivLength - tagLength);
 
 export function sealCiphertext(material: KeyMaterial, plaintext: Uint8Array, context: EncryptionContext): Buffer {
   const named = Buffer.concat([version, Buffer.from(material.id, "hex")]);
-  const header = Buffer.concat([named, check(named)]);
+  const header = Buffer.concat([named, check(named), zeros]);
   const iv = randomBytes(ivLength);
   const cipher = createCipheriv("aes-256-gcm", material.secret, iv);
   cipher.setAAD(Buffer.concat([header, canonicalContext(context)]));
@@ -27,16 +30,26 @@ export function sealCiphertext(material: KeyMaterial, plaintext: Uint8Array, con
 /** Id of the key material that sealed a blob. @throws AwsError `InvalidCiphertextException` if no in-memory KMS made it */
 export function materialIdOf(blob: Uint8Array): string {
   const bytes = Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength);
-  const named = bytes.subarray(0, version.length + materialIdLength);
+  const named = bytes.subarray(0, namedLength);
+  const headerLength = headerLengthOf(bytes);
   const intact =
+    headerLength !== undefined &&
     bytes.length >= headerLength + ivLength + tagLength &&
-    named.subarray(0, version.length).equals(version) &&
-    check(named).equals(bytes.subarray(named.length, headerLength));
+    check(named).equals(bytes.subarray(namedLength, namedLength + checkLength));
   if (!intact) throw invalidCiphertext();
   return named.toString("hex", version.length);
 }
 
+/** Length of what stands before the IV. `undefined` for an unknown version. */
+function headerLengthOf(blob: Uint8Array): number | undefined {
+  const start = blob.subarray(0, version.length);
+  if (version.equals(start)) return namedLength + checkLength + zeros.length;
+  return versionWithoutZeros.equals(start) ? namedLength + checkLength : undefined;
+}
+
 export function openCiphertext(material: KeyMaterial, blob: Uint8Array, context: EncryptionContext): Buffer {
+  const headerLength = headerLengthOf(blob);
+  if (headerLength === undefined) throw invalidCiphertext();
   const header = blob.subarray(0, headerLength);
   const decipher = createDecipheriv(
     "aes-256-gcm",

@@ -17,7 +17,7 @@ export interface InMemoryKmsOptions {
   clock?: Clock;
   /** Known callers. Any other access key id administers the account `000000000000`. */
   principals?: readonly KmsPrincipalInit[];
-  /** Regions that exist. Default: all. */
+  /** Regions that exist. Default: all; replicas only where the name is formed as AWS names its Regions. */
   regions?: readonly string[];
   /** Number of calls that the journal keeps. Default 100,000. */
   journalLimit?: number;
@@ -70,9 +70,10 @@ export class InMemoryKms extends KmsAdministration {
       allowInProduction: true,
     });
     refuseProduction(options.allowInProduction ?? false);
-    [options.regions ?? []].flat().forEach(requireRegion);
+    const regions = options.regions && [options.regions].flat();
+    regions?.forEach(requireRegion);
     const clock = options.clock ?? systemClock;
-    const state = new KmsState(clock, new DataKeyPairs(options.pooledKeyPairs ?? false));
+    const state = new KmsState(clock, new DataKeyPairs(options.pooledKeyPairs ?? false), regions);
     super(state);
     this.#state = state;
     this.faults = new KmsFaults(clock, (keyId, keyArn) => namesKey(state, keyId, keyArn));
@@ -83,7 +84,7 @@ export class InMemoryKms extends KmsAdministration {
       principals: this.#principals,
       faults: this.faults,
       journal: this.journal,
-      regions: options.regions && [options.regions].flat(),
+      regions,
     });
     this.requestHandler = new KmsRequestHandler((request) => this.handle(request));
   }

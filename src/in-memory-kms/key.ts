@@ -99,6 +99,13 @@ export class KmsKey {
     if (!this.enabled) throw disabled(this.arn);
   }
 
+  /** The key's material. @throws AwsError unless data keys can be made under the key */
+  requireDataKeys(operation: string): KeyMaterialHistory {
+    if (this.usage === "ENCRYPT_DECRYPT" && !this.isSymmetric)
+      throw invalidKeyUsage(`${this.arn} key KeySpec is ${this.spec} which is not valid for ${operation}.`);
+    return this.requireSymmetricEncryption(operation);
+  }
+
   /** The key's material. @throws AwsError unless the key can encrypt and decrypt for `operation` */
   requireSymmetricEncryption(operation: string, algorithm = "SYMMETRIC_DEFAULT"): KeyMaterialHistory {
     if (this.usage !== "ENCRYPT_DECRYPT") {

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { defined } from "../util/defined.js";
+import { partitionOf } from "./arn.js";
 import { readPolicy } from "./policy/read-policy.js";
 
 /** A caller. Requests are told apart by access key id alone; every secret key is right. */
@@ -50,9 +51,9 @@ export class KmsPrincipals {
     return principal;
   }
 
-  /** The caller of an access key id. Unknown ones administer the default account. */
-  find(accessKeyId: string): KmsPrincipal {
-    return this.#known.get(accessKeyId) ?? administratorOf(defaultAccountId, accessKeyId);
+  /** The caller of an access key id, in a Region. Unknown ones administer the default account. */
+  find(accessKeyId: string, region: string): KmsPrincipal {
+    return this.#known.get(accessKeyId) ?? administratorOf(defaultAccountId, region, accessKeyId);
   }
 
   all(): KmsPrincipal[] {
@@ -60,8 +61,14 @@ export class KmsPrincipals {
   }
 }
 
-export function administratorOf(accountId: string, accessKeyId = ""): KmsPrincipal {
-  return { accessKeyId, accountId, arn: `arn:aws:iam::${accountId}:root`, identityPolicy: administratorPolicy };
+export function administratorOf(accountId: string, region: string, accessKeyId = ""): KmsPrincipal {
+  const partition = partitionOf(region);
+  return {
+    accessKeyId,
+    accountId,
+    arn: `arn:${partition}:iam::${accountId}:root`,
+    identityPolicy: administratorPolicy,
+  };
 }
 
 function policyText(policy: string | object): string {

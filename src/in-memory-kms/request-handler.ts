@@ -29,7 +29,7 @@ export class KmsRequestHandler {
     const timeout = options.requestTimeout ?? this.#config["requestTimeout"];
     const race = new Interruption(abortSignal, typeof timeout === "number" ? timeout : 0);
     try {
-      return { response: await Promise.race([race.interrupted, this.#respond(request)]) };
+      return { response: await Promise.race([race.interrupted, this.#respond(request, () => race.holdEventLoop())]) };
     } finally {
       race.end();
     }
@@ -46,7 +46,7 @@ export class KmsRequestHandler {
   /** Does nothing: the in-memory KMS outlives its clients. */
   destroy(): void {}
 
-  async #respond(request: KmsHttpRequest): Promise<KmsHttpResponse> {
+  async #respond(request: KmsHttpRequest, holdEventLoop: () => void): Promise<KmsHttpResponse> {
     const answer = await this.#answer(request);
     switch (answer.type) {
       case "response":
@@ -56,10 +56,14 @@ export class KmsRequestHandler {
       case "no-credentials":
         throw credentialsError();
       case "hang":
+        holdEventLoop();
         return new Promise(() => {});
     }
   }
 }
+
+/** Longest that a timer takes, in ms. */
+const longestInterval = 2 ** 31 - 1;
 
 /** Rejects when the caller aborts, or after its timeout. */
 class Interruption {
@@ -67,6 +71,7 @@ class Interruption {
   #reject!: (reason: Error) => void;
   readonly #timer: NodeJS.Timeout | undefined;
   readonly #stopListening: () => void = () => {};
+  #socket: NodeJS.Timeout | undefined;
 
   constructor(signal: KmsRequestHandlerOptions["abortSignal"], timeoutMs: number) {
     this.interrupted = new Promise((_resolve, reject) => (this.#reject = reject));
@@ -82,7 +87,13 @@ class Interruption {
     }
   }
 
+  /** Keeps the process alive, as the socket of a call under way does, until the call ends. */
+  holdEventLoop(): void {
+    this.#socket = setInterval(() => {}, longestInterval);
+  }
+
   end(): void {
+    clearInterval(this.#socket);
     clearTimeout(this.#timer);
     this.#stopListening();
   }

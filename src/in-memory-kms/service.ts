@@ -52,7 +52,7 @@ export class KmsService {
     try {
       const request = readRequest(http, requestId);
       this.#requireRegion(request.region);
-      call = new KmsCall(request, this.#parts.principals.find(request.accessKeyId), this.#parts.state);
+      call = new KmsCall(request, this.#parts.principals.find(request.accessKeyId, request.region), this.#parts.state);
     } catch (error) {
       return { type: "response", response: errorResponse(requestId, asAwsError(error)) };
     }

@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.js";
-import { keyArn } from "./arn.js";
+import { isRegionName, keyArn } from "./arn.js";
 import type { DataKeyPairs } from "./data-key-pairs.js";
 import type { Grant } from "./grant.js";
 import type { KeyMaterial, KeyMaterialHistory, RotationType } from "./key-material.js";
@@ -57,9 +57,17 @@ export class KmsState {
   readonly #aliases = new Map<string, Alias>();
   readonly #materials = new Map<string, { accountId: string; keyId: string }>();
 
-  constructor(clock: Clock, dataKeyPairs: DataKeyPairs) {
+  readonly #regions: readonly string[] | undefined;
+
+  /** @param regions - Regions that exist. Default: all that are named as AWS names its Regions */
+  constructor(clock: Clock, dataKeyPairs: DataKeyPairs, regions?: readonly string[]) {
     this.#clock = clock;
     this.dataKeyPairs = dataKeyPairs;
+    this.#regions = regions;
+  }
+
+  hasRegion(region: string): boolean {
+    return this.#regions?.includes(region) ?? isRegionName(region);
   }
 
   get now(): number {

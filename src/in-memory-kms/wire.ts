@@ -41,7 +41,7 @@ export function readRequest(request: KmsHttpRequest, requestId: string): KmsRequ
   const scope = /^AWS4-HMAC-SHA256 .*?Credential=([^/,\s]+)\/\d{8}\/([^/,\s]+)\/([^/,\s]+)\/aws4_request[,\s]/.exec(
     authorization,
   );
-  if (!scope || !/\bSignedHeaders=[^,\s]+/.test(authorization) || !/\bSignature=[0-9a-f]{64}\b/.test(authorization)) {
+  if (!scope || !/\bSignedHeaders=[^,\s]+/.test(authorization) || !/\bSignature=[^,\s]+/.test(authorization)) {
     throw new AwsError(
       "IncompleteSignatureException",
       "Authorization header requires 'Credential', 'Signature' and 'SignedHeaders' parameters of Signature Version 4.",

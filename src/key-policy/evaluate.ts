@@ -104,7 +104,7 @@ interface RequestFacts {
 
 function conditionAnswer(condition: Condition, { context, knows }: RequestFacts): Answer {
   if (!condition.asks.every(knows)) return "unknown";
-  if (condition.undocumented && condition.asks.some((key) => context(key) !== undefined)) return "unknown";
+  if (condition.undocumented(context(condition.key.toLowerCase()))) return "unknown";
   return condition.holds(context) ? "yes" : "no";
 }
 

@@ -248,7 +248,7 @@ const aliases: Case[] = [
   {
     name: "an alias with a character that is not allowed",
     call: (w) => ["CreateAlias", { AliasName: "alias/a:b", TargetKeyId: w.key }],
-    error: ["InvalidAliasNameException"],
+    error: ["ValidationException", "alias/a:b contains invalid characters for an alias"],
   },
   {
     name: "UpdateAlias points encryption at the new key",

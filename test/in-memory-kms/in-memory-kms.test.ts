@@ -8,11 +8,11 @@ import {
 import { HttpResponse } from "@smithy/protocol-http";
 import { mockClient } from "aws-sdk-client-mock";
 import fc from "fast-check";
-import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
+import { createPrivateKey, createPublicKey, createSecretKey, generateKeyPairSync } from "node:crypto";
 import { inspect } from "node:util";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { InMemoryKms, installInMemoryKms, TestClock } from "../../src/testing/index.js";
-import { canonicalContext } from "../../src/in-memory-kms/ciphertext.js";
+import { canonicalContext, openCiphertext } from "../../src/in-memory-kms/ciphertext.js";
 import { day, home, makeWorld } from "./world.js";
 
 const Plaintext = Buffer.from("x");
@@ -54,6 +54,16 @@ describe("ciphertexts", () => {
       ),
       { numRuns: 50 },
     );
+  });
+
+  it("opens those of earlier versions, which had no zeros in them", () => {
+    const material = { id: "11".repeat(32), secret: createSecretKey(Buffer.alloc(32, 7)) };
+    const blob = Buffer.from(
+      `01020200${"11".repeat(32)}` +
+        "8cff853a0909090909090909090909094ce0f4e09e91b241c142ad519e9ed6adb14056fba74f321ec3f3320cc13b885f90",
+      "hex",
+    );
+    expect(openCiphertext(material, blob, { a: "b" }).toString()).toBe("kept as a fixture");
   });
 
   it("another in-memory KMS can't decrypt them", async () => {
@@ -230,6 +240,39 @@ it("an endpoint can be closed twice, and has the Regions that were given", async
   await expect(list("eu-west-2")).rejects.toMatchObject({ name: "InvalidSignatureException" });
   await Promise.all([endpoint.close(), endpoint.close()]);
   await endpoint.close();
+});
+
+it("accounts are in the partition of their Region", async () => {
+  const kms = new InMemoryKms();
+  for (const [region, partition] of Object.entries({
+    "us-east-1": "aws",
+    "eu-west-1": "aws",
+    "cn-north-1": "aws-cn",
+    "us-gov-west-1": "aws-us-gov",
+    "us-iso-east-1": "aws-iso",
+    "us-isob-east-1": "aws-iso-b",
+    "eu-isoe-west-1": "aws-iso-e",
+    "us-isof-south-1": "aws-iso-f",
+    "eusc-de-east-1": "aws-eusc",
+  })) {
+    const KeyId = kms.createKey({ region, alias: "alias/x", multiRegion: true });
+    expect(KeyId.split(":").slice(0, 4)).toEqual(["arn", partition, "kms", region]);
+    expect(kms.getKeyPolicy(KeyId)).toContain(`arn:${partition}:iam::000000000000:root`);
+    const client = new KMSClient(kms.clientConfig(region));
+    const { CiphertextBlob } = await client.send(
+      new EncryptCommand({ KeyId: KeyId.replace(/key\/.*/, "alias/x"), Plaintext }),
+    );
+    await expect(client.send(new DecryptCommand({ CiphertextBlob, KeyId }))).resolves.toMatchObject({ KeyId });
+    const other = region.replace(/\d$/, "2");
+    expect(kms.replicateKey(KeyId, other)).toBe(KeyId.replace(region, other));
+  }
+});
+
+it("replicas are made in the Regions that were given only", () => {
+  const kms = new InMemoryKms({ regions: ["us-east-1", "test-region-1"] });
+  const primary = kms.createKey({ multiRegion: true });
+  expect(kms.replicateKey(primary, "test-region-1")).toContain(":test-region-1:");
+  expect(() => kms.replicateKey(primary, "eu-west-1")).toThrow("eu-west-1 does not exist");
 });
 
 it("mistakes of a test throw where they are made", () => {

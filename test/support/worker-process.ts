@@ -15,6 +15,7 @@ export async function compileWorker(entry: URL, outDir: string): Promise<string>
     outDir,
     format: ["cjs"],
     target: "node20",
+    removeNodeProtocol: false, // `node:test` has no other name
     define: { RECORDING_KEYSTORE_WORKER: JSON.stringify(compileWorkerCode()) },
     noExternal: [/./], // there is no node_modules where it runs
     outExtension: () => ({ js: ".cjs" }),

@@ -105,6 +105,8 @@ function ownAliasArn(call: KmsCall, name: string): string {
     );
   }
   if (name.startsWith("alias/aws/")) throw new AwsError("NotAuthorizedException");
-  if (!/^alias\/[a-zA-Z0-9/_-]+$/.test(name)) throw new AwsError("InvalidAliasNameException");
+  if (name === "alias/") throw new AwsError("InvalidAliasNameException");
+  // The service's own pattern of a name allows a colon.
+  if (name.includes(":")) throw validation(`${name} contains invalid characters for an alias`);
   return aliasArn(call.region, call.accountId, name);
 }

@@ -139,14 +139,16 @@ interface Decrypted {
 
 function decrypt(call: KmsCall, { use, blob, keyId, encryptionContext, algorithm }: DecryptRequest): Decrypted {
   const named = keyId === undefined ? undefined : call.key(keyId, use);
-  named?.requireSymmetricEncryption(call.operation, algorithm);
   if (!blob) {
     if (!named) throw validation("A dry run that ignores the ciphertext must name a key.");
+    named.requireSymmetricEncryption(call.operation, algorithm);
     // The dry run ends before anybody sees it.
     return { key: named, plaintext: Buffer.alloc(0), materialId: "" };
   }
   const sealedBy = call.state.keyOfMaterial(materialIdOf(blob), call.region);
+  // The key's usage comes after: of any key that did not make the ciphertext, whatever its kind, the service says the same.
   if (named && sealedBy?.key !== named) throw incorrectKey();
+  named?.requireSymmetricEncryption(call.operation, algorithm);
   if (!sealedBy) throw unknownCiphertextKey();
   if (!named) call.use(sealedBy.key, use);
   const plaintext = openCiphertext(sealedBy.material, blob, encryptionContext);

@@ -94,7 +94,7 @@ function wrappingKey(
   const context = input.EncryptionContext ?? {};
   const conditionKeys = { "kms:EncryptionAlgorithm": "SYMMETRIC_DEFAULT", "kms:DataKeyPairSpec": input.KeyPairSpec };
   const key = call.key(input.KeyId, { ...cryptographicUse(context), conditionKeys });
-  const { current: material } = key.requireSymmetricEncryption(call.operation);
+  const { current: material } = key.requireDataKeys(call.operation);
   call.endDryRun(input.DryRun);
   return { key, material, context };
 }

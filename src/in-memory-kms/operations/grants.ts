@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { isPrincipal } from "../../key-policy/language/principal-match.js";
+import { isAccount, isPrincipal } from "../../key-policy/language/principal-match.js";
 import { defined } from "../../util/defined.js";
+import { partitionOf } from "../arn.js";
 import { AwsError, invalidArn, validation } from "../aws-error.js";
 import type { KmsCall } from "../call.js";
 import { grantOperations, type Grant } from "../grant.js";
@@ -172,7 +173,7 @@ function newGrant(call: KmsCall, input: GrantInput): Grant {
     id: randomBytes(32).toString("hex"),
     tokens: [newToken()],
     createdAt: call.state.now,
-    issuingAccount: `arn:aws:iam::${call.accountId}:root`,
+    issuingAccount: `arn:${partitionOf(call.region)}:iam::${call.accountId}:root`,
     ...defined(grantFacts(input)),
   };
 }
@@ -227,13 +228,17 @@ function grantByToken(call: KmsCall, token: string): GrantOnKey {
   return found;
 }
 
-/** True for the key's account, the retiring principal, and a grantee whose grant allows it. */
+/** True for the key's account, the retiring principal, and a grantee whose grant allows it. An account leaves it to IAM. */
 function mayRetire(call: KmsCall, key: KmsKey, grant: Grant): boolean {
   const { caller } = call;
+  const { retiringPrincipal, granteePrincipal, operations } = grant;
+  const entitled = [retiringPrincipal, operations.includes("RetireGrant") ? granteePrincipal : undefined].filter(
+    (principal) => principal !== undefined,
+  );
   return (
-    caller.arn === `arn:aws:iam::${key.accountId}:root` ||
-    (grant.retiringPrincipal !== undefined && isPrincipal(grant.retiringPrincipal, caller)) ||
-    (grant.operations.includes("RetireGrant") && isPrincipal(grant.granteePrincipal, caller))
+    caller.arn === `arn:${key.partition}:iam::${key.accountId}:root` ||
+    entitled.some((principal) => isPrincipal(principal, caller)) ||
+    (entitled.some((principal) => isAccount(principal, caller.accountId)) && call.identityAllows(key.arn))
   );
 }
 

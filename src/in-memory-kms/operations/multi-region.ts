@@ -87,6 +87,7 @@ function requirePrimary(key: KmsKey): void {
 
 function requireOtherRegion(call: KmsCall, region: string): void {
   if (region === call.region) throw validation("Cannot replicate a key to the region that it is in.");
+  if (!call.state.hasRegion(region)) throw validation(`The region ${region} does not exist or is not available.`);
   if (partitionOf(region) !== partitionOf(call.region))
     throw validation(`The region ${region} is not in the partition of ${call.region}.`);
 }

@@ -4,7 +4,7 @@ import { matchPrincipal, type PrincipalMatch } from "../../key-policy/language/p
 import type { AwsError } from "../aws-error.js";
 import type { KmsKey } from "../key.js";
 import type { KmsPrincipal } from "../principals.js";
-import { allowedByGrant, type GrantQuestion } from "./grants.js";
+import { matchGrants, type GrantQuestion } from "./grants.js";
 import { notAuthorized } from "./not-authorized.js";
 import { readPolicy } from "./read-policy.js";
 
@@ -25,7 +25,8 @@ export function refuseOnKey(key: KmsKey, policy: string, question: Question & Gr
     notAuthorized(caller, action, ownAccount ? `on resource: ${key.arn} ${why}` : undefined);
   if (byKeyPolicy === "denied") return refusal("with an explicit deny in a resource-based policy");
   if (byIdentity === "denied") return refusal("with an explicit deny in an identity-based policy");
-  if (allowedByGrant(key.grants.values(), question)) return undefined;
+  const byGrant = matchGrants(key.grants.values(), question);
+  if (byGrant === "direct" || (byGrant === "account" && byIdentity === "allowed")) return undefined;
   if (byKeyPolicy === "none") return refusal(`because no resource-based policy allows the ${action} action`);
   // A caller that its own account's key policy names directly needs no right in IAM.
   if (byIdentity === "allowed" || (byKeyPolicy === "direct" && ownAccount)) return undefined;

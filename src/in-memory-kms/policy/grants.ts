@@ -1,4 +1,4 @@
-import { isPrincipal } from "../../key-policy/language/principal-match.js";
+import { isAccount, isPrincipal, type PrincipalMatch } from "../../key-policy/language/principal-match.js";
 import type { EncryptionContext } from "../ciphertext.js";
 import type { Grant } from "../grant.js";
 import type { KmsPrincipal } from "../principals.js";
@@ -13,14 +13,18 @@ export interface GrantQuestion {
   newGrant?: Pick<Grant, "operations" | "constraints"> | undefined;
 }
 
-export function allowedByGrant(grants: Iterable<Grant>, question: GrantQuestion): boolean {
-  for (const grant of grants) if (allows(grant, question)) return true;
-  return false;
+/** How the grants of a key allow a call: to its caller, to the caller's account (so that IAM decides), or not at all. */
+export function matchGrants(grants: Iterable<Grant>, question: GrantQuestion): PrincipalMatch {
+  const { caller } = question;
+  const principals = [...grants].filter((grant) => allows(grant, question)).map((grant) => grant.granteePrincipal);
+  if (principals.some((principal) => isPrincipal(principal, caller))) return "direct";
+  return principals.some((principal) => isAccount(principal, caller.accountId)) ? "account" : "none";
 }
 
-function allows(grant: Grant, { caller, action, encryptionContext, newGrant }: GrantQuestion): boolean {
+/** Whether a grant allows a call to its grantee, whoever that is. */
+function allows(grant: Grant, { action, encryptionContext, newGrant }: GrantQuestion): boolean {
   const operations: readonly string[] = grant.operations;
-  if (!isPrincipal(grant.granteePrincipal, caller) || !operations.includes(action.replace("kms:", ""))) return false;
+  if (!operations.includes(action.replace("kms:", ""))) return false;
   if (newGrant && !isAtMost(newGrant, grant)) return false;
   return encryptionContext === undefined || meetsConstraints(grant, encryptionContext);
 }

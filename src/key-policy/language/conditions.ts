@@ -9,11 +9,13 @@ type ConditionTest = (context: ConditionContext) => boolean;
 type Comparison = (wanted: string) => (given: string) => boolean;
 
 const ignoringCase = (text: string) => text.toLowerCase();
+/** Parses a number. An empty text is none, although JavaScript takes it for zero. */
+const number = (text: string) => (text.trim() === "" ? Number.NaN : Number(text));
 const compareNumbers =
   (holds: (given: number, wanted: number) => boolean): Comparison =>
   (wanted) =>
   (given) =>
-    holds(Number(given), Number(wanted));
+    holds(number(given), number(wanted));
 /** Parses a date, in ISO 8601 or in seconds since the Unix epoch. Returns ms since the Unix epoch. */
 const time = (text: string) => (/^\d+(\.\d+)?$/.test(text) ? Number(text) * 1000 : Date.parse(text));
 const compareDates =
@@ -88,11 +90,8 @@ export interface Condition {
   readonly values: readonly string[];
   /** Condition keys (in lower case) that the outcome depends on: its own, and its policy variables. */
   readonly asks: readonly string[];
-  /**
-   * Whether IAM's documentation leaves open what the request's value is compared with: it matches ARNs part by part, and says
-   * nothing of a pattern such as `*` that does not have all six.
-   */
-  readonly undocumented: boolean;
+  /** Whether IAM's documentation leaves the outcome open for a request with these values. */
+  readonly undocumented: (given: readonly string[] | undefined) => boolean;
   readonly holds: ConditionTest;
 }
 
@@ -109,17 +108,27 @@ export function compileCondition(operator: string, key: string, values: readonly
     key,
     values,
     asks: [name, ...variables.map((text) => text.toLowerCase())],
-    undocumented: /Arn(?:Not)?(?:Equals|Like)/.test(operator) && values.some(isPartialArnPattern),
+    undocumented: undocumented(operator, values),
     holds,
   };
+}
+
+/**
+ * ARNs are matched part by part, and nothing is said of a pattern such as `*` that does not have all six. A key of many values
+ * "requires" a set operator. `ForAnyValue` with `…IfExists` is described twice, once as true and once as false without the key.
+ */
+function undocumented(operator: string, values: readonly string[]): Condition["undocumented"] {
+  const partialArn = /Arn(?:Not)?(?:Equals|Like)/.test(operator) && values.some(isPartialArnPattern);
+  const ofOneValue = !operator.includes(":") && operator !== "Null";
+  const contradictory = /^ForAnyValue:.*IfExists$/.test(operator);
+  return (given) =>
+    isAbsent(given) ? contradictory : partialArn || (ofOneValue && given.length > 1) || given.includes("");
 }
 
 /** Whether a value has wildcards, and fewer than the six parts of an ARN. */
 function isPartialArnPattern(value: string): boolean {
   return /[*?]/.test(value) && value.split(":").length < 6;
 }
-
-type ValueTest = (values: readonly string[]) => (given: string, context: ConditionContext) => boolean;
 
 /** A policy variable, such as `${aws:username}`. The request decides its value. */
 const variable = /\$\{(\$|[^${}]+)\}/g;
@@ -138,32 +147,72 @@ function acceptor(comparison: Comparison, value: string): (given: string, contex
   };
 }
 
-function compileOperator(operator: string): ((key: string, values: readonly string[]) => ConditionTest) | undefined {
+/** An operator's name in its parts, such as `ForAnyValue`, `StringLike`, `IfExists`. */
+interface OperatorParts {
+  readonly set: "ForAllValues" | "ForAnyValue" | undefined;
+  /** Without `Not`. */
+  readonly comparison: string;
+  readonly negated: boolean;
+  readonly ifExists: boolean;
+}
+
+function operatorParts(operator: string): OperatorParts | undefined {
   const { set, name, ifExists } =
     /^(?:(?<set>ForAllValues|ForAnyValue):)?(?<name>\w+?)(?<ifExists>IfExists)?$/.exec(operator)?.groups ?? {};
-  if (name === "Null")
-    return (key, [wanted]) =>
-      (context) =>
-        (context(key) === undefined) === (wanted === "true");
-  const negated = negations.get(name ?? "");
-  const comparison = comparisons.get(negated ?? name ?? "");
-  if (!comparison) return undefined;
-  const valueTest: ValueTest = (values) => {
-    const accepted = values.map((value) => acceptor(comparison, value));
-    const some = (given: string, context: ConditionContext) => accepted.some((accepts) => accepts(given, context));
-    return negated === undefined ? some : (given, context) => !some(given, context);
+  if (name === undefined) return undefined;
+  const negated = negations.get(name);
+  return {
+    set: set as OperatorParts["set"],
+    comparison: negated ?? name,
+    negated: negated !== undefined,
+    ifExists: ifExists !== undefined,
   };
-  return (key, values) => {
-    const holds = valueTest(values);
-    // `…IfExists`, `ForAllValues` and negated operators hold if the request lacks the key; others don't.
-    const withoutKey = set === "ForAllValues" || ifExists !== undefined || (negated !== undefined && set === undefined);
-    return (context) => {
-      const given = context(key);
-      if (given === undefined || given.length === 0) return withoutKey;
-      const test = (value: string) => holds(value, context);
-      return set === "ForAllValues" || (negated !== undefined && set === undefined)
-        ? given.every(test)
-        : given.some(test);
-    };
+}
+
+function compileOperator(operator: string): ((key: string, values: readonly string[]) => ConditionTest) | undefined {
+  const parts = operatorParts(operator);
+  if (!parts) return undefined;
+  // IAM has no `NullIfExists`.
+  if (parts.comparison === "Null") return parts.ifExists ? undefined : compileNull;
+  const comparison = comparisons.get(parts.comparison);
+  return comparison && ((key, values) => compileComparison(parts, comparison, { key, values }));
+}
+
+/** Whether the request lacks the key. An empty list of values is no key. */
+function compileNull(key: string, values: readonly string[]): ConditionTest {
+  const wanted = values.map(ignoringCase);
+  return (context) => wanted.includes(String(isAbsent(context(key))));
+}
+
+function compileComparison(
+  { set, negated, ifExists }: OperatorParts,
+  comparison: Comparison,
+  { key, values }: { key: string; values: readonly string[] },
+): ConditionTest {
+  const accepted = values.map((value) => acceptor(comparison, value));
+  const accepts = (given: string, context: ConditionContext) => accepted.some((accept) => accept(given, context));
+  const test = negated ? (given: string, context: ConditionContext) => !accepts(given, context) : accepts;
+  const withoutKey = holdsWithoutKey({ set, negated, ifExists });
+  const every = set === "ForAllValues" || (negated && set === undefined);
+  return (context) => {
+    const given = context(key);
+    // To set operators a set of nothing but empty strings is a null set (IAM user guide, "Multivalued context keys").
+    if (isAbsent(given) || (set !== undefined && given.every((value) => value === ""))) return withoutKey;
+    return every ? given.every((value) => test(value, context)) : given.some((value) => test(value, context));
   };
+}
+
+/**
+ * What a condition says of a request without its key. `ForAnyValue` is false, `ForAllValues` and `…IfExists` are true, and of
+ * the others only the negated ones.
+ */
+function holdsWithoutKey({ set, negated, ifExists }: Pick<OperatorParts, "set" | "negated" | "ifExists">): boolean {
+  // Seen at the real service, although the documentation of `…IfExists` makes no exception.
+  if (set === "ForAnyValue") return false;
+  return set === "ForAllValues" || ifExists || negated;
+}
+
+/** Whether a request lacks a key: it has none, or a list without values. */
+function isAbsent(values: readonly string[] | undefined): values is undefined {
+  return values === undefined || values.length === 0;
 }

@@ -42,7 +42,8 @@ function namesAccount(names: readonly string[], caller: PolicyCaller): boolean {
   return names.some((name) => name === "*" || isAccount(name, caller.accountId));
 }
 
-function isAccount(name: string, accountId: string): boolean {
+/** Whether a name stands for an account: its number, or the ARN of its root. */
+export function isAccount(name: string, accountId: string): boolean {
   if (name.length === accountId.length) return name === accountId;
   return name.endsWith(`::${accountId}:root`) && /^arn:[^:]+:iam:/.test(name);
 }

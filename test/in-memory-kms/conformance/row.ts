@@ -1,0 +1,42 @@
+import type { KeySpec, KeyUsage } from "../../../src/in-memory-kms/key-specs.js";
+import type { Send } from "../cases.js";
+import type { CallerName, World } from "../world.js";
+
+/**
+ * Where an answer is known from: a response recorded from the real service, its documentation, or our own choice, where
+ * neither says anything. Of a documented error the name is AWS's and the text may be ours.
+ */
+export type Source = "recorded" | "documented" | "ours";
+
+export type Input = Record<string, unknown>;
+export type Output = Record<string, unknown>;
+
+/** What an operation answers in a situation. */
+export interface Row {
+  readonly operation: string;
+  /** Reads on after "answers, …". */
+  readonly situation: string;
+  readonly source: Source;
+  readonly as?: CallerName;
+  readonly region?: string;
+  readonly input: (world: World, send: Send) => Input | Promise<Input>;
+  /**
+   * Name, text and status of the error. `{KeyId}` in a text stands for the request's, `{…}` for its other members. Absent for
+   * success.
+   */
+  readonly error?: readonly [name: string, text?: string, status?: number];
+  /** Checks the answer of a success. */
+  readonly output?: (output: Output, world: World, input: Input) => unknown;
+}
+
+/** Text of a row's error for a request. */
+export function textFor(text: string, input: Input): string {
+  return text.replace(/\{(\w+)\}/g, (_whole, member: string) => String(input[member]));
+}
+
+export const createKey = (world: World, keySpec: KeySpec, keyUsage: KeyUsage) =>
+  world.kms.createKey({ ...world.inAccount, keySpec, keyUsage });
+
+export const bytes = (value: unknown) => Buffer.from(value as Uint8Array);
+
+export const oneProblem = (problem: string) => `1 validation error detected: ${problem}`;
