@@ -249,6 +249,14 @@ const wrongBirths: readonly [name: string, code: string, bytes: Buffer][] = [
   ["the birth record's name in the context", invalid, birth({ 10: "recording-keystore:birth-record" })],
   ["a name in the context of 129 characters", invalid, birth({ 10: long })],
   ["an unknown purpose", tooNew, birth({ 11: "other" })],
+  ["a spec behind a byte order mark", invalid, birth({ 4: "\ufeffX25519" })],
+  ["a reason behind a byte order mark", invalid, birth({ 12: "\ufeffschedule" })],
+  [
+    "an unknown critical field before a field cut short",
+    tooNew,
+    Buffer.concat([birthOf([...birthFields(), field(13, true, "x")]), u16(14)]),
+  ],
+  ["an unknown spec beside a key pair id with a dot", tooNew, birth({ 2: "a.b", 4: "P256" })],
 ];
 
 const one = wrappedKey([field(1, true, birth()), field(2, true, randomBytes(80))]);
@@ -318,6 +326,12 @@ const wrongHeaders: readonly [name: string, code: string, header: Buffer][] = [
   ["a reserved section of 0 bytes", invalid, changed({}, [field(11, true, u32(0))])],
   ["a trailer of 16,777,217 bytes", invalid, changed({}, [field(12, true, u32(16_777_217))])],
   ["a trailer without the critical bit", invalid, changed({}, [field(12, false, u32(5))])],
+  ["an ARN behind a byte order mark", invalid, embedded(`\ufeff${kmsKeyArn}`, randomBytes(100))],
+  [
+    "wrapped data keys of later versions alone beside public metadata with white space",
+    invalid,
+    changed({ 4: laterKind(), 7: "{ }" }),
+  ],
 ];
 
 /** What is behind the last segment. */

@@ -1,10 +1,9 @@
 import { hash } from "node:crypto";
-import { TextDecoder } from "node:util";
 import { RecordingKeyStoreError, type ErrorCode } from "../errors.js";
 import { kmsAliasArnProblem } from "../kms/arn.js";
 import { contextKeyNameRule, organizationIdRule } from "../kms/context-keys.js";
 import { defined } from "../util/defined.js";
-import { decodeFields, encodeFields, type Field } from "./fields.js";
+import { decodeFields, decodeText, encodeFields, type Field } from "./fields.js";
 import {
   keyPairReasons,
   keyPairSpecs,
@@ -100,14 +99,7 @@ export function decodeBirthRecord(bytes: Uint8Array): BirthRecord {
     if (!value) throw invalid(`field ${tag} is missing`);
     return value;
   };
-  const text = (tag: number) => {
-    const value = bytesOf(tag);
-    try {
-      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(value);
-    } catch {
-      throw invalid(`field ${tag} is not UTF-8`);
-    }
-  };
+  const text = (tag: number) => decodeText(bytesOf(tag), (rule) => invalid(`field ${tag} ${rule}`));
   const integer = (tag: number) => {
     const value = bytesOf(tag);
     if (value.length !== 8 || value.readBigUInt64BE() > BigInt(Number.MAX_SAFE_INTEGER)) {

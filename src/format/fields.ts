@@ -1,3 +1,4 @@
+import { TextDecoder } from "node:util";
 import { RecordingKeyStoreError } from "../errors.js";
 
 /**
@@ -18,6 +19,18 @@ const criticalBit = 0x8000;
 /** Length of a field before its value, in bytes. */
 export const fieldPrefixLength = 4;
 const maxValueLength = 0xffff;
+
+/** The text that a field's value is. @throws what `invalid` makes of the rule that it breaks */
+export function decodeText(value: Uint8Array, invalid: (rule: string) => Error): string {
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(value);
+  } catch {
+    throw invalid("is not UTF-8");
+  }
+  if (text.startsWith("\uFEFF")) throw invalid("begins with a byte order mark");
+  return text;
+}
 
 /** Encodes fields. @throws RangeError for a tag out of order or too long a value: bugs of the caller, not bad input */
 export function encodeFields(fields: readonly Field[]): Buffer {

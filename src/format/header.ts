@@ -1,9 +1,8 @@
-import { TextDecoder } from "node:util";
 import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
 import { defined } from "../util/defined.js";
 import { decodeJsonObject, encodeJsonObject, type Metadata } from "./canonical-json.js";
 import { isTooNew } from "./damage.js";
-import { decodeFields, encodeFields, fieldPrefixLength, type Field } from "./fields.js";
+import { decodeFields, decodeText, encodeFields, fieldPrefixLength, type Field } from "./fields.js";
 import { isMetadataSectionLength } from "./metadata.js";
 import { wrongName, type RecordingNames } from "./names.js";
 import { segmentPrefixLength } from "./segment-parts.js";
@@ -160,7 +159,7 @@ export function decodeHeader(bytes: Buffer): RecordingHeader {
     throw invalid(`its segment length ${segmentLength} is out of range`);
   const confirmation = confirmations[integer(required(fields, tags.confirmation, "recording header"), 1) - 1];
   if (!confirmation) throw invalid("its confirmation is not known");
-  const publicMetadata = fields.get(tags.publicMetadata);
+  const publicMetadata = publicMetadataIn(fields);
   const padding = required(fields, tags.padding, "recording header");
   const lengths = lengthsIn(fields);
   if (
@@ -182,7 +181,7 @@ export function decodeHeader(bytes: Buffer): RecordingHeader {
     segmentLength,
     confirmation,
     ...lengths,
-    ...defined({ publicMetadata: publicMetadata && decodePublicMetadata(publicMetadata) }),
+    ...defined({ publicMetadata }),
   };
 }
 
@@ -258,7 +257,9 @@ function decodeRecipient(bytes: Buffer): HeaderRecipient {
   };
 }
 
-function decodePublicMetadata(bytes: Buffer): Metadata {
+function publicMetadataIn(fields: Map<number, Buffer>): Metadata | undefined {
+  const bytes = fields.get(tags.publicMetadata);
+  if (!bytes) return undefined;
   const metadata = bytes.length <= maxPublicMetadata ? decodeJsonObject(bytes) : undefined;
   if (!metadata)
     throw invalid(`its public metadata is not a canonical JSON object of at most ${maxPublicMetadata} bytes`);
@@ -276,11 +277,7 @@ function name(fields: Map<number, Buffer>, tag: number): string {
 }
 
 function utf8(bytes: Buffer): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    throw invalid("a text in its header is not UTF-8");
-  }
+  return decodeText(bytes, (rule) => invalid(`a text in its header ${rule}`));
 }
 
 function u32(value: number): Buffer {

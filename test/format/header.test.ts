@@ -257,7 +257,7 @@ describe("recording headers", () => {
     "no padding": [withoutPadding(), /recording header: field 10 is missing/],
     "no fields": [Buffer.concat([raw().subarray(0, 8), u32(0)]), /recording header: field 5 is missing/],
     "a metadata section without text": [raw({ 8: { value: u32(106) } }), /the length 106 in field 8 is out of range/],
-    "a byte order mark before a name": [raw({ 2: t("\ufeffrec") }), /its recordingId is none/],
+    "a byte order mark before a name": [raw({ 2: t("\ufeffrec") }), /begins with a byte order mark/],
     "an empty name": [raw({ 3: t("") }), /its asset is none/],
     "a control character in a name": [raw({ 2: t("a\n") }), /its recordingId is none/],
     "too long a recording id": [raw({ 2: t("a".repeat(1_025)) }), /its recordingId is none/],
