@@ -86,7 +86,7 @@ async function main(recording: string, folder: string): Promise<void> {
   });
 
   // The recording service's side, in an AWS account of its own.
-  const recorder = aws.addPrincipal({ arn: service.role });
+  const recorder = aws.addPrincipal({ arn: service.role, identityPolicy: "administrator" });
   const keyStore = new RecordingKeyStore({
     organizationId: organization.id,
     homeRegion: organization.region,

@@ -24,7 +24,7 @@ export function parsePrincipals(text: string): KmsPrincipalInit[] {
   if (!Array.isArray(principals) || !principals.every(isPrincipal))
     throw new Error('must hold {"principals":[{"accessKeyId","arn","identityPolicy"?}]}');
   const known = new KmsPrincipals();
-  for (const principal of principals) known.add(principal);
+  for (const [index, principal] of principals.entries()) known.add(principal, `principals[${index}]`);
   return principals;
 }
 

@@ -1,8 +1,10 @@
-import { parseKmsArn, requireRegion } from "./arn.js";
+import { knownOptions } from "../util/check-input.js";
+import { requireAccountId, requireRegion } from "./arn.js";
 import { KmsCall } from "./call.js";
+import { aliasNamed, keyNamed, type KmsKeyName } from "./key-name.js";
 import type { KeySpec, KeyUsage } from "./key-specs.js";
 import { operations } from "./operations/index.js";
-import { administratorOf, defaultAccountId } from "./principals.js";
+import { administratorOf } from "./principals.js";
 import type { KmsState } from "./state.js";
 import { newRequestId } from "./wire.js";
 
@@ -22,22 +24,42 @@ export interface CreateKeyOptions {
   alias?: string;
 }
 
+const createKeyOptions = {
+  accountId: true,
+  region: true,
+  policy: true,
+  description: true,
+  multiRegion: true,
+  keySpec: true,
+  keyUsage: true,
+  tags: true,
+  alias: true,
+} as const;
+
+type Body = Record<string, unknown>;
+
 /**
  * Shortcuts for setting up a test. They do what an administrator of the key's account could do, bypass policies and faults,
  * and stay out of the journal. What the service would refuse they throw, as an error with the service's name and message.
  */
 export class KmsAdministration {
   readonly #state: KmsState;
+  readonly #accountId: string;
 
-  constructor(state: KmsState) {
+  /** @internal @param accountId - owner of keys of which none is named */
+  constructor(state: KmsState, accountId: string) {
     this.#state = state;
+    this.#accountId = accountId;
   }
 
-  /** Creates a key and returns its ARN. @throws TypeError for an account id or Region that can't be one */
-  createKey(options: CreateKeyOptions = {}): string {
-    const { accountId = defaultAccountId, region = "us-east-1", policy, tags = {} } = options;
-    if (!/^\d{12}$/.test(accountId))
-      throw new TypeError(`accountId must be 12 digits, and is ${JSON.stringify(accountId)}`);
+  /**
+   * Creates a key and returns its ARN.
+   * @throws InvalidInputError for options that there are not; TypeError for an account id or Region that can't be one
+   */
+  createKey(given: CreateKeyOptions = {}): string {
+    const options = knownOptions(given, createKeyOptions);
+    const { accountId = this.#accountId, region = "us-east-1", policy, tags = {} } = options;
+    requireAccountId(accountId);
     requireRegion(region);
     const output = this.#run(
       "CreateKey",
@@ -58,81 +80,82 @@ export class KmsAdministration {
   }
 
   /** Creates an alias in the key's account and Region, and returns its ARN. */
-  createAlias(aliasName: string, keyArn: string): string {
-    this.#runOn(keyArn, "CreateAlias", { AliasName: aliasName, TargetKeyId: keyArn });
-    return keyArn.replace(/:key\/.*$/, `:${aliasName}`);
+  createAlias(aliasName: string, key: KmsKeyName): string {
+    const { arn } = this.#runOn(key, "CreateAlias", ({ arn: TargetKeyId }) => ({ AliasName: aliasName, TargetKeyId }));
+    return arn.replace(/:key\/.*$/, `:${aliasName}`);
   }
 
   /** Points an alias at another key of its account and Region, as a manual rotation does. */
-  pointAlias(aliasArn: string, keyArn: string): void {
-    this.#runOn(aliasArn, "UpdateAlias", { AliasName: named(aliasArn).id, TargetKeyId: keyArn });
+  pointAlias(alias: KmsKeyName, key: KmsKeyName): void {
+    const { id: AliasName, ...where } = aliasNamed(this.#state, alias);
+    this.#run("UpdateAlias", where, { AliasName, TargetKeyId: keyNamed(this.#state, key).arn });
   }
 
-  deleteAlias(aliasArn: string): void {
-    this.#runOn(aliasArn, "DeleteAlias", { AliasName: named(aliasArn).id });
+  deleteAlias(alias: KmsKeyName): void {
+    const { id: AliasName, ...where } = aliasNamed(this.#state, alias);
+    this.#run("DeleteAlias", where, { AliasName });
   }
 
-  disableKey(keyArn: string): void {
-    this.#runOn(keyArn, "DisableKey", { KeyId: keyArn });
+  disableKey(key: KmsKeyName): void {
+    this.#runOn(key, "DisableKey");
   }
 
-  enableKey(keyArn: string): void {
-    this.#runOn(keyArn, "EnableKey", { KeyId: keyArn });
+  enableKey(key: KmsKeyName): void {
+    this.#runOn(key, "EnableKey");
   }
 
   /** Schedules the deletion of a key in `windowInDays` days (7 to 30) of the in-memory KMS's clock. */
-  scheduleKeyDeletion(keyArn: string, windowInDays = 30): void {
-    this.#runOn(keyArn, "ScheduleKeyDeletion", { KeyId: keyArn, PendingWindowInDays: windowInDays });
+  scheduleKeyDeletion(key: KmsKeyName, windowInDays = 30): void {
+    this.#runOn(key, "ScheduleKeyDeletion", { PendingWindowInDays: windowInDays });
   }
 
   /** Cancels the deletion of a key and leaves it disabled, as AWS does. */
-  cancelKeyDeletion(keyArn: string): void {
-    this.#runOn(keyArn, "CancelKeyDeletion", { KeyId: keyArn });
+  cancelKeyDeletion(key: KmsKeyName): void {
+    this.#runOn(key, "CancelKeyDeletion");
   }
 
-  getKeyPolicy(keyArn: string): string {
-    return (this.#runOn(keyArn, "GetKeyPolicy", { KeyId: keyArn }) as { Policy: string }).Policy;
+  getKeyPolicy(key: KmsKeyName): string {
+    return (this.#runOn(key, "GetKeyPolicy").output as { Policy: string }).Policy;
   }
 
   /** Replaces the key's policy. */
-  putKeyPolicy(keyArn: string, policy: string | object): void {
-    this.#runOn(keyArn, "PutKeyPolicy", {
-      KeyId: keyArn,
-      Policy: policyText(policy),
-      BypassPolicyLockoutSafetyCheck: true,
-    });
+  putKeyPolicy(key: KmsKeyName, policy: string | object): void {
+    this.#runOn(key, "PutKeyPolicy", { Policy: policyText(policy), BypassPolicyLockoutSafetyCheck: true });
   }
 
   /** Creates a replica of a multi-Region key and returns its ARN. */
-  replicateKey(primaryKeyArn: string, region: string, options: { policy?: string | object } = {}): string {
-    const output = this.#runOn(primaryKeyArn, "ReplicateKey", {
-      KeyId: primaryKeyArn,
+  replicateKey(primaryKey: KmsKeyName, region: string, options: { policy?: string | object } = {}): string {
+    const { policy } = knownOptions(options, { policy: true });
+    const { output } = this.#runOn(primaryKey, "ReplicateKey", {
       ReplicaRegion: region,
-      Policy: policyText(options.policy),
+      Policy: policyText(policy),
       BypassPolicyLockoutSafetyCheck: true,
-    }) as { ReplicaKeyMetadata: { Arn: string } };
-    return output.ReplicaKeyMetadata.Arn;
+    });
+    return (output as { ReplicaKeyMetadata: { Arn: string } }).ReplicaKeyMetadata.Arn;
   }
 
   /** Rotates the key material now. The old material still decrypts. */
-  rotateKey(keyArn: string): void {
-    this.#runOn(keyArn, "RotateKeyOnDemand", { KeyId: keyArn });
+  rotateKey(key: KmsKeyName): void {
+    this.#runOn(key, "RotateKeyOnDemand");
   }
 
   /** Rotates the key material every `periodInDays` days (90 to 2,560) of the in-memory KMS's clock. */
-  enableKeyRotation(keyArn: string, periodInDays = 365): void {
-    this.#runOn(keyArn, "EnableKeyRotation", { KeyId: keyArn, RotationPeriodInDays: periodInDays });
+  enableKeyRotation(key: KmsKeyName, periodInDays = 365): void {
+    this.#runOn(key, "EnableKeyRotation", { RotationPeriodInDays: periodInDays });
   }
 
-  #runOn(arn: string, operation: string, body: Record<string, unknown>): object | undefined {
-    return this.#run(operation, named(arn), body);
-  }
-
-  #run(
+  /** Runs an operation on a key, whose ARN is its `KeyId` unless `body` names it otherwise. */
+  #runOn(
+    name: KmsKeyName,
     operation: string,
-    where: { accountId: string; region: string },
-    body: Record<string, unknown>,
-  ): object | undefined {
+    body: Body | ((key: { arn: string }) => Body) = {},
+  ): { arn: string; output: object | undefined } {
+    const { arn, ...where } = keyNamed(this.#state, name);
+    const members = typeof body === "function" ? body({ arn }) : { KeyId: arn, ...body };
+    return { arn, output: this.#run(operation, where, members) };
+  }
+
+  #run(operation: string, where: { accountId: string; region: string }, body: Body): object | undefined {
     const request = { requestId: newRequestId(), operation, region: where.region, accessKeyId: "", body };
     const call = new KmsCall(request, administratorOf(where.accountId, where.region), this.#state, { trusted: true });
     return operations.get(operation)?.execute(call);
@@ -141,10 +164,4 @@ export class KmsAdministration {
 
 function policyText(policy: string | object | undefined): string | undefined {
   return typeof policy === "object" ? JSON.stringify(policy) : policy;
-}
-
-function named(arn: string) {
-  const parsed = parseKmsArn(arn);
-  if (!parsed) throw new TypeError(`Not the ARN of a KMS key or alias: ${arn}`);
-  return parsed;
 }

@@ -38,6 +38,12 @@ export function requireRegion(region: unknown): void {
   throw new TypeError(`region must be a Region such as "us-east-1", and is ${JSON.stringify(region)}`);
 }
 
+/** @throws TypeError for what can't be an AWS account id */
+export function requireAccountId(accountId: unknown, name = "accountId"): void {
+  if (typeof accountId === "string" && /^\d{12}$/.test(accountId)) return;
+  throw new TypeError(`${name} must be 12 digits, and is ${JSON.stringify(accountId)}`);
+}
+
 export function keyArn(region: string, accountId: string, keyId: string): string {
   return `arn:${partitionOf(region)}:kms:${region}:${accountId}:key/${keyId}`;
 }

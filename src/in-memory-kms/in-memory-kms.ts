@@ -1,12 +1,12 @@
 import { systemClock, type Clock } from "../clock.js";
 import { knownOptions } from "../util/check-input.js";
 import { KmsAdministration } from "./administration.js";
-import { requireRegion } from "./arn.js";
+import { requireAccountId, requireRegion } from "./arn.js";
 import { DataKeyPairs } from "./data-key-pairs.js";
 import { KmsFaults } from "./faults.js";
 import { listen, type KmsEndpoint } from "./http-endpoint.js";
 import { KmsJournal } from "./journal.js";
-import { KmsPrincipals, type KmsPrincipal, type KmsPrincipalInit } from "./principals.js";
+import { defaultAccountId, KmsPrincipals, type KmsPrincipal, type KmsPrincipalInit } from "./principals.js";
 import { credentialsError, KmsRequestHandler } from "./request-handler.js";
 import { KmsService, type KmsAnswer } from "./service.js";
 import { KmsSnapshot, KmsState } from "./state.js";
@@ -15,8 +15,15 @@ import type { KmsHttpRequest } from "./wire.js";
 export interface InMemoryKmsOptions {
   /** Clock for deletion and rotation dates. Default: the system's. `Date` headers always show real time. */
   clock?: Clock;
-  /** Known callers. Any other access key id administers the account `000000000000`. */
+  /** Known callers. Any other access key id administers the account `defaultAccountId`. */
   principals?: readonly KmsPrincipalInit[];
+  /** Account of callers whom nobody introduced, and of keys for which none is named; 12 digits. Default `000000000000`. */
+  defaultAccountId?: string;
+  /**
+   * IAM policy of principals that are added without one, as JSON text or object. `"administrator"` leaves everything to the key
+   * policies. Default: none, as in AWS.
+   */
+  defaultIdentityPolicy?: string | object;
   /** Regions that exist. Default: all; replicas only where the name is formed as AWS names its Regions. */
   regions?: readonly string[];
   /** Number of calls that the journal keeps. Default 100,000. */
@@ -55,7 +62,7 @@ export class InMemoryKms extends KmsAdministration {
   readonly journal: KmsJournal;
   /** For `new KMSClient({ region, credentials, requestHandler: kms.requestHandler })`. Serves every Region. */
   readonly requestHandler: KmsRequestHandler;
-  readonly #principals = new KmsPrincipals();
+  readonly #principals: KmsPrincipals;
   readonly #state: KmsState;
   readonly #service: KmsService;
 
@@ -64,6 +71,8 @@ export class InMemoryKms extends KmsAdministration {
     const options = knownOptions(given, {
       clock: true,
       principals: true,
+      defaultAccountId: true,
+      defaultIdentityPolicy: true,
       regions: true,
       journalLimit: true,
       pooledKeyPairs: true,
@@ -74,11 +83,15 @@ export class InMemoryKms extends KmsAdministration {
     regions?.forEach(requireRegion);
     const clock = options.clock ?? systemClock;
     const state = new KmsState(clock, new DataKeyPairs(options.pooledKeyPairs ?? false), regions);
-    super(state);
+    const { defaultAccountId: accountId = defaultAccountId, defaultIdentityPolicy: identityPolicy } = options;
+    requireAccountId(accountId, "defaultAccountId");
+    super(state, accountId);
     this.#state = state;
+    this.#principals = new KmsPrincipals({ accountId, identityPolicy });
     this.faults = new KmsFaults(clock, (keyId, keyArn) => namesKey(state, keyId, keyArn));
     this.journal = new KmsJournal(options.journalLimit);
-    for (const principal of options.principals ?? []) this.#principals.add(principal);
+    for (const [index, principal] of (options.principals ?? []).entries())
+      this.#principals.add(principal, `principals[${index}]`);
     this.#service = new KmsService({
       state,
       principals: this.#principals,
@@ -96,7 +109,8 @@ export class InMemoryKms extends KmsAdministration {
 
   /** Listens on loopback, for SDKs of any language. Default port: a free one. */
   listen(options: { port?: number } = {}): Promise<KmsEndpoint> {
-    return listen((request) => this.handle(request), options.port ?? 0);
+    const { port = 0 } = knownOptions(options, { port: true });
+    return listen((request) => this.handle(request), port);
   }
 
   /** Copies keys and aliases as they are now. Faults, principals and journal are not part of a snapshot. */

@@ -4,6 +4,7 @@ export { faultKinds, type FaultKind } from "./fault-kinds.js";
 export type { Fault, KmsFaults } from "./faults.js";
 export type { KmsEndpoint } from "./http-endpoint.js";
 export { InMemoryKms, type InMemoryKmsOptions, type KmsClientConfig } from "./in-memory-kms.js";
+export type { KmsKeyName } from "./key-name.js";
 export type { KmsCallRecord, KmsJournal } from "./journal.js";
 export type { KmsPrincipal, KmsPrincipalInit } from "./principals.js";
 export { InMemoryKmsProvider } from "./provider.js";

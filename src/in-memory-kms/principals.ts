@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { knownOptions } from "../util/check-input.js";
 import { defined } from "../util/defined.js";
 import { partitionOf } from "./arn.js";
 import { readPolicy } from "./policy/read-policy.js";
@@ -21,7 +22,10 @@ export interface KmsPrincipalInit {
   arn: string;
   /** Default: a new one. */
   accessKeyId?: string;
-  /** IAM policy, as JSON text or object. `"administrator"` (default) allows everything that key policies leave to IAM. */
+  /**
+   * IAM policy, as JSON text or object. `"administrator"` allows everything that key policies leave to IAM. Default: none, as
+   * in AWS; an account's root user may always do everything.
+   */
   identityPolicy?: string | object;
   /** Condition keys of all its requests, such as `aws:PrincipalOrgID`. */
   conditionKeys?: Readonly<Record<string, string | readonly string[]>>;
@@ -32,20 +36,38 @@ const administratorPolicy = JSON.stringify({
   Statement: [{ Effect: "Allow", Action: "*", Resource: "*" }],
 });
 
-/** Account of unknown callers. */
+/** Account of unknown callers, unless another is given. */
 export const defaultAccountId = "000000000000";
 
+/** Who callers are of whom little or nothing was said. */
+export interface UnknownCallers {
+  /** Account that access keys administer which nobody introduced. */
+  readonly accountId: string;
+  /** IAM policy of principals that are added without one. */
+  readonly identityPolicy?: string | object | undefined;
+}
+
 export class KmsPrincipals {
+  readonly #unknown: UnknownCallers;
   readonly #known = new Map<string, KmsPrincipal>();
 
-  add(init: KmsPrincipalInit): KmsPrincipal {
+  constructor(unknown: UnknownCallers = { accountId: defaultAccountId }) {
+    this.#unknown = unknown;
+  }
+
+  /** @param path - where the principal stands in what was given, for refusals */
+  add(given: KmsPrincipalInit, path?: string): KmsPrincipal {
+    const known = { arn: true, accessKeyId: true, identityPolicy: true, conditionKeys: true } as const;
+    const init = knownOptions(given, known, path);
     const accountId = /^arn:[^:]+:(?:iam|sts)::(\d{12}):/.exec(init.arn)?.[1];
     if (accountId === undefined) throw new TypeError(`Not the ARN of an IAM principal: ${init.arn}`);
-    const { identityPolicy = "administrator", accessKeyId = newAccessKeyId() } = init;
-    const text = policyText(identityPolicy);
+    const { arn, conditionKeys, accessKeyId = newAccessKeyId() } = init;
+    // IAM has no policies for an account's root user, who may do everything.
+    const ofRoot = arn.endsWith(":root") ? "administrator" : undefined;
+    const identityPolicy = init.identityPolicy ?? this.#unknown.identityPolicy ?? ofRoot;
+    const text = identityPolicy === undefined ? undefined : policyText(identityPolicy);
     // A malformed policy is the test's mistake, and shows here, not in a later call.
-    readPolicy(text, "identity");
-    const { arn, conditionKeys } = init;
+    if (text !== undefined) readPolicy(text, "identity");
     const principal = defined({ accessKeyId, arn, accountId, identityPolicy: text, conditionKeys });
     this.#known.set(accessKeyId, principal);
     return principal;
@@ -53,11 +75,7 @@ export class KmsPrincipals {
 
   /** The caller of an access key id, in a Region. Unknown ones administer the default account. */
   find(accessKeyId: string, region: string): KmsPrincipal {
-    return this.#known.get(accessKeyId) ?? administratorOf(defaultAccountId, region, accessKeyId);
-  }
-
-  all(): KmsPrincipal[] {
-    return [...this.#known.values()];
+    return this.#known.get(accessKeyId) ?? administratorOf(this.#unknown.accountId, region, accessKeyId);
   }
 }
 

@@ -33,7 +33,10 @@ interface TestKms {
 export function createTestKms(options: TestKmsOptions): TestKms {
   const { organizationId, homeRegion, accountId, contextKeyName: names, clock, allowInProduction } = options;
   const kms = new InMemoryKms({ clock, pooledKeyPairs: true, ...defined({ allowInProduction }) });
-  const caller = kms.addPrincipal({ arn: `arn:aws:iam::${serviceAccountId}:role/recording` });
+  const caller = kms.addPrincipal({
+    arn: `arn:aws:iam::${serviceAccountId}:role/recording`,
+    identityPolicy: "administrator",
+  });
   const contextKeyName = typeof names === "string" ? names : names?.[0];
   const kmsKeyArn = kms.createKey({
     accountId,

@@ -61,14 +61,16 @@ function askable<T>(value: T): T {
 
 /**
  * {@link ownOptions} of those that there are. The compiler sees to it that none is missing.
+ * @param path - where the options stand in what was given, such as `keys[0]`
  * @throws InvalidInputError for another one, and for what is no object
  */
-export function knownOptions<T extends object>(options: T, known: Readonly<Record<keyof T, true>>): T {
+export function knownOptions<T extends object>(options: T, known: Readonly<Record<keyof T, true>>, path?: string): T {
   if (options !== undefined && (typeof options !== "object" || options === null))
-    throw new InvalidInputError("options", "must be an object", options);
+    throw new InvalidInputError(path ?? "options", "must be an object", options);
   refuseSignal(options);
   const own = ownOptions(options);
-  for (const name of Object.keys(own)) if (!Object.hasOwn(known, name)) throw unknownOption(name, Object.keys(known));
+  for (const name of Object.keys(own))
+    if (!Object.hasOwn(known, name)) throw unknownOption(name, Object.keys(known), path);
   return own;
 }
 
@@ -90,9 +92,12 @@ export function signalAmong(options: unknown): unknown {
   );
 }
 
-function unknownOption(name: string, known: readonly string[]): InvalidInputError {
+function unknownOption(name: string, known: readonly string[], path?: string): InvalidInputError {
   const meant = closest(name, known);
-  return new InvalidInputError(name, `is not a known option${meant ? `; did you mean ${meant}?` : ""}`);
+  return new InvalidInputError(
+    path === undefined ? name : `${path}.${name}`,
+    `is not a known option${meant ? `; did you mean ${meant}?` : ""}`,
+  );
 }
 
 /** Copies the objects that the schema describes: own members only, each read once, without a prototype. */

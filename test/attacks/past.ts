@@ -23,8 +23,16 @@ export const hour = 60 * minute;
 export const day = 24 * hour;
 export const audio = randomBytes(1_000);
 export const fleetSecret = new Uint8Array(32).fill(7);
-const service = { arn: `arn:aws:iam::${serviceAccountId}:role/recording`, accessKeyId: "AKIASERVICE" };
-export const attacker = { arn: `arn:aws:iam::${attackerAccountId}:role/thief`, accessKeyId: "AKIATHIEF" };
+const service = {
+  arn: `arn:aws:iam::${serviceAccountId}:role/recording`,
+  accessKeyId: "AKIASERVICE",
+  identityPolicy: "administrator",
+};
+export const attacker = {
+  arn: `arn:aws:iam::${attackerAccountId}:role/thief`,
+  accessKeyId: "AKIATHIEF",
+  identityPolicy: "administrator",
+};
 
 /** What an organization's life has left in KMS and in the store: made once, copied for every attack. */
 export interface Past {

@@ -212,7 +212,10 @@ describe.each(logKinds)("%s", (_, kind) => {
   describe("anchors", () => {
     async function anchored(every: number) {
       const parts = await createTestKeyStore();
-      const caller = parts.kms.addPrincipal({ arn: "arn:aws:iam::765628985471:role/recording" });
+      const caller = parts.kms.addPrincipal({
+        arn: "arn:aws:iam::765628985471:role/recording",
+        identityPolicy: "administrator",
+      });
       const kms = new InMemoryKmsProvider(parts.kms, caller);
       const anchor = { kms, keyId: parts.kmsKeyAliasArn, organizationId: "org-1", every };
       return { ...parts, log: place.log({ anchor }) };

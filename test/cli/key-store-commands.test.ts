@@ -25,7 +25,10 @@ const path = (name: string) => join(folder, name);
 beforeEach(async () => {
   ({ folder, remove } = await temporaryFolder("cli-"));
   kms = new InMemoryKms({ pooledKeyPairs: true });
-  const { accessKeyId } = kms.addPrincipal({ arn: "arn:aws:iam::444455556666:role/recordings" });
+  const { accessKeyId } = kms.addPrincipal({
+    arn: "arn:aws:iam::444455556666:role/recordings",
+    identityPolicy: "administrator",
+  });
   kmsKeyArn = kms.createKey({
     accountId,
     region,

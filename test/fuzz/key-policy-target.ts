@@ -43,7 +43,10 @@ const pasted = {
 
 /** Does what the recording service does, with a key under this policy. @throws what KMS refuses */
 async function use(kms: InMemoryKms, keyId: string): Promise<void> {
-  const provider = new InMemoryKmsProvider(kms, kms.addPrincipal({ arn: recorderArn }));
+  const provider = new InMemoryKmsProvider(
+    kms,
+    kms.addPrincipal({ arn: recorderArn, identityPolicy: "administrator" }),
+  );
   for (const organizationId of grant.organizationIds) {
     const encryptionContext = {
       "genesys-cloud-organization-id": organizationId,

@@ -284,7 +284,7 @@ it("mistakes of a test throw where they are made", () => {
       () => new InMemoryKms({ regions: ["us-east-1", "eu"] }),
       'region must be a Region such as "us-east-1", and is "eu"',
     ],
-    [() => kms.disableKey("alias/x"), "Not the ARN of a KMS key or alias: alias/x"],
+    [() => kms.disableKey("alias/x"), 'No key or alias is named "alias/x" here'],
     [() => kms.restore({} as never), "restore takes what snapshot() of an in-memory KMS gave"],
   ];
   for (const [mistake, said] of mistakes) expect(mistake).toThrow(new TypeError(said));

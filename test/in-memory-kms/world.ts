@@ -10,8 +10,8 @@ export const context = { "genesys-cloud-organization-id": "org-1", purpose: "tes
 export function makeWorld() {
   const clock = new TestClock();
   const kms = new InMemoryKms({ clock });
-  const principal = (arn: string, identityPolicy?: string | object) =>
-    kms.addPrincipal({ arn, ...(identityPolicy !== undefined && { identityPolicy }) }).accessKeyId;
+  const principal = (arn: string, identityPolicy: string | object = "administrator") =>
+    kms.addPrincipal({ arn, identityPolicy }).accessKeyId;
   const nothing = { Version: "2012-10-17", Statement: [] };
   const callers = {
     admin: principal(`arn:aws:iam::${customer}:root`),

@@ -662,8 +662,8 @@ describe("against the in-memory KMS", () => {
   const keyArn = kms.createKey({ accountId: owner, region, alias: "alias/recordings" });
   const aliasArn = keyArn.replace(/key\/.*/, "alias/recordings");
   const callers = {
-    service: kms.addPrincipal({ arn: role }),
-    owner: kms.addPrincipal({ arn: `arn:aws:iam::${owner}:role/admin` }),
+    service: kms.addPrincipal({ arn: role, identityPolicy: "administrator" }),
+    owner: kms.addPrincipal({ arn: `arn:aws:iam::${owner}:role/admin`, identityPolicy: "administrator" }),
   };
   const contexts = {
     "private-key": contextOf("genesys-cloud-organization-id", "org-1", "private-key"),

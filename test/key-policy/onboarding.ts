@@ -12,15 +12,18 @@ export const playerRole = `arn:aws:iam::${service}:role/player`;
 export function onboarding() {
   const clock = new TestClock();
   const kms = new InMemoryKms({ clock, pooledKeyPairs: true });
-  const { accessKeyId } = kms.addPrincipal({ arn: `arn:aws:iam::${owner}:role/key-administrator` });
+  const { accessKeyId } = kms.addPrincipal({
+    arn: `arn:aws:iam::${owner}:role/key-administrator`,
+    identityPolicy: "administrator",
+  });
   const administrator = new KMSClient(kms.clientConfig(region, { accessKeyId }));
   const store = new MemoryKeyPairStore();
   const worker = (
     arn = `arn:aws:iam::${service}:role/recording`,
     options: Partial<RecordingKeyStoreOptions> = {},
-    identityPolicy?: object,
+    identityPolicy: string | object = "administrator",
   ) => {
-    const caller = kms.addPrincipal({ arn, ...(identityPolicy && { identityPolicy }) });
+    const caller = kms.addPrincipal({ arn, identityPolicy });
     return new RecordingKeyStore({
       organizationId: "org-1",
       homeRegion: region,

@@ -21,7 +21,12 @@ async function organization(options: TestKeyStoreOptions = {}) {
   const workerWith = (more: Partial<RecordingKeyStoreOptions>, arn = "arn:aws:iam::765628985471:role/recording") =>
     new RecordingKeyStore({
       ...{ organizationId: "org-1", homeRegion: "us-east-1", background: false, kmsTimeout: 600_000 },
-      ...{ store, clock, kms: new InMemoryKmsProvider(kms, kms.addPrincipal({ arn })), trustedKmsKeys: [accountId] },
+      ...{
+        store,
+        clock,
+        kms: new InMemoryKmsProvider(kms, kms.addPrincipal({ arn, identityPolicy: "administrator" })),
+        trustedKmsKeys: [accountId],
+      },
       ...more,
     });
   /** Points the alias at a new KMS key under the same policy: a manual rotation. */

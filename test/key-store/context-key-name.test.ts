@@ -27,7 +27,10 @@ async function renamed(before: string | undefined, ...policyNames: string[]) {
     contextKeyName,
   }));
   kms.putKeyPolicy(kmsKeyArn, recordingKeyPolicy({ accountId, grants }));
-  const service = kms.addPrincipal({ arn: `arn:aws:iam::${serviceAccountId}:role/recording` });
+  const service = kms.addPrincipal({
+    arn: `arn:aws:iam::${serviceAccountId}:role/recording`,
+    identityPolicy: "administrator",
+  });
   const restarted = (options: Partial<RecordingKeyStoreOptions>) =>
     new RecordingKeyStore({
       organizationId,

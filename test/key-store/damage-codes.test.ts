@@ -22,7 +22,10 @@ afterAll(remove);
 
 const parts = await createTestKeyStore({ embeddedKeys: [accountId] });
 const { keyStore, kms, kmsKeyAliasArn, kmsKeyArn, clock } = parts;
-const principal = kms.addPrincipal({ arn: "arn:aws:iam::765628985471:role/recording" });
+const principal = kms.addPrincipal({
+  arn: "arn:aws:iam::765628985471:role/recording",
+  identityPolicy: "administrator",
+});
 const provider = () => new InMemoryKmsProvider(kms, principal);
 const host = (store: KeyPairStore, more: { kms?: KmsProvider; embeddedKeys?: string[] } = {}) =>
   new RecordingKeyStore({

@@ -178,7 +178,7 @@ describe("metrics", () => {
       homeRegion: "us-east-1",
       kms: new InMemoryKmsProvider(
         parts.kms,
-        parts.kms.addPrincipal({ arn: "arn:aws:iam::765628985471:role/recording" }),
+        parts.kms.addPrincipal({ arn: "arn:aws:iam::765628985471:role/recording", identityPolicy: "administrator" }),
       ),
       store: parts.store,
       trustedKmsKeys: ["111122223333"],

@@ -176,7 +176,10 @@ describe("what is sent", () => {
 
   it("a key of another account is reached by its ARN, once its policy allows the caller", async () => {
     const { kms, keyAliasArn: alias, keyArn: key } = inMemory();
-    const { accessKeyId } = kms.addPrincipal({ arn: `arn:aws:iam::${serviceAccount}:role/recorder` });
+    const { accessKeyId } = kms.addPrincipal({
+      arn: `arn:aws:iam::${serviceAccount}:role/recorder`,
+      identityPolicy: "administrator",
+    });
     const provider = new AwsKmsProvider({
       client: (asked) => new KMSClient({ ...kms.clientConfig(asked, { accessKeyId }), maxAttempts: 1 }),
     });

@@ -18,7 +18,11 @@ kms.createKey({
   alias: "alias/recordings",
   policy: { Version: "2012-10-17", Statement: [administrators, ...statements] },
 });
-kms.addPrincipal({ arn: "arn:aws:iam::444455556666:role/recorder", accessKeyId: process.env.AWS_ACCESS_KEY_ID });
+kms.addPrincipal({
+  arn: "arn:aws:iam::444455556666:role/recorder",
+  accessKeyId: process.env.AWS_ACCESS_KEY_ID,
+  identityPolicy: "administrator",
+});
 
 const send = KMSClient.prototype.send;
 KMSClient.prototype.send = function (...args) {
