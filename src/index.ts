@@ -79,7 +79,7 @@ export {
   type KeyPairUsage,
   type KeyUsageReport,
   type KmsKeyUsage,
-} from "./key-pairs/operations/usage.js";
+} from "./key-pairs/operations/usage-report.js";
 export type { RestoredKeyPair, RestoreReport } from "./key-pairs/operations/restore.js";
 export type { EarlierRewrap, RewrapProgress, RewrappedKeyPair, RewrapReport } from "./key-pairs/operations/rewrap.js";
 export type { AliasDriftStatus, KeyStoreStatus } from "./key-pairs/operations/status.js";

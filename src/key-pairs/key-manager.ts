@@ -3,27 +3,16 @@ import { InvalidInputError, RecordingKeyStoreError } from "../errors.js";
 import type { EventSink } from "../events.js";
 import type { DataKeyLease } from "../format/data-key-lease.js";
 import type { KeyStoreConfiguration } from "../format/vocabulary.js";
-import { GuardedKmsProvider } from "../kms/guarded-kms-provider.js";
 import { Operations } from "../operations.js";
-import type { LastConfirmedStore } from "../stores/last-confirmed-store.js";
 import { abortable } from "../util/abort.js";
 import { defined } from "../util/defined.js";
-import { dropRejection, member, textOfThrown } from "../util/safe-cause.js";
 import { ActiveKeyPairs } from "./active/active-key-pair.js";
-import { AliasWatch } from "./active/alias-watch.js";
-import { FleetStatus } from "./active/fleet-status.js";
-import { FleetSecret } from "./active/fleet-word.js";
-import { KeyHealth } from "./active/health.js";
 import type { ActiveKeyPair } from "./active/held-key-pair.js";
-import { LastConfirmedKeyPair } from "./active/last-confirmed.js";
 import { configurationOf, isSameConfiguration, KeyRotation, type RotationRequest } from "./active/rotation.js";
 import type { KeyPairContext } from "./context.js";
 import { DataKeys, type Recipient } from "./custody/data-keys.js";
-import { sharedCustody } from "./custody/private-key-custody.js";
-import { disownedClaimsOf } from "./disowned-claims.js";
 import { notConfigured, unconfirmed } from "./failures.js";
 import type { KeyManagerOptions, SharedByOrganizations } from "./key-manager-options.js";
-import { KmsCalls } from "./kms-calls.js";
 import { runTest, type TestReport } from "./operations/configuration-test.js";
 import {
   keyPairInfo,
@@ -38,11 +27,12 @@ import { KeyPairRestoration } from "./operations/restore.js";
 import { rewrapKeyPairs, type RewrapReport, type RewrapRequest } from "./operations/rewrap.js";
 import { readStatus, type KeyStoreStatus } from "./operations/status.js";
 import { acceptRestored, replaceUntrustedHead, type StoreHeadReport } from "./operations/store-head.js";
-import { keyUsage, type KeyUsageReport, type KeyUsageRequest } from "./operations/usage.js";
+import type { KeyUsageReport } from "./operations/usage-report.js";
+import { keyUsage, type KeyUsageRequest } from "./operations/usage.js";
+import { contextOf } from "./organization-parts.js";
 import { encodePublicBundle } from "./public-bundle.js";
-import { KeyPairRecords } from "./records.js";
 import { TrustAnchor } from "./trust-anchor.js";
-import { Trust, type VouchedKeyPair } from "./trust.js";
+import type { VouchedKeyPair } from "./trust.js";
 
 /** The pair to encrypt with, and what the result says about it. */
 export type EncryptionKey = ActiveKeyPair & {
@@ -313,66 +303,4 @@ export class KeyManager {
       new RecordingKeyStoreError("ERR_KMS_UNAVAILABLE", "KMS has not been asked yet", { retryable: true })
     );
   }
-}
-
-/** Puts the parts of one organization together. */
-function contextOf(
-  options: KeyManagerOptions,
-  anchor: TrustAnchor | undefined,
-  surroundings: Pick<KeyPairContext, "clock" | "emit" | "operations">,
-  shared: SharedByOrganizations | undefined,
-): KeyPairContext {
-  const { clock, emit } = surroundings;
-  const alias = new AliasWatch(clock, emit);
-  const { organizationId, homeRegion, decryptRegions, kms, kmsTimeout, store, storeTimeout, fleetSecret } = options;
-  const contextKeyNames = options.contextKeyName;
-  const provider = new GuardedKmsProvider(kms, { timeout: kmsTimeout, limit: shared?.kmsCalls });
-  const calls = new KmsCalls(provider, [homeRegion, ...decryptRegions]);
-  const records = new KeyPairRecords(organizationId, store, storeTimeout);
-  const disowned = disownedClaimsOf(kms);
-  const requireConfirmed = options.requireConfirmedKey ?? fleetSecret !== undefined;
-  const trust = new Trust({ anchor, homeRegion, contextKeyNames, calls, disowned, requireConfirmed, clock });
-  const places = { inProcess: shared?.lastConfirmed, onHost: options.lastConfirmed ?? hostLastConfirmed(store) };
-  return {
-    organizationId,
-    contextKeyName: contextKeyNames[0],
-    records,
-    calls,
-    trust,
-    pendingTakeUps: new Map(),
-    lastConfirmedPair: new LastConfirmedKeyPair(organizationId, places, trust, storeTimeout),
-    fleet: new FleetStatus(records, fleetSecret && new FleetSecret(fleetSecret), alias, clock),
-    alias,
-    custody: shared?.custody ?? sharedCustody(kms, clock),
-    health: new KeyHealth(clock, emit),
-    ...surroundings,
-    times: options,
-  };
-}
-
-/**
- * The place for last confirmed pairs that a store offers which knows the host's own disk.
- * @throws InvalidInputError where the store fails at that
- */
-function hostLastConfirmed(store: object): LastConfirmedStore | undefined {
-  const offer = member(store, "hostLastConfirmed");
-  if (typeof offer !== "function") return undefined;
-  let place: unknown;
-  try {
-    place = offer.call(store);
-  } catch (error) {
-    if (error instanceof RecordingKeyStoreError) throw error;
-    throw new InvalidInputError(
-      "store",
-      `must give a place by hostLastConfirmed(), which fails: ${textOfThrown(error)}`,
-    );
-  }
-  if (place === undefined) return undefined;
-  const isPlace = (given: object) => ["load", "save"].every((name) => typeof member(given, name) === "function");
-  if (typeof place === "object" && place !== null && isPlace(place)) return place as LastConfirmedStore;
-  dropRejection(place);
-  throw new InvalidInputError(
-    "store",
-    "must give an object with load() and save() by hostLastConfirmed(), or undefined",
-  );
 }

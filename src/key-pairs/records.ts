@@ -1,5 +1,4 @@
-import { InvalidInputError, RecordingKeyStoreError, type ErrorCode } from "../errors.js";
-import { maxDocumentLength, recordIdPattern } from "../stores/input.js";
+import { recordIdPattern } from "../stores/input.js";
 import type {
   KeyPairStore,
   StoreCallOptions,
@@ -7,14 +6,13 @@ import type {
   StoredKeyPair,
   StoredWrapping,
 } from "../stores/key-pair-store.js";
-import { isStoreFailureKind, StoreError } from "../stores/store-error.js";
-import { boundedCall, isDeadline } from "../util/abort.js";
 import { isBytes } from "../util/bytes.js";
-import { defined } from "../util/defined.js";
-import { awsRequestId, isPlain, member, typesOnly, word } from "../util/safe-cause.js";
+import { member } from "../util/safe-cause.js";
 import { decodeDocument, encodeDocument, type HeadDocument } from "./documents.js";
 import { untrusted } from "./failures.js";
 import { claimedKeyPair, type ClaimedKeyPair, type KmsCiphertext } from "./key-pair.js";
+import { bytesOf, corrupt, createdOrExists, itemsOf, memberOf, revisionOf } from "./store-answers.js";
+import { callStore } from "./store-call.js";
 import type { VouchedKeyPair } from "./trust.js";
 
 /** The pair that is active by the store's word. A claim: whoever can write to the store can say so. */
@@ -232,6 +230,14 @@ export class KeyPairRecords {
     );
   }
 
+  #call(
+    operation: string,
+    signal: AbortSignal | undefined,
+    call: (options: StoreCallOptions) => Promise<unknown>,
+  ): Promise<unknown> {
+    return callStore({ operation, timeout: this.#timeout, signal }, call);
+  }
+
   /** A stored pair, each member read once. Nothing of it is checked. */
   #copyOf(stored: unknown): StoredKeyPair {
     const [keyPairId, sequence, document] = ["keyPairId", "sequence", "document"].map((name) => memberOf(stored, name));
@@ -247,69 +253,6 @@ export class KeyPairRecords {
       throw untrusted(`${what} stands in another pair's place`);
     return pair;
   }
-
-  /** Calls the store. It may throw anything, hang or answer late; callers get typed errors in time, and check the answer. */
-  async #call(
-    operation: string,
-    signal: AbortSignal | undefined,
-    call: (options: StoreCallOptions) => Promise<unknown>,
-  ): Promise<unknown> {
-    try {
-      return await boundedCall(async (controller) => call({ signal: controller.signal }), {
-        deadline: this.#timeout,
-        signal,
-      });
-    } catch (error) {
-      signal?.throwIfAborted();
-      if (isDeadline(error)) {
-        const message = `the key pair store did not answer within ${this.#timeout} ms`;
-        throw new StoreError("timeout", { operation, message, cause: error });
-      }
-      const cause = typesOnly(error);
-      throw (
-        storeErrorOf(error, operation) ??
-        new StoreError("unexpected-answer", { operation, message: "the key pair store failed", cause })
-      );
-    }
-  }
-}
-
-/** What a store may say in this library's words. Anything else of its is not about the store. */
-const wordsOfStores: ReadonlySet<unknown> = new Set<ErrorCode>([
-  "ERR_STORE_UNAVAILABLE",
-  "ERR_STORE_CORRUPT",
-  "ERR_FORMAT_TOO_NEW",
-  "ERR_INVALID_INPUT",
-]);
-
-/** Members of an error that a store may make. */
-const membersOfErrors = ["name", "code", "retryable", "field", "rule", "message", "stack"];
-const membersOfStoreErrors = ["kind", "operation", "serviceErrorName", "requestId"];
-const ownMembers: ReadonlySet<string> = new Set([...membersOfErrors, ...membersOfStoreErrors]);
-const ownPrototypes: ReadonlySet<unknown> = new Set(
-  [RecordingKeyStoreError, InvalidInputError, StoreError].map(({ prototype }) => prototype),
-);
-
-/**
- * A store's classified error, be it of another copy of the package, without what it carries of a driver's: a cause may quote
- * connection strings and statements.
- */
-function storeErrorOf(error: unknown, operation: string): RecordingKeyStoreError | undefined {
-  if (!(error instanceof RecordingKeyStoreError)) return undefined;
-  const [code, message, kind] = ["code", "message", "kind"].map((name) => member(error, name));
-  if (!wordsOfStores.has(code) || typeof message !== "string") return undefined;
-  if (isPlain(error, [...ownMembers]) && ownPrototypes.has(Object.getPrototypeOf(error))) {
-    if (Object.getOwnPropertyNames(error).every((name) => ownMembers.has(name))) return error;
-  }
-  const cause = typesOnly(member(error, "cause"));
-  if (code === "ERR_STORE_UNAVAILABLE" && isStoreFailureKind(kind)) {
-    const serviceErrorName = word(member(error, "serviceErrorName"));
-    const givenId = member(error, "requestId");
-    const requestId = awsRequestId(givenId) ?? word(givenId);
-    return new StoreError(kind, { operation, message, serviceErrorName, requestId, cause });
-  }
-  const retryable = member(error, "retryable") === true;
-  return new RecordingKeyStoreError(code as ErrorCode, message, defined({ retryable, cause }));
 }
 
 /** The record of a pair. */
@@ -336,45 +279,4 @@ function isPlace(given: unknown): given is Place {
 /** Whether a place comes behind another in a listing: highest sequence first, then by id. */
 function isBehind(one: Place, other: Place): boolean {
   return one.sequence < other.sequence || (one.sequence === other.sequence && one.keyPairId > other.keyPairId);
-}
-
-/** A copy of a document's bytes. */
-function bytesOf(given: unknown, what: string): Uint8Array {
-  if (!isBytes(given)) throw corrupt(`${what}: the store gave no bytes`);
-  if (given.length <= maxDocumentLength) return new Uint8Array(given);
-  throw corrupt(`${what}: the store gave ${given.length} bytes, which is longer than any document`);
-}
-
-/** A member of what may be anything. */
-function memberOf(given: unknown, name: string): unknown {
-  return typeof given === "object" && given !== null ? member(given, name) : undefined;
-}
-
-function revisionOf(head: unknown): string {
-  const revision = memberOf(head, "revision");
-  if (typeof revision === "string") return revision;
-  throw corrupt("the store gave a head without a revision");
-}
-
-/** The items of a list that may be anything. */
-function itemsOf(given: unknown, what: string): readonly unknown[] {
-  try {
-    if (Array.isArray(given) && given.length <= longestList) return Array.from(given as readonly unknown[]);
-  } catch {
-    // such as a revoked proxy
-  }
-  throw corrupt(`the store gave no list of ${what}`);
-}
-
-/** Most items of one list: far more than are ever asked for. */
-const longestList = 1_000_000;
-
-/** Refuses any other answer, which may mean that nothing was stored. */
-function createdOrExists(answer: unknown): "created" | "exists" {
-  if (answer === "created" || answer === "exists") return answer;
-  throw corrupt("the store does not say whether it has created a record");
-}
-
-function corrupt(message: string): RecordingKeyStoreError {
-  return new RecordingKeyStoreError("ERR_STORE_CORRUPT", message);
 }

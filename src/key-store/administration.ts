@@ -6,7 +6,7 @@ import type { RewrapReport } from "../key-pairs/operations/rewrap.js";
 import type { KeyStoreStatus } from "../key-pairs/operations/status.js";
 import { readable } from "../util/check-input.js";
 import { member } from "../util/safe-cause.js";
-import type { KeyUsageReport } from "../key-pairs/operations/usage.js";
+import type { KeyUsageReport } from "../key-pairs/operations/usage-report.js";
 import type {
   AuditedCallOptions,
   CallOptions,

@@ -7,7 +7,7 @@ import type { RestoreReport } from "../key-pairs/operations/restore.js";
 import type { RewrapReport } from "../key-pairs/operations/rewrap.js";
 import type { KeyStoreStatus } from "../key-pairs/operations/status.js";
 import type { StoreHeadReport } from "../key-pairs/operations/store-head.js";
-import type { KeyUsageReport } from "../key-pairs/operations/usage.js";
+import type { KeyUsageReport } from "../key-pairs/operations/usage-report.js";
 import { readHeader } from "../recording/inspect.js";
 import { isBytes } from "../util/bytes.js";
 import { member } from "../util/safe-cause.js";

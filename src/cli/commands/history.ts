@@ -1,6 +1,6 @@
 import type { KeyPairInfo } from "../../key-pairs/operations/history.js";
 import type { KeyStoreStatus } from "../../key-pairs/operations/status.js";
-import type { KeyUsageReport } from "../../key-pairs/operations/usage.js";
+import type { KeyUsageReport } from "../../key-pairs/operations/usage-report.js";
 import { defined } from "../../util/defined.js";
 import { daysOption, listOption, numberOption } from "../arguments.js";
 import { defineCommand } from "../define.js";

@@ -1,0 +1,98 @@
+// Makes pages livelier. Everything but recording and uploading works without it.
+import { startRecorder, startUpload } from "./recorder.js";
+
+const parse = (text) => new DOMParser().parseFromString(text, "text/html");
+
+/** Shows times in the reader's own zone. */
+function localTimes(root) {
+  const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+  for (const time of root.querySelectorAll("time")) time.textContent = format.format(new Date(time.dateTime));
+}
+
+/** Puts the content of another page into this one, and the focus where that page wants it. */
+function show(page) {
+  document.title = page.title;
+  document.querySelector("main").replaceWith(page.querySelector("main"));
+  start(document.querySelector("main"));
+  const focus = document.querySelector("[data-focus]") ?? document.querySelector("main");
+  focus.focus();
+  focus.scrollIntoView({ block: "nearest" });
+}
+
+/** Sends a form without leaving the page, and tells what goes on meanwhile. */
+function enhance(form) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const action = event.submitter?.getAttribute("formaction") ?? form.action;
+    const body = new URLSearchParams(new FormData(form));
+    const said = form.querySelector("[data-said]");
+    if (said && form.dataset.busy) said.textContent = form.dataset.busy;
+    for (const button of form.querySelectorAll("button")) button.disabled = true;
+    try {
+      const response = await fetch(action, { method: "POST", body });
+      const page = parse(await response.text());
+      history.replaceState(undefined, "", response.redirected ? response.url.replace(/\?done=\w+/, "") : location.href);
+      show(page);
+    } catch {
+      location.reload();
+    }
+  });
+}
+
+/** Looks again every few seconds at what may change by itself, and replaces it where it has. */
+function follow() {
+  setInterval(async () => {
+    const live = [...document.querySelectorAll("[data-live]")];
+    if (document.hidden || live.length === 0) return;
+    try {
+      const page = parse(await (await fetch(location.pathname)).text());
+      for (const old of live) {
+        const now = page.getElementById(old.id);
+        if (now) localTimes(now);
+        if (!now) old.remove();
+        else if (now.textContent !== old.textContent) {
+          old.replaceWith(now);
+          start(now);
+        }
+      }
+    } catch {
+      // the service is away; the next look may find it
+    }
+  }, 3_000);
+}
+
+/** Says why a recording does not play: the page of the recording knows. */
+function watchPlayer(player) {
+  // Recordings made in a browser name no length; players find it by looking for the end once.
+  player.addEventListener(
+    "loadedmetadata",
+    () => {
+      if (Number.isFinite(player.duration)) return;
+      player.addEventListener("durationchange", () => (player.currentTime = 0), { once: true });
+      player.currentTime = Number.MAX_SAFE_INTEGER;
+    },
+    { once: true },
+  );
+  player.addEventListener("error", async () => show(parse(await (await fetch(location.href)).text())), { once: true });
+}
+
+function copy(button) {
+  const text = document.getElementById(button.dataset.copy);
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(text.textContent);
+    button.parentElement.querySelector("[data-said]").textContent = text.dataset.copied;
+  });
+}
+
+function start(root) {
+  localTimes(root);
+  for (const form of root.querySelectorAll("[data-enhance]")) enhance(form);
+  for (const player of root.querySelectorAll("[data-player]")) watchPlayer(player);
+  for (const button of root.querySelectorAll("[data-copy]")) copy(button);
+  for (const card of root.querySelectorAll("[data-recorder]")) startRecorder(card);
+  for (const form of root.querySelectorAll("[data-upload]")) startUpload(form);
+}
+
+start(document);
+follow();
+document.querySelector("[data-focus]")?.focus();
