@@ -10,7 +10,7 @@ import { ActiveKeyPairs } from "./active/active-key-pair.js";
 import type { ActiveKeyPair } from "./active/held-key-pair.js";
 import { configurationOf, isSameConfiguration, KeyRotation, type RotationRequest } from "./active/rotation.js";
 import type { KeyPairContext } from "./context.js";
-import { DataKeys, type Recipient } from "./custody/data-keys.js";
+import { DataKeys, type LeaseOptions, type Recipient } from "./custody/data-keys.js";
 import { notConfigured, unconfirmed } from "./failures.js";
 import type { KeyManagerOptions, SharedByOrganizations } from "./key-manager-options.js";
 import { runTest, type TestReport } from "./operations/configuration-test.js";
@@ -187,8 +187,8 @@ export class KeyManager {
     return encodePublicBundle(pair, { facts, selfContained, secret: this.#context.fleet.secret });
   }
 
-  lease(recipients: readonly Recipient[], signal: AbortSignal): Promise<{ lease: DataKeyLease; keyPairId: string }> {
-    return this.#dataKeys.lease(recipients, signal);
+  lease(recipients: readonly Recipient[], options: LeaseOptions): Promise<{ lease: DataKeyLease; keyPairId: string }> {
+    return this.#dataKeys.lease(recipients, options);
   }
 
   async confirm(signal: AbortSignal): Promise<KeyStoreStatus> {

@@ -253,7 +253,13 @@ export interface EncryptOptions extends RecordingName, CallOptions, ThreadOption
   segmentSize?: number;
 }
 
-export interface DecryptOptions extends RecordingName, AuditedCallOptions {}
+export interface DecryptOptions extends RecordingName, AuditedCallOptions {
+  /**
+   * Have KMS unwrap the key pair's private half for this call, also where it is in memory still: for whoever wants KMS's word that
+   * this very recording opens. One KMS call more. Default false.
+   */
+  askKms?: boolean;
+}
 
 /** What {@link DecryptOptions} are to one recording as a whole. */
 export interface DecryptRecordingOptions extends DecryptOptions, ThreadOptions {}

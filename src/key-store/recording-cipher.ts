@@ -127,7 +127,7 @@ export class RecordingCipher {
     const checkNames = (header: RecordingHeader) => this.#checkNames(header, options);
     const open: OpenHeader = async (header) => {
       checkNames(header);
-      const { lease, keyPairId: openedBy } = await this.#lease(header, signal, audit);
+      const { lease, keyPairId: openedBy } = await this.#lease(header, options, signal, audit);
       keyPairId = openedBy;
       return lease;
     };
@@ -148,7 +148,7 @@ export class RecordingCipher {
     return this.#watched("openRecording", options, signal, (audit) =>
       SegmentReader.open(source, {
         checkNames: (header) => this.#checkNames(header, options),
-        open: (header) => this.#lease(header, signal, audit),
+        open: (header) => this.#lease(header, options, signal, audit),
         signal,
         ...defined({ run }),
       }),
@@ -156,9 +156,14 @@ export class RecordingCipher {
   }
 
   /** Many may have waited for their headers at once. Nothing is released before the audit log has the opening. */
-  async #lease({ recipients }: RecordingHeader, signal: AbortSignal, audit: CallAudit | undefined) {
+  async #lease(
+    { recipients }: RecordingHeader,
+    { askKms }: CheckedDecrypt,
+    signal: AbortSignal,
+    audit: CallAudit | undefined,
+  ) {
     await yieldToEventLoop();
-    const opened = await this.#keys.lease(recipients, signal);
+    const opened = await this.#keys.lease(recipients, { askKms, signal });
     if (!audit) return opened;
     try {
       await abortable(audit.opened(opened.keyPairId), signal);

@@ -73,7 +73,7 @@ const threads = z.int().min(0).max(64).default(0);
 
 const audited = { actor: name(longestWords.actor).optional(), reason: name(longestWords.reason).optional() };
 
-const decryptOptions = z.strictObject({ ...recordingNames, ...audited, signal });
+const decryptOptions = z.strictObject({ ...recordingNames, askKms: z.boolean().default(false), ...audited, signal });
 
 const organizationId = z.string().regex(organizationIdRule.pattern, { message: organizationIdRule.message });
 

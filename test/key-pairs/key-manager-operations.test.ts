@@ -192,19 +192,19 @@ describe("what a key manager gives out", () => {
 
   it("is a lease on a data key, which close() leaves to its time", async () => {
     const { keys, pair } = await configured();
-    const leased = await keys.lease([recipientOf(pair)], signal);
+    const leased = await keys.lease([recipientOf(pair)], { signal });
     expect(leased.keyPairId).toBe(pair.birth.keyPairId);
     const ended = vi.fn();
     leased.lease.onEnd(ended);
     await keys.close();
     expect(ended).not.toHaveBeenCalled();
-    expect(await opened(await keys.lease([recipientOf(pair)], signal))).toBe(true);
+    expect(await opened(await keys.lease([recipientOf(pair)], { signal }))).toBe(true);
   });
 
   it("shares unwrapped private keys with the other key stores on one provider", async () => {
     const { keys, manager, pair, kms } = await configured();
     for (const each of [keys, manager()])
-      expect(await opened(await each.lease([recipientOf(pair)], signal))).toBe(true);
+      expect(await opened(await each.lease([recipientOf(pair)], { signal }))).toBe(true);
     expect(kms.journal.count("Decrypt")).toBe(1);
   });
 
@@ -216,9 +216,9 @@ describe("what a key manager gives out", () => {
     const pair = await manager().rotate({ configuration, signal });
     kms.faults.outage({ region: homeRegion });
     const home = manager({ privateKeyTtl: 0 });
-    await expect(home.lease([recipientOf(pair)], signal)).rejects.toMatchObject({ code: "ERR_KMS_UNAVAILABLE" });
+    await expect(home.lease([recipientOf(pair)], { signal })).rejects.toMatchObject({ code: "ERR_KMS_UNAVAILABLE" });
     const further = manager({ privateKeyTtl: 0, decryptRegions: ["eu-central-1"] });
-    expect(await opened(await further.lease([recipientOf(pair)], signal))).toBe(true);
+    expect(await opened(await further.lease([recipientOf(pair)], { signal }))).toBe(true);
   });
 
   it("waits for the store no longer than storeTimeout", async () => {

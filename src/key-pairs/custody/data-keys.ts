@@ -24,6 +24,12 @@ const shortestLease = 1_000;
 /** Most pairs kept that KMS has unwrapped once. They are immutable and hold no secret. */
 const keptPairs = 1_000;
 
+export interface LeaseOptions {
+  /** Has KMS unwrap the private half though it may be in memory still. */
+  readonly askKms?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
 export interface DataKeyParts extends Pick<
   KeyPairContext,
   "organizationId" | "records" | "calls" | "trust" | "custody" | "health" | "operations" | "times"
@@ -53,13 +59,14 @@ export class DataKeys {
    */
   async lease(
     recipients: readonly Recipient[],
-    signal?: AbortSignal,
+    options: LeaseOptions = {},
   ): Promise<{ lease: DataKeyLease; keyPairId: string }> {
+    const { signal } = options;
     const failures: unknown[] = [];
     for (const recipient of recipients) {
       try {
         const source = await this.#source(recipient, signal);
-        return { lease: await this.#leaseFrom(source, recipient, signal), keyPairId: source.birth.keyPairId };
+        return { lease: await this.#leaseFrom(source, recipient, options), keyPairId: source.birth.keyPairId };
       } catch (error) {
         signal?.throwIfAborted();
         failures.push(error);
@@ -68,20 +75,25 @@ export class DataKeys {
     throw failures.find((error) => error instanceof RecordingKeyStoreError && error.retryable) ?? failures[0];
   }
 
-  #leaseFrom(source: PrivateKeySource, recipient: Recipient, signal: AbortSignal | undefined): Promise<DataKeyLease> {
+  #leaseFrom(
+    source: PrivateKeySource,
+    recipient: Recipient,
+    { askKms = false, signal }: LeaseOptions,
+  ): Promise<DataKeyLease> {
     const { custody, times, organizationId } = this.#parts;
+    const ttl = askKms ? 0 : times.privateKeyTtl;
     const parts = {
       custody,
       organizationId,
       duration: Math.max(times.privateKeyTtl, shortestLease),
-      open: (openSignal?: AbortSignal) => this.#open(source, openSignal),
+      open: (openSignal?: AbortSignal) => this.#open(source, ttl, openSignal),
       unwrap: (key: UnwrappingKey) => key.unwrap(recipient.wrappedDataKey),
     };
     return LeasedDataKey.start(parts, signal);
   }
 
-  async #open(source: PrivateKeySource, signal: AbortSignal | undefined): Promise<HeldPrivateKey> {
-    const { custody, times, organizationId, health, operations } = this.#parts;
+  async #open(source: PrivateKeySource, ttl: number, signal: AbortSignal | undefined): Promise<HeldPrivateKey> {
+    const { custody, organizationId, health, operations } = this.#parts;
     const ref = { organizationId, digest: source.digest };
     let inMemory = true;
     const unwrap = async () => {
@@ -96,7 +108,7 @@ export class DataKeys {
         throw error;
       }
     };
-    const opening = custody.open(ref, times.privateKeyTtl, unwrap, signal);
+    const opening = custody.open(ref, ttl, unwrap, signal);
     operations.privateKeyUsed(inMemory);
     return opening;
   }

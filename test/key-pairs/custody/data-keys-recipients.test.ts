@@ -82,7 +82,7 @@ describe("several wrapped data keys", () => {
     const { dataKeys, pair, store } = await opening();
     const read = vi.spyOn(store, "readKeyPair").mockReturnValue(new Promise(() => undefined));
     const [leaving, left] = [new AbortController(), new Error("left")];
-    const asked = dataKeys.lease([recipientOf(pair), recipientOf(pair)], leaving.signal);
+    const asked = dataKeys.lease([recipientOf(pair), recipientOf(pair)], { signal: leaving.signal });
     leaving.abort(left);
     await expect(asked).rejects.toBe(left);
     expect(read.mock.calls.length).toBeLessThanOrEqual(1);
@@ -179,7 +179,7 @@ describe("a recording's own wrapped private half", () => {
       leaving.abort(left);
       throw new Error("away");
     });
-    await expect(dataKeys.lease([embeddedOf(pair)], leaving.signal)).rejects.toBe(left);
+    await expect(dataKeys.lease([embeddedOf(pair)], { signal: leaving.signal })).rejects.toBe(left);
   });
 
   it("is copied: what becomes of the header's bytes later changes nothing", async () => {

@@ -57,6 +57,14 @@ describe("a recording's data key", () => {
     lease.release();
   });
 
+  it("is unwrapped by KMS for whoever asks for that, though the private half is in memory, and stays there", async () => {
+    const { dataKeys, pair, kms } = await opening();
+    await opened(await dataKeys.lease([recipientOf(pair)]));
+    expect(await opened(await dataKeys.lease([recipientOf(pair)], { askKms: true }))).toBe(true);
+    await opened(await dataKeys.lease([recipientOf(pair)]));
+    expect(kms.journal.calls().map(purposeOf)).toEqual(["private-key", "private-key"]);
+  });
+
   it("is unwrapped anew once privateKeyTtl is over", async () => {
     const { dataKeys, pair, clock, kms } = await opening();
     await opened(await dataKeys.lease([recipientOf(pair)]));
@@ -132,7 +140,7 @@ describe("a recording's data key", () => {
     const { dataKeys, pair, records } = await opening();
     const { signal } = new AbortController();
     const read = vi.spyOn(records, "readPair");
-    await opened(await dataKeys.lease([recipientOf(pair)], signal));
+    await opened(await dataKeys.lease([recipientOf(pair)], { signal }));
     expect(read.mock.lastCall).toEqual([pair.birth.keyPairId, signal]);
   });
 });
@@ -256,7 +264,7 @@ describe("a pair whose own KMS key refuses", () => {
     const strict = worker({ trustedKmsKeys: [`arn:aws:kms:${homeRegion}:${accountId}:key/other`] });
     const [leaving, left] = [new AbortController(), new Error("left")];
     vi.spyOn(store, "listWrappings").mockReturnValue(new Promise(() => undefined));
-    const asked = dataKeysOf(strict.context).lease([recipientOf(pair)], leaving.signal);
+    const asked = dataKeysOf(strict.context).lease([recipientOf(pair)], { signal: leaving.signal });
     asked.catch(() => undefined);
     await turns();
     leaving.abort(left);

@@ -82,7 +82,7 @@ describe("the status of a pair in use", () => {
     });
     clock.advance(minute);
     await keys
-      .lease([{ birthRecord: pair.birthRecord, wrappedDataKey: Buffer.alloc(80) }], signal)
+      .lease([{ birthRecord: pair.birthRecord, wrappedDataKey: Buffer.alloc(80) }], { signal })
       .catch(() => undefined);
     expect((await keys.status(signal)).trouble?.since).toEqual(at);
     kms.enableKey(keyArn);
