@@ -11,7 +11,7 @@ const floors = [
   ["format", "key-policy", "kms/aws"],
   ["key-pairs", "recording", "in-memory-kms", "audit"],
   ["key-store", "sources", "http"],
-  ["testing", "opentelemetry"],
+  ["testing", "opentelemetry", "migration"],
   ["index.ts", "aws.ts", "encrypt-only.ts", "cli"],
 ];
 

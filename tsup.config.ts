@@ -17,6 +17,7 @@ const library = {
   audit: "src/audit/index.ts",
   opentelemetry: "src/opentelemetry/index.ts",
   "encrypt-only": "src/encrypt-only.ts",
+  migration: "src/migration/index.ts",
   testing: "src/testing/index.ts",
   "kms-testing": "src/in-memory-kms/index.ts",
 };

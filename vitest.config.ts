@@ -26,6 +26,7 @@ export const base = {
       { find: /^recording-keystore\/audit$/, replacement: source("audit/index.ts") },
       { find: /^recording-keystore\/opentelemetry$/, replacement: source("opentelemetry/index.ts") },
       { find: /^recording-keystore\/encrypt-only$/, replacement: source("encrypt-only.ts") },
+      { find: /^recording-keystore\/migration$/, replacement: source("migration/index.ts") },
       { find: /^recording-keystore\/testing$/, replacement: source("testing/index.ts") },
       { find: /^recording-keystore\/kms-testing$/, replacement: source("in-memory-kms/index.ts") },
     ],

@@ -62,8 +62,8 @@ function expect(condition, message) {
 
 /** What the package may weigh, in kB. A bundle is minified, for Node, from an import of the names that are given. */
 const limits = {
-  tarball: 880,
-  installed: 3_400,
+  tarball: 900,
+  installed: 3_500,
   bundles: [
     { entry: ".", names: ["InvalidInputError"], most: 4 },
     { entry: ".", names: ["RecordingKeyStore"], most: 380 },
@@ -77,6 +77,7 @@ const limits = {
     { entry: "./audit", names: ["FileAuditLog", "verifyAuditLog"], most: 38 },
     { entry: "./audit", names: ["PostgresAuditLog", "migrateAuditLog", "verifyPostgresAuditLog"], most: 42 },
     { entry: "./encrypt-only", names: ["PublicBundleEncryptor"], most: 255 },
+    { entry: "./migration", names: ["migrateRecordings"], most: 100 },
     { entry: "./testing", names: ["createTestKeyStore"], most: 520 },
     { entry: "./kms-testing", names: ["InMemoryKms"], most: 170 },
   ],

@@ -28,11 +28,14 @@ export class InputFile {
     this.identity = identity;
   }
 
-  /** @throws InvalidInputError for what is no regular file; `ERR_FILE_IO` */
-  static async open(path: string): Promise<InputFile> {
+  /**
+   * @param flags - `openToReadUnlinked` where no link may stand for the file
+   * @throws InvalidInputError for what is no regular file; `ERR_FILE_IO`
+   */
+  static async open(path: string, flags = openToRead): Promise<InputFile> {
     let handle: FileHandle | undefined;
     try {
-      handle = await open(path, openToRead);
+      handle = await open(path, flags);
       const identity = await handle.stat({ bigint: true });
       if (!identity.isFile()) throw new InvalidInputError("inputPath", "must name a regular file", path);
       const file = new InputFile(path, handle, identity);

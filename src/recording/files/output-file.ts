@@ -19,6 +19,11 @@ const secretRights: Rights = { mode: 0o600, denied: 0o077 };
 /** What a killed process leaves behind is called so, and 24 hexadecimal digits and `.tmp`. */
 const temporaryPrefix = ".recording-keystore-";
 
+/** Whether a file of that name is one that is being written, or that a killed process has left behind. */
+export function isTemporaryName(name: string): boolean {
+  return name.startsWith(temporaryPrefix) && /^[0-9a-f]{24}\.tmp$/.test(name.slice(temporaryPrefix.length));
+}
+
 export interface OutputOptions {
   /** Readable by its owner only. */
   readonly secret: boolean;

@@ -46,6 +46,7 @@ import {
   sendRecording,
   type SeekableRecording,
 } from "recording-keystore/http";
+import { migrateRecordings, type MigrationReport, type MigrationRule } from "recording-keystore/migration";
 import { fileSource, httpSource, type FetchLike } from "recording-keystore/sources";
 import { s3Source } from "recording-keystore/sources/s3";
 import { InMemoryKms, MemoryKeyPairStore, TestClock } from "recording-keystore/testing";
@@ -133,6 +134,9 @@ async function main(): Promise<void> {
   assert.deepEqual([...opened], [1, 2, 3]);
 
   const bundle: string = await keyStore.exportPublicBundle({ validFor: 3_600_000 });
+  const rule: MigrationRule = ({ path }) => ({ recordingId: path });
+  const migrated: Promise<MigrationReport> = migrateRecordings(keyStore, { directory: "no such folder", rule });
+  await assert.rejects(migrated, { code: "ERR_FILE_IO" });
   const encryptor = new PublicBundleEncryptor({ organizationId: "org-4711", bundle, clock });
   const health: PublicBundleHealth = encryptor.health();
   const byBundle: Readable = (await encryptor.encryptRecording(Readable.from([audio]), { recordingId: "bundle" })).body;
