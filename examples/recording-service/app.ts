@@ -20,6 +20,11 @@ const assets = {
 /** The whole service as a function of requests; `main.ts` listens. */
 export function createApp(service: Service): Hono<Env> {
   const app = new Hono<Env>();
+  // The outer one has the last word. What a visitor has uploaded runs nothing.
+  app.use("/:organization/recordings/:id/content", async (c, next) => {
+    await next();
+    c.header("Content-Security-Policy", "default-src 'none'; sandbox");
+  });
   app.use(
     secureHeaders({
       contentSecurityPolicy: {

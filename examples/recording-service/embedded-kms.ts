@@ -19,7 +19,10 @@ export class EmbeddedKms {
 
   constructor({ organizations, serviceAccountId }: Pick<Settings, "organizations" | "serviceAccountId">) {
     for (const organization of organizations) this.#createKeys(organization, serviceAccountId);
-    const recorder = this.#kms.addPrincipal({ arn: `arn:aws:iam::${serviceAccountId}:role/recording-service` });
+    const recorder = this.#kms.addPrincipal({
+      arn: `arn:aws:iam::${serviceAccountId}:role/recording-service`,
+      identityPolicy: "administrator",
+    });
     // The real SDK, whose requests end in memory. `new AwsKmsProvider()` is AWS itself.
     this.provider = new AwsKmsProvider({
       client: (region) => new KMSClient({ ...this.#kms.clientConfig(region, recorder), maxAttempts: 2 }),

@@ -1,8 +1,8 @@
-import { InvalidInputError, KmsError, RecordingKeyStoreError } from "recording-keystore";
+import { KmsError, RecordingKeyStoreError } from "recording-keystore";
 import type { Diagnosis, ErrorCode, KeyStoreStatus } from "recording-keystore";
 import { httpStatusOf } from "recording-keystore/http";
 import type { KeyPolicyFinding } from "recording-keystore/key-policy";
-import { TooLargeError } from "./recordings.js";
+import { BrokenOffError, TooLargeError } from "./recordings.js";
 import { kmsAdviceJa, policyAdviceJa } from "./texts/advice-ja.js";
 import type { Language, Texts } from "./texts/index.js";
 
@@ -33,6 +33,7 @@ const kindOfCode: Readonly<Partial<Record<ErrorCode, PageError["kind"]>>> = {
 export function pageErrorOf(error: unknown): PageError {
   if (error instanceof PageError) return error;
   if (error instanceof TooLargeError) return new PageError("tooLarge", 413);
+  if (error instanceof BrokenOffError) return new PageError("invalid", 400);
   if (!(error instanceof RecordingKeyStoreError)) return new PageError("internal", 500);
   return new PageError(kindOfCode[error.code] ?? (error.retryable ? "unavailable" : "internal"), httpStatusOf(error));
 }
@@ -53,9 +54,6 @@ export function advisedFinding(finding: KeyPolicyFinding, language: Language): {
   const [message, whatToDo] = policyAdviceJa[finding.code];
   return { message, whatToDo };
 }
-
-/** Whether a form named something that is no ARN of an alias. */
-export const isWrongInput = (error: unknown): boolean => error instanceof InvalidInputError;
 
 /** How encryption fares, in a word. */
 export type EncryptionState = "good" | "unconfirmed" | "lastKnown" | "atRisk" | "notConfigured";

@@ -86,12 +86,10 @@ export function recordingRoutes({ keyStores, recordings, liveCalls }: Service): 
       closeWhenDone: true,
       onDone: () => source.close(),
       onError: console.error,
-      headers: {
-        "Content-Security-Policy": "default-src 'none'; sandbox",
-        ...(c.req.query("download") !== undefined && {
-          "Content-Disposition": `attachment; filename*=UTF-8''${fileName(name, contentType)}`,
-        }),
-      },
+      headers:
+        c.req.query("download") === undefined
+          ? {}
+          : { "Content-Disposition": `attachment; filename*=UTF-8''${fileName(name, contentType)}` },
     });
   });
 

@@ -37,6 +37,9 @@ export const maxRecordingSize = 500_000_000;
 /** A recording is larger than `maxRecordingSize`. */
 export class TooLargeError extends Error {}
 
+/** Whoever sent a recording has left before its end. */
+export class BrokenOffError extends Error {}
+
 /** Encrypted recordings in a folder, one per organization. Plaintext never reaches the disk. */
 export class Recordings {
   readonly #folder: string;
@@ -62,7 +65,7 @@ export class Recordings {
     const part = join(folder, `${id}.part`);
     try {
       const limited = plain.pipe(atMost(maxRecordingSize));
-      plain.once("error", (error) => limited.destroy(error));
+      plain.once("error", (cause) => limited.destroy(new BrokenOffError(undefined, { cause })));
       limited.once("error", () => plain.destroy());
       const encrypted = await keyStore.encryptRecording(limited, { recordingId: id, segmentSize: 16_384 });
       await pipeline(encrypted.body, createWriteStream(part, { flags: "wx", mode: 0o600 }));
