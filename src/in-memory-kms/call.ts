@@ -24,14 +24,13 @@ export interface KeyUse extends Pick<RequestFacts, "conditionKeys">, Pick<GrantQ
 }
 
 /** How cryptographic operations use a key. */
-export function cryptographicUse(encryptionContext: EncryptionContext): KeyUse {
-  return {
-    aliases: true,
-    crossAccount: true,
-    state: "enabled",
-    encryptionContext,
-    conditionKeys: { "kms:EncryptionAlgorithm": "SYMMETRIC_DEFAULT" },
-  };
+export function cryptographicUse(encryptionContext: EncryptionContext, algorithm = "SYMMETRIC_DEFAULT"): KeyUse {
+  return { ...cryptographicKeyUse({ "kms:EncryptionAlgorithm": algorithm }), encryptionContext };
+}
+
+/** The same, of operations without an encryption context. */
+export function cryptographicKeyUse(conditionKeys: KeyUse["conditionKeys"] = {}): KeyUse {
+  return { aliases: true, crossAccount: true, state: "enabled", conditionKeys };
 }
 
 /** A request under way. Finds the keys that its operation needs, and checks that the caller may use them. */

@@ -12,7 +12,7 @@ interface Pair {
 const rsa = (modulusLength: number) => () => generate("rsa", { modulusLength, publicExponent: 0x10001 });
 const curve = (namedCurve: string) => () => generate("ec", { namedCurve });
 /** Only newer versions of Node know these, and the oldest one's types lack their names. */
-const mlKem = (type: string) => () =>
+const postQuantum = (type: string) => () =>
   generate(type as "x25519").catch((error: unknown) => {
     if ((error as { code?: unknown }).code === "ERR_INVALID_ARG_VALUE") return undefined;
     throw error;
@@ -28,20 +28,23 @@ const makers = {
   ECC_SECG_P256K1: curve("secp256k1"),
   ECC_NIST_EDWARDS25519: () => generate("ed25519"),
   SM2: curve("SM2"),
-  ML_KEM_512: mlKem("ml-kem-512"),
-  ML_KEM_768: mlKem("ml-kem-768"),
-  ML_KEM_1024: mlKem("ml-kem-1024"),
+  ML_KEM_512: postQuantum("ml-kem-512"),
+  ML_KEM_768: postQuantum("ml-kem-768"),
+  ML_KEM_1024: postQuantum("ml-kem-1024"),
+  ML_DSA_44: postQuantum("ml-dsa-44"),
+  ML_DSA_65: postQuantum("ml-dsa-65"),
+  ML_DSA_87: postQuantum("ml-dsa-87"),
 } as const satisfies Record<string, () => Promise<Pair | undefined>>;
 
-/** Specs of the service model. */
-export const keyPairSpecs = Object.keys(makers);
+/** Specs of data key pairs in the service model. ML-DSA is for keys only. */
+export const keyPairSpecs = Object.keys(makers).filter((spec) => !spec.startsWith("ML_DSA_"));
 
 interface EncodedPair {
   readonly publicKey: Buffer;
   readonly privateKey: Buffer;
 }
 
-/** Makes data key pairs, as SPKI and PKCS#8 DER. */
+/** Makes the key pairs of keys and data keys, as SPKI and PKCS#8 DER. */
 export class DataKeyPairs {
   readonly #pooled: boolean;
   readonly #taken = new Map<string, number>();
@@ -54,7 +57,7 @@ export class DataKeyPairs {
   /** @param region - the service makes SM2 in its Chinese Regions only */
   async make(spec: string, region: string): Promise<EncodedPair> {
     if (spec === "SM2" && !region.startsWith("cn-"))
-      throw unsupported("Data key pairs of spec SM2 are made in the Regions of China only.");
+      throw unsupported("Key pairs of spec SM2 are made in the Regions of China only.");
     if (!this.#pooled || !spec.startsWith("RSA_")) return encodedPair(spec);
     const index = this.#taken.get(spec) ?? 0;
     this.#taken.set(spec, index + 1);
@@ -74,7 +77,7 @@ async function fromPool(spec: string, index: number): Promise<EncodedPair> {
 
 async function encodedPair(spec: string): Promise<EncodedPair> {
   const pair: Pair | undefined = await makers[spec as keyof typeof makers]();
-  if (!pair) throw unsupported(`This version of Node cannot make data key pairs of spec ${spec}.`);
+  if (!pair) throw unsupported(`This version of Node cannot make key pairs of spec ${spec}.`);
   return {
     publicKey: pair.publicKey.export({ type: "spki", format: "der" }),
     privateKey: pair.privateKey.export({ type: "pkcs8", format: "der" }),

@@ -31,6 +31,12 @@ export class KeyMaterialHistory {
     this.#versions = [...versions];
   }
 
+  copy(): KeyMaterialHistory {
+    const copy = new KeyMaterialHistory(this.#versions);
+    if (this.automatic) copy.automatic = { ...this.automatic };
+    return copy;
+  }
+
   get versions(): readonly KeyMaterial[] {
     return this.#versions;
   }

@@ -1,8 +1,10 @@
 import { randomBytes, randomUUID } from "node:crypto";
+import { defined } from "../util/defined.js";
 import { keyArn, partitionOf } from "./arn.js";
-import { disabled, invalidKeyUsage, invalidState, unsupported } from "./aws-error.js";
+import { disabled, invalidKeyUsage, invalidState } from "./aws-error.js";
 import type { Grant } from "./grant.js";
 import { KeyMaterialHistory } from "./key-material.js";
+import { KeySecret } from "./key-secret.js";
 import { specFacts, type KeySpec, type KeyUsage } from "./key-specs.js";
 
 export type KeyOrigin = "AWS_KMS" | "EXTERNAL";
@@ -20,6 +22,7 @@ export interface KmsKeyInit {
   origin?: KeyOrigin;
   multiRegion?: "PRIMARY" | "REPLICA";
   material?: KeyMaterialHistory;
+  secret?: KeySecret;
   tags?: Iterable<readonly [string, string]>;
 }
 
@@ -32,8 +35,10 @@ export class KmsKey {
   readonly spec: KeySpec;
   readonly usage: KeyUsage;
   readonly origin: KeyOrigin;
-  /** Absent for keys that the in-memory KMS only describes: asymmetric, HMAC, imported. */
+  /** Of symmetric keys. */
   readonly material: KeyMaterialHistory | undefined;
+  /** Of asymmetric and HMAC keys. */
+  secret: KeySecret | undefined;
   readonly tags: Map<string, string>;
   readonly grants = new Map<string, Grant>();
   multiRegion: "PRIMARY" | "REPLICA" | undefined;
@@ -53,10 +58,24 @@ export class KmsKey {
     this.keyId = init.keyId ?? (init.multiRegion ? `mrk-${randomBytes(16).toString("hex")}` : randomUUID());
     this.material =
       init.material ?? (this.isSymmetric && this.origin === "AWS_KMS" ? new KeyMaterialHistory() : undefined);
+    const makesSecret = !this.isSymmetric && this.origin === "AWS_KMS";
+    this.secret = init.secret ?? (makesSecret ? new KeySecret(this.spec, this.region) : undefined);
     this.description = init.description ?? "";
     this.policy = init.policy;
     this.tags = new Map(init.tags);
     this.enabled = this.origin === "AWS_KMS";
+  }
+
+  /** Copies the key for a snapshot. @param material - the copy of its material, which replicas share */
+  copy(material: KeyMaterialHistory | undefined): KmsKey {
+    const { keyId, region, accountId, createdAt, spec, usage, origin, description, policy, tags } = this;
+    const { multiRegion, secret } = this;
+    const shared = { keyId, region, accountId, createdAt, spec, usage, origin, description, policy, tags };
+    const copy = new KmsKey(defined({ ...shared, multiRegion, material, secret }));
+    copy.enabled = this.enabled;
+    copy.deletion = this.deletion && { ...this.deletion };
+    for (const [id, grant] of this.grants) copy.grants.set(id, grant);
+    return copy;
   }
 
   get arn(): string {
@@ -86,6 +105,14 @@ export class KmsKey {
     if (!this.enabled) throw disabled(this.arn);
   }
 
+  /** @throws AwsError unless the key is for `usage`, by `algorithm` */
+  requireUsage(usage: KeyUsage, algorithm: string, operation: string): void {
+    if (this.usage !== usage)
+      throw invalidKeyUsage(`${this.arn} key usage is ${this.usage} which is not valid for ${operation}.`);
+    if (!Object.values(this.algorithms).flat().includes(algorithm))
+      throw invalidKeyUsage(`Algorithm ${algorithm} is incompatible with key spec ${this.spec}.`);
+  }
+
   /** The key's material. @throws AwsError unless data keys can be made under the key */
   requireDataKeys(operation: string): KeyMaterialHistory {
     if (this.usage === "ENCRYPT_DECRYPT" && !this.isSymmetric)
@@ -95,15 +122,14 @@ export class KmsKey {
 
   /** The key's material. @throws AwsError unless the key can encrypt and decrypt for `operation` */
   requireSymmetricEncryption(operation: string, algorithm = "SYMMETRIC_DEFAULT"): KeyMaterialHistory {
-    if (this.usage !== "ENCRYPT_DECRYPT") {
-      throw invalidKeyUsage(`${this.arn} key usage is ${this.usage} which is not valid for ${operation}.`);
-    }
-    if (!Object.values(this.algorithms).flat().includes(algorithm)) {
-      throw invalidKeyUsage(`Algorithm ${algorithm} is incompatible with key spec ${this.spec}.`);
-    }
-    if (!this.material)
-      throw unsupported(`The in-memory KMS does not encrypt or decrypt with keys of spec ${this.spec}.`);
-    return this.material;
+    this.requireUsage("ENCRYPT_DECRYPT", algorithm, operation);
+    // A key that is enabled has it.
+    return this.material as KeyMaterialHistory;
+  }
+
+  /** The secret of an asymmetric or HMAC key that is enabled. */
+  requireSecret(): KeySecret {
+    return this.secret as KeySecret;
   }
 
   get algorithms() {

@@ -416,7 +416,7 @@ const dataKeys: Case[] = [
   {
     name: "a data key pair of a spec that the service has elsewhere",
     call: (w) => ["GenerateDataKeyPair", { KeyId: w.key, KeyPairSpec: "SM2" }],
-    error: ["UnsupportedOperationException", "Data key pairs of spec SM2 are made in the Regions of China only."],
+    error: ["UnsupportedOperationException", "Key pairs of spec SM2 are made in the Regions of China only."],
   },
   {
     name: "a data key pair of no spec",
@@ -498,8 +498,8 @@ const otherKeyTypes: Case[] = [
   },
   {
     name: "an operation that is not modelled",
-    call: (w) => ["GetPublicKey", { KeyId: w.key }],
-    error: ["UnknownOperationException", "The in-memory KMS does not model GetPublicKey."],
+    call: () => ["ConnectCustomKeyStore", { CustomKeyStoreId: "cks-1" }],
+    error: ["UnknownOperationException", "The in-memory KMS does not model ConnectCustomKeyStore."],
   },
 ];
 

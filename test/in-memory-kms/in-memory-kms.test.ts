@@ -108,7 +108,7 @@ it.each(nodeMakesMlKem ? [] : mlKemSpecs)(
     const call = new GenerateDataKeyPairCommand({ KeyId: kms.createKey(), KeyPairSpec: KeyPairSpec as "RSA_2048" });
     await expect(new KMSClient(kms.clientConfig(home)).send(call)).rejects.toMatchObject({
       name: "UnsupportedOperationException",
-      message: `This version of Node cannot make data key pairs of spec ${KeyPairSpec}.`,
+      message: `This version of Node cannot make key pairs of spec ${KeyPairSpec}.`,
     });
   },
 );
@@ -285,6 +285,7 @@ it("mistakes of a test throw where they are made", () => {
       'region must be a Region such as "us-east-1", and is "eu"',
     ],
     [() => kms.disableKey("alias/x"), 'No key or alias is named "alias/x" here'],
+    [() => kms.restore({} as never), "restore takes what snapshot() of an in-memory KMS gave"],
   ];
   for (const [mistake, said] of mistakes) expect(mistake).toThrow(new TypeError(said));
   expect(kms.createKey({ region: "us-gov-west-1" })).toMatch(/^arn:aws-us-gov:/);
@@ -292,6 +293,8 @@ it("mistakes of a test throw where they are made", () => {
 
 it("nothing that is inspected or serialized shows key material", () => {
   const { kms } = makeWorld();
-  const shown = inspect([kms, kms.requestHandler, kms.faults], { depth: 9, showHidden: true }) + JSON.stringify([kms]);
+  const shown =
+    inspect([kms, kms.snapshot(), kms.requestHandler, kms.faults], { depth: 9, showHidden: true }) +
+    JSON.stringify([kms, kms.snapshot()]);
   expect(shown).not.toMatch(/secret|material/i);
 });

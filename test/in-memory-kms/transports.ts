@@ -23,40 +23,39 @@ const secretAccessKey = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
 /** Every way to reach an in-memory KMS. */
 export const transports: Record<string, (kms: InMemoryKms) => Promise<OpenTransport>> = {
-  "request handler of a KMSClient": async (kms) => ({
-    send: (operation, input, { region, accessKeyId }) =>
-      viaClient(new sdk.KMSClient({ ...kms.clientConfig(region, { accessKeyId }), maxAttempts: 1 }), operation, input),
-    close: async () => {},
-  }),
+  "request handler of a KMSClient": async (kms) => {
+    const clients = new Clients(
+      ({ region, accessKeyId }) => new sdk.KMSClient({ ...kms.clientConfig(region, { accessKeyId }), maxAttempts: 1 }),
+    );
+    return { send: clients.send, close: async () => clients.destroy() };
+  },
 
   "KMSClient over HTTP": async (kms) => {
     const endpoint = await kms.listen();
-    return {
-      send: async (operation, input, { region, accessKeyId }) => {
-        const client = new sdk.KMSClient({
+    const clients = new Clients(
+      ({ region, accessKeyId }) =>
+        new sdk.KMSClient({
           region,
           endpoint: endpoint.url,
           credentials: { accessKeyId, secretAccessKey },
           maxAttempts: 1,
-        });
-        return viaClient(client, operation, input).finally(() => client.destroy());
-      },
-      close: () => endpoint.close(),
+        }),
+    );
+    const close = () => {
+      clients.destroy();
+      return endpoint.close();
     };
+    return { send: clients.send, close };
   },
 
   "aws-sdk-client-mock": async (kms) => {
     const mock = mockClient(sdk.KMSClient);
     installInMemoryKms(mock, kms);
-    return {
-      send: (operation, input, { region, accessKeyId }) =>
-        viaClient(
-          new sdk.KMSClient({ region, credentials: { accessKeyId, secretAccessKey }, maxAttempts: 1 }),
-          operation,
-          input,
-        ),
-      close: async () => mock.restore(),
-    };
+    const clients = new Clients(
+      ({ region, accessKeyId }) =>
+        new sdk.KMSClient({ region, credentials: { accessKeyId, secretAccessKey }, maxAttempts: 1 }),
+    );
+    return { send: clients.send, close: async () => mock.restore() };
   },
 
   "raw signed requests": async (kms) => {
@@ -67,6 +66,27 @@ export const transports: Record<string, (kms: InMemoryKms) => Promise<OpenTransp
     };
   },
 };
+
+/** A client for each caller and Region, since making one takes longer than most calls. */
+class Clients {
+  readonly #make: (caller: Caller) => sdk.KMSClient;
+  readonly #clients = new Map<string, sdk.KMSClient>();
+
+  constructor(make: (caller: Caller) => sdk.KMSClient) {
+    this.#make = make;
+  }
+
+  readonly send: OpenTransport["send"] = (operation, input, caller) => {
+    const name = JSON.stringify([caller.region, caller.accessKeyId]);
+    const client = this.#clients.get(name) ?? this.#make(caller);
+    this.#clients.set(name, client);
+    return viaClient(client, operation, input);
+  };
+
+  destroy(): void {
+    for (const client of this.#clients.values()) client.destroy();
+  }
+}
 
 async function viaClient(client: sdk.KMSClient, operation: string, input: Record<string, unknown>): Promise<Result> {
   const Command = (sdk as unknown as Record<string, new (input: object) => AnyCommand>)[`${operation}Command`];
@@ -146,7 +166,18 @@ export function signedHeaders(
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 const hmac = (key: string | Buffer, text: string) => createHmac("sha256", key).update(text).digest();
 
-const blobs = ["CiphertextBlob", "Plaintext", "PrivateKeyPlaintext", "PrivateKeyCiphertextBlob", "PublicKey"];
+const blobs = [
+  "CiphertextBlob",
+  "Plaintext",
+  "PrivateKeyPlaintext",
+  "PrivateKeyCiphertextBlob",
+  "PublicKey",
+  "Signature",
+  "Mac",
+  "SharedSecret",
+  "SharedSecretCiphertextBlob",
+  "ImportToken",
+];
 
 /** Converts blobs and times to the SDK's types. */
 function fromWire(value: unknown, name = ""): Record<string, unknown> {

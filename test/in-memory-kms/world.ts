@@ -9,7 +9,7 @@ export const context = { "genesys-cloud-organization-id": "org-1", purpose: "tes
 /** Two accounts, some keys, some callers. */
 export function makeWorld() {
   const clock = new TestClock();
-  const kms = new InMemoryKms({ clock });
+  const kms = new InMemoryKms({ clock, pooledKeyPairs: true });
   const principal = (arn: string, identityPolicy: string | object = "administrator") =>
     kms.addPrincipal({ arn, identityPolicy }).accessKeyId;
   const nothing = { Version: "2012-10-17", Statement: [] };

@@ -1,7 +1,8 @@
-import { AwsError, incorrectKey, validation } from "../aws-error.js";
+import { defined } from "../../util/defined.js";
+import { validation } from "../aws-error.js";
 import { cryptographicUse, type KeyUse, type KmsCall } from "../call.js";
-import { materialIdOf, openCiphertext, sealCiphertext, type EncryptionContext } from "../ciphertext.js";
-import type { KmsKey } from "../key.js";
+import { materialIdOf, type EncryptionContext } from "../ciphertext.js";
+import { decryptUnder, encryptionAlgorithms, encryptUnder, type EncryptionAlgorithm } from "../encryption.js";
 import {
   contextRule,
   dryRunRule,
@@ -12,10 +13,8 @@ import {
   optionalKeyIdRule,
 } from "../operation.js";
 
-const algorithmRule = {
-  type: "string",
-  values: ["SYMMETRIC_DEFAULT", "RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256", "SM2PKE"],
-} as const;
+const algorithmRule = { type: "string", values: encryptionAlgorithms } as const;
+const symmetric: EncryptionAlgorithm = "SYMMETRIC_DEFAULT";
 const ciphertextRule = { type: "blob", min: 1, max: 6144 } as const;
 const modifiersRule = { type: "string-list", values: ["IGNORE_CIPHERTEXT"] } as const;
 
@@ -30,16 +29,16 @@ export const cryptographicOperations = [
       EncryptionAlgorithm: algorithmRule,
       DryRun: dryRunRule,
     },
-    (call, input) => {
-      const context = input.EncryptionContext ?? {};
-      const key = call.key(input.KeyId, cryptographicUse(context));
-      const { current } = key.requireSymmetricEncryption("Encrypt", input.EncryptionAlgorithm);
+    async (call, input) => {
+      const { EncryptionContext: encryptionContext = {}, EncryptionAlgorithm: algorithm = symmetric } = input;
+      const key = call.key(input.KeyId, cryptographicUse(encryptionContext, algorithm));
+      const { ciphertext } = await encryptUnder(call, key, {
+        algorithm,
+        plaintext: input.Plaintext,
+        encryptionContext,
+      });
       call.endDryRun(input.DryRun);
-      return {
-        KeyId: key.arn,
-        CiphertextBlob: sealCiphertext(current, input.Plaintext, context),
-        EncryptionAlgorithm: "SYMMETRIC_DEFAULT",
-      };
+      return { KeyId: key.arn, CiphertextBlob: ciphertext, EncryptionAlgorithm: algorithm };
     },
   ),
 
@@ -55,21 +54,22 @@ export const cryptographicOperations = [
       DryRun: dryRunRule,
       DryRunModifiers: modifiersRule,
     },
-    (call, input) => {
-      const opened = decrypt(call, {
-        use: { ...cryptographicUse(input.EncryptionContext ?? {}), action: "Decrypt" },
+    async (call, input) => {
+      const { EncryptionContext: encryptionContext = {}, EncryptionAlgorithm: algorithm = symmetric } = input;
+      const opened = await decryptUnder(call, {
+        use: { ...cryptographicUse(encryptionContext, algorithm), action: "Decrypt" },
         blob: ciphertextOf(input),
         keyId: input.KeyId,
-        encryptionContext: input.EncryptionContext ?? {},
-        algorithm: input.EncryptionAlgorithm,
+        encryptionContext,
+        algorithm,
       });
       call.endDryRun(input.DryRun);
-      return {
+      return defined({
         KeyId: opened.key.arn,
         Plaintext: opened.plaintext,
-        EncryptionAlgorithm: "SYMMETRIC_DEFAULT",
+        EncryptionAlgorithm: algorithm,
         KeyMaterialId: opened.materialId,
-      };
+      });
     },
   ),
 
@@ -87,73 +87,43 @@ export const cryptographicOperations = [
       DryRun: dryRunRule,
       DryRunModifiers: modifiersRule,
     },
-    (call, input) => {
+    async (call, input) => {
       const blob = ciphertextOf(input);
-      const use = (encryptionContext: EncryptionContext, action: string): KeyUse => {
-        const known = cryptographicUse(encryptionContext);
+      const { SourceEncryptionContext: sourceContext = {}, DestinationEncryptionContext: context = {} } = input;
+      const { SourceEncryptionAlgorithm: sourceAlgorithm = symmetric } = input;
+      const { DestinationEncryptionAlgorithm: algorithm = symmetric } = input;
+      const reEncryptOnSameKey = onSameKey(call, input, blob);
+      const use = (action: string, encryptionContext: EncryptionContext, by: EncryptionAlgorithm): KeyUse => {
+        const known = cryptographicUse(encryptionContext, by);
         return {
           ...known,
           action,
-          conditionKeys: { ...known.conditionKeys, "kms:ReEncryptOnSameKey": onSameKey(call, input, blob) },
+          conditionKeys: { ...known.conditionKeys, "kms:ReEncryptOnSameKey": reEncryptOnSameKey },
         };
       };
-      const sourceContext = input.SourceEncryptionContext ?? {};
-      const source = decrypt(call, {
-        use: use(sourceContext, "ReEncryptFrom"),
+      const source = await decryptUnder(call, {
+        use: use("ReEncryptFrom", sourceContext, sourceAlgorithm),
         blob,
         keyId: input.SourceKeyId,
         encryptionContext: sourceContext,
-        algorithm: input.SourceEncryptionAlgorithm,
+        algorithm: sourceAlgorithm,
       });
-      const context = input.DestinationEncryptionContext ?? {};
-      const destination = call.key(input.DestinationKeyId, use(context, "ReEncryptTo"));
-      const { current } = destination.requireSymmetricEncryption("ReEncrypt", input.DestinationEncryptionAlgorithm);
+      const destination = call.key(input.DestinationKeyId, use("ReEncryptTo", context, algorithm));
+      const { plaintext } = source;
+      const sealed = await encryptUnder(call, destination, { algorithm, plaintext, encryptionContext: context });
       call.endDryRun(input.DryRun);
-      return {
-        CiphertextBlob: sealCiphertext(current, source.plaintext, context),
+      return defined({
+        CiphertextBlob: sealed.ciphertext,
         SourceKeyId: source.key.arn,
         KeyId: destination.arn,
-        SourceEncryptionAlgorithm: "SYMMETRIC_DEFAULT",
-        DestinationEncryptionAlgorithm: "SYMMETRIC_DEFAULT",
+        SourceEncryptionAlgorithm: sourceAlgorithm,
+        DestinationEncryptionAlgorithm: algorithm,
         SourceKeyMaterialId: source.materialId,
-        DestinationKeyMaterialId: current.id,
-      };
+        DestinationKeyMaterialId: sealed.materialId,
+      });
     },
   ),
 ];
-
-interface DecryptRequest {
-  use: KeyUse;
-  /** `undefined` for a dry run that ignores it. */
-  blob: Uint8Array | undefined;
-  keyId: string | undefined;
-  encryptionContext: EncryptionContext;
-  algorithm: string | undefined;
-}
-
-interface Decrypted {
-  key: KmsKey;
-  plaintext: Buffer;
-  materialId: string;
-}
-
-function decrypt(call: KmsCall, { use, blob, keyId, encryptionContext, algorithm }: DecryptRequest): Decrypted {
-  const named = keyId === undefined ? undefined : call.key(keyId, use);
-  if (!blob) {
-    if (!named) throw validation("A dry run that ignores the ciphertext must name a key.");
-    named.requireSymmetricEncryption(call.operation, algorithm);
-    // The dry run ends before anybody sees it.
-    return { key: named, plaintext: Buffer.alloc(0), materialId: "" };
-  }
-  const sealedBy = call.state.keyOfMaterial(materialIdOf(blob), call.region);
-  // The key's usage comes after: of any key that did not make the ciphertext, whatever its kind, the service says the same.
-  if (named && sealedBy?.key !== named) throw incorrectKey();
-  named?.requireSymmetricEncryption(call.operation, algorithm);
-  if (!sealedBy) throw unknownCiphertextKey();
-  if (!named) call.use(sealedBy.key, use);
-  const plaintext = openCiphertext(sealedBy.material, blob, encryptionContext);
-  return { key: sealedBy.key, plaintext, materialId: sealedBy.material.id };
-}
 
 interface CiphertextInput {
   CiphertextBlob?: Uint8Array;
@@ -185,9 +155,3 @@ function onSameKey(
   const source = SourceKeyId === undefined ? ofBlob() : call.peek(SourceKeyId);
   return String(source !== undefined && source === call.peek(DestinationKeyId));
 }
-
-const unknownCiphertextKey = () =>
-  new AwsError(
-    "AccessDeniedException",
-    "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.",
-  );

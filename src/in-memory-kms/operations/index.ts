@@ -1,9 +1,12 @@
 import type { Operation } from "../operation.js";
 import { aliasOperations } from "./aliases.js";
+import { asymmetricOperations } from "./asymmetric.js";
 import { cryptographicOperations } from "./cryptography.js";
 import { dataKeyOperations } from "./data-keys.js";
+import { encapsulationOperations } from "./encapsulation.js";
 import { grantKeyOperations } from "./grants.js";
 import { keyOperations } from "./keys.js";
+import { macOperations } from "./macs.js";
 import { multiRegionOperations } from "./multi-region.js";
 import { policyOperations } from "./policies.js";
 import { rotationOperations } from "./rotation.js";
@@ -14,6 +17,9 @@ const all = [
   aliasOperations,
   cryptographicOperations,
   dataKeyOperations,
+  asymmetricOperations,
+  macOperations,
+  encapsulationOperations,
   rotationOperations,
   multiRegionOperations,
   policyOperations,
@@ -27,20 +33,12 @@ export const operations: ReadonlyMap<string, Operation> = new Map(all.map((opera
 export const operationsNotModelled: readonly string[] = [
   "ConnectCustomKeyStore",
   "CreateCustomKeyStore",
-  "Decapsulate",
   "DeleteCustomKeyStore",
   "DeleteImportedKeyMaterial",
-  "DeriveSharedSecret",
   "DescribeCustomKeyStores",
   "DisconnectCustomKeyStore",
-  "Encapsulate",
-  "GenerateMac",
   "GetKeyLastUsage",
   "GetParametersForImport",
-  "GetPublicKey",
   "ImportKeyMaterial",
-  "Sign",
   "UpdateCustomKeyStore",
-  "Verify",
-  "VerifyMac",
 ];

@@ -50,7 +50,7 @@ export const multiRegionOperations = [
         multiRegion: "REPLICA",
         policy: input.Policy ?? defaultKeyPolicy(region, primary.accountId),
         tags,
-        ...defined({ description: input.Description, material: primary.material }),
+        ...defined({ description: input.Description, material: primary.material, secret: primary.secret }),
       });
       checkKeyPolicy(call, replica, replica.policy, input.BypassPolicyLockoutSafetyCheck);
       call.state.putKey(replica);

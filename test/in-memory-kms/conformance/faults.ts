@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import type { Send } from "../cases.js";
 import { context, customer, service, type World } from "../world.js";
-import { bytes, createKey, type Row } from "./row.js";
+import { bytes, keyOf, type Row } from "./row.js";
 
 const Plaintext = Buffer.from("a recording's key");
 const encrypted = async (send: Send, KeyId: string) =>
@@ -26,7 +26,7 @@ const wrongKeys = otherKinds.flatMap(([kind, spec, usage]): Row[] => [
     source: kind === "HMAC" ? "recorded" : "documented",
     input: async (w, send) => ({
       CiphertextBlob: await encrypted(send, w.key),
-      KeyId: createKey(w, spec, usage),
+      KeyId: keyOf(w, spec, usage),
     }),
     error: incorrectKey,
   },
@@ -36,7 +36,7 @@ const wrongKeys = otherKinds.flatMap(([kind, spec, usage]): Row[] => [
     source: kind === "HMAC" ? "recorded" : "documented",
     input: async (w, send) => ({
       CiphertextBlob: await encrypted(send, w.key),
-      SourceKeyId: createKey(w, spec, usage),
+      SourceKeyId: keyOf(w, spec, usage),
       DestinationKeyId: w.key,
     }),
     error: incorrectKey,
@@ -127,7 +127,7 @@ const underRsa = (operation: string, input: object): Row => ({
   operation,
   situation: "under an RSA key",
   source: "documented",
-  input: (w) => ({ KeyId: createKey(w, "RSA_2048", "ENCRYPT_DECRYPT"), ...input }),
+  input: (w) => ({ KeyId: keyOf(w, "RSA_2048", "ENCRYPT_DECRYPT"), ...input }),
   error: ["InvalidKeyUsageException", `{KeyId} key KeySpec is RSA_2048 which is not valid for ${operation}.`],
 });
 

@@ -6,7 +6,7 @@ import type { CallerName, World } from "../world.js";
  * Where an answer is known from: a response recorded from the real service, its documentation, or our own choice, where
  * neither says anything. Of a documented error the name is AWS's and the text may be ours.
  */
-export type Source = "recorded" | "documented" | "ours";
+type Source = "recorded" | "documented" | "ours";
 
 export type Input = Record<string, unknown>;
 export type Output = Record<string, unknown>;
@@ -26,7 +26,7 @@ export interface Row {
    */
   readonly error?: readonly [name: string, text?: string, status?: number];
   /** Checks the answer of a success. */
-  readonly output?: (output: Output, world: World, input: Input) => unknown;
+  readonly output?: (output: Output, world: World, input: Input, send: Send) => unknown;
 }
 
 /** Text of a row's error for a request. */
@@ -34,8 +34,17 @@ export function textFor(text: string, input: Input): string {
   return text.replace(/\{(\w+)\}/g, (_whole, member: string) => String(input[member]));
 }
 
-export const createKey = (world: World, keySpec: KeySpec, keyUsage: KeyUsage) =>
-  world.kms.createKey({ ...world.inAccount, keySpec, keyUsage });
+const keys = new WeakMap<World, Map<string, string>>();
+
+/** A key of a kind, which all rows of a world share and leave as it is. */
+export function keyOf(world: World, keySpec: KeySpec, keyUsage: KeyUsage): string {
+  const known = keys.get(world) ?? new Map<string, string>();
+  keys.set(world, known);
+  const kind = `${keySpec} ${keyUsage}`;
+  const key = known.get(kind) ?? world.kms.createKey({ ...world.inAccount, keySpec, keyUsage });
+  known.set(kind, key);
+  return key;
+}
 
 export const bytes = (value: unknown) => Buffer.from(value as Uint8Array);
 
