@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { exitCodes, type ExitCode } from "./exit-codes.js";
 import type { CommandIo } from "./io.js";
 import { addSettings, readSettings, type Settings } from "./settings.js";
+import { noPaint, type Paint } from "./terminal.js";
 
 /** One call of a command. */
 export interface Call<Options> {
@@ -13,6 +14,8 @@ export interface Call<Options> {
   readonly settings: Settings;
   /** Prints a result: as JSON with `--json`, else as lines for people. */
   readonly show: (result: unknown, lines: readonly string[]) => void;
+  /** Colours of those lines. */
+  readonly paint: Paint;
 }
 
 export interface CommandDefinition<Options> {
@@ -50,7 +53,11 @@ export function defineCommand<Options extends object = object>(definition: Comma
         const shown = options.json ? [JSON.stringify(result, undefined, 2)] : lines;
         for (const line of shown) io.print(line);
       };
-      ended((await run({ io, options, args: command.args, settings, show })) ?? exitCodes.done);
+      const paint = options.json ? noPaint : io.paint;
+      const { showProgress, ...quiet } = io;
+      const call = { options, args: command.args, settings, show, paint };
+      // Whoever reads JSON reads no bars.
+      ended((await run({ ...call, io: options.json ? quiet : { ...quiet, showProgress } })) ?? exitCodes.done);
     });
   };
 }

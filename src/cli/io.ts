@@ -1,4 +1,5 @@
 import type { Readable, Writable } from "node:stream";
+import type { Paint, Shown } from "./terminal.js";
 
 /** Where a command reads and writes. */
 export interface CommandIo {
@@ -9,8 +10,11 @@ export interface CommandIo {
   /** Standard input and output, for recordings. */
   readonly input: Readable;
   readonly output: Writable;
+  /** Colours of standard output and of standard error. */
+  readonly paint: Paint;
+  readonly paintError: Paint;
   /** Shows how far a long command is, in place of what was shown before; missing unless a person is watching. */
-  readonly showProgress?: ((text: string) => void) | undefined;
+  readonly showProgress?: ((shown: Shown) => void) | undefined;
   /** Aborts when the user gives up. */
   readonly signal: AbortSignal;
 }

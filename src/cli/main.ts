@@ -23,7 +23,7 @@ export async function main(argv: readonly string[], io: CommandIo): Promise<Exit
       return exitCodes.interrupted;
     }
     if (argv.includes("--json")) io.printError(JSON.stringify({ error: plain(error) }));
-    else for (const line of errorLines(error)) io.printError(line);
+    else for (const line of errorLines(error, io.paintError)) io.printError(line);
     if (error instanceof UsageError) io.printError(`\nrecording-keystore ${argv[0] ?? ""} --help tells more.`);
     return exitCodeOf(error);
   }

@@ -5,6 +5,7 @@ import { configureCommand, rotateCommand, testCommand } from "./commands/configu
 import { drillCommand } from "./commands/drill.js";
 import { historyCommand, statusCommand, usageCommand } from "./commands/history.js";
 import { kmsCommand } from "./commands/kms.js";
+import { migrateCommand } from "./commands/migrate.js";
 import { checkPolicyCommand, policyCommand } from "./commands/policy.js";
 import {
   decryptCommand,
@@ -35,6 +36,7 @@ const commands: readonly DefinedCommand[] = [
   decryptCommand,
   salvageCommand,
   inspectCommand,
+  migrateCommand,
   exportBundleCommand,
   rewrapCommand,
   forgetOrphansCommand,

@@ -1,73 +1,19 @@
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { exitCodes } from "../../src/cli/exit-codes.js";
 import { PublicBundleEncryptor } from "../../src/encrypt-only.js";
-import { InMemoryKms } from "../../src/in-memory-kms/index.js";
-import { recordingKeyPolicy } from "../../src/key-policy/index.js";
-import { temporaryFolder } from "../support/temporary-folder.js";
 import { run } from "./support.js";
+import { accountId, alias, configured, json, organization, policy, region, useWorld } from "./world.js";
 
-const accountId = "111122223333";
-const region = "eu-west-1";
-const organization = "org-1";
 const audio = randomBytes(200_000);
-
-let folder: string;
-let remove: () => Promise<void>;
-let kms: InMemoryKms;
-let stop: () => Promise<void>;
-let kmsKeyArn: string;
-const path = (name: string) => join(folder, name);
-
-/** A KMS over HTTP, as the AWS SDK finds it, and the settings in the environment. */
-beforeEach(async () => {
-  ({ folder, remove } = await temporaryFolder("cli-"));
-  kms = new InMemoryKms({ pooledKeyPairs: true });
-  const { accessKeyId } = kms.addPrincipal({
-    arn: "arn:aws:iam::444455556666:role/recordings",
-    identityPolicy: "administrator",
-  });
-  kmsKeyArn = kms.createKey({
-    accountId,
-    region,
-    alias: "alias/recordings",
-    policy: recordingKeyPolicy({
-      accountId,
-      grants: [{ serviceAccountId: "444455556666", organizationIds: [organization] }],
-    }),
-  });
-  const endpoint = await kms.listen({ port: 0 });
-  stop = () => endpoint.close();
-  const environment = {
-    AWS_ACCESS_KEY_ID: accessKeyId,
-    AWS_SECRET_ACCESS_KEY: "secret",
-    RECORDING_KEYSTORE_ORGANIZATION: organization,
-    RECORDING_KEYSTORE_HOME_REGION: region,
-    RECORDING_KEYSTORE_STORE: `file:${path("keys")}`,
-    RECORDING_KEYSTORE_KMS_ENDPOINT: endpoint.url,
-    RECORDING_KEYSTORE_TRUSTED_KMS_KEYS: accountId,
-  };
-  for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
-});
-afterEach(async () => {
-  vi.unstubAllEnvs();
-  await stop();
-  await remove();
-});
-
-const alias = `arn:aws:kms:${region}:${accountId}:alias/recordings`;
-const configured = async () => expect(await run(["configure", "--alias", alias])).toMatchObject({ code: 0 });
-const json = async (...argv: string[]) => {
-  const ran = await run([...argv, "--json"]);
-  expect(ran.err).toBe("");
-  return JSON.parse(ran.out) as Record<string, unknown>;
-};
+const world = useWorld();
+const path = (name: string) => join(world.folder, name);
 
 describe("the organization's keys", () => {
   it("are tried, configured, changed and listed", async () => {
-    expect(await json("test", "--alias", alias)).toMatchObject({ ok: true, kmsKeyArn });
+    expect(await json("test", "--alias", alias)).toMatchObject({ ok: true, kmsKeyArn: world.kmsKeyArn });
     expect((await json("status"))["configured"]).toBe(false);
     expect(await json("configure", "--alias", alias, "--period", "daily")).toMatchObject({ changed: true });
     expect(await json("configure", "--alias", alias, "--period", "daily", "--only-if-changed")).toMatchObject({
@@ -80,13 +26,13 @@ describe("the organization's keys", () => {
     expect(out).toMatch(/^number +made +why +spec[^]*^2 [^]*on-demand[^]*active$[^]*^1 [^]*configure/m);
     expect(await json("status", "--confirm")).toMatchObject({ vouchedBy: "kms", keyAtRisk: false });
     expect(await json("usage", "--probe", "--retention", "365")).toMatchObject({
-      kmsKeys: [{ kmsKeyArn, keyPairs: 2, opens: "yes" }],
+      kmsKeys: [{ kmsKeyArn: world.kmsKeyArn, keyPairs: 2, opens: "yes" }],
     });
   });
 
   it("are said to be at risk by an exit code of its own", async () => {
     await configured();
-    kms.disableKey(kmsKeyArn);
+    world.kms.disableKey(world.kmsKeyArn);
     const { code, out } = await run(["status", "--confirm"]);
     expect(code).toBe(exitCodes.incomplete);
     expect(out).toMatch(/key at risk +yes[^]*disabled[^]* 1\. /);
@@ -94,24 +40,20 @@ describe("the organization's keys", () => {
 
   it("are said to stay where they are when the alias is pointed elsewhere", async () => {
     await configured();
-    const policy = recordingKeyPolicy({
-      accountId,
-      grants: [{ serviceAccountId: "444455556666", organizationIds: [organization] }],
-    });
-    const other = kms.createKey({ accountId, region, policy });
-    kms.pointAlias(alias, other);
+    const other = world.kms.createKey({ accountId, region, policy });
+    world.kms.pointAlias(alias, other);
     const { code, out } = await run(["status", "--confirm"]);
     expect(code).toBe(0);
-    expect(out).toContain(`KMS key                ${kmsKeyArn}`);
+    expect(out).toContain(`KMS key                ${world.kmsKeyArn}`);
     expect(out.slice(out.indexOf("Since "))).toMatch(new RegExp(`${other}[^]* 1\\. `));
   });
 
   it("are not configured where the test fails, and each step is shown", async () => {
-    kms.faults.accessDenied();
+    world.kms.faults.accessDenied();
     const { code, out } = await run(["configure", "--alias", alias]);
     expect(code).toBe(exitCodes.refused);
     expect(out).toMatch(/make-key-pair +FAILED[^]*unwrap-private-key +-[^]* 1\. /);
-    kms.faults.heal();
+    world.kms.faults.heal();
     expect(await json("status")).toMatchObject({ configured: false });
   });
 
@@ -121,13 +63,13 @@ describe("the organization's keys", () => {
     expect(await json("rewrap", "--dry-run")).toMatchObject({ done: false, already: 2 });
     expect(await run(["rewrap", "--report", path("report.json")])).toMatchObject({ code: 0 });
     expect(JSON.parse(readFileSync(path("report.json"), "utf8"))).toMatchObject({ complete: true });
-    const calls = kms.journal.count();
+    const calls = world.kms.journal.count();
     expect(await run(["rewrap", "--report", path("report.json")])).toMatchObject({
       code: exitCodes.usage,
       err: expect.stringContaining("a report is not replaced"),
     });
-    expect(kms.journal.count(), "KMS was asked for nothing").toBe(calls);
-    const decrypts = () => kms.journal.count("Decrypt");
+    expect(world.kms.journal.count(), "KMS was asked for nothing").toBe(calls);
+    const decrypts = () => world.kms.journal.count("Decrypt");
     const before = decrypts();
     expect(await run(["rewrap", "--resume", path("report.json")])).toMatchObject({ code: 0 });
     expect(decrypts() - before).toBeLessThan(2);
@@ -212,9 +154,9 @@ describe("recordings", () => {
     await encrypt();
     const cut = readFileSync(path("a.rec")).subarray(0, 150_000);
     writeFileSync(path("cut.rec"), cut);
-    const before = readdirSync(folder);
+    const before = readdirSync(world.folder);
     expect(await run(["decrypt", path("cut.rec"), path("b")])).toMatchObject({ code: exitCodes.damaged });
-    expect(readdirSync(folder)).toEqual(before); // nothing half-written
+    expect(readdirSync(world.folder)).toEqual(before); // nothing half-written
     const { code, out } = await run(["salvage", path("cut.rec"), path("b")]);
     expect({ code, out }).toEqual({ code: exitCodes.incomplete, out: expect.stringMatching(/complete +no\nwhy +/) });
     const left = readFileSync(path("b"));
@@ -224,12 +166,12 @@ describe("recordings", () => {
 
   it("leave nothing behind where writing ends early, and replace nothing unasked", async () => {
     await encrypt();
-    const before = readdirSync(folder);
+    const before = readdirSync(world.folder);
     const half = readFileSync(path("a.rec")).subarray(0, 150_000);
     expect(await run(["decrypt", "-", path("b"), "--recording-id", "call-1"], { input: half })).toMatchObject({
       code: exitCodes.damaged,
     });
-    expect(readdirSync(folder)).toEqual(before);
+    expect(readdirSync(world.folder)).toEqual(before);
     const sealed = readFileSync(path("a.rec"));
     expect(await encrypt()).toMatchObject({ code: exitCodes.usage, err: expect.stringContaining("ERR_FILE_EXISTS") });
     expect(await run(["encrypt", "-", path("a.rec"), "--recording-id", "x"], { input: audio })).toMatchObject({
@@ -244,7 +186,7 @@ describe("recordings", () => {
     const signal = AbortSignal.abort(new Error("interrupted"));
     const { code, err } = await run(["encrypt", path("a"), path("a.rec"), "--recording-id", "r"], { signal });
     expect({ code, err }).toEqual({ code: exitCodes.interrupted, err: "Interrupted." });
-    expect(readdirSync(folder)).not.toContain("a.rec");
+    expect(readdirSync(world.folder)).not.toContain("a.rec");
   });
 });
 
@@ -255,9 +197,15 @@ describe("failures", () => {
       ["rotate"],
       exitCodes.tryAgain,
       /ERR_KMS_UNAVAILABLE\)\n\n.*could not be reached[^]* 1\. /,
-      () => stop(),
+      () => world.stop(),
     ],
-    ["KMS denying", ["rotate"], exitCodes.refused, /ERR_KMS_REFUSED\)\n\n[^]* 1\. /, () => kms.faults.accessDenied()],
+    [
+      "KMS denying",
+      ["rotate"],
+      exitCodes.refused,
+      /ERR_KMS_REFUSED\)\n\n[^]* 1\. /,
+      () => world.kms.faults.accessDenied(),
+    ],
     ["no such recording", ["decrypt", "nowhere", "b"], exitCodes.failed, /nowhere.*ERR_SOURCE_NOT_FOUND/],
     ["an alias that is none", ["test", "--alias", "alias/x"], exitCodes.usage, /kmsKeyAliasArn: must be/],
     ["no alias", ["configure"], exitCodes.usage, /required option '--alias <arn>'/],
@@ -290,12 +238,12 @@ describe("failures", () => {
     const { code, err } = await run(["rotate"]);
     expect(code).toBe(exitCodes.tryAgain); // its disk may not be mounted yet
     expect(err).toMatch(/ERR_STORE_UNAVAILABLE/);
-    expect(readdirSync(folder)).not.toContain("elsewhere");
+    expect(readdirSync(world.folder)).not.toContain("elsewhere");
   });
 
   it("are JSON where that is asked for", async () => {
     await configured();
-    kms.faults.accessDenied();
+    world.kms.faults.accessDenied();
     const { code, out, err } = await run(["rotate", "--json"]);
     expect({ code, out }).toEqual({ code: exitCodes.refused, out: "" });
     expect(JSON.parse(err)).toMatchObject({ error: { code: "ERR_KMS_REFUSED", kind: "access-denied" } });

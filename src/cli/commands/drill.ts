@@ -4,7 +4,7 @@ import { defineCommand } from "../define.js";
 import { drill } from "../drill/drill.js";
 import { exitCodes } from "../exit-codes.js";
 import { required } from "../settings.js";
-import { tableLines } from "../show.js";
+import { tableLines, toned } from "../show.js";
 
 interface DrillOptions {
   readonly period?: PeriodicKeyChange;
@@ -23,20 +23,33 @@ copies in memory: neither AWS nor your store is asked or changed. Exit code ${ex
       .addOption(new Option("--period <period>", "how often the key is changed").choices(periodicKeyChanges))
       .addOption(new Option("--spec <spec>", "kind of the key pairs").choices(keyPairSpecs))
       .option("--require-confirmed-key", "as the service has requireConfirmedKey"),
-  run: async ({ settings, options: { period, spec, requireConfirmedKey }, show }) => {
-    const findings = await drill({
+  run: async ({
+    settings,
+    options: { period, spec, requireConfirmedKey },
+    io: { showProgress, signal },
+    show,
+    paint,
+  }) => {
+    const setup = {
       organizationId: required(settings, "organization"),
       homeRegion: required(settings, "homeRegion"),
       contextKeyName: settings.contextKeyName,
       periodicKeyChange: period,
       keyPairSpec: spec,
       requireConfirmedKey,
-    });
+    };
+    const onStep = (done: number, total: number) => showProgress?.({ done, total, unit: "steps" });
+    const findings = await drill(setup, { onStep, signal });
     const broken = findings.filter(({ kept }) => !kept).length;
     show({ kept: findings.length - broken, broken, findings }, [
       ...tableLines(
         ["", "promise", "seen"],
-        findings.map(({ kept, promise, seen }) => [kept ? "kept" : "BROKEN", promise, seen]),
+        findings.map(({ kept, promise, seen }) => [
+          toned(kept ? "kept" : "BROKEN", kept ? "good" : "bad"),
+          promise,
+          toned(seen, kept ? undefined : "bad"),
+        ]),
+        paint,
       ),
       "",
       `${findings.length - broken} promises kept, ${broken} broken.`,

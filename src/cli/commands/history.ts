@@ -6,49 +6,57 @@ import { daysOption, listOption, numberOption } from "../arguments.js";
 import { defineCommand } from "../define.js";
 import { exitCodes } from "../exit-codes.js";
 import { withKeyStore } from "../open-key-store.js";
-import { adviceLines, factLines, stepLines, tableLines } from "../show.js";
+import { adviceLines, factLines, stepLines, tableLines, toned } from "../show.js";
+import type { Paint } from "../terminal.js";
 
 const group = "The organization's keys:";
 
-function statusLines(status: KeyStoreStatus): string[] {
+function statusLines(status: KeyStoreStatus, paint: Paint): string[] {
   const { activeKeyPair, configuration, trouble, lastKmsError, storeError, storeDiagnosis, trust, fleet } = status;
   const { aliasDrift } = status;
   return [
-    ...factLines({
-      organization: status.organizationId,
-      configured: status.configured,
-      "KMS key alias": configuration?.kmsKeyAliasArn,
-      "KMS key": activeKeyPair?.kmsKeyArn,
-      "key pair": activeKeyPair && `${activeKeyPair.keyPairId} (${activeKeyPair.sequence}, ${activeKeyPair.spec})`,
-      made: activeKeyPair?.createdAt,
-      "periodic key change": configuration?.periodicKeyChange,
-      "next change": status.nextKeyChange,
-      "vouched for by": status.vouchedBy,
-      "last confirmed": status.lastConfirmedAt,
-      "claimed by the store":
-        status.claimed && `${status.claimed.keyPair.keyPairId} (${status.claimed.keyPair.sequence})`,
-      "on the last known key": status.usedLastKnownKey,
-      "key at risk": status.keyAtRisk,
-      "trusted KMS keys":
-        trust.kind === "configured" ? "as set" : `the first alias met: ${trust.kmsKeyAliasArn ?? "none"}`,
-      "fleet's last answer": fleet && `${fleet.at.toISOString()} ${fleet.failure?.message ?? "confirmed"}`,
-    }),
-    ...(trouble ? ["", `Trouble since ${trouble.since.toISOString()}: ${trouble.error.message}`] : []),
+    ...factLines(
+      {
+        organization: status.organizationId,
+        configured: status.configured,
+        "KMS key alias": configuration?.kmsKeyAliasArn,
+        "KMS key": activeKeyPair?.kmsKeyArn,
+        "key pair": activeKeyPair && `${activeKeyPair.keyPairId} (${activeKeyPair.sequence}, ${activeKeyPair.spec})`,
+        made: activeKeyPair?.createdAt,
+        "periodic key change": configuration?.periodicKeyChange,
+        "next change": status.nextKeyChange,
+        "vouched for by": status.vouchedBy,
+        "last confirmed": status.lastConfirmedAt,
+        "claimed by the store":
+          status.claimed && `${status.claimed.keyPair.keyPairId} (${status.claimed.keyPair.sequence})`,
+        "on the last known key": toned(status.usedLastKnownKey, status.usedLastKnownKey ? "warning" : undefined),
+        "key at risk": toned(status.keyAtRisk, status.keyAtRisk ? "bad" : undefined),
+        "trusted KMS keys":
+          trust.kind === "configured" ? "as set" : `the first alias met: ${trust.kmsKeyAliasArn ?? "none"}`,
+        "fleet's last answer": fleet && `${fleet.at.toISOString()} ${fleet.failure?.message ?? "confirmed"}`,
+      },
+      paint,
+    ),
+    ...(trouble
+      ? ["", `${paint("bad", `Trouble since ${trouble.since.toISOString()}:`)} ${trouble.error.message}`]
+      : []),
     ...(lastKmsError
       ? [
           "",
-          `Last KMS error, ${lastKmsError.at.toISOString()}: ${lastKmsError.error.message}`,
+          `${paint("bad", `Last KMS error, ${lastKmsError.at.toISOString()}:`)} ${lastKmsError.error.message}`,
           ...adviceLines(lastKmsError.error),
         ]
       : []),
     ...(aliasDrift
       ? [
           "",
-          `Since ${aliasDrift.since.toISOString()}: ${aliasDrift.diagnosis.summary}`,
+          `${paint("warning", `Since ${aliasDrift.since.toISOString()}:`)} ${aliasDrift.diagnosis.summary}`,
           ...stepLines(aliasDrift.diagnosis.whatToDo),
         ]
       : []),
-    ...(storeError ? ["", `Store: ${storeError.message}`, ...(storeDiagnosis ? adviceLines(storeError) : [])] : []),
+    ...(storeError
+      ? ["", `${paint("bad", "Store:")} ${storeError.message}`, ...(storeDiagnosis ? adviceLines(storeError) : [])]
+      : []),
   ];
 }
 
@@ -59,10 +67,11 @@ export const statusCommand = defineCommand<{ readonly confirm?: boolean }>({
   help: `Reads the store and asks nobody else, so a process of its own knows no verdict of KMS; --confirm asks for it. Exit code
 ${exitCodes.incomplete} where the key is at risk, encryption goes on with the last known one, or the store is at fault.`,
   add: (command) => command.option("--confirm", "have KMS confirm the key first"),
-  run: ({ settings, options, io: { signal }, show }) =>
+  run: ({ settings, options, io: { signal, showProgress }, show, paint }) =>
     withKeyStore(settings, {}, async (keyStore) => {
+      showProgress?.({ note: options.confirm ? "KMS and the store are asked" : "the store is asked" });
       const status = options.confirm ? await keyStore.confirm({ signal }) : await keyStore.status({ signal });
-      show(status, statusLines(status));
+      show(status, statusLines(status, paint));
       if (status.keyAtRisk || status.usedLastKnownKey || status.storeError) return exitCodes.incomplete;
     }),
 });

@@ -1,5 +1,6 @@
 import { Readable } from "node:stream";
 import type { Command } from "commander";
+import { escapeControls } from "../../errors.js";
 import { inspectRecording } from "../../recording/inspect.js";
 import type { FileProgress } from "../../recording/files/progress.js";
 import { fileSource } from "../../sources/file-source.js";
@@ -10,11 +11,15 @@ import { exitCodes } from "../exit-codes.js";
 import { UsageError, type CommandIo } from "../io.js";
 import { withKeyStore } from "../open-key-store.js";
 import { factLines, tableLines } from "../show.js";
-import { isStandard, readFrom, readJson, writeTo } from "../streams.js";
+import { isStandard, readFrom, readJson, sizeOf, writeTo } from "../streams.js";
 
 const group = "Recordings:";
 
-interface NameOptions {
+interface Json {
+  readonly json?: boolean;
+}
+
+interface NameOptions extends Json {
   readonly recordingId?: string;
   readonly asset?: string;
 }
@@ -35,15 +40,17 @@ const addThreads = (command: Command) =>
   command.addOption(numberOption("--threads <number>", "how many cores work on it, from file to file", { from: 0 }));
 
 /** Facts go to standard error where the recording goes to standard output. */
-function tell({ io, show }: Call<object>, output: string, result: object, lines: readonly string[]): void {
-  if (isStandard(output)) for (const line of lines) io.printError(line);
-  else show(result, lines);
+function tell({ io, options, show }: Call<Json>, output: string, result: object, lines: readonly string[]): void {
+  if (!isStandard(output)) show(result, lines);
+  else for (const line of options.json ? [JSON.stringify(result, undefined, 2)] : lines) io.printError(line);
 }
 
+/** Colours of what {@link tell} says. */
+const paintOf = ({ io, options, paint }: Call<Json>, output: string) =>
+  isStandard(output) && !options.json ? io.paintError : paint;
+
 const progressOf = ({ showProgress }: CommandIo) =>
-  showProgress &&
-  (({ doneBytes, totalBytes }: FileProgress) =>
-    showProgress(`${Math.floor((100 * doneBytes) / Math.max(1, totalBytes))} % of ${totalBytes} bytes`));
+  showProgress && (({ doneBytes, totalBytes }: FileProgress) => showProgress({ done: doneBytes, total: totalBytes }));
 
 export const encryptCommand = defineCommand<
   FileOptions & { readonly metadata?: string; readonly publicMetadata?: string }
@@ -73,12 +80,12 @@ export const encryptCommand = defineCommand<
           overwrite,
           ...defined({ threads, onProgress }),
         });
-        return tell(call, output, result, factLines({ ...result }));
+        return tell(call, output, result, factLines({ ...result }, paintOf(call, output)));
       }
       const { body, done, ...facts } = await keyStore.encryptRecording(readFrom(input, io), named);
-      await writeTo(output, body, { overwrite, secret: false }, io);
+      await writeTo(output, body, { overwrite, secret: false, total: await sizeOf(input) }, io);
       const result = { ...facts, ...(await done) };
-      tell(call, output, result, factLines(result));
+      tell(call, output, result, factLines(result, paintOf(call, output)));
     }),
 });
 
@@ -91,7 +98,9 @@ async function nameOf({ options, args, io }: Call<NameOptions>): Promise<{ recor
   await using source = await fileSource(input);
   const says = await inspectRecording(source);
   io.printError(
-    `It says that it is ${says.asset} of the recording ${says.recordingId}; give --recording-id to insist on one.`,
+    escapeControls(
+      `It says that it is ${says.asset} of the recording ${says.recordingId}; give --recording-id to insist on one.`,
+    ),
   );
   return { recordingId: says.recordingId, asset: asset ?? says.asset };
 }
@@ -122,16 +131,22 @@ code than 0 what was written is a beginning.`,
           ...defined({ threads, onProgress }),
         });
         const { metadata, publicMetadata, ...facts } = result;
-        return tell(call, output, result, [...factLines(facts), ...metadataLines({ metadata, publicMetadata })]);
+        return tell(call, output, result, [
+          ...factLines(facts, paintOf(call, output)),
+          ...metadataLines({ metadata, publicMetadata }),
+        ]);
       }
       const { body, done, metadata, publicMetadata, ...facts } = await keyStore.decryptRecording(
         readFrom(input, io),
         named,
       );
-      await writeTo(output, body, { overwrite, secret: true }, io);
+      await writeTo(output, body, { overwrite, secret: true, total: await sizeOf(input) }, io);
       const totals = { ...facts, ...(await done) };
       const result = { ...totals, ...defined({ metadata, publicMetadata }) };
-      tell(call, output, result, [...factLines(totals), ...metadataLines({ metadata, publicMetadata })]);
+      tell(call, output, result, [
+        ...factLines(totals, paintOf(call, output)),
+        ...metadataLines({ metadata, publicMetadata }),
+      ]);
     }),
 });
 
@@ -159,7 +174,7 @@ export const salvageCommand = defineCommand<FileOptions>({
       const { overwrite = false } = options;
       const named = { ...(await nameOf(call)), signal: io.signal };
       const { body, done } = await keyStore.salvageRecording(readFrom(input, io), named);
-      await writeTo(output, body, { overwrite, secret: true }, io);
+      await writeTo(output, body, { overwrite, secret: true, total: await sizeOf(input) }, io);
       const { complete, damage, plaintextSize, encryptedSize } = await done;
       const result = { complete, damage, plaintextSize, encryptedSize };
       tell(call, output, result, factLines({ complete, why: damage?.message, plaintextSize, encryptedSize }));

@@ -67,7 +67,7 @@ export const rewrapCommand = defineCommand<
         signal,
         ...defined({ dryRun, concurrency, resume }),
         onProgress: ({ done, total, failed }) =>
-          showProgress?.(`${done} of ${total} key pairs${failed > 0 ? `, ${failed} failed` : ""}`),
+          showProgress?.({ done, total, unit: "key pairs", note: failed > 0 ? `${failed} failed` : undefined }),
       });
       show(report, rewrapLines(report)); // also where it can't be written
       if (target !== undefined) {

@@ -185,12 +185,19 @@ const nothingLost: Step = async (rehearsal) => {
 const steps: readonly Step[] = [changed, outage, freshHost, disabled, rolledBack, garbage, nothingLost];
 
 /** Acts out on a copy of a set-up what befalls it, and says which promises were kept. Touches nothing outside. */
-export async function drill(setup: DrillSetup): Promise<DrillFinding[]> {
+export async function drill(
+  setup: DrillSetup,
+  { onStep, signal }: { onStep: (done: number, total: number) => void; signal: AbortSignal },
+): Promise<DrillFinding[]> {
   const rehearsal = new Rehearsal(setup);
   try {
     await rehearsal.configure(rehearsal.start());
     const findings: DrillFinding[] = [];
-    for (const step of steps) findings.push(...(await step(rehearsal)));
+    for (const [index, step] of steps.entries()) {
+      signal.throwIfAborted();
+      onStep(index, steps.length);
+      findings.push(...(await step(rehearsal)));
+    }
     return findings;
   } finally {
     await rehearsal.close();
