@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 /** What `recording-keystore/kms-testing` may be made of: files of `src`, or folders. */
@@ -8,7 +8,23 @@ const allowed = ["errors.ts", "clock.ts", "util/", "key-policy/language/", "kms/
  * The entry of the in-memory KMS, in both formats, has nothing of the key store in any file that it loads: esbuild names
  * the source of each part in a comment.
  */
-export function kmsTestingGate({ gate, expect, installed }) {
+export function kmsTestingGate({ gate, expect, installed, node }) {
+  gate("a seed in YAML says which package it needs", () => {
+    for (const load of [
+      `require("recording-keystore/kms-testing")`,
+      `await import("recording-keystore/kms-testing")`,
+    ]) {
+      const code = `const { readKmsSeed } = ${load}; await readKmsSeed("seed.yaml").catch((error) => console.log(error.message));`;
+      const [flag, program] = load.startsWith("await")
+        ? ["--input-type=module", code]
+        : ["--input-type=commonjs", `(async () => { ${code} })()`];
+      const consumer = path.join(installed, "..", "..");
+      writeFileSync(path.join(consumer, "seed.yaml"), "{}");
+      const said = node(consumer, [flag, "-e", program]);
+      expect(said.includes("npm install yaml"), `says: ${said}`);
+    }
+  });
+
   for (const format of ["js", "cjs"]) {
     gate(`recording-keystore/kms-testing pulls in nothing of the key store (${format})`, () => {
       const sources = sourcesOf(path.join(installed, "dist", `kms-testing.${format}`));

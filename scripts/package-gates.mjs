@@ -210,7 +210,7 @@ function runGates() {
   write(path.join(consumer, "package.json"), { name: "consumer", private: true });
   cpSync(consumerSources, consumer, { recursive: true });
   gate("npm install of the tarball alone", () => install(tarball));
-  kmsTestingGate({ gate, expect, installed: path.join(consumer, "node_modules", manifest.name) });
+  kmsTestingGate({ gate, expect, node, installed: path.join(consumer, "node_modules", manifest.name) });
 
   gate("declarations import nothing but Node, and those of one entry the API of OpenTelemetry", () => {
     expect(declarations().length >= 2 * entries.length, "declarations are missing");

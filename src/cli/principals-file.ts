@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { KmsPrincipals, type KmsPrincipalInit } from "../in-memory-kms/principals.js";
+import { knownOptions } from "../util/check-input.js";
 import { UsageError } from "./io.js";
 
 /** @throws UsageError naming the file and what is wrong with it */
@@ -19,8 +20,7 @@ export async function readPrincipals(file: string): Promise<KmsPrincipalInit[]> 
 /** Parses `{"principals":[…]}`, and checks each entry as an in-memory KMS does. @throws Error that says what is wrong */
 export function parsePrincipals(text: string): KmsPrincipalInit[] {
   const json: unknown = JSON.parse(text);
-  const principals: unknown =
-    typeof json === "object" && json !== null && "principals" in json ? json.principals : undefined;
+  const { principals } = knownOptions(json as { principals: unknown }, { principals: true });
   if (!Array.isArray(principals) || !principals.every(isPrincipal))
     throw new Error('must hold {"principals":[{"accessKeyId","arn","identityPolicy"?}]}');
   const known = new KmsPrincipals();

@@ -1,14 +1,27 @@
 import { knownOptions } from "../util/check-input.js";
-import { requireAccountId, requireRegion } from "./arn.js";
+import { InvalidInputError } from "../errors.js";
+import { defined } from "../util/defined.js";
+import { keyArn, requireAccountId, requireRegion } from "./arn.js";
 import { KmsCall } from "./call.js";
 import { aliasNamed, keyNamed, type KmsKeyName } from "./key-name.js";
 import type { KeySpec, KeyUsage } from "./key-specs.js";
+import { KmsKey } from "./key.js";
+import { givenMaterial } from "./material-snapshot.js";
+import { pattern } from "./snapshot-fields.js";
+import { keyIdForm } from "./snapshot.js";
 import { operations } from "./operations/index.js";
 import { administratorOf } from "./principals.js";
 import type { KmsState } from "./state.js";
 import { newRequestId } from "./wire.js";
 
 export interface CreateKeyOptions {
+  /** Id of the key, as AWS forms them: a UUID, or `mrk-` and 32 hexadecimal digits for a multi-Region key. Default: a new one. */
+  keyId?: string;
+  /**
+   * Material of a symmetric key: base64 of 32 bytes; of a key that has rotated a list, oldest first. Keys of the same account, id
+   * and material open each other's ciphertexts. Default: random.
+   */
+  material?: string | readonly string[];
   /** Owner of the key, 12 digits. Default `000000000000`. */
   accountId?: string;
   /** Default `us-east-1`. */
@@ -24,7 +37,31 @@ export interface CreateKeyOptions {
   alias?: string;
 }
 
+export interface CreateGrantOptions {
+  /** ARN of the principal that may use the key. */
+  granteePrincipal: string;
+  /** Such as `Decrypt`. */
+  operations: readonly string[];
+  retiringPrincipal?: string;
+  name?: string;
+  /** The grant counts only under an encryption context that has these pairs. */
+  encryptionContextSubset?: Readonly<Record<string, string>>;
+  /** The grant counts only under this encryption context. */
+  encryptionContextEquals?: Readonly<Record<string, string>>;
+}
+
+const createGrantOptions = {
+  granteePrincipal: true,
+  operations: true,
+  retiringPrincipal: true,
+  name: true,
+  encryptionContextSubset: true,
+  encryptionContextEquals: true,
+} as const;
+
 const createKeyOptions = {
+  keyId: true,
+  material: true,
   accountId: true,
   region: true,
   policy: true,
@@ -61,6 +98,7 @@ export class KmsAdministration {
     const { accountId = this.#accountId, region = "us-east-1", policy, tags = {} } = options;
     requireAccountId(accountId);
     requireRegion(region);
+    this.#checkFixed(options, { accountId, region });
     const output = this.#run(
       "CreateKey",
       { accountId, region },
@@ -74,9 +112,55 @@ export class KmsAdministration {
         Tags: Object.entries(tags).map(([TagKey, TagValue]) => ({ TagKey, TagValue })),
       },
     ) as { KeyMetadata: { Arn: string } };
-    const arn = output.KeyMetadata.Arn;
+    const arn = this.#withFixed(options, output.KeyMetadata.Arn);
     if (options.alias !== undefined) this.createAlias(options.alias, arn);
     return arn;
+  }
+
+  /** @throws InvalidInputError for an id or material that this key can't have */
+  #checkFixed(options: CreateKeyOptions, { accountId, region }: { accountId: string; region: string }): void {
+    const { keyId, material, multiRegion = false, keySpec = "SYMMETRIC_DEFAULT" } = options;
+    if (keyId !== undefined) {
+      pattern(keyId, keyIdForm, "keyId");
+      if (keyId.startsWith("mrk-") !== multiRegion)
+        throw new InvalidInputError("keyId", "must begin with mrk- for a multi-Region key, and for no other");
+      if (this.#state.key(keyArn(region, accountId, keyId))) throw new InvalidInputError("keyId", "is taken", keyId);
+    }
+    if (material === undefined) return;
+    if (keySpec !== "SYMMETRIC_DEFAULT") throw new InvalidInputError("material", "is taken for symmetric keys only");
+    givenMaterial([material].flat(), { accountId, keyId: keyId ?? "" }, "material", 0);
+  }
+
+  /** Gives a new key its fixed id and material. */
+  #withFixed({ keyId, material }: CreateKeyOptions, arn: string): string {
+    const made = this.#state.key(arn);
+    if (!made || (keyId === undefined && material === undefined)) return arn;
+    const place = { accountId: made.accountId, keyId: keyId ?? made.keyId };
+    const given =
+      material === undefined ? made.material : givenMaterial([material].flat(), place, "material", made.createdAt);
+    const { region, policy, createdAt, description, spec, usage, multiRegion, tags } = made;
+    const key = new KmsKey(
+      defined({ ...place, region, policy, createdAt, description, spec, usage, multiRegion, tags, material: given }),
+    );
+    this.#state.replaceKey(made, key);
+    return key.arn;
+  }
+
+  /** Creates a grant on a key. */
+  createGrant(key: KmsKeyName, given: CreateGrantOptions): { grantId: string; grantToken: string } {
+    const options = knownOptions(given, createGrantOptions);
+    const { output } = this.#runOn(key, "CreateGrant", {
+      GranteePrincipal: options.granteePrincipal,
+      RetiringPrincipal: options.retiringPrincipal,
+      Operations: options.operations,
+      Name: options.name,
+      Constraints: defined({
+        EncryptionContextSubset: options.encryptionContextSubset,
+        EncryptionContextEquals: options.encryptionContextEquals,
+      }),
+    });
+    const { GrantId: grantId, GrantToken: grantToken } = output as { GrantId: string; GrantToken: string };
+    return { grantId, grantToken };
   }
 
   /** Creates an alias in the key's account and Region, and returns its ARN. */

@@ -1,15 +1,20 @@
 import { systemClock, type Clock } from "../clock.js";
+import { InvalidInputError } from "../errors.js";
 import { knownOptions } from "../util/check-input.js";
 import { KmsAdministration } from "./administration.js";
 import { requireAccountId, requireRegion } from "./arn.js";
+import { AwsError } from "./aws-error.js";
 import { DataKeyPairs } from "./data-key-pairs.js";
+import type { KmsDataFile } from "./data-file.js";
 import { KmsFaults } from "./faults.js";
 import { listen, type KmsEndpoint } from "./http-endpoint.js";
 import { KmsJournal } from "./journal.js";
 import { defaultAccountId, KmsPrincipals, type KmsPrincipal, type KmsPrincipalInit } from "./principals.js";
 import { credentialsError, KmsRequestHandler } from "./request-handler.js";
+import { checkedSeed, placed, sow, type KmsSeed } from "./seed.js";
 import { KmsService, type KmsAnswer } from "./service.js";
-import { KmsSnapshot, KmsState } from "./state.js";
+import type { KmsSnapshot } from "./snapshot.js";
+import { KmsState } from "./state.js";
 import type { KmsHttpRequest } from "./wire.js";
 
 export interface InMemoryKmsOptions {
@@ -24,6 +29,8 @@ export interface InMemoryKmsOptions {
    * policies. Default: none, as in AWS.
    */
   defaultIdentityPolicy?: string | object;
+  /** Keys, aliases, grants and callers to begin with, as of `readKmsSeed`. Its defaults give way to these options. */
+  seed?: KmsSeed;
   /** Regions that exist. Default: all; replicas only where the name is formed as AWS names its Regions. */
   regions?: readonly string[];
   /** Number of calls that the journal keeps. Default 100,000. */
@@ -64,6 +71,9 @@ export class InMemoryKms extends KmsAdministration {
   readonly requestHandler: KmsRequestHandler;
   readonly #principals: KmsPrincipals;
   readonly #state: KmsState;
+  /** What it was made with. */
+  readonly #origin: { readonly snapshot: KmsSnapshot; readonly principals: readonly KmsPrincipal[] };
+  #dataFile: KmsDataFile | undefined;
   readonly #service: KmsService;
 
   /** @throws Error if `NODE_ENV` is `production`; InvalidInputError for options that there are not; TypeError for a Region, ARN or policy that can't be one */
@@ -71,6 +81,7 @@ export class InMemoryKms extends KmsAdministration {
     const options = knownOptions(given, {
       clock: true,
       principals: true,
+      seed: true,
       defaultAccountId: true,
       defaultIdentityPolicy: true,
       regions: true,
@@ -83,7 +94,9 @@ export class InMemoryKms extends KmsAdministration {
     regions?.forEach(requireRegion);
     const clock = options.clock ?? systemClock;
     const state = new KmsState(clock, new DataKeyPairs(options.pooledKeyPairs ?? false), regions);
-    const { defaultAccountId: accountId = defaultAccountId, defaultIdentityPolicy: identityPolicy } = options;
+    const seed = checkedSeed(options.seed ?? {});
+    const accountId = options.defaultAccountId ?? seed.defaultAccountId ?? defaultAccountId;
+    const identityPolicy = options.defaultIdentityPolicy ?? seed.defaultIdentityPolicy;
     requireAccountId(accountId, "defaultAccountId");
     super(state, accountId);
     this.#state = state;
@@ -92,12 +105,23 @@ export class InMemoryKms extends KmsAdministration {
     this.journal = new KmsJournal(options.journalLimit);
     for (const [index, principal] of (options.principals ?? []).entries())
       this.#principals.add(principal, `principals[${index}]`);
+    for (const [index, principal] of (seed.principals ?? []).entries())
+      placed(`seed.principals[${index}]`, () => this.#principals.add(principal, `seed.principals[${index}]`));
+    sow(this, seed);
+    this.#origin = { snapshot: state.snapshot(), principals: this.#principals.all() };
     this.#service = new KmsService({
       state,
       principals: this.#principals,
       faults: this.faults,
       journal: this.journal,
       regions,
+      kept: () =>
+        this.#dataFile?.upToDate().catch(() => {
+          throw new AwsError(
+            "KMSInternalException",
+            "What the call has changed could not be written to the data file.",
+          );
+        }),
     });
     this.requestHandler = new KmsRequestHandler((request) => this.handle(request));
   }
@@ -113,16 +137,41 @@ export class InMemoryKms extends KmsAdministration {
     return listen((request) => this.handle(request), port);
   }
 
-  /** Copies keys and aliases as they are now. Faults, principals and journal are not part of a snapshot. */
+  /**
+   * Keys and aliases as they are now, as plain JSON with the key material in the clear. Faults, principals and journal are not
+   * part of it.
+   */
   snapshot(): KmsSnapshot {
     return this.#state.snapshot();
   }
 
-  /** Restores a snapshot of this or another in-memory KMS. @throws TypeError for anything else */
+  /**
+   * Puts the keys and aliases of a snapshot, of this or another in-memory KMS, in the place of those that there are.
+   * @throws InvalidInputError naming the field, for what is no snapshot; nothing has changed then
+   */
   restore(snapshot: KmsSnapshot): void {
-    if (!(snapshot instanceof KmsSnapshot))
-      throw new TypeError("restore takes what snapshot() of an in-memory KMS gave");
     this.#state.restore(snapshot);
+  }
+
+  /** Goes back to the keys and callers that it was made with; ends all faults and empties the journal. */
+  reset(): void {
+    this.#state.restore(this.#origin.snapshot);
+    this.#principals.replace(this.#origin.principals);
+    this.faults.heal();
+    this.journal.clear();
+  }
+
+  /**
+   * Keeps keys and aliases in a file, for its owner alone: takes what is in it, and from then on answers a call only when what the call
+   * has changed is there. What a test sets up beside the calls gets there with the next of them, and at `close()`. The file is whole at
+   * every moment, also when the process is killed. One process at a time may use it.
+   * @throws InvalidInputError for a file that holds no snapshot; the file system's error for one that can't be read or written
+   */
+  async keepIn(path: string): Promise<KmsDataFile> {
+    if (this.#dataFile) throw new InvalidInputError("path", "must be the only file that it is kept in");
+    const { openDataFile } = await import("./data-file.js");
+    this.#dataFile = await openDataFile(path, this.#state);
+    return this.#dataFile;
   }
 
   /** Adds a caller, who is known by its access key id. @throws TypeError for an ARN that is no IAM principal's */

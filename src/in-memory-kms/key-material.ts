@@ -31,12 +31,6 @@ export class KeyMaterialHistory {
     this.#versions = [...versions];
   }
 
-  copy(): KeyMaterialHistory {
-    const copy = new KeyMaterialHistory(this.#versions);
-    if (this.automatic) copy.automatic = { ...this.automatic };
-    return copy;
-  }
-
   get versions(): readonly KeyMaterial[] {
     return this.#versions;
   }

@@ -1,5 +1,4 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { defined } from "../util/defined.js";
 import { keyArn, partitionOf } from "./arn.js";
 import { disabled, invalidKeyUsage, invalidState } from "./aws-error.js";
 import type { Grant } from "./grant.js";
@@ -64,18 +63,6 @@ export class KmsKey {
     this.policy = init.policy;
     this.tags = new Map(init.tags);
     this.enabled = this.origin === "AWS_KMS";
-  }
-
-  /** Copies the key for a snapshot. @param material - the copy of its material, which replicas share */
-  copy(material: KeyMaterialHistory | undefined): KmsKey {
-    const { keyId, region, accountId, createdAt, spec, usage, origin, description, policy, tags } = this;
-    const { multiRegion, secret } = this;
-    const shared = { keyId, region, accountId, createdAt, spec, usage, origin, description, policy, tags };
-    const copy = new KmsKey(defined({ ...shared, multiRegion, material, secret }));
-    copy.enabled = this.enabled;
-    copy.deletion = this.deletion && { ...this.deletion };
-    for (const [id, grant] of this.grants) copy.grants.set(id, grant);
-    return copy;
   }
 
   get arn(): string {

@@ -77,6 +77,16 @@ export class KmsPrincipals {
   find(accessKeyId: string, region: string): KmsPrincipal {
     return this.#known.get(accessKeyId) ?? administratorOf(this.#unknown.accountId, region, accessKeyId);
   }
+
+  all(): readonly KmsPrincipal[] {
+    return [...this.#known.values()];
+  }
+
+  /** Knows these callers from now on, and no others. */
+  replace(principals: readonly KmsPrincipal[]): void {
+    this.#known.clear();
+    for (const principal of principals) this.#known.set(principal.accessKeyId, principal);
+  }
 }
 
 export function administratorOf(accountId: string, region: string, accessKeyId = ""): KmsPrincipal {

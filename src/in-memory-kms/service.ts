@@ -36,6 +36,8 @@ interface KmsServiceParts {
   readonly faults: KmsFaults;
   readonly journal: KmsJournal;
   readonly regions: readonly string[] | undefined;
+  /** Resolves once what calls have changed is where it is kept, if anywhere. */
+  readonly kept: () => Promise<void> | undefined;
 }
 
 /** Handles the requests of all transports: reads each, applies faults, executes it and records it in the journal. */
@@ -78,6 +80,7 @@ export class KmsService {
       const known = operations.get(operation);
       if (!known) throw unknownOperation(operation);
       const output = await known.execute(call);
+      await this.#parts.kept();
       return decided({ type: "response", response: successResponse(requestId, output, date) }, "ok");
     } catch (thrown) {
       const error = asAwsError(thrown);

@@ -1,52 +1,19 @@
 import type { Clock } from "../clock.js";
+import type { Alias } from "./alias.js";
 import { isRegionName, keyArn } from "./arn.js";
 import type { DataKeyPairs } from "./data-key-pairs.js";
 import type { Grant } from "./grant.js";
-import type { KeyMaterial, KeyMaterialHistory, RotationType } from "./key-material.js";
+import type { KeyMaterial, RotationType } from "./key-material.js";
 import type { KmsKey } from "./key.js";
+import { contentsOf, snapshotOf, type KmsSnapshot } from "./snapshot.js";
 
-export interface Alias {
-  readonly arn: string;
-  readonly name: string;
-  readonly accountId: string;
-  readonly region: string;
-  keyId: string;
-  readonly createdAt: number;
-  updatedAt: number;
-}
+export type { Alias } from "./alias.js";
 
 /** Members that an item must have. */
 interface Filter {
   accountId?: string;
   region?: string;
   keyId?: string;
-}
-
-/** Keys and aliases at one moment. Opaque, since it holds key material. */
-export class KmsSnapshot {
-  readonly #keys: readonly KmsKey[];
-  readonly #aliases: readonly Alias[];
-
-  /** @internal */
-  constructor(keys: Iterable<KmsKey>, aliases: Iterable<Alias>) {
-    this.#keys = copyKeys(keys);
-    this.#aliases = [...aliases].map((alias) => ({ ...alias }));
-  }
-
-  /** @internal Copies, so that a snapshot can be restored more than once. */
-  contents(): { keys: KmsKey[]; aliases: Alias[] } {
-    return { keys: copyKeys(this.#keys), aliases: this.#aliases.map((alias) => ({ ...alias })) };
-  }
-}
-
-function copyKeys(keys: Iterable<KmsKey>): KmsKey[] {
-  const materials = new Map<KeyMaterialHistory, KeyMaterialHistory>();
-  const copyOf = (material: KeyMaterialHistory) => {
-    const copy = materials.get(material) ?? material.copy();
-    materials.set(material, copy);
-    return copy;
-  };
-  return [...keys].map((key) => key.copy(key.material && copyOf(key.material)));
 }
 
 /** Keys and aliases of all accounts and Regions. Deletions and rotations that have come due happen on reading. */
@@ -75,11 +42,12 @@ export class KmsState {
   }
 
   snapshot(): KmsSnapshot {
-    return new KmsSnapshot(this.#keys.values(), this.#aliases.values());
+    return snapshotOf(this.#keys.values(), this.#aliases.values());
   }
 
+  /** @throws InvalidInputError for what is no snapshot, and changes nothing then */
   restore(snapshot: KmsSnapshot): void {
-    const { keys, aliases } = snapshot.contents();
+    const { keys, aliases } = contentsOf(snapshot);
     this.#keys.clear();
     this.#aliases.clear();
     this.#materials.clear();
@@ -90,6 +58,13 @@ export class KmsState {
   putKey(key: KmsKey): void {
     this.#keys.set(key.arn, key);
     for (const { id } of key.material?.versions ?? []) this.#remember(id, key);
+  }
+
+  /** Puts a key in the place of one that was just made. */
+  replaceKey(made: KmsKey, key: KmsKey): void {
+    this.#keys.delete(made.arn);
+    for (const { id } of made.material?.versions ?? []) this.#materials.delete(id);
+    this.putKey(key);
   }
 
   key(arn: string): KmsKey | undefined {

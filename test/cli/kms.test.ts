@@ -99,6 +99,47 @@ describe("recording-keystore kms", () => {
     });
   });
 
+  it("begins with one key behind an alias, for callers of its account", async () => {
+    const aliasArn = "arn:aws:kms:eu-west-1:111122223333:alias/recordings";
+    const url = await firstLine(start(["--key", aliasArn]));
+    const { KeyMetadata } = await ask(url, "DescribeKey", { KeyId: aliasArn }, { region: "eu-west-1" });
+    expect(KeyMetadata).toMatchObject({ AWSAccountId: "111122223333", Enabled: true });
+  });
+
+  it("has every key that it has answered for after a kill, and takes the seed no second time", async () => {
+    const [seed, data] = [path.join(folder, "seed.yaml"), path.join(folder, "kept.json")];
+    await writeFile(
+      seed,
+      `accounts: [{ accountId: "000000000000", keys: [{ aliases: [alias/seeded] }] }]
+principals: [{ accessKeyId: AKIABOB, arn: "arn:aws:iam::000000000000:user/bob", identityPolicy: administrator }]
+`,
+    );
+    const args = ["--seed", seed, "--data", data];
+    const child = start(args);
+    const exit = once(child, "exit");
+    const url = await firstLine(child);
+    const { CiphertextBlob } = await ask(url, "Encrypt", { KeyId: "alias/seeded", Plaintext: "AAEC" });
+    // Each is answered when it is on the disk: whatever the kill hits, these are there.
+    const answered: string[] = [];
+    const create = async () => {
+      const { KeyMetadata } = await ask(url, "CreateKey", {});
+      answered.push((KeyMetadata as { KeyId: string }).KeyId);
+      if (answered.length === 5) child.kill("SIGKILL");
+    };
+    const all = await Promise.allSettled(Array.from({ length: 20 }, create));
+    expect(all.map(({ status }) => status)).toContain("fulfilled");
+
+    await exit;
+    const again = await firstLine(start(args));
+    const { Keys } = await ask(again, "ListKeys", {}, { accessKeyId: "AKIABOB" });
+    const ids = (Keys as { KeyId: string }[]).map(({ KeyId }) => KeyId);
+    expect(ids).toEqual(expect.arrayContaining(answered));
+    expect(answered.length).toBeGreaterThanOrEqual(5);
+    expect(await ask(again, "Decrypt", { CiphertextBlob })).toMatchObject({ Plaintext: "AAEC" });
+    const { Aliases } = await ask(again, "ListAliases", {});
+    expect(Aliases).toHaveLength(1);
+  });
+
   const command = [process.execPath, "--import", "tsx", bin, "kms"];
   it.each([
     ["its parent is gone", command, {}],
@@ -123,6 +164,8 @@ describe("recording-keystore kms", () => {
     [["kms", "--prot", "1"], /--prot/],
     [["kms", "--port", "many"], /--port: not a port number/],
     [["kms", "--principals", "no-such-file.json"], /--principals no-such-file\.json/],
+    [["kms", "--seed", "no-such-file.json"], /--seed no-such-file\.json/],
+    [["kms", "--key", "alias/x"], /--key: not the ARN of an alias of KMS: alias\/x/],
     [["kms", "--region", "eu-west"], /--region: not a Region: eu-west/],
     [["kms", "extra"], /too many arguments/],
     [["kns"], /unknown command 'kns'[^]*kms/],

@@ -6,12 +6,12 @@ import { InMemoryKms, kmsProviderConformance } from "recording-keystore/testing"
 import { SidecarKmsProvider } from "../../../examples/own-store-and-kms/sidecar-kms-provider.js";
 
 /** As aws-sigv4-proxy: names Region and caller in the request's credential scope, by the host that the request is for. */
-async function startSidecar(target: string, accessKeyId: string) {
+async function startSidecar(target: string) {
   const server = createServer((incoming, outgoing) => {
     const region = incoming.headers.host?.split(".")[1] ?? "";
     const headers = {
       ...incoming.headers,
-      authorization: `AWS4-HMAC-SHA256 Credential=${accessKeyId}/20260101/${region}/kms/aws4_request, SignedHeaders=host, Signature=0`,
+      authorization: `AWS4-HMAC-SHA256 Credential=ADMINISTRATOR/20260101/${region}/kms/aws4_request, SignedHeaders=host, Signature=0`,
     };
     const onward = request(target, { method: "POST", headers }, (answer) => {
       outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
@@ -28,9 +28,8 @@ async function startSidecar(target: string, accessKeyId: string) {
 async function start(timeout: number) {
   const kms = new InMemoryKms();
   const keyArn = kms.createKey({ alias: "alias/recordings" });
-  const caller = kms.addPrincipal({ arn: "arn:aws:iam::000000000000:role/recorder" });
   const endpoint = await kms.listen();
-  const sidecar = await startSidecar(endpoint.url, caller.accessKeyId);
+  const sidecar = await startSidecar(endpoint.url);
   const close = async () => {
     sidecar.server.closeAllConnections();
     sidecar.server.close();

@@ -27,12 +27,19 @@ async function setUp() {
   return { ...world, endpoint, env: callerOf(world.kms), folder, remove };
 }
 
-/** Environment of a boto3 that calls as the recording service's account. */
-const callerOf = (kms: InMemoryKms) => ({
-  AWS_ACCESS_KEY_ID: kms.addPrincipal({ arn: "arn:aws:iam::765628985471:role/reader" }).accessKeyId,
-  AWS_SECRET_ACCESS_KEY: "any-secret-will-do",
-  AWS_EC2_METADATA_DISABLED: "true",
-});
+/** Environment of a boto3 that calls as the recording service's account, with the one right that is needed. */
+function callerOf(kms: InMemoryKms) {
+  const identityPolicy = {
+    Version: "2012-10-17",
+    Statement: [{ Effect: "Allow", Action: "kms:Decrypt", Resource: "*" }],
+  };
+  const { accessKeyId } = kms.addPrincipal({ arn: "arn:aws:iam::765628985471:role/reader", identityPolicy });
+  return {
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: "any-secret-will-do",
+    AWS_EC2_METADATA_DISABLED: "true",
+  };
+}
 
 describe.runIf(await hasPython())("open_recordings.py, by boto3 from a KMS over HTTP", () => {
   let world: Awaited<ReturnType<typeof setUp>>;

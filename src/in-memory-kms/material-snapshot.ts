@@ -1,0 +1,134 @@
+import { createHash, createSecretKey } from "node:crypto";
+import { InvalidInputError } from "../errors.js";
+import { knownOptions } from "../util/check-input.js";
+import { defined } from "../util/defined.js";
+import { keyArn } from "./arn.js";
+import { KeyMaterialHistory, type KeyMaterial } from "./key-material.js";
+import type { KmsKey } from "./key.js";
+import type { KeySpec } from "./key-specs.js";
+import { count, listOf, oneOf, optional, pattern, secretBytes, text } from "./snapshot-fields.js";
+
+/** Key material as JSON, which says by its kind what else it has. */
+export type KmsMaterialSnapshot =
+  /** The versions of a symmetric key, oldest first. */
+  | {
+      readonly kind: "symmetric";
+      readonly versions: readonly KmsMaterialVersion[];
+      /** Automatic rotation, while it is enabled. */
+      readonly automatic?: { readonly periodInDays: number; readonly nextDate: number };
+    }
+  /** The same as another key's: the replicas of a multi-Region key. */
+  | { readonly kind: "shared"; readonly with: string };
+
+interface KmsMaterialVersion {
+  /** 64 hexadecimal digits, as `KeyMaterialId` shows it. */
+  readonly id: string;
+  /** 32 bytes, base64. */
+  readonly secret: string;
+  /** How it became current. Absent for the first. */
+  readonly rotation?: { readonly date: number; readonly type: "AUTOMATIC" | "ON_DEMAND" };
+}
+
+/** @param owners - whose material has been written already, by key ARN */
+export function materialJson(
+  { material, arn }: KmsKey,
+  owners: Map<KeyMaterialHistory, string>,
+): KmsMaterialSnapshot | undefined {
+  if (!material) return undefined;
+  const owner = owners.get(material);
+  if (owner !== undefined) return { kind: "shared", with: owner };
+  owners.set(material, arn);
+  return defined({
+    kind: "symmetric" as const,
+    versions: material.versions.map(({ id, secret, rotation }) =>
+      defined({ id, secret: secret.export().toString("base64"), rotation: rotation && { ...rotation } }),
+    ),
+    automatic: material.automatic && { ...material.automatic },
+  });
+}
+
+interface Owner {
+  readonly keyId: string;
+  readonly accountId: string;
+  readonly region: string;
+  readonly spec: KeySpec;
+}
+
+/** What a key is made with. @param owners - material that has been read already, by key ARN */
+export function materialFrom(
+  given: unknown,
+  key: Owner,
+  path: string,
+  owners: Map<string, KeyMaterialHistory>,
+): { material?: KeyMaterialHistory } {
+  if (given === undefined) return {};
+  if (typeof given !== "object" || given === null) throw new InvalidInputError(path, "must be an object");
+  const kind = oneOf("kind" in given ? given.kind : undefined, ["symmetric", "shared"] as const, `${path}.kind`);
+  if (kind === "shared") {
+    const shared = knownOptions(given as { kind: "shared"; with: string }, { kind: true, with: true }, path);
+    const material = owners.get(text(shared.with, `${path}.with`));
+    if (!material) throw new InvalidInputError(`${path}.with`, "must name a key that stands before this one");
+    return { material };
+  }
+  if (key.spec !== "SYMMETRIC_DEFAULT") throw new InvalidInputError(path, `is not of a key of spec ${key.spec}`);
+  const fields = { kind: true, versions: true, automatic: true } as const;
+  const json = knownOptions(given as Extract<KmsMaterialSnapshot, { kind: "symmetric" }>, fields, path);
+  const versions = listOf(json.versions, `${path}.versions`, versionFrom);
+  if (versions.length === 0) throw new InvalidInputError(`${path}.versions`, "must have at least 1 entry");
+  const material = new KeyMaterialHistory(versions);
+  material.automatic = optional(json.automatic, (value) => automaticFrom(value, `${path}.automatic`));
+  owners.set(keyArn(key.region, key.accountId, key.keyId), material);
+  return { material };
+}
+
+function automaticFrom(given: unknown, path: string): { periodInDays: number; nextDate: number } {
+  const fields = { periodInDays: true, nextDate: true } as const;
+  const { periodInDays, nextDate } = knownOptions(given as { periodInDays: number; nextDate: number }, fields, path);
+  const days = count(periodInDays, `${path}.periodInDays`);
+  if (days < 1) throw new InvalidInputError(`${path}.periodInDays`, "must be at least 1"); // or rotation never ends
+  return { periodInDays: days, nextDate: count(nextDate, `${path}.nextDate`) };
+}
+
+function versionFrom(given: unknown, path: string): KeyMaterial {
+  const json = knownOptions(given as KmsMaterialVersion, { id: true, secret: true, rotation: true }, path);
+  const rotation = optional(json.rotation, (value) => {
+    const { date, type } = knownOptions(
+      value as NonNullable<KmsMaterialVersion["rotation"]>,
+      { date: true, type: true },
+      `${path}.rotation`,
+    );
+    return {
+      date: count(date, `${path}.rotation.date`),
+      type: oneOf(type, ["AUTOMATIC", "ON_DEMAND"] as const, `${path}.rotation.type`),
+    };
+  });
+  const id = pattern(json.id, /^[0-9a-f]{64}$/, `${path}.id`);
+  return defined({ id, secret: createSecretKey(secretOf(json.secret, `${path}.secret`)), rotation });
+}
+
+/** Bytes of symmetric material. */
+function secretOf(value: unknown, path: string): Buffer {
+  const bytes = secretBytes(value, path);
+  if (bytes.length !== 32) throw new InvalidInputError(path, "must be 32 bytes");
+  return bytes;
+}
+
+/**
+ * Material that was given, oldest first. Its ids follow from it and from the key, so that every in-memory KMS with this key
+ * opens the others' ciphertexts.
+ */
+export function givenMaterial(
+  secrets: readonly string[],
+  key: Pick<Owner, "accountId" | "keyId">,
+  path: string,
+  now: number,
+): KeyMaterialHistory {
+  if (secrets.length === 0) throw new InvalidInputError(path, "must have at least 1 entry");
+  const versions = secrets.map((secret, index): KeyMaterial => {
+    const bytes = secretOf(secret, secrets.length === 1 ? path : `${path}[${index}]`);
+    const hash = createHash("sha256").update(`in-memory KMS\n${key.accountId}\n${key.keyId}\n${index}\n`).update(bytes);
+    const rotation = index === 0 ? undefined : { date: now, type: "ON_DEMAND" as const };
+    return defined({ id: hash.digest("hex"), secret: createSecretKey(bytes), rotation });
+  });
+  return new KeyMaterialHistory(versions);
+}
