@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { HttpResponse } from "@smithy/protocol-http";
+import { MultipartUploads } from "./multipart-uploads.js";
 
 /** A request as the SDK's request handlers get it. */
 export interface S3Request {
@@ -27,11 +28,12 @@ interface StoredObject {
 }
 
 /**
- * A double of S3, as far as a store uses it: general purpose buckets with conditional writes and ordered listings, on the wire of
- * the SDK's request handler. Each request is done at once, so that a listing sees what was written before.
+ * A double of S3, as far as stores and examples use it: general purpose buckets with conditional writes, reads of ranges, multipart
+ * uploads and ordered listings, on the wire of the SDK's request handler. Each request is done at once, so that a listing sees what was written before.
  */
 export class S3Service {
   readonly buckets = new Map<string, Map<string, StoredObject>>();
+  readonly uploads = new MultipartUploads();
   readonly #options: S3ServiceOptions;
   #requests = 0;
 
@@ -59,7 +61,10 @@ export class S3Service {
     if (!bucket) return this.#refusal(404, "NoSuchBucket");
     const key = decodeURIComponent(rest.join("/"));
     if (request.method === "GET" && key === "") return this.#list(bucket, request.query ?? {});
-    if (request.method === "GET") return this.#get(bucket, key);
+    if (request.method === "GET") return this.#get(bucket, key, request.headers);
+    const { uploads, uploadId } = request.query ?? {};
+    if (uploads !== undefined || typeof uploadId === "string")
+      return this.#multipart(bucketName, key, String(uploadId), { ...request, body });
     if (request.method === "PUT") return this.#put(bucket, key, body, request.headers);
     if (request.method === "DELETE") {
       bucket.delete(key);
@@ -68,10 +73,51 @@ export class S3Service {
     return this.#refusal(501, "NotImplemented");
   }
 
-  #get(bucket: ReadonlyMap<string, StoredObject>, key: string): HttpResponse {
+  #get(
+    bucket: ReadonlyMap<string, StoredObject>,
+    key: string,
+    headers: Readonly<Record<string, string>>,
+  ): HttpResponse {
     const object = bucket.get(key);
     if (!object) return this.#refusal(404, "NoSuchKey");
-    return this.#response(200, { etag: object.etag }, object.body);
+    const { body, etag } = object;
+    if (headers["if-match"] !== undefined && headers["if-match"] !== etag)
+      return this.#refusal(412, "PreconditionFailed");
+    const range = /^bytes=(\d+)-(\d*)$/.exec(headers["range"] ?? "");
+    if (!range) return this.#response(200, { etag }, body);
+    const [first, last] = [Number(range[1]), Math.min(Number(range[2] || Infinity), body.length - 1)];
+    if (first > last) return this.#refusal(416, "InvalidRange");
+    const part = { etag, "content-range": `bytes ${first}-${last}/${body.length}` };
+    return this.#response(206, part, body.subarray(first, last + 1));
+  }
+
+  /** Starts, feeds, completes and aborts an upload in parts. */
+  #multipart(bucket: string, key: string, id: string, request: S3Request & { readonly body: Buffer }): HttpResponse {
+    const { method, query = {}, body } = request;
+    if (method === "POST" && query["uploads"] !== undefined) {
+      const made = `<UploadId>${this.uploads.create(bucket, key)}</UploadId>`;
+      return this.#xml(`<InitiateMultipartUploadResult>${made}</InitiateMultipartUploadResult>`);
+    }
+    if (method === "PUT") {
+      const etag = this.uploads.put(id, bucket, key, Number(query["partNumber"]), body);
+      return etag === undefined ? this.#refusal(404, "NoSuchUpload") : this.#response(200, { etag });
+    }
+    if (method === "DELETE")
+      return this.uploads.abort(id, bucket, key) ? this.#response(204, {}) : this.#refusal(404, "NoSuchUpload");
+    // A condition holds when the object comes to be, not when its upload began.
+    if (request.headers["if-none-match"] !== undefined && this.buckets.get(bucket)?.has(key))
+      return this.#refusal(412, "PreconditionFailed");
+    const object = this.uploads.complete(id, bucket, key, body.toString());
+    if (typeof object === "string") return this.#refusal(object === "NoSuchUpload" ? 404 : 400, object);
+    this.buckets.get(bucket)?.set(key, object);
+    return this.#xml(
+      `<CompleteMultipartUploadResult><ETag>${escaped(object.etag)}</ETag></CompleteMultipartUploadResult>`,
+    );
+  }
+
+  #xml(content: string): HttpResponse {
+    const headers = { "content-type": "application/xml" };
+    return this.#response(200, headers, Buffer.from(`<?xml version="1.0" encoding="UTF-8"?>${content}`));
   }
 
   #put(
