@@ -1,5 +1,5 @@
 import { parseKmsArn, partitionOf } from "../in-memory-kms/arn.js";
-import type { KmsSeed } from "../in-memory-kms/seed.js";
+import type { KmsSeed, KmsSeedAccount } from "../in-memory-kms/seed.js";
 import { readKmsSeed } from "../in-memory-kms/seed-file.js";
 import { InvalidInputError } from "../errors.js";
 import { defined } from "../util/defined.js";
@@ -10,8 +10,9 @@ export async function commandSeed(file: string | undefined, aliasArns: readonly 
   const seed = file === undefined ? {} : await readKmsSeed(file).catch((error: unknown) => refuse(file, error));
   const own = aliasArns.map(keyBehind);
   const defaultAccountId = seed.defaultAccountId ?? own[0]?.accountId;
-  if (seed.accounts !== undefined && !Array.isArray(seed.accounts)) return seed; // refused with its place
-  return { ...seed, ...defined({ defaultAccountId }), accounts: [...(seed.accounts ?? []), ...own] };
+  const accounts: unknown = seed.accounts ?? [];
+  if (!Array.isArray(accounts)) return seed; // refused with its place
+  return { ...seed, ...defined({ defaultAccountId }), accounts: [...(accounts as readonly KmsSeedAccount[]), ...own] };
 }
 
 function keyBehind(aliasArn: string) {

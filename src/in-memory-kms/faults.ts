@@ -4,7 +4,10 @@ import { checkFault, type FaultOptions, type FaultScope } from "./fault-options.
 
 /** A fault that is active. */
 export interface Fault {
+  /** Tells it from the others of this in-memory KMS. */
+  readonly id: string;
   readonly kind: FaultKind;
+  readonly options: FaultOptions;
   /** Number of calls that it has hit. */
   readonly hits: number;
   /** Ends the fault. Again does no harm. */
@@ -31,6 +34,7 @@ export class KmsFaults {
   readonly #clock: Clock;
   readonly #namesKey: (keyId: string, keyArn: string) => boolean;
   readonly #active = new Set<ActiveFault>();
+  #last = 0;
 
   /** @internal */
   constructor(clock: Clock, namesKey: (keyId: string, keyArn: string) => boolean) {
@@ -44,7 +48,9 @@ export class KmsFaults {
    */
   inject(kind: FaultKind, options: FaultOptions = {}): Fault {
     checkFault(kind, options);
-    const fault = new ActiveFault(kind, options, this.#clock, () => this.#active.delete(fault));
+    const fault = new ActiveFault(String((this.#last += 1)), kind, options, this.#clock, () =>
+      this.#active.delete(fault),
+    );
     this.#active.add(fault);
     return fault;
   }
@@ -138,6 +144,7 @@ export class KmsFaults {
 }
 
 class ActiveFault implements Fault {
+  readonly id: string;
   readonly kind: FaultKind;
   readonly options: FaultOptions;
   readonly remove: () => void;
@@ -148,7 +155,8 @@ class ActiveFault implements Fault {
   #second = Number.NaN;
   #inSecond = 0;
 
-  constructor(kind: FaultKind, options: FaultOptions, clock: Clock, remove: () => void) {
+  constructor(id: string, kind: FaultKind, options: FaultOptions, clock: Clock, remove: () => void) {
+    this.id = id;
     this.kind = kind;
     this.options = options;
     this.remove = remove;

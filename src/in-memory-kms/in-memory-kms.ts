@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from "../clock.js";
+import type { Clock } from "../clock.js";
 import { InvalidInputError } from "../errors.js";
 import { knownOptions } from "../util/check-input.js";
 import { KmsAdministration } from "./administration.js";
@@ -8,6 +8,8 @@ import { DataKeyPairs } from "./data-key-pairs.js";
 import type { KmsDataFile } from "./data-file.js";
 import { KmsFaults } from "./faults.js";
 import { listen, type KmsEndpoint } from "./http-endpoint.js";
+import { checkedListenOptions, type KmsListenOptions } from "./listen-options.js";
+import { MovableClock } from "./movable-clock.js";
 import { KmsJournal } from "./journal.js";
 import { defaultAccountId, KmsPrincipals, type KmsPrincipal, type KmsPrincipalInit } from "./principals.js";
 import { credentialsError, KmsRequestHandler } from "./request-handler.js";
@@ -71,6 +73,7 @@ export class InMemoryKms extends KmsAdministration {
   readonly requestHandler: KmsRequestHandler;
   readonly #principals: KmsPrincipals;
   readonly #state: KmsState;
+  readonly #clock: Clock;
   /** What it was made with. */
   readonly #origin: { readonly snapshot: KmsSnapshot; readonly principals: readonly KmsPrincipal[] };
   #dataFile: KmsDataFile | undefined;
@@ -92,7 +95,7 @@ export class InMemoryKms extends KmsAdministration {
     refuseProduction(options.allowInProduction ?? false);
     const regions = options.regions && [options.regions].flat();
     regions?.forEach(requireRegion);
-    const clock = options.clock ?? systemClock;
+    const clock = options.clock ?? new MovableClock();
     const state = new KmsState(clock, new DataKeyPairs(options.pooledKeyPairs ?? false), regions);
     const seed = checkedSeed(options.seed ?? {});
     const accountId = options.defaultAccountId ?? seed.defaultAccountId ?? defaultAccountId;
@@ -100,6 +103,7 @@ export class InMemoryKms extends KmsAdministration {
     requireAccountId(accountId, "defaultAccountId");
     super(state, accountId);
     this.#state = state;
+    this.#clock = clock;
     this.#principals = new KmsPrincipals({ accountId, identityPolicy });
     this.faults = new KmsFaults(clock, (keyId, keyArn) => namesKey(state, keyId, keyArn));
     this.journal = new KmsJournal(options.journalLimit);
@@ -115,13 +119,7 @@ export class InMemoryKms extends KmsAdministration {
       faults: this.faults,
       journal: this.journal,
       regions,
-      kept: () =>
-        this.#dataFile?.upToDate().catch(() => {
-          throw new AwsError(
-            "KMSInternalException",
-            "What the call has changed could not be written to the data file.",
-          );
-        }),
+      kept: () => this.#kept(),
     });
     this.requestHandler = new KmsRequestHandler((request) => this.handle(request));
   }
@@ -131,10 +129,14 @@ export class InMemoryKms extends KmsAdministration {
     return this.#service.answer(request);
   }
 
-  /** Listens on loopback, for SDKs of any language. Default port: a free one. */
-  listen(options: { port?: number } = {}): Promise<KmsEndpoint> {
-    const { port = 0 } = knownOptions(options, { port: true });
-    return listen((request) => this.handle(request), port);
+  /**
+   * Listens for SDKs of any language, on loopback unless another `host` is given.
+   * @throws InvalidInputError for options that there are not, and where `selfsigned` is missing; the system's error for a port that is taken
+   */
+  async listen(options: KmsListenOptions = {}): Promise<KmsEndpoint> {
+    const checked = checkedListenOptions(options);
+    const control = { kms: this, clock: this.#clock, kept: () => this.#kept() };
+    return listen({ answer: (request) => this.handle(request), control, options: checked });
   }
 
   /**
@@ -153,12 +155,16 @@ export class InMemoryKms extends KmsAdministration {
     this.#state.restore(snapshot);
   }
 
-  /** Goes back to the keys and callers that it was made with; ends all faults and empties the journal. */
+  /**
+   * Goes back to the keys and callers that it was made with; ends all faults and empties the journal. Its own clock shows the
+   * system's time again; one that was given stays as it is.
+   */
   reset(): void {
     this.#state.restore(this.#origin.snapshot);
     this.#principals.replace(this.#origin.principals);
     this.faults.heal();
     this.journal.clear();
+    if (this.#clock instanceof MovableClock) this.#clock.reset();
   }
 
   /**
@@ -194,6 +200,13 @@ export class InMemoryKms extends KmsAdministration {
       };
     };
     return { region, credentials, requestHandler: this.requestHandler };
+  }
+
+  /** Resolves once what has changed is in the data file, if there is one. @throws AwsError as the service's own failure */
+  #kept(): Promise<void> | undefined {
+    return this.#dataFile?.upToDate().catch(() => {
+      throw new AwsError("KMSInternalException", "What the call has changed could not be written to the data file.");
+    });
   }
 }
 

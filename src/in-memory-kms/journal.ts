@@ -21,6 +21,11 @@ export interface KmsCallRecord {
   readonly fault?: string;
 }
 
+/** Members that calls must agree with. */
+export type KmsCallFilter = Partial<
+  Pick<KmsCallRecord, "operation" | "region" | "accessKeyId" | "principal" | "keyId" | "keyArn" | "outcome" | "fault">
+>;
+
 const defaultLimit = 100_000;
 
 /** Calls in order. Drops the oldest beyond the limit. */
@@ -33,14 +38,7 @@ export class KmsJournal {
   }
 
   /** Calls that agree with every member of `filter`. Default: all. */
-  calls(
-    filter: Partial<
-      Pick<
-        KmsCallRecord,
-        "operation" | "region" | "accessKeyId" | "principal" | "keyId" | "keyArn" | "outcome" | "fault"
-      >
-    > = {},
-  ): KmsCallRecord[] {
+  calls(filter: KmsCallFilter = {}): KmsCallRecord[] {
     const wanted = Object.entries(filter) as [keyof typeof filter, string | undefined][];
     return this.#calls.filter((call) => wanted.every(([name, value]) => call[name] === value));
   }

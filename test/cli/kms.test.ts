@@ -1,8 +1,9 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { KmsControl } from "../../src/in-memory-kms/index.js";
 import { signedHeaders } from "../in-memory-kms/transports.js";
 import { home } from "../in-memory-kms/world.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
@@ -25,13 +26,15 @@ function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProce
   return child;
 }
 
-async function firstLine(child: ChildProcess): Promise<string> {
+const firstLine = async (child: ChildProcess) => (await firstLines(child, 1))[0] ?? "";
+
+async function firstLines(child: ChildProcess, count: number): Promise<string[]> {
   let text = "";
   for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
     text += chunk.toString();
-    if (text.includes("\n")) break;
+    if (text.split("\n").length > count) break;
   }
-  return text.trim();
+  return text.trim().split("\n");
 }
 
 async function ask(
@@ -106,6 +109,15 @@ describe("recording-keystore kms", () => {
     expect(KeyMetadata).toMatchObject({ AWSAccountId: "111122223333", Enabled: true });
   });
 
+  it("serves KMS and its control over TLS, with a certificate for clients to trust", async () => {
+    const [url = "", printed = ""] = await firstLines(start(["--tls"]), 2);
+    const file = printed.replace("certificate: ", "");
+    const control = new KmsControl(url, { ca: await readFile(file, "utf8") });
+    expect(url).toMatch(/^https:/);
+    await control.outage({ times: 1 });
+    expect(await control.faults()).toMatchObject([{ kind: "connection-refused" }]);
+  });
+
   it("has every key that it has answered for after a kill, and takes the seed no second time", async () => {
     const [seed, data] = [path.join(folder, "seed.yaml"), path.join(folder, "kept.json")];
     await writeFile(
@@ -164,6 +176,8 @@ principals: [{ accessKeyId: AKIABOB, arn: "arn:aws:iam::000000000000:user/bob", 
     [["kms", "--prot", "1"], /--prot/],
     [["kms", "--port", "many"], /--port: not a port number/],
     [["kms", "--principals", "no-such-file.json"], /--principals no-such-file\.json/],
+    [["kms", "--tls-cert", "cert.pem"], /--tls-cert and --tls-key together/],
+    [["kms", "--tls-cert", "no-such.pem", "--tls-key", "no-such.pem"], /no-such\.pem/],
     [["kms", "--seed", "no-such-file.json"], /--seed no-such-file\.json/],
     [["kms", "--key", "alias/x"], /--key: not the ARN of an alias of KMS: alias\/x/],
     [["kms", "--region", "eu-west"], /--region: not a Region: eu-west/],
