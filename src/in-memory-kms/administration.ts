@@ -138,9 +138,21 @@ export class KmsAdministration {
     const place = { accountId: made.accountId, keyId: keyId ?? made.keyId };
     const given =
       material === undefined ? made.material : givenMaterial([material].flat(), place, "material", made.createdAt);
-    const { region, policy, createdAt, description, spec, usage, multiRegion, tags } = made;
+    const { region, policy, createdAt, description, spec, usage, multiRegion, tags, secret } = made;
     const key = new KmsKey(
-      defined({ ...place, region, policy, createdAt, description, spec, usage, multiRegion, tags, material: given }),
+      defined({
+        ...place,
+        region,
+        policy,
+        createdAt,
+        description,
+        spec,
+        usage,
+        multiRegion,
+        tags,
+        secret,
+        material: given,
+      }),
     );
     this.#state.replaceKey(made, key);
     return key.arn;

@@ -4,6 +4,7 @@ import { knownOptions } from "../util/check-input.js";
 import { defined } from "../util/defined.js";
 import { keyArn } from "./arn.js";
 import { KeyMaterialHistory, type KeyMaterial } from "./key-material.js";
+import { KeySecret } from "./key-secret.js";
 import type { KmsKey } from "./key.js";
 import type { KeySpec } from "./key-specs.js";
 import { count, listOf, oneOf, optional, pattern, secretBytes, text } from "./snapshot-fields.js";
@@ -17,6 +18,8 @@ export type KmsMaterialSnapshot =
       /** Automatic rotation, while it is enabled. */
       readonly automatic?: { readonly periodInDays: number; readonly nextDate: number };
     }
+  /** Of an asymmetric or HMAC key: PKCS#8 DER, or the bytes, in base64. Absent for a pair that nobody has needed yet. */
+  | { readonly kind: "secret"; readonly bytes?: string }
   /** The same as another key's: the replicas of a multi-Region key. */
   | { readonly kind: "shared"; readonly with: string };
 
@@ -29,15 +32,25 @@ interface KmsMaterialVersion {
   readonly rotation?: { readonly date: number; readonly type: "AUTOMATIC" | "ON_DEMAND" };
 }
 
+/** What several keys may share: the replicas of a multi-Region key. */
+export type SharedMaterial = KeyMaterialHistory | KeySecret;
+
 /** @param owners - whose material has been written already, by key ARN */
 export function materialJson(
-  { material, arn }: KmsKey,
-  owners: Map<KeyMaterialHistory, string>,
+  { material, secret, arn }: KmsKey,
+  owners: Map<SharedMaterial, string>,
 ): KmsMaterialSnapshot | undefined {
-  if (!material) return undefined;
-  const owner = owners.get(material);
+  const own = material ?? secret;
+  if (!own) return undefined;
+  const owner = owners.get(own);
   if (owner !== undefined) return { kind: "shared", with: owner };
-  owners.set(material, arn);
+  owners.set(own, arn);
+  return own instanceof KeySecret
+    ? defined({ kind: "secret" as const, bytes: own.exported()?.toString("base64") })
+    : historyJson(own);
+}
+
+function historyJson(material: KeyMaterialHistory): KmsMaterialSnapshot {
   return defined({
     kind: "symmetric" as const,
     versions: material.versions.map(({ id, secret, rotation }) =>
@@ -59,27 +72,46 @@ export function materialFrom(
   given: unknown,
   key: Owner,
   path: string,
-  owners: Map<string, KeyMaterialHistory>,
-): { material?: KeyMaterialHistory } {
+  owners: Map<string, SharedMaterial>,
+): { material?: KeyMaterialHistory; secret?: KeySecret } {
   if (given === undefined) return {};
   if (typeof given !== "object" || given === null) throw new InvalidInputError(path, "must be an object");
-  const kind = oneOf("kind" in given ? given.kind : undefined, ["symmetric", "shared"] as const, `${path}.kind`);
-  if (kind === "shared") {
-    const shared = knownOptions(given as { kind: "shared"; with: string }, { kind: true, with: true }, path);
-    const material = owners.get(text(shared.with, `${path}.with`));
-    if (!material) throw new InvalidInputError(`${path}.with`, "must name a key that stands before this one");
-    return { material };
-  }
-  if (key.spec !== "SYMMETRIC_DEFAULT") throw new InvalidInputError(path, `is not of a key of spec ${key.spec}`);
-  const fields = { kind: true, versions: true, automatic: true } as const;
-  const json = knownOptions(given as Extract<KmsMaterialSnapshot, { kind: "symmetric" }>, fields, path);
-  const versions = listOf(json.versions, `${path}.versions`, versionFrom);
-  if (versions.length === 0) throw new InvalidInputError(`${path}.versions`, "must have at least 1 entry");
-  const material = new KeyMaterialHistory(versions);
-  material.automatic = optional(json.automatic, (value) => automaticFrom(value, `${path}.automatic`));
-  owners.set(keyArn(key.region, key.accountId, key.keyId), material);
-  return { material };
+  const kinds = ["symmetric", "secret", "shared"] as const;
+  const kind = oneOf("kind" in given ? given.kind : undefined, kinds, `${path}.kind`);
+  const own = kind === "shared" ? sharedWith(given, path, owners) : ownMaterial[kind](given, key, path);
+  if ((key.spec === "SYMMETRIC_DEFAULT") !== own instanceof KeyMaterialHistory)
+    throw new InvalidInputError(path, `is not of a key of spec ${key.spec}`);
+  if (kind !== "shared") owners.set(keyArn(key.region, key.accountId, key.keyId), own);
+  return own instanceof KeySecret ? { secret: own } : { material: own };
 }
+
+function sharedWith(given: object, path: string, owners: Map<string, SharedMaterial>): SharedMaterial {
+  const shared = knownOptions(given as { kind: "shared"; with: string }, { kind: true, with: true }, path);
+  const own = owners.get(text(shared.with, `${path}.with`));
+  if (!own) throw new InvalidInputError(`${path}.with`, "must name a key that stands before this one");
+  return own;
+}
+
+const ownMaterial = {
+  symmetric: (given: object, _key: Owner, path: string): KeyMaterialHistory => {
+    const fields = { kind: true, versions: true, automatic: true } as const;
+    const json = knownOptions(given as Extract<KmsMaterialSnapshot, { kind: "symmetric" }>, fields, path);
+    const versions = listOf(json.versions, `${path}.versions`, versionFrom);
+    if (versions.length === 0) throw new InvalidInputError(`${path}.versions`, "must have at least 1 entry");
+    const material = new KeyMaterialHistory(versions);
+    material.automatic = optional(json.automatic, (value) => automaticFrom(value, `${path}.automatic`));
+    return material;
+  },
+  secret: (given: object, { spec, region }: Owner, path: string): KeySecret => {
+    const { bytes } = knownOptions(given as { kind: "secret"; bytes?: string }, { kind: true, bytes: true }, path);
+    const secret = optional(bytes, (value) => secretBytes(value, `${path}.bytes`));
+    try {
+      return KeySecret.imported(spec, region, secret);
+    } catch {
+      throw new InvalidInputError(`${path}.bytes`, "must be a private key, as PKCS#8");
+    }
+  },
+};
 
 function automaticFrom(given: unknown, path: string): { periodInDays: number; nextDate: number } {
   const fields = { periodInDays: true, nextDate: true } as const;

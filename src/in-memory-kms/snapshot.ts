@@ -4,10 +4,9 @@ import { defined } from "../util/defined.js";
 import type { Alias } from "./alias.js";
 import { aliasArn } from "./arn.js";
 import { grantOperations, type Grant } from "./grant.js";
-import type { KeyMaterialHistory } from "./key-material.js";
 import { KmsKey } from "./key.js";
 import { keySpecs, usagesOf, type KeySpec, type KeyUsage } from "./key-specs.js";
-import { materialFrom, materialJson, type KmsMaterialSnapshot } from "./material-snapshot.js";
+import { materialFrom, materialJson, type KmsMaterialSnapshot, type SharedMaterial } from "./material-snapshot.js";
 import { readPolicy } from "./policy/read-policy.js";
 import { count, flag, listOf, oneOf, optional, pattern, text, textMap } from "./snapshot-fields.js";
 
@@ -50,7 +49,7 @@ const format = "in-memory-kms-snapshot";
 const version = 1;
 
 export function snapshotOf(keys: Iterable<KmsKey>, aliases: Iterable<Alias>): KmsSnapshot {
-  const owners = new Map<KeyMaterialHistory, string>();
+  const owners = new Map<SharedMaterial, string>();
   return {
     format,
     version,
@@ -59,7 +58,7 @@ export function snapshotOf(keys: Iterable<KmsKey>, aliases: Iterable<Alias>): Km
   };
 }
 
-function keyJson(key: KmsKey, owners: Map<KeyMaterialHistory, string>): KmsKeySnapshot {
+function keyJson(key: KmsKey, owners: Map<SharedMaterial, string>): KmsKeySnapshot {
   const { keyId, accountId, region, createdAt, spec, usage, origin, multiRegion, description, policy, enabled } = key;
   return defined({
     ...{ keyId, accountId, region, createdAt, spec, usage, origin, multiRegion, description, policy, enabled },
@@ -79,7 +78,7 @@ export function contentsOf(given: unknown): { keys: KmsKey[]; aliases: Alias[] }
     throw new InvalidInputError("snapshot.version", `must be ${version}, the version that is read here`, read);
   const all = { format: true, version: true, keys: true, aliases: true } as const;
   const snapshot = knownOptions(given as KmsSnapshot, all, "snapshot");
-  const owners = new Map<string, KeyMaterialHistory>();
+  const owners = new Map<string, SharedMaterial>();
   const keys = listOf(snapshot.keys, "snapshot.keys", (key, path) => keyFrom(key as KmsKeySnapshot, path, owners));
   return { keys, aliases: listOf(snapshot.aliases, "snapshot.aliases", aliasFrom) };
 }
@@ -106,7 +105,7 @@ export const keyIdForm = /^(?:mrk-[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{
 const accountForm = /^\d{12}$/;
 const regionForm = /^[a-z]+(?:-[a-z]+)+-\d+$/;
 
-function keyFrom(given: KmsKeySnapshot, path: string, owners: Map<string, KeyMaterialHistory>): KmsKey {
+function keyFrom(given: KmsKeySnapshot, path: string, owners: Map<string, SharedMaterial>): KmsKey {
   const json = knownOptions(given, keyFields, path);
   const at = (name: string) => `${path}.${name}`;
   const spec = oneOf(json.spec, keySpecs, at("spec"));

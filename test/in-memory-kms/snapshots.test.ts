@@ -58,6 +58,36 @@ describe("a snapshot", () => {
     expect([first!.material?.kind, second!.material]).toEqual(["symmetric", { kind: "shared", with: primary }]);
   });
 
+  it("has the secrets of HMAC keys and the private keys of asymmetric ones, also of replicas", async () => {
+    const { kms, inAccount } = makeWorld();
+    const mac = kms.createKey({ ...inAccount, keySpec: "HMAC_256", keyUsage: "GENERATE_VERIFY_MAC" });
+    const signing = kms.createKey({
+      ...inAccount,
+      keySpec: "ECC_NIST_P256",
+      keyUsage: "SIGN_VERIFY",
+      multiRegion: true,
+    });
+    const replica = kms.replicateKey(signing, "eu-west-1");
+    const Message = Buffer.from("m");
+    const output = async (operation: string, input: Record<string, unknown>) => {
+      const result = await send(kms, operation, input);
+      if (!result.ok) throw new Error(result.message);
+      return result.output;
+    };
+    const { Mac } = await output("GenerateMac", { KeyId: mac, Message, MacAlgorithm: "HMAC_SHA_256" });
+    const { Signature } = await output("Sign", { KeyId: signing, Message, SigningAlgorithm: "ECDSA_SHA_256" });
+    const other = new InMemoryKms();
+    other.restore(throughJson(kms.snapshot()));
+    const verify = { KeyId: signing, Message, Signature, SigningAlgorithm: "ECDSA_SHA_256" };
+    expect(await send(other, "Verify", verify)).toMatchObject({ ok: true });
+    const verifyMac = { KeyId: mac, Message, Mac, MacAlgorithm: "HMAC_SHA_256" };
+    expect(await send(other, "VerifyMac", verifyMac)).toMatchObject({ ok: true });
+    expect(other.snapshot().keys.find(({ region }) => region === "eu-west-1")).toMatchObject({
+      keyId: replica.split("/")[1],
+      material: { kind: "shared", with: signing },
+    });
+  });
+
   it.each<[string, unknown]>([
     ["snapshot.version", 2],
     ["snapshot.kyes", []],
