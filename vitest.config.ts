@@ -52,6 +52,8 @@ export default defineConfig({
   ...base,
   test: {
     ...base.test,
-    projects: projectsOf(["test", "examples"].flatMap((folder) => testFiles(folder, () => true))),
+    projects: projectsOf(
+      ["test", "examples"].flatMap((folder) => testFiles(folder, (_, path) => !path.startsWith("test/browser/"))),
+    ),
   },
 });

@@ -10,12 +10,16 @@ import { errorPage } from "./pages/error.js";
 import { recordingRoutes } from "./recording-routes.js";
 import { isRole, setRole, withVisitor, type Env } from "./visitor.js";
 
-const assets = {
-  "style.css": "text/css; charset=utf-8",
-  "service.js": "text/javascript; charset=utf-8",
-  "recorder.js": "text/javascript; charset=utf-8",
+const [css, script] = ["text/css; charset=utf-8", "text/javascript; charset=utf-8"];
+const assets: Readonly<Record<string, string>> = {
+  "style.css": css,
+  "pieces.css": css,
+  "forms.css": css,
+  "tables.css": css,
+  "service.js": script,
+  "recorder.js": script,
   "icon.svg": "image/svg+xml",
-} as const;
+};
 
 /** The whole service as a function of requests; `main.ts` listens. */
 export function createApp(service: Service): Hono<Env> {
@@ -54,10 +58,11 @@ export function createApp(service: Service): Hono<Env> {
   app.get("/", (c) => c.redirect(`/${c.var.visitor.organization.id}/recordings`));
   app.get("/assets/:name{[a-z]+\\.[a-z]+}", async (c) => {
     const name = c.req.param("name");
-    if (!Object.hasOwn(assets, name)) return c.notFound();
+    const type = Object.hasOwn(assets, name) ? assets[name] : undefined;
+    if (type === undefined) return c.notFound();
     const file = new URL(`public/${name}`, import.meta.url);
     c.header("Cache-Control", "no-cache");
-    return c.body(await readFile(file), 200, { "Content-Type": assets[name as keyof typeof assets] });
+    return c.body(await readFile(file), 200, { "Content-Type": type });
   });
   app.post("/demonstration", bodyLimit({ maxSize: 4_096 }), async (c) => {
     const form = await c.req.parseBody();

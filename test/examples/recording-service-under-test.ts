@@ -33,6 +33,11 @@ export class ServiceUnderTest {
     this.#remove = remove;
   }
 
+  /** Answers requests of a server. */
+  get fetch(): Hono<Env>["fetch"] {
+    return this.#app.fetch;
+  }
+
   async close(): Promise<void> {
     await this.service.close();
     await this.#remove();
@@ -59,10 +64,10 @@ export class ServiceUnderTest {
   }
 
   /** Uploads, and gives the recording's address. */
-  async upload(bytes: Uint8Array<ArrayBuffer>, name = "call.wav", type = "audio/wav"): Promise<string> {
-    const query = new URLSearchParams({ name, seconds: "2.5" });
+  async upload(bytes: Uint8Array<ArrayBuffer>, name = "call.wav", seconds = 2.5): Promise<string> {
+    const query = new URLSearchParams({ name, seconds: String(seconds) });
     const path = `/northwind-energy/recordings?${query.toString()}`;
-    const answer = await this.ask(path, { method: "POST", body: bytes, headers: { "content-type": type } });
+    const answer = await this.ask(path, { method: "POST", body: bytes, headers: { "content-type": "audio/wav" } });
     if (answer.status !== 201) throw new Error(`${answer.status}: ${await answer.text()}`);
     return ((await answer.json()) as { address: string }).address;
   }

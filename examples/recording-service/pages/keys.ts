@@ -38,9 +38,9 @@ export function keysPage(visitor: Visitor, view: KeysView): Markup {
     content: html`
       <h1>${texts.encryptionKeys}</h1>
       ${stateBanner(visitor, status, true)} ${allowed.configure ? "" : html`<p class="note">${texts.keys.viewOnly}</p>`}
-      ${view.outcome ?? ""} ${lastError(visitor, status)} ${storeTrouble(visitor, status)} ${current(visitor, view)}
-      ${settings(visitor, view)} ${historySection(visitor, history, view.older)}
-      ${policySection(visitor, view.policyCheck)}
+      ${view.outcome ?? ""} ${status.trouble ? lastError(visitor, status) : ""} ${storeTrouble(visitor, status)}
+      ${current(visitor, view)} ${settings(visitor, view)} ${historySection(visitor, history, view.older)}
+      ${status.trouble ? "" : lastError(visitor, status)} ${policySection(visitor, view.policyCheck)}
     `,
   });
 }

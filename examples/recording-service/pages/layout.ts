@@ -26,7 +26,7 @@ export function layout(visitor: Visitor, { title, section, content }: Page): Mar
         <meta name="color-scheme" content="light dark" />
         <title>${title} · ${organization.name}</title>
         <link rel="icon" href="/assets/icon.svg" type="image/svg+xml" />
-        <link rel="stylesheet" href="/assets/style.css" />
+        ${["style", "pieces", "forms", "tables"].map((sheet) => html`<link rel="stylesheet" href="/assets/${sheet}.css" />`)}
         <script type="module" src="/assets/service.js"></script>
       </head>
       <body>

@@ -7,7 +7,7 @@ import type { Markup } from "./layout.js";
 /** What came of a form, in a sentence. The page moves the focus to it. */
 export function said(good: boolean, text: string, more: Markup = html``): Markup {
   return html`<section class="outcome ${good ? "good" : "danger"}" role="status" tabindex="-1" data-focus>
-    <p class="headline">${text}</p>
+    <h2 class="headline">${text}</h2>
     ${more}
   </section>`;
 }

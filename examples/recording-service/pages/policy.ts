@@ -21,7 +21,7 @@ export function policySection(visitor: Visitor, check: PolicyCheck | undefined):
       <p class="hint">${keys.policyHint(serviceAccountId)}</p>
       <pre
         tabindex="0"
-        role="region"
+        role="group"
         aria-labelledby="policy-title"
         id="policy-text"
         data-copied="${keys.copied}"
