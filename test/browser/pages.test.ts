@@ -1,13 +1,11 @@
-import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
+import axe from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Site, startBrowser, visit } from "./browser.js";
 import * as inPage from "./in-page.js";
 import { tonesWav } from "./tones.js";
 
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const alias = "arn:aws:kms:eu-central-1:111122223333:alias/not-permitted";
 
 /** Every page, in each of the states that it has. What is done to get there is done by the service's own requests. */
@@ -113,7 +111,7 @@ describe.each(["en-GB", "ja-JP"])("pages in %s", (locale) => {
         await page.emulateMedia({ reducedMotion: "reduce" });
         await page.setViewportSize(desktop);
         await pages[name]?.(page, site);
-        await page.evaluate(axe);
+        await page.evaluate(axe.source);
         for (const [viewport, colorScheme] of views) {
           await page.emulateMedia({ colorScheme });
           await page.setViewportSize(viewport);
