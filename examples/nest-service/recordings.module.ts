@@ -60,8 +60,8 @@ class RecordingErrors implements ExceptionFilter {
   }
 }
 
-// eslint-disable-next-line @typescript-eslint/no-extraneous-class -- what makes it a module is its decorator
 @Module({})
+// eslint-disable-next-line @typescript-eslint/no-extraneous-class -- what makes it a module is its decorator
 export class RecordingsModule {
   static register(options: RecordingsOptions): DynamicModule {
     return {
