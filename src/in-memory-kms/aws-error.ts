@@ -24,6 +24,7 @@ const statusCodes: Record<string, number> = {
 export const notFound = {
   key: (arn: string) => new AwsError("NotFoundException", `Key '${arn}' does not exist`),
   keyId: (keyId: string) => new AwsError("NotFoundException", `Invalid keyId '${keyId}'`),
+  keyMaterial: (id: string) => new AwsError("NotFoundException", `Key material ${id} does not exist`),
   /** For an ARN of another Region than the endpoint's. */
   region: (region: string) => new AwsError("NotFoundException", `Invalid arn ${region}`),
   alias: (arn: string) => new AwsError("NotFoundException", `Alias ${arn} is not found.`),

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHash, randomBytes, type KeyObject } from "node:crypto";
 import { invalidCiphertext } from "./aws-error.js";
 import type { KeyMaterial } from "./key-material.js";
 
@@ -22,7 +22,7 @@ export function sealCiphertext(material: KeyMaterial, plaintext: Uint8Array, con
   const named = Buffer.concat([version, Buffer.from(material.id, "hex")]);
   const header = Buffer.concat([named, check(named), zeros]);
   const iv = randomBytes(ivLength);
-  const cipher = createCipheriv("aes-256-gcm", material.secret, iv);
+  const cipher = createCipheriv("aes-256-gcm", secretOf(material), iv);
   cipher.setAAD(Buffer.concat([header, canonicalContext(context)]));
   return Buffer.concat([header, iv, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
 }
@@ -53,7 +53,7 @@ export function openCiphertext(material: KeyMaterial, blob: Uint8Array, context:
   const header = blob.subarray(0, headerLength);
   const decipher = createDecipheriv(
     "aes-256-gcm",
-    material.secret,
+    secretOf(material),
     blob.subarray(headerLength, headerLength + ivLength),
   );
   decipher.setAAD(Buffer.concat([header, canonicalContext(context)]));
@@ -66,6 +66,12 @@ export function openCiphertext(material: KeyMaterial, blob: Uint8Array, context:
   } catch {
     throw invalidCiphertext();
   }
+}
+
+/** The state of a key without its material has been refused before. */
+function secretOf({ secret }: Pick<KeyMaterial, "secret">): KeyObject {
+  if (!secret) throw new TypeError("no key material");
+  return secret;
 }
 
 function check(named: Uint8Array): Buffer {

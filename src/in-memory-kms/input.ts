@@ -7,6 +7,7 @@ interface MemberRule {
     | "blob"
     | "integer"
     | "boolean"
+    | "timestamp"
     | "string-map"
     | "string-list"
     | "tag-list"
@@ -40,6 +41,8 @@ interface MemberTypes {
   blob: Uint8Array;
   integer: number;
   boolean: boolean;
+  /** In ms since the Unix epoch. */
+  timestamp: number;
   "string-map": Record<string, string>;
   "string-list": string[];
   "tag-list": WireTag[];
@@ -95,6 +98,8 @@ function decode(type: Exclude<MemberRule["type"], "not-modelled">, wire: unknown
       return expectWire(Number.isInteger(wire), wire);
     case "boolean":
       return expectWire(typeof wire === "boolean", wire);
+    case "timestamp":
+      return Math.round((expectWire(typeof wire === "number", wire) as number) * 1000);
     case "blob":
       return decodeBase64(wire);
     case "string-list":

@@ -24,8 +24,17 @@ export function keyMetadata(key: KmsKey, state: KmsState): Record<string, unknow
     ...key.algorithms,
     MultiRegion: key.multiRegion !== undefined,
     MultiRegionConfiguration: key.multiRegion && multiRegionConfiguration(key, state),
-    CurrentKeyMaterialId: key.material?.current.id,
+    CurrentKeyMaterialId: (key.material?.versions.length ?? 0) > 0 ? key.material?.current.id : undefined,
+    ...expiry(key),
   });
+}
+
+/** Of imported material, while it is there. */
+function expiry(key: KmsKey): Record<string, unknown> {
+  if (key.origin !== "EXTERNAL" || !key.hasMaterial) return {};
+  const validTo = key.material ? key.material.current.imported?.validTo : key.secretValidTo;
+  if (validTo === undefined) return { ExpirationModel: "KEY_MATERIAL_DOES_NOT_EXPIRE" };
+  return { ExpirationModel: "KEY_MATERIAL_EXPIRES", ValidTo: new WireTime(validTo) };
 }
 
 function multiRegionConfiguration(key: KmsKey, state: KmsState): object {

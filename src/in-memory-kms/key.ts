@@ -22,6 +22,8 @@ export interface KmsKeyInit {
   multiRegion?: "PRIMARY" | "REPLICA";
   material?: KeyMaterialHistory;
   secret?: KeySecret;
+  importedDigest?: string;
+  secretValidTo?: number;
   tags?: Iterable<readonly [string, string]>;
 }
 
@@ -38,6 +40,10 @@ export class KmsKey {
   readonly material: KeyMaterialHistory | undefined;
   /** Of asymmetric and HMAC keys. */
   secret: KeySecret | undefined;
+  /** Of an imported secret: what it must be when it is imported again. */
+  importedDigest: string | undefined;
+  /** When an imported secret expires, in ms since the Unix epoch. */
+  secretValidTo: number | undefined;
   readonly tags: Map<string, string>;
   readonly grants = new Map<string, Grant>();
   multiRegion: "PRIMARY" | "REPLICA" | undefined;
@@ -56,9 +62,12 @@ export class KmsKey {
     this.multiRegion = init.multiRegion;
     this.keyId = init.keyId ?? (init.multiRegion ? `mrk-${randomBytes(16).toString("hex")}` : randomUUID());
     this.material =
-      init.material ?? (this.isSymmetric && this.origin === "AWS_KMS" ? new KeyMaterialHistory() : undefined);
+      init.material ??
+      (this.isSymmetric ? new KeyMaterialHistory(this.origin === "AWS_KMS" ? undefined : []) : undefined);
     const makesSecret = !this.isSymmetric && this.origin === "AWS_KMS";
     this.secret = init.secret ?? (makesSecret ? new KeySecret(this.spec, this.region) : undefined);
+    this.importedDigest = init.importedDigest;
+    this.secretValidTo = init.secretValidTo;
     this.description = init.description ?? "";
     this.policy = init.policy;
     this.tags = new Map(init.tags);
@@ -73,13 +82,30 @@ export class KmsKey {
     return partitionOf(this.region);
   }
 
+  /** False for imported material that is not there, or no longer. */
+  get hasMaterial(): boolean {
+    return this.origin !== "EXTERNAL" || (this.material?.isComplete ?? this.secret !== undefined);
+  }
+
+  /** Whether material has ever been imported. */
+  get hasImported(): boolean {
+    return this.material ? this.material.versions.length > 0 : this.importedDigest !== undefined;
+  }
+
+  /** Takes away imported material whose time is over. */
+  withdrawExpired(now: number): void {
+    if (this.origin !== "EXTERNAL") return;
+    this.material?.withdrawExpired(now);
+    if (this.secretValidTo !== undefined && this.secretValidTo <= now) this.secret = undefined;
+  }
+
   get isSymmetric(): boolean {
     return this.spec === "SYMMETRIC_DEFAULT";
   }
 
   get state(): KeyState {
     if (this.deletion) return this.deletion.date === undefined ? "PendingReplicaDeletion" : "PendingDeletion";
-    if (this.origin === "EXTERNAL") return "PendingImport";
+    if (!this.hasMaterial) return "PendingImport";
     return this.enabled ? "Enabled" : "Disabled";
   }
 

@@ -5,9 +5,9 @@ import { defined } from "../util/defined.js";
 import { keyArn } from "./arn.js";
 import { KeyMaterialHistory, type KeyMaterial } from "./key-material.js";
 import { KeySecret } from "./key-secret.js";
-import type { KmsKey } from "./key.js";
+import type { KmsKey, KmsKeyInit } from "./key.js";
 import type { KeySpec } from "./key-specs.js";
-import { count, listOf, oneOf, optional, pattern, secretBytes, text } from "./snapshot-fields.js";
+import { count, flag, listOf, oneOf, optional, pattern, secretBytes, text } from "./snapshot-fields.js";
 
 /** Key material as JSON, which says by its kind what else it has. */
 export type KmsMaterialSnapshot =
@@ -18,18 +18,28 @@ export type KmsMaterialSnapshot =
       /** Automatic rotation, while it is enabled. */
       readonly automatic?: { readonly periodInDays: number; readonly nextDate: number };
     }
-  /** Of an asymmetric or HMAC key: PKCS#8 DER, or the bytes, in base64. Absent for a pair that nobody has needed yet. */
-  | { readonly kind: "secret"; readonly bytes?: string }
+  /** Of an asymmetric or HMAC key. */
+  | {
+      readonly kind: "secret";
+      /** PKCS#8 DER, or the bytes, in base64. Absent for a pair that nobody has needed yet, or that was withdrawn. */
+      readonly bytes?: string;
+      /** Of an imported secret: its SHA-256, in hexadecimal. */
+      readonly digest?: string;
+      /** Of an imported secret that expires, in ms since the Unix epoch. */
+      readonly validTo?: number;
+    }
   /** The same as another key's: the replicas of a multi-Region key. */
   | { readonly kind: "shared"; readonly with: string };
 
 interface KmsMaterialVersion {
   /** 64 hexadecimal digits, as `KeyMaterialId` shows it. */
   readonly id: string;
-  /** 32 bytes, base64. */
-  readonly secret: string;
+  /** 32 bytes, base64. Absent for imported material that was withdrawn. */
+  readonly secret?: string;
   /** How it became current. Absent for the first. */
   readonly rotation?: { readonly date: number; readonly type: "AUTOMATIC" | "ON_DEMAND" };
+  /** Of imported material. */
+  readonly imported?: { readonly validTo?: number; readonly description?: string; readonly pendingRotation: boolean };
 }
 
 /** What several keys may share: the replicas of a multi-Region key. */
@@ -37,24 +47,30 @@ export type SharedMaterial = KeyMaterialHistory | KeySecret;
 
 /** @param owners - whose material has been written already, by key ARN */
 export function materialJson(
-  { material, secret, arn }: KmsKey,
+  { material, secret, importedDigest: digest, secretValidTo: validTo, arn }: KmsKey,
   owners: Map<SharedMaterial, string>,
 ): KmsMaterialSnapshot | undefined {
   const own = material ?? secret;
-  if (!own) return undefined;
+  if (material?.versions.length === 0) return undefined;
+  if (!own) return digest === undefined ? undefined : defined({ kind: "secret" as const, digest, validTo });
   const owner = owners.get(own);
   if (owner !== undefined) return { kind: "shared", with: owner };
   owners.set(own, arn);
   return own instanceof KeySecret
-    ? defined({ kind: "secret" as const, bytes: own.exported()?.toString("base64") })
+    ? defined({ kind: "secret" as const, bytes: own.exported()?.toString("base64"), digest, validTo })
     : historyJson(own);
 }
 
 function historyJson(material: KeyMaterialHistory): KmsMaterialSnapshot {
   return defined({
     kind: "symmetric" as const,
-    versions: material.versions.map(({ id, secret, rotation }) =>
-      defined({ id, secret: secret.export().toString("base64"), rotation: rotation && { ...rotation } }),
+    versions: material.versions.map(({ id, secret, rotation, imported }) =>
+      defined({
+        id,
+        secret: secret?.export().toString("base64"),
+        rotation: rotation && { ...rotation },
+        imported: imported && defined({ ...imported }),
+      }),
     ),
     automatic: material.automatic && { ...material.automatic },
   });
@@ -73,16 +89,30 @@ export function materialFrom(
   key: Owner,
   path: string,
   owners: Map<string, SharedMaterial>,
-): { material?: KeyMaterialHistory; secret?: KeySecret } {
+): Pick<KmsKeyInit, "material" | "secret" | "importedDigest" | "secretValidTo"> {
   if (given === undefined) return {};
   if (typeof given !== "object" || given === null) throw new InvalidInputError(path, "must be an object");
   const kinds = ["symmetric", "secret", "shared"] as const;
   const kind = oneOf("kind" in given ? given.kind : undefined, kinds, `${path}.kind`);
+  const facts = kind === "secret" ? importedSecret(given, path) : {};
+  // An imported secret that is gone is not made anew.
+  if (facts.importedDigest !== undefined && !("bytes" in given)) return facts;
   const own = kind === "shared" ? sharedWith(given, path, owners) : ownMaterial[kind](given, key, path);
   if ((key.spec === "SYMMETRIC_DEFAULT") !== own instanceof KeyMaterialHistory)
     throw new InvalidInputError(path, `is not of a key of spec ${key.spec}`);
   if (kind !== "shared") owners.set(keyArn(key.region, key.accountId, key.keyId), own);
-  return own instanceof KeySecret ? { secret: own } : { material: own };
+  return own instanceof KeySecret ? { secret: own, ...facts } : { material: own };
+}
+
+const secretFields = { kind: true, bytes: true, digest: true, validTo: true } as const;
+type SecretSnapshot = Extract<KmsMaterialSnapshot, { kind: "secret" }>;
+
+function importedSecret(given: object, path: string): Pick<KmsKeyInit, "importedDigest" | "secretValidTo"> {
+  const { digest, validTo } = knownOptions(given as SecretSnapshot, secretFields, path);
+  return defined({
+    importedDigest: optional(digest, (value) => pattern(value, /^[0-9a-f]{64}$/, `${path}.digest`)),
+    secretValidTo: optional(validTo, (value) => count(value, `${path}.validTo`)),
+  });
 }
 
 function sharedWith(given: object, path: string, owners: Map<string, SharedMaterial>): SharedMaterial {
@@ -103,7 +133,7 @@ const ownMaterial = {
     return material;
   },
   secret: (given: object, { spec, region }: Owner, path: string): KeySecret => {
-    const { bytes } = knownOptions(given as { kind: "secret"; bytes?: string }, { kind: true, bytes: true }, path);
+    const { bytes } = knownOptions(given as SecretSnapshot, secretFields, path);
     const secret = optional(bytes, (value) => secretBytes(value, `${path}.bytes`));
     try {
       return KeySecret.imported(spec, region, secret);
@@ -122,7 +152,11 @@ function automaticFrom(given: unknown, path: string): { periodInDays: number; ne
 }
 
 function versionFrom(given: unknown, path: string): KeyMaterial {
-  const json = knownOptions(given as KmsMaterialVersion, { id: true, secret: true, rotation: true }, path);
+  const json = knownOptions(
+    given as KmsMaterialVersion,
+    { id: true, secret: true, rotation: true, imported: true },
+    path,
+  );
   const rotation = optional(json.rotation, (value) => {
     const { date, type } = knownOptions(
       value as NonNullable<KmsMaterialVersion["rotation"]>,
@@ -135,7 +169,20 @@ function versionFrom(given: unknown, path: string): KeyMaterial {
     };
   });
   const id = pattern(json.id, /^[0-9a-f]{64}$/, `${path}.id`);
-  return defined({ id, secret: createSecretKey(secretOf(json.secret, `${path}.secret`)), rotation });
+  const imported = optional(json.imported, (value) => importedFrom(value, `${path}.imported`));
+  const withdrawn = imported !== undefined && json.secret === undefined;
+  const secret = withdrawn ? undefined : createSecretKey(secretOf(json.secret, `${path}.secret`));
+  return defined({ id, secret, rotation, imported });
+}
+
+function importedFrom(given: unknown, path: string): NonNullable<KeyMaterial["imported"]> {
+  const fields = { validTo: true, description: true, pendingRotation: true } as const;
+  const json = knownOptions(given as NonNullable<KmsMaterialVersion["imported"]>, fields, path);
+  return {
+    validTo: optional(json.validTo, (value) => count(value, `${path}.validTo`)),
+    description: optional(json.description, (value) => text(value, `${path}.description`)),
+    pendingRotation: flag(json.pendingRotation, `${path}.pendingRotation`),
+  };
 }
 
 /** Bytes of symmetric material. */

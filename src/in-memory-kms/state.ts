@@ -1,8 +1,10 @@
+import type { KeyObject } from "node:crypto";
 import type { Clock } from "../clock.js";
 import type { Alias } from "./alias.js";
 import { isRegionName, keyArn } from "./arn.js";
 import type { DataKeyPairs } from "./data-key-pairs.js";
 import type { Grant } from "./grant.js";
+import type { unwrapMaterial } from "./import-wrapping.js";
 import type { KeyMaterial, RotationType } from "./key-material.js";
 import type { KmsKey } from "./key.js";
 import { contentsOf, snapshotOf, type KmsSnapshot } from "./snapshot.js";
@@ -14,6 +16,14 @@ interface Filter {
   accountId?: string;
   region?: string;
   keyId?: string;
+}
+
+interface ImportParameters {
+  readonly keyArn: string;
+  readonly algorithm: Parameters<typeof unwrapMaterial>[0];
+  readonly privateKey: KeyObject;
+  /** In ms since the Unix epoch. */
+  readonly validTo: number;
 }
 
 /** Keys and aliases of all accounts and Regions. Deletions and rotations that have come due happen on reading. */
@@ -32,6 +42,9 @@ export class KmsState {
     this.dataKeyPairs = dataKeyPairs;
     this.#regions = regions;
   }
+
+  /** Parameters of imports that were asked for, by their tokens. No snapshot has them. */
+  readonly importTokens = new Map<string, ImportParameters>();
 
   hasRegion(region: string): boolean {
     return this.#regions?.includes(region) ?? isRegionName(region);
@@ -143,6 +156,7 @@ export class KmsState {
 
   /** Makes what has come due happen to a key. Returns `undefined` if its deletion has. */
   #upToDate(key: KmsKey): KmsKey | undefined {
+    key.withdrawExpired(this.now);
     if (key.state === "PendingReplicaDeletion") this.#removeDueReplicas(key);
     if (key.deletion?.date !== undefined && key.deletion.date <= this.now) {
       this.#remove(key);

@@ -5,6 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { InvalidInputError } from "../../src/errors.js";
 import { InMemoryKms, TestClock, type KmsSnapshot } from "../../src/in-memory-kms/index.js";
 import { temporaryFolder, withContents } from "../support/temporary-folder.js";
+import type { Send } from "./cases.js";
+import { externalKey, importing } from "./conformance/import.js";
 import { transports } from "./transports.js";
 import { customer, day, home, makeWorld } from "./world.js";
 
@@ -42,6 +44,56 @@ describe("a snapshot", () => {
     const other = new InMemoryKms();
     other.restore(snapshot);
     expect(throughJson(other.snapshot())).toEqual(snapshot);
+  });
+
+  it("has the secrets of keys that sign and make codes, their replicas' and imported ones", async () => {
+    const { kms, inAccount } = makeWorld();
+    const succeed: Send = async (operation, input) => {
+      const result = await send(kms, operation, input);
+      if (!result.ok) throw new Error(`${operation}: ${result.name}`);
+      return result.output;
+    };
+    const signing = kms.createKey({
+      ...inAccount,
+      keySpec: "ECC_NIST_P256",
+      keyUsage: "SIGN_VERIFY",
+      multiRegion: true,
+    });
+    const unused = kms.createKey({ ...inAccount, keySpec: "RSA_4096", keyUsage: "SIGN_VERIFY" });
+    kms.replicateKey(signing, "eu-west-1");
+    const request = { KeyId: signing, Message: Plaintext, SigningAlgorithm: "ECDSA_SHA_256" };
+    const { Signature } = await succeed("Sign", request);
+    const hmac = { KeyId: kms.createKey({ ...inAccount, keySpec: "HMAC_256", keyUsage: "GENERATE_VERIFY_MAC" }) };
+    const message = { ...hmac, Message: Plaintext, MacAlgorithm: "HMAC_SHA_256" };
+    const { Mac } = await succeed("GenerateMac", message);
+    const external = await externalKey(succeed);
+    await succeed("ImportKeyMaterial", await importing(succeed, external));
+    const { CiphertextBlob } = await succeed("Encrypt", { KeyId: external, Plaintext });
+    const withdrawn = await externalKey(succeed, "HMAC_256", "GENERATE_VERIFY_MAC");
+    await succeed("ImportKeyMaterial", await importing(succeed, withdrawn, { material: Buffer.alloc(32, 1) }));
+    await succeed("DeleteImportedKeyMaterial", { KeyId: withdrawn });
+
+    const snapshot = throughJson(kms.snapshot());
+    const other = new InMemoryKms({ clock: new TestClock() });
+    other.restore(snapshot);
+    expect(throughJson(other.snapshot())).toEqual(snapshot);
+    expect(snapshot.keys.find(({ keyId }) => unused.endsWith(keyId))?.material).toEqual({ kind: "secret" });
+    for (const [operation, input] of [
+      ["Verify", { ...request, Signature }],
+      ["VerifyMac", { ...message, Mac }],
+      ["Decrypt", { CiphertextBlob }],
+    ] as const)
+      expect(await send(other, operation, input)).toMatchObject({ ok: true });
+    const again = async (operation: string, input: Record<string, unknown>) => {
+      const result = await send(other, operation, input);
+      if (!result.ok) throw new Error(result.name);
+      return result.output;
+    };
+    expect(await send(other, "GenerateMac", { ...message, KeyId: withdrawn })).toMatchObject({
+      name: "KMSInvalidStateException",
+    });
+    const foreign = await importing(again, withdrawn, { material: Buffer.alloc(32, 2) });
+    expect(await send(other, "ImportKeyMaterial", foreign)).toMatchObject({ name: "IncorrectKeyMaterialException" });
   });
 
   it("is what another in-memory KMS opens ciphertexts with, of old material too, and in other Regions", async () => {

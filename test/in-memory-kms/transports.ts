@@ -186,7 +186,7 @@ function fromWire(value: unknown, name = ""): Record<string, unknown> {
 
 function convert(value: unknown, name: string): unknown {
   if (blobs.includes(name)) return new Uint8Array(Buffer.from(value as string, "base64"));
-  if (name.endsWith("Date") && typeof value === "number") return new Date(value * 1000);
+  if (/Date$|ValidTo$/.test(name) && typeof value === "number") return new Date(value * 1000);
   if (Array.isArray(value)) return value.map((item) => convert(item, ""));
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, convert(item, key)]));
@@ -196,6 +196,10 @@ const toWire = (input: Record<string, unknown>) =>
   Object.fromEntries(
     Object.entries(input).map(([name, value]) => [
       name,
-      value instanceof Uint8Array ? Buffer.from(value).toString("base64") : value,
+      value instanceof Uint8Array
+        ? Buffer.from(value).toString("base64")
+        : value instanceof Date
+          ? value.getTime() / 1000
+          : value,
     ]),
   );

@@ -5,6 +5,7 @@ import { cryptographicOperations } from "./cryptography.js";
 import { dataKeyOperations } from "./data-keys.js";
 import { encapsulationOperations } from "./encapsulation.js";
 import { grantKeyOperations } from "./grants.js";
+import { importOperations } from "./import.js";
 import { keyOperations } from "./keys.js";
 import { macOperations } from "./macs.js";
 import { multiRegionOperations } from "./multi-region.js";
@@ -20,6 +21,7 @@ const all = [
   asymmetricOperations,
   macOperations,
   encapsulationOperations,
+  importOperations,
   rotationOperations,
   multiRegionOperations,
   policyOperations,
@@ -34,11 +36,8 @@ export const operationsNotModelled: readonly string[] = [
   "ConnectCustomKeyStore",
   "CreateCustomKeyStore",
   "DeleteCustomKeyStore",
-  "DeleteImportedKeyMaterial",
   "DescribeCustomKeyStores",
   "DisconnectCustomKeyStore",
   "GetKeyLastUsage",
-  "GetParametersForImport",
-  "ImportKeyMaterial",
   "UpdateCustomKeyStore",
 ];

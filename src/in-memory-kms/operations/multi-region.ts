@@ -50,7 +50,7 @@ export const multiRegionOperations = [
         multiRegion: "REPLICA",
         policy: input.Policy ?? defaultKeyPolicy(region, primary.accountId),
         tags,
-        ...defined({ description: input.Description, material: primary.material, secret: primary.secret }),
+        ...defined({ description: input.Description, ...sharedMaterial(primary) }),
       });
       checkKeyPolicy(call, replica, replica.policy, input.BypassPolicyLockoutSafetyCheck);
       call.state.putKey(replica);
@@ -80,6 +80,11 @@ export const multiRegionOperations = [
     return undefined;
   }),
 ];
+
+/** Imported material is each Region's own, since it is imported into each. */
+function sharedMaterial({ origin, material, secret }: KmsKey) {
+  return origin === "EXTERNAL" ? {} : { material, secret };
+}
 
 function requirePrimary(key: KmsKey): void {
   if (key.multiRegion !== "PRIMARY") throw unsupported(`${key.arn} is not a multi-region primary key.`);

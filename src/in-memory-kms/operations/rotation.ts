@@ -1,7 +1,7 @@
 import { defined } from "../../util/defined.js";
-import { AwsError, unsupported } from "../aws-error.js";
+import { AwsError, invalidState, unsupported } from "../aws-error.js";
 import type { KmsCall } from "../call.js";
-import { maxOnDemandRotations, type KeyMaterialHistory } from "../key-material.js";
+import { maxOnDemandRotations, type KeyMaterial, type KeyMaterialHistory } from "../key-material.js";
 import type { KmsKey } from "../key.js";
 import { keyIdRule, limitRule, markerRule, operation } from "../operation.js";
 import { page } from "../paging.js";
@@ -38,7 +38,8 @@ export const rotationOperations = [
 
   operation("RotateKeyOnDemand", { KeyId: keyIdRule }, (call, input) => {
     // For keys with imported material the service checks the state first, in this operation only.
-    call.key(input.KeyId, { state: "enabled" });
+    const named = call.key(input.KeyId, { state: "enabled" });
+    if (named.origin === "EXTERNAL" && named.material) return rotateImported(call, named, named.material);
     const { key, material } = rotatingKey(call, input.KeyId);
     const onDemand = material.rotations.filter(({ rotation }) => rotation.type === "ON_DEMAND");
     if (onDemand.length >= maxOnDemandRotations) {
@@ -61,7 +62,7 @@ export const rotationOperations = [
     },
     (call, input) => {
       const key = call.key(input.KeyId);
-      const material = materialOf(key);
+      const material = key.origin === "EXTERNAL" ? (key.material ?? materialOf(key)) : materialOf(key);
       const listed = input.IncludeKeyMaterial === "ALL_KEY_MATERIAL" ? material.versions : material.rotations;
       return page("Rotations", numbered(listed), input, {
         id: ({ number }) => number,
@@ -69,7 +70,8 @@ export const rotationOperations = [
           defined({
             KeyId: key.arn,
             KeyMaterialId: item.id,
-            KeyMaterialState: item === material.current ? "CURRENT" : "NON_CURRENT",
+            KeyMaterialState: stateOf(item, material),
+            ...importFacts(item),
             RotationDate: item.rotation && new WireTime(item.rotation.date),
             RotationType: item.rotation?.type,
           }),
@@ -77,6 +79,33 @@ export const rotationOperations = [
     },
   ),
 ];
+
+function stateOf(item: KeyMaterial, material: KeyMaterialHistory): string {
+  if (item.imported?.pendingRotation) return "PENDING_ROTATION";
+  return item === material.current ? "CURRENT" : "NON_CURRENT";
+}
+
+/** What a list says of imported material only. */
+function importFacts({ imported, secret }: KeyMaterial): Record<string, unknown> {
+  if (!imported) return {};
+  const { validTo, description } = imported;
+  return defined({
+    ImportState: secret ? "IMPORTED" : "PENDING_IMPORT",
+    KeyMaterialDescription: description,
+    ExpirationModel: validTo === undefined ? "KEY_MATERIAL_DOES_NOT_EXPIRE" : "KEY_MATERIAL_EXPIRES",
+    ValidTo: validTo === undefined ? undefined : new WireTime(validTo),
+  });
+}
+
+/** Rotates to the material that was imported for it. */
+function rotateImported(call: KmsCall, key: KmsKey, material: KeyMaterialHistory): object {
+  if (key.multiRegion)
+    throw unsupported("The in-memory KMS does not rotate multi-Region keys with imported key material.");
+  if (!material.pending?.secret)
+    throw invalidState(`No available key material pending rotation for the key: ${key.arn}.`);
+  material.rotateToPending(call.state.now);
+  return { KeyId: key.arn };
+}
 
 /** Items with ids for paging, which sort as the list does. */
 const numbered = <T>(items: readonly T[]) =>

@@ -24,7 +24,7 @@ export interface Row {
    * Name, text and status of the error. `{KeyId}` in a text stands for the request's, `{…}` for its other members. Absent for
    * success.
    */
-  readonly error?: readonly [name: string, text?: string, status?: number];
+  readonly error?: readonly [name: string, text?: string | RegExp, status?: number];
   /** Checks the answer of a success. */
   readonly output?: (output: Output, world: World, input: Input, send: Send) => unknown;
 }

@@ -8,7 +8,7 @@ export function conformancePage(rows: readonly Row[]): string {
       row.operation,
       row.situation,
       row.error ? `${row.error[2] ?? 400} \`${row.error[0]}\`` : "200",
-      row.error?.[1] === undefined ? "" : `\`${row.error[1]}\``,
+      row.error?.[1] === undefined ? "" : `\`${row.error[1] instanceof RegExp ? row.error[1].source : row.error[1]}\``,
       row.source,
     ]),
   ].map((line) => line.map((cell) => cell.replaceAll("|", "\\|")));
