@@ -1,5 +1,7 @@
 #!/usr/bin/env node
+import { exitCodes } from "./exit-codes.js";
 import { main } from "./main.js";
+import { errorLines } from "./show.js";
 import { paintFor, ProgressBar } from "./terminal.js";
 
 // What the SDK says of Node is for whoever installs it, not for whoever runs a command.
@@ -11,11 +13,12 @@ const bar = ProgressBar.for(stderr, env);
 
 // The second one ends the process at once, as Node does by itself.
 process.once("SIGINT", () => interrupt.abort(new Error("interrupted")));
-// The reader of a pipe may leave before all is said.
-for (const stream of [stdout, stderr])
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-  });
+let unsaid: Error | undefined;
+// The reader of a pipe may leave before all is said; nothing else may keep it from being said.
+stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") unsaid ??= error;
+});
+stderr.on("error", () => undefined);
 
 void main(process.argv.slice(2), {
   print: (line) => {
@@ -32,7 +35,10 @@ void main(process.argv.slice(2), {
   paintError: paintFor(stderr, env),
   showProgress: bar?.show,
   signal: interrupt.signal,
-}).then((code) => {
+}).then(async (code) => {
   bar?.clear();
-  process.exitCode = code;
+  await new Promise(setImmediate); // by then the stream has told of what it could not write
+  const hasFailed = unsaid !== undefined && code === exitCodes.done;
+  if (hasFailed) for (const line of errorLines(unsaid, paintFor(stderr, env))) console.error(line);
+  process.exitCode = hasFailed ? exitCodes.failed : code;
 });

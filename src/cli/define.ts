@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { exitCodes, type ExitCode } from "./exit-codes.js";
-import type { CommandIo } from "./io.js";
+import { UsageError, type CommandIo } from "./io.js";
 import { addSettings, readSettings, type Settings } from "./settings.js";
 import { noPaint, type Paint } from "./terminal.js";
 
@@ -29,6 +29,8 @@ export interface CommandDefinition<Options> {
   readonly takesSettings?: boolean;
   /** Whether it prints a result, for which there is `--json`. Default true. */
   readonly givesResult?: boolean;
+  /** Options that may be given several times. Default none. */
+  readonly repeatable?: readonly string[];
   /** Adds arguments and options. */
   readonly add?: (command: Command) => unknown;
   /** Resolves with the exit code; with nothing where all is done. */
@@ -39,13 +41,24 @@ export interface CommandDefinition<Options> {
 export type DefinedCommand = (program: Command, io: CommandIo, ended: (code: ExitCode) => void) => void;
 
 export function defineCommand<Options extends object = object>(definition: CommandDefinition<Options>): DefinedCommand {
-  const { name, summary, group, help, takesSettings = true, givesResult = true, add, run } = definition;
+  const {
+    name,
+    summary,
+    group,
+    help,
+    takesSettings = true,
+    givesResult = true,
+    repeatable = [],
+    add,
+    run,
+  } = definition;
   return (program, io, ended) => {
     const command = program.command(name).summary(summary).description(`${summary}.`).helpGroup(group);
     add?.(command);
     if (givesResult) command.option("--json", "print the result as JSON");
     if (takesSettings) addSettings(command);
     if (help) command.addHelpText("after", `\n${help}`);
+    refuseDoubled(command, repeatable);
     command.action(async () => {
       const options = command.opts<Options & { json?: boolean }>();
       const settings = takesSettings ? await readSettings(command) : {};
@@ -60,4 +73,16 @@ export function defineCommand<Options extends object = object>(definition: Comma
       ended((await run({ ...call, io: options.json ? quiet : { ...quiet, showProgress } })) ?? exitCodes.done);
     });
   };
+}
+
+/** Of an option that is given twice only one counts, and who knows which one was meant. */
+function refuseDoubled(command: Command, repeatable: readonly string[]): void {
+  for (const option of command.options) {
+    let times = 0;
+    const given = () => {
+      times += 1;
+      if (times > 1) throw new UsageError(`${option.long ?? option.flags} is given more than once`);
+    };
+    if (!repeatable.includes(option.name())) command.on(`option:${option.name()}`, given);
+  }
 }

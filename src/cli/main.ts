@@ -8,7 +8,10 @@ import { RecordingKeyStoreError } from "../errors.js";
 /** Runs a command line. Resolves with the exit code. */
 export async function main(argv: readonly string[], io: CommandIo): Promise<ExitCode> {
   let code: ExitCode = exitCodes.done;
+  const asJson = argv.includes("--json");
   const program = createProgram(io, (ended) => (code = ended));
+  // What the parser would say for people is said as JSON below.
+  if (asJson) for (const each of [program, ...program.commands]) each.configureOutput({ writeErr: () => undefined });
   if (argv.length === 0) {
     program.outputHelp();
     return exitCodes.usage;
@@ -17,15 +20,18 @@ export async function main(argv: readonly string[], io: CommandIo): Promise<Exit
     await program.parseAsync(argv, { from: "user" });
     return code;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage; // it has said what
+    const isUsage = error instanceof CommanderError;
+    if (isUsage && error.exitCode === 0) return exitCodes.done; // help, or the version
     if (error === io.signal.reason && io.signal.aborted) {
       io.printError("Interrupted.");
       return exitCodes.interrupted;
     }
-    if (argv.includes("--json")) io.printError(JSON.stringify({ error: plain(error) }));
-    else for (const line of errorLines(error, io.paintError)) io.printError(line);
-    if (error instanceof UsageError) io.printError(`\nrecording-keystore ${argv[0] ?? ""} --help tells more.`);
-    return exitCodeOf(error);
+    if (asJson) io.printError(JSON.stringify({ error: plain(error) }));
+    else if (!isUsage) {
+      for (const line of errorLines(error, io.paintError)) io.printError(line);
+      if (error instanceof UsageError) io.printError(`\nrecording-keystore ${argv[0] ?? ""} --help tells more.`);
+    }
+    return isUsage ? exitCodes.usage : exitCodeOf(error);
   }
 }
 

@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { RecordingKeyStore } from "../key-store/recording-key-store.js";
 import type { KmsProvider } from "../kms/kms-provider.js";
 import { defined } from "../util/defined.js";
@@ -7,6 +6,7 @@ import { UsageError } from "./io.js";
 import { noStore, openStore } from "./key-pair-stores.js";
 import { optionalPackage } from "./optional-package.js";
 import { required, type Settings } from "./settings.js";
+import { readNamed } from "./streams.js";
 
 interface OpenKeyStoreOptions {
   /** Whether the store may be new. */
@@ -56,8 +56,5 @@ async function awsKms(endpoint: string | undefined): Promise<KmsProvider> {
 }
 
 async function readSecret(path: string | undefined): Promise<Buffer | undefined> {
-  if (path === undefined) return undefined;
-  return readFile(path).catch((error: unknown) => {
-    throw new UsageError(`--fleet-secret-file ${path}: ${error instanceof Error ? error.message : String(error)}`);
-  });
+  return path === undefined ? undefined : readNamed(`--fleet-secret-file ${path}`, path);
 }

@@ -1,19 +1,16 @@
-import { readFile } from "node:fs/promises";
 import { KmsPrincipals, type KmsPrincipalInit } from "../in-memory-kms/principals.js";
 import { knownOptions } from "../util/check-input.js";
 import { UsageError } from "./io.js";
+import { readNamed } from "./streams.js";
 
 /** @throws UsageError naming the file and what is wrong with it */
 export async function readPrincipals(file: string): Promise<KmsPrincipalInit[]> {
-  const refuse = (error: unknown) =>
-    new UsageError(`--principals ${file}: ${error instanceof Error ? error.message : String(error)}`);
-  const text = await readFile(file, "utf8").catch((error: unknown) => {
-    throw refuse(error);
-  });
+  const what = `--principals ${file}`;
+  const bytes = await readNamed(what, file);
   try {
-    return parsePrincipals(text);
+    return parsePrincipals(bytes.toString("utf8"));
   } catch (error) {
-    throw refuse(error);
+    throw new UsageError(`${what}: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 

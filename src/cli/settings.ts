@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { Option, type Command } from "commander";
 import { listOf } from "./arguments.js";
 import { UsageError } from "./io.js";
+import { readNamed } from "./streams.js";
 
 /** Whose keys a command is about, and where they are. All optional: a command says what it misses. */
 export interface Settings {
@@ -110,9 +110,7 @@ function refusePassword(command: Command, store: string | undefined): void {
 /** @throws UsageError naming the file and what is wrong with it */
 async function readSettingsFile(path: string): Promise<Settings> {
   const refuse = (rule: string) => new UsageError(`--config ${path}: ${rule}`);
-  const text = await readFile(path, "utf8").catch((error: unknown) => {
-    throw refuse(error instanceof Error ? error.message : String(error));
-  });
+  const text = (await readNamed(`--config ${path}`, path)).toString("utf8");
   let json: unknown;
   try {
     json = JSON.parse(text);

@@ -3,6 +3,7 @@ import { diagnose } from "../kms/diagnosis.js";
 import { KmsError } from "../kms/kms-error.js";
 import { diagnoseStoreFailure } from "../stores/store-diagnosis.js";
 import { StoreError } from "../stores/store-error.js";
+import { describeErrno } from "../util/file-system.js";
 import { noPaint, type Paint, type Tone } from "./terminal.js";
 
 type Value = string | number | boolean | Date | undefined;
@@ -56,8 +57,10 @@ export function tableLines(
 /** What a command has thrown, and what to do about it. */
 export function errorLines(error: unknown, paint: Paint = noPaint): string[] {
   if (!(error instanceof Error)) return [paint("bad", escapeControls(String(error)))];
-  const code = error instanceof RecordingKeyStoreError ? ` (${error.code})` : "";
-  return [`${paint("bad", escapeControls(error.message))}${code}`, ...adviceLines(error)];
+  const isOurs = error instanceof RecordingKeyStoreError;
+  const { syscall } = error as NodeJS.ErrnoException;
+  const text = !isOurs && syscall !== undefined ? `cannot ${syscall}: ${describeErrno(error)}` : error.message;
+  return [`${paint("bad", escapeControls(text))}${isOurs ? ` (${error.code})` : ""}`, ...adviceLines(error)];
 }
 
 /** Steps to take, numbered. */

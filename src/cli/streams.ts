@@ -1,34 +1,52 @@
-import { createReadStream } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
+import { open, readFile, stat, type FileHandle } from "node:fs/promises";
 import { resolve } from "node:path";
 import { finished, pipeline } from "node:stream/promises";
 import type { Readable } from "node:stream";
+import { fileFailure } from "../recording/files/failures.js";
 import { OutputFile } from "../recording/files/output-file.js";
+import { describeErrno } from "../util/file-system.js";
 import { UsageError, type CommandIo } from "./io.js";
 
 /** Standard input and standard output, where the name of a file is expected. */
 export const isStandard = (path: string) => path === "-";
 
-/** A text file, or standard input. @throws UsageError */
-export async function readText(path: string, { input }: CommandIo): Promise<string> {
-  if (isStandard(path)) return Buffer.concat(await input.toArray()).toString("utf8");
-  return readFile(path, "utf8").catch((error: unknown) => {
-    throw new UsageError(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+/** Content of a file that an option or argument names. @throws UsageError, in the words of `what` */
+export function readNamed(what: string, path: string): Promise<Buffer> {
+  return readFile(path).catch((error: unknown) => {
+    throw new UsageError(`${what}: ${describeErrno(error)}`);
   });
 }
 
-/** A JSON object of a file. @throws UsageError */
+/** A text file, or standard input. @throws UsageError */
+export async function readText(path: string, { input }: CommandIo): Promise<string> {
+  const bytes = isStandard(path) ? Buffer.concat(await input.toArray()) : await readNamed(path, path);
+  return bytes.toString("utf8");
+}
+
+/** JSON of a file. @throws UsageError */
 export async function readJson(option: string, path: string): Promise<Readonly<Record<string, unknown>>> {
+  const what = `${option} ${path}`;
+  const text = (await readNamed(what, path)).toString("utf8");
   try {
-    return JSON.parse(await readFile(path, "utf8")) as Record<string, unknown>; // the key store checks what it is
-  } catch (error) {
-    throw new UsageError(`${option} ${path}: ${error instanceof Error ? error.message : String(error)}`);
+    return JSON.parse(text) as Record<string, unknown>; // the key store checks what it is
+  } catch {
+    throw new UsageError(`${what}: is no JSON`);
   }
 }
 
-/** Bytes of a file, or of standard input. */
-export const readFrom = (path: string, { input }: CommandIo): Readable =>
-  isStandard(path) ? input : createReadStream(path);
+/** Bytes of a file, or of standard input. @throws RecordingKeyStoreError `ERR_FILE_IO` */
+export async function readFrom(path: string, { input }: CommandIo): Promise<Readable> {
+  if (isStandard(path)) return input;
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(path); // waits for whoever writes into a pipe
+    if ((await handle.stat()).isDirectory()) throw Object.assign(new Error("a folder"), { code: "EISDIR" });
+    return handle.createReadStream();
+  } catch (error) {
+    await handle?.close();
+    throw fileFailure(`read ${path}`, error);
+  }
+}
 
 /** Size of an input in bytes, as far as it is known before it is read. */
 export async function sizeOf(path: string): Promise<number | undefined> {

@@ -39,6 +39,9 @@ export const openToReadUnlinked = openToRead | (constants.O_NOFOLLOW ?? 0);
 
 const hints: Readonly<Record<string, string>> = {
   ENOENT: "there is no such file or folder",
+  EISDIR: "it is a folder",
+  ENOTDIR: "it is no folder, or lies below a file",
+  EPIPE: "whoever was to read it has left",
   ENOSPC: "the disk is full",
   EDQUOT: "the disk quota is used up",
   EFBIG: "the file would be larger than allowed",

@@ -35,6 +35,7 @@ export const kmsCommand = defineCommand<KmsOptions>({
   group: "Other:",
   takesSettings: false,
   givesResult: false,
+  repeatable: ["region", "cors", "control-host", "key"],
   help: `FILE of --seed: {"principals":[…],"accounts":[{"accountId":"…","region":"…","keys":[{"keyId":"…","material":"base64 of 32 bytes",
 "aliases":["alias/…"],"policy":{…},"grants":[…]}]}]}, as JSON or YAML. FILE of --principals:
 {"principals":[{"accessKeyId":"…","arn":"…","identityPolicy":{…}}]}. An access key that is not listed is a full administrator of

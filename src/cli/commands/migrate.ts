@@ -134,7 +134,7 @@ function migrationLines(report: MigrationReport, paint: Paint): string[] {
     .filter((state) => files[state] > 0)
     .map((state) => [toned(files[state], tones[state]), sizeText(bytes[state]), says[state]]);
   return [
-    ...tableLines(["files", "size", ""], counts, paint),
+    ...(counts.length > 0 ? tableLines(["files", "size", ""], counts, paint) : ["There are no plain files."]),
     ...(encryptedOnly > 0 ? ["", `${encryptedOnly} encrypted recordings have no plain file.`] : []),
     ...(listed.length > 0 ? ["", ...tableLines(["", "file", "why"], listed.slice(0, most).map(rowOf), paint)] : []),
     ...(more > 0 ? [`… and ${more} more: --report FILE and --json have them all`] : []),

@@ -82,7 +82,7 @@ export const encryptCommand = defineCommand<
         });
         return tell(call, output, result, factLines({ ...result }, paintOf(call, output)));
       }
-      const { body, done, ...facts } = await keyStore.encryptRecording(readFrom(input, io), named);
+      const { body, done, ...facts } = await keyStore.encryptRecording(await readFrom(input, io), named);
       await writeTo(output, body, { overwrite, secret: false, total: await sizeOf(input) }, io);
       const result = { ...facts, ...(await done) };
       tell(call, output, result, factLines(result, paintOf(call, output)));
@@ -97,11 +97,12 @@ async function nameOf({ options, args, io }: Call<NameOptions>): Promise<{ recor
   if (isStandard(input)) throw new UsageError("--recording-id is needed for a recording from standard input");
   await using source = await fileSource(input);
   const says = await inspectRecording(source);
-  io.printError(
-    escapeControls(
-      `It says that it is ${says.asset} of the recording ${says.recordingId}; give --recording-id to insist on one.`,
-    ),
-  );
+  if (!options.json)
+    io.printError(
+      escapeControls(
+        `It says that it is ${says.asset} of the recording ${says.recordingId}; give --recording-id to insist on one.`,
+      ),
+    );
   return { recordingId: says.recordingId, asset: asset ?? says.asset };
 }
 
@@ -137,7 +138,7 @@ code than 0 what was written is a beginning.`,
         ]);
       }
       const { body, done, metadata, publicMetadata, ...facts } = await keyStore.decryptRecording(
-        readFrom(input, io),
+        await readFrom(input, io),
         named,
       );
       await writeTo(output, body, { overwrite, secret: true, total: await sizeOf(input) }, io);
@@ -173,7 +174,7 @@ export const salvageCommand = defineCommand<FileOptions>({
       const [input = "-", output = "-"] = args;
       const { overwrite = false } = options;
       const named = { ...(await nameOf(call)), signal: io.signal };
-      const { body, done } = await keyStore.salvageRecording(readFrom(input, io), named);
+      const { body, done } = await keyStore.salvageRecording(await readFrom(input, io), named);
       await writeTo(output, body, { overwrite, secret: true, total: await sizeOf(input) }, io);
       const { complete, damage, plaintextSize, encryptedSize } = await done;
       const result = { complete, damage, plaintextSize, encryptedSize };

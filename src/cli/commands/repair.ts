@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { Readable } from "node:stream";
 import type { StoreHeadReport } from "../../key-pairs/operations/store-head.js";
 import type { EarlierRewrap, RewrapReport } from "../../key-pairs/operations/rewrap.js";
@@ -11,7 +10,7 @@ import { exitCodes } from "../exit-codes.js";
 import { UsageError } from "../io.js";
 import { withKeyStore } from "../open-key-store.js";
 import { factLines, tableLines } from "../show.js";
-import { writeTo } from "../streams.js";
+import { readJson, writeTo } from "../streams.js";
 
 const group = "When something is wrong:";
 
@@ -62,7 +61,10 @@ export const rewrapCommand = defineCommand<
       const { dryRun, concurrency, report: target } = options;
       if (target !== undefined && existsSync(target))
         throw new UsageError(`--report ${target}: exists, and a report is not replaced`);
-      const resume = options.resume === undefined ? undefined : await readReport(options.resume);
+      const resume =
+        options.resume === undefined
+          ? undefined
+          : ((await readJson("--resume", options.resume)) as unknown as EarlierRewrap);
       const report = await keyStore.rewrapKeyPairs({
         signal,
         ...defined({ dryRun, concurrency, resume }),
@@ -77,14 +79,6 @@ export const rewrapCommand = defineCommand<
       if (!report.complete) return exitCodes.incomplete;
     }),
 });
-
-async function readReport(path: string): Promise<EarlierRewrap> {
-  try {
-    return JSON.parse(await readFile(path, "utf8")) as EarlierRewrap; // the key store checks what it says
-  } catch (error) {
-    throw new UsageError(`--resume ${path}: ${error instanceof Error ? error.message : String(error)}`);
-  }
-}
 
 export const forgetOrphansCommand = defineCommand<DryRun>({
   name: "forget-orphans",
