@@ -71,6 +71,8 @@ export async function writeTo(
   io: CommandIo,
 ): Promise<void> {
   const { output, signal } = io;
+  // Ctrl-C before anybody reads must not end the process: whoever reads meets the error.
+  body.on("error", () => undefined);
   if (isStandard(path)) {
     // A bar on the terminal to which the recording goes would be in its midst.
     const isTerminal = (output as { isTTY?: boolean }).isTTY === true;

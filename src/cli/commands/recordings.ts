@@ -82,8 +82,9 @@ export const encryptCommand = defineCommand<
         });
         return tell(call, output, result, factLines({ ...result }, paintOf(call, output)));
       }
+      const total = await sizeOf(input);
       const { body, done, ...facts } = await keyStore.encryptRecording(await readFrom(input, io), named);
-      await writeTo(output, body, { overwrite, secret: false, total: await sizeOf(input) }, io);
+      await writeTo(output, body, { overwrite, secret: false, total }, io);
       const result = { ...facts, ...(await done) };
       tell(call, output, result, factLines(result, paintOf(call, output)));
     }),
@@ -137,11 +138,12 @@ code than 0 what was written is a beginning.`,
           ...metadataLines({ metadata, publicMetadata }),
         ]);
       }
+      const total = await sizeOf(input);
       const { body, done, metadata, publicMetadata, ...facts } = await keyStore.decryptRecording(
         await readFrom(input, io),
         named,
       );
-      await writeTo(output, body, { overwrite, secret: true, total: await sizeOf(input) }, io);
+      await writeTo(output, body, { overwrite, secret: true, total }, io);
       const totals = { ...facts, ...(await done) };
       const result = { ...totals, ...defined({ metadata, publicMetadata }) };
       tell(call, output, result, [
@@ -174,8 +176,9 @@ export const salvageCommand = defineCommand<FileOptions>({
       const [input = "-", output = "-"] = args;
       const { overwrite = false } = options;
       const named = { ...(await nameOf(call)), signal: io.signal };
+      const total = await sizeOf(input);
       const { body, done } = await keyStore.salvageRecording(await readFrom(input, io), named);
-      await writeTo(output, body, { overwrite, secret: true, total: await sizeOf(input) }, io);
+      await writeTo(output, body, { overwrite, secret: true, total }, io);
       const { complete, damage, plaintextSize, encryptedSize } = await done;
       const result = { complete, damage, plaintextSize, encryptedSize };
       tell(call, output, result, factLines({ complete, why: damage?.message, plaintextSize, encryptedSize }));
