@@ -17,8 +17,8 @@ export type { KmsSeed, KmsSeedAccount, KmsSeedKey, KmsSeedReplica } from "./seed
 export { readKmsSeed } from "./seed-file.js";
 export { InvalidInputError } from "../errors.js";
 export type { KmsAnswer } from "./service.js";
-export type { KmsAliasSnapshot, KmsKeySnapshot, KmsSnapshot } from "./snapshot.js";
-export type { KmsMaterialSnapshot } from "./material-snapshot.js";
+export type { KmsAliasSnapshot, KmsGrantSnapshot, KmsKeySnapshot, KmsSnapshot } from "./snapshot.js";
+export type { KmsMaterialSnapshot, KmsMaterialVersion } from "./material-snapshot.js";
 export { TestClock } from "./test-clock.js";
 export type { KmsHttpRequest, KmsHttpResponse } from "./wire.js";
 export type { FaultOptions, FaultScope } from "./fault-options.js";

@@ -31,7 +31,7 @@ export type KmsMaterialSnapshot =
   /** The same as another key's: the replicas of a multi-Region key. */
   | { readonly kind: "shared"; readonly with: string };
 
-interface KmsMaterialVersion {
+export interface KmsMaterialVersion {
   /** 64 hexadecimal digits, as `KeyMaterialId` shows it. */
   readonly id: string;
   /** 32 bytes, base64. Absent for imported material that was withdrawn. */

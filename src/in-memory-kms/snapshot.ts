@@ -38,12 +38,35 @@ export interface KmsKeySnapshot {
   /** Without a date while replicas are left. */
   readonly deletion?: { readonly windowInDays: number; readonly date?: number };
   readonly tags: Readonly<Record<string, string>>;
-  readonly grants: readonly Grant[];
+  readonly grants: readonly KmsGrantSnapshot[];
   /** Absent for keys without material. */
   readonly material?: KmsMaterialSnapshot;
 }
 
-export type KmsAliasSnapshot = Omit<Alias, "arn">;
+export interface KmsAliasSnapshot {
+  /** With its `alias/`. */
+  readonly name: string;
+  readonly accountId: string;
+  readonly region: string;
+  readonly keyId: string;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+export interface KmsGrantSnapshot {
+  readonly id: string;
+  readonly tokens: readonly string[];
+  readonly name?: string;
+  readonly createdAt: number;
+  readonly granteePrincipal: string;
+  readonly retiringPrincipal?: string;
+  readonly issuingAccount: string;
+  readonly operations: readonly string[];
+  readonly constraints?: {
+    readonly subset?: Readonly<Record<string, string>>;
+    readonly equals?: Readonly<Record<string, string>>;
+  };
+}
 
 const format = "in-memory-kms-snapshot";
 const version = 1;
