@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 import { compileWorkerCode } from "./scripts/worker-code.js";
-import { projectsOf, testFiles } from "./test/support/projects.js";
+import { isLongOnly, projectsOf, testFiles } from "./test/support/projects.js";
 
 const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url));
 const report = process.env["VITEST_REPORT"];
@@ -48,12 +48,12 @@ export const base = {
   },
 } satisfies ViteUserConfig;
 
+const isUsual = (_: string, path: string) => !path.startsWith("test/browser/") && !isLongOnly(path);
+
 export default defineConfig({
   ...base,
   test: {
     ...base.test,
-    projects: projectsOf(
-      ["test", "examples"].flatMap((folder) => testFiles(folder, (_, path) => !path.startsWith("test/browser/"))),
-    ),
+    projects: projectsOf(["test", "examples"].flatMap((folder) => testFiles(folder, isUsual))),
   },
 });

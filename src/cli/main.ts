@@ -1,15 +1,22 @@
 import { CommanderError } from "commander";
+import type { DefinedCommand } from "./define.js";
 import { exitCodeOf, exitCodes, type ExitCode } from "./exit-codes.js";
 import { UsageError, type CommandIo } from "./io.js";
 import { createProgram } from "./program.js";
 import { errorLines } from "./show.js";
 import { RecordingKeyStoreError } from "../errors.js";
 
+/** All commands; `kms` alone where it is called, because test suites wait for it and it needs little of the rest. */
+async function commandsFor([name]: readonly string[]): Promise<readonly DefinedCommand[]> {
+  if (name === "kms") return [(await import("./commands/kms.js")).kmsCommand];
+  return (await import("./commands/index.js")).commands;
+}
+
 /** Runs a command line. Resolves with the exit code. */
 export async function main(argv: readonly string[], io: CommandIo): Promise<ExitCode> {
   let code: ExitCode = exitCodes.done;
   const asJson = argv.includes("--json");
-  const program = createProgram(io, (ended) => (code = ended));
+  const program = createProgram(await commandsFor(argv), io, (ended) => (code = ended));
   // What the parser would say for people is said as JSON below.
   if (asJson) for (const each of [program, ...program.commands]) each.configureOutput({ writeErr: () => undefined });
   if (argv.length === 0) {

@@ -3,19 +3,15 @@ import type { AddressInfo } from "node:net";
 import { serve } from "@hono/node-server";
 import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from "playwright-core";
 import { ServiceUnderTest } from "../examples/recording-service-under-test.js";
-import { hasPrograms, installDebianPackages } from "../support/debian-packages.js";
 import * as inPage from "./in-page.js";
 
 /** Longest wait for anything on a page, in ms: a wait that ends is a failure, never a measure. */
 const patience = 240_000;
 
-/** Starts Chromium with a microphone that beeps. Installs Debian's, and a font for Japanese, where there is none. */
+/** Starts Chromium with a microphone that beeps. */
 export async function startBrowser(): Promise<Browser> {
-  const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
-  if (!process.env["CHROMIUM"] && !(await hasPrograms("chromium")))
-    await installDebianPackages("chromium", "fonts-noto-cjk", "fonts-dejavu-core");
   return chromium.launch({
-    executablePath,
+    executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
     timeout: patience,
     args: [
       "--no-sandbox",

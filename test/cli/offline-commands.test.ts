@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { exitCodeMeanings, exitCodes } from "../../src/cli/exit-codes.js";
+import { commands } from "../../src/cli/commands/index.js";
 import { createProgram } from "../../src/cli/program.js";
 import { settings } from "../../src/cli/settings.js";
 import { run } from "./support.js";
@@ -76,6 +77,7 @@ describe("drill", () => {
 
 describe("completion", () => {
   const program = createProgram(
+    commands,
     { print: () => undefined, printError: () => undefined, signal: new AbortController().signal } as never,
     () => undefined,
   );
@@ -120,7 +122,7 @@ describe("docs/guides/command-line.md", () => {
       .map((line) => line.split("|").map((cell) => cell.trim()));
 
   it("has each command", () => {
-    const program = createProgram({} as never, () => undefined);
+    const program = createProgram(commands, {} as never, () => undefined);
     const named = rowsUnder("Commands").flatMap(([, cell = ""]) => cell.replaceAll("`", "").split(", "));
     expect(named.sort()).toEqual(program.commands.map((command) => command.name()).sort());
   });

@@ -37,7 +37,17 @@ export function watched(real: typeof FileSystem): typeof FileSystem {
 }
 
 function watchedHandle(handle: FileSystem.FileHandle): FileSystem.FileHandle {
-  const methods = ["appendFile", "chmod", "read", "readFile", "stat", "utimes", "write", "writeFile", "writev"] as const;
+  const methods = [
+    "appendFile",
+    "chmod",
+    "read",
+    "readFile",
+    "stat",
+    "utimes",
+    "write",
+    "writeFile",
+    "writev",
+  ] as const;
   for (const name of methods)
     Object.assign(handle, { [name]: watchedCall(`handle.${name}`, handle[name].bind(handle) as Call) });
   // Nobody cuts the power, and a disk takes its time.

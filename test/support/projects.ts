@@ -14,6 +14,9 @@ export function testFiles(folder: string, holds: (text: string, path: string) =>
     .filter((path) => path.endsWith(".test.ts") && holds(readFileSync(join(root, path), "utf8"), path));
 }
 
+/** Whether a test file belongs to `npm run test:long` alone, by its name. */
+export const isLongOnly = (path: string) => path.endsWith(".long.test.ts");
+
 /** Whether a test file, by its text, can't share modules with others. */
 export const needsOwnModules = (text: string) => ownModules.test(text);
 

@@ -4,20 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, it } from "vitest";
 import { keyPairStoreConformance } from "recording-keystore/testing";
 import { EtcdKeyPairStore } from "../../../examples/own-store-and-kms/etcd-key-pair-store.js";
-import { hasPrograms, installDebianPackages } from "../../support/debian-packages.js";
-import { atLength } from "../../support/effort.js";
 import { freePort } from "../../support/free-port.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
-
-/** Whether tests run on etcd: at length, installed from Debian's package where it is missing. */
-async function hasEtcd(): Promise<boolean> {
-  if (!atLength(true, false)) return false;
-  if (await hasPrograms("etcd")) return true;
-  await installDebianPackages("etcd-server").catch(() => undefined);
-  const installed = await hasPrograms("etcd");
-  if (!installed) console.warn("not checked: a store on etcd, since Debian's etcd-server can't be installed");
-  return installed;
-}
 
 /** An etcd of one member, in a folder of its own. */
 async function startEtcd() {
@@ -48,7 +36,7 @@ async function kill(child: ChildProcess): Promise<void> {
   await once(child, "exit");
 }
 
-describe.runIf(await hasEtcd())("a key pair store of one's own, on Debian's etcd", () => {
+describe("a key pair store of one's own, on Debian's etcd", () => {
   let etcd: Awaited<ReturnType<typeof startEtcd>>;
   beforeAll(async () => {
     etcd = await startEtcd();

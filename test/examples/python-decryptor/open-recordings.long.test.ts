@@ -17,7 +17,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { FileKeyPairStore } from "../../../src/stores/file.js";
 import { createTestKeyStore, type InMemoryKms } from "../../../src/testing/index.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
-import { hasPython, here, program, start, type Ended } from "./python.js";
+import { here, program, start, type Ended } from "./python.js";
 
 async function setUp() {
   const { folder, remove } = await temporaryFolder("python-");
@@ -41,7 +41,7 @@ function callerOf(kms: InMemoryKms) {
   };
 }
 
-describe.runIf(await hasPython())("open_recordings.py, by boto3 from a KMS over HTTP", () => {
+describe("open_recordings.py, by boto3 from a KMS over HTTP", () => {
   let world: Awaited<ReturnType<typeof setUp>>;
   beforeAll(async () => {
     world = await setUp();
