@@ -1,5 +1,4 @@
-import * as crypto from "node:crypto";
-import type { KeyObject } from "node:crypto";
+import crypto, { type KeyObject } from "node:crypto";
 import { invalidCiphertext, unsupported } from "../aws-error.js";
 import { cryptographicKeyUse, type KmsCall } from "../call.js";
 import type { KeySpec } from "../key-specs.js";
