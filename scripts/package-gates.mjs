@@ -62,7 +62,7 @@ function expect(condition, message) {
 
 /** What the package may weigh, in kB. A bundle is minified, for Node, from an import of the names that are given. */
 const limits = {
-  tarball: 900,
+  tarball: 960,
   installed: 3_500,
   bundles: [
     { entry: ".", names: ["InvalidInputError"], most: 4 },
@@ -78,7 +78,7 @@ const limits = {
     { entry: "./audit", names: ["PostgresAuditLog", "migrateAuditLog", "verifyPostgresAuditLog"], most: 42 },
     { entry: "./encrypt-only", names: ["PublicBundleEncryptor"], most: 255 },
     { entry: "./migration", names: ["migrateRecordings"], most: 100 },
-    { entry: "./testing", names: ["createTestKeyStore"], most: 520 },
+    { entry: "./testing", names: ["createTestKeyStore"], most: 575 },
     { entry: "./kms-testing", names: ["InMemoryKms"], most: 170 },
   ],
 };

@@ -1,5 +1,7 @@
 import { readFile } from "node:fs/promises";
+import type * as Yaml from "yaml";
 import { InvalidInputError } from "../errors.js";
+import { optionalPackage } from "./optional-package.js";
 import type { KmsSeed } from "./seed.js";
 
 /**
@@ -23,10 +25,7 @@ export async function readKmsSeed(path: string): Promise<KmsSeed> {
 }
 
 async function yamlParser(): Promise<(text: string) => unknown> {
-  const loaded = await import("yaml").catch((error: unknown) => {
-    if (!/MODULE_NOT_FOUND$/.test(String((error as NodeJS.ErrnoException).code))) throw error;
-    return undefined;
-  });
+  const loaded = await optionalPackage<typeof Yaml>("yaml");
   if (!loaded) throw new InvalidInputError("seed", "is YAML, which needs the package yaml: npm install yaml");
   return loaded.parse;
 }

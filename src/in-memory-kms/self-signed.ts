@@ -1,5 +1,7 @@
 import { isIP } from "node:net";
+import type * as Selfsigned from "selfsigned";
 import { InvalidInputError } from "../errors.js";
+import { optionalPackage } from "./optional-package.js";
 
 /** Certificate and private key, as PEM. */
 export interface KmsCertificate {
@@ -12,10 +14,7 @@ export interface KmsCertificate {
  * @throws InvalidInputError where the package `selfsigned` is missing
  */
 export async function selfMadeCertificate(host: string): Promise<KmsCertificate> {
-  const selfsigned = await import("selfsigned").catch((error: unknown) => {
-    if (!/MODULE_NOT_FOUND$/.test(String((error as NodeJS.ErrnoException).code))) throw error;
-    return undefined;
-  });
+  const selfsigned = await optionalPackage<typeof Selfsigned>("selfsigned");
   if (!selfsigned)
     throw new InvalidInputError(
       "tls",
