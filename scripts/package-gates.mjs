@@ -62,7 +62,7 @@ function expect(condition, message) {
 
 /** What the package may weigh, in kB. A bundle is minified, for Node, from an import of the names that are given. */
 const limits = {
-  tarball: 960,
+  tarball: 985,
   installed: 3_500,
   bundles: [
     { entry: ".", names: ["InvalidInputError"], most: 4 },

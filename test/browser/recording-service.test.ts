@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { choose, Site, startBrowser, visit, type Visit } from "./browser.js";
@@ -47,6 +48,12 @@ describe("a recording in the browser", () => {
     expect(seconds).toBeGreaterThan(0);
     expect(loudest).toBeGreaterThan(0.01); // the microphone beeps
     expect(await page.evaluate(inPage.playSecondHalf)).toBeGreaterThan(seconds / 2);
+    await page.route("**/assets/service.js", async (route) => {
+      await sleep(3_000);
+      await route.continue();
+    });
+    await page.reload();
+    await page.waitForFunction(inPage.knownLength); // also where the player was faster than the page's script
     await page.goto(recordings);
     expect(await page.locator("tbody tr").count()).toBe(1);
     expect(await page.locator("tbody").innerText()).toContain("Confirmed key");

@@ -64,16 +64,17 @@ function follow() {
 /** Says why a recording does not play: the page of the recording knows. */
 function watchPlayer(player) {
   // Recordings made in a browser name no length; players find it by looking for the end once.
-  player.addEventListener(
-    "loadedmetadata",
-    () => {
-      if (Number.isFinite(player.duration)) return;
-      player.addEventListener("durationchange", () => (player.currentTime = 0), { once: true });
-      player.currentTime = Number.MAX_SAFE_INTEGER;
-    },
-    { once: true },
-  );
-  player.addEventListener("error", async () => show(parse(await (await fetch(location.href)).text())), { once: true });
+  const findLength = () => {
+    if (Number.isFinite(player.duration)) return;
+    player.addEventListener("durationchange", () => (player.currentTime = 0), { once: true });
+    player.currentTime = Number.MAX_SAFE_INTEGER;
+  };
+  const explain = async () => show(parse(await (await fetch(location.href)).text()));
+  // The player begins before this script does.
+  if (player.readyState >= HTMLMediaElement.HAVE_METADATA) findLength();
+  else player.addEventListener("loadedmetadata", findLength, { once: true });
+  if (player.error) void explain();
+  else player.addEventListener("error", explain, { once: true });
 }
 
 function copy(button) {
