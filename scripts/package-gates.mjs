@@ -63,7 +63,7 @@ function expect(condition, message) {
 /** What the package may weigh, in kB. A bundle is minified, for Node, from an import of the names that are given. */
 const limits = {
   tarball: 985,
-  installed: 3_500,
+  installed: 3_850,
   bundles: [
     { entry: ".", names: ["InvalidInputError"], most: 4 },
     { entry: ".", names: ["RecordingKeyStore"], most: 380 },
