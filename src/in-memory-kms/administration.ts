@@ -59,10 +59,10 @@ const createGrantOptions = {
   encryptionContextEquals: true,
 } as const;
 
-const createKeyOptions = {
+/** What a key is made of, here and in a seed. */
+export const keyOptions = {
   keyId: true,
   material: true,
-  accountId: true,
   region: true,
   policy: true,
   description: true,
@@ -70,8 +70,9 @@ const createKeyOptions = {
   keySpec: true,
   keyUsage: true,
   tags: true,
-  alias: true,
 } as const;
+
+const createKeyOptions = { ...keyOptions, accountId: true, alias: true } as const;
 
 type Body = Record<string, unknown>;
 

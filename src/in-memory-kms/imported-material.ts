@@ -2,7 +2,7 @@ import { createHash, createPrivateKey, createSecretKey, type KeyObject } from "n
 import { AwsError, invalidState, validation } from "./aws-error.js";
 import type { KmsKey } from "./key.js";
 import type { KeyMaterial, KeyMaterialHistory } from "./key-material.js";
-import { KeySecret } from "./key-secret.js";
+import { hmacLengths, KeySecret } from "./key-secret.js";
 import type { KeySpec } from "./key-specs.js";
 
 /** What an import says about its material. */
@@ -62,9 +62,6 @@ function importVersion(
   }
   return material.add(id);
 }
-
-/** Length of an HMAC key, by its spec, in bytes. */
-const hmacLengths: Partial<Record<KeySpec, number>> = { HMAC_224: 28, HMAC_256: 32, HMAC_384: 48, HMAC_512: 64 };
 
 function importSecret(key: KmsKey, { bytes, validTo }: ImportRequest): void {
   const digest = createHash("sha256").update(bytes).digest("hex");

@@ -2,8 +2,8 @@ import { createPrivateKey, createPublicKey, createSecretKey, randomBytes, type K
 import type { DataKeyPairs } from "./data-key-pairs.js";
 import type { KeySpec } from "./key-specs.js";
 
-/** Length of an HMAC key that the service makes, by its spec, in bytes. */
-const hmacLengths: Partial<Record<KeySpec, number>> = { HMAC_224: 28, HMAC_256: 32, HMAC_384: 48, HMAC_512: 64 };
+/** Length of an HMAC key, by its spec, in bytes. */
+export const hmacLengths: Partial<Record<KeySpec, number>> = { HMAC_224: 28, HMAC_256: 32, HMAC_384: 48, HMAC_512: 64 };
 
 /**
  * Secret of an HMAC key, or private key of an asymmetric one. It never rotates. Key pairs are made when one is first needed,

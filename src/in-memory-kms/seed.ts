@@ -1,7 +1,12 @@
 import { InvalidInputError } from "../errors.js";
 import { knownOptions } from "../util/check-input.js";
 import { defined } from "../util/defined.js";
-import type { CreateGrantOptions, CreateKeyOptions, KmsAdministration } from "./administration.js";
+import {
+  keyOptions,
+  type CreateGrantOptions,
+  type CreateKeyOptions,
+  type KmsAdministration,
+} from "./administration.js";
 import { AwsError } from "./aws-error.js";
 import { PolicyProblem } from "../key-policy/language/document.js";
 import type { KmsPrincipalInit } from "./principals.js";
@@ -68,15 +73,7 @@ function sowAccount(kms: KmsAdministration, given: unknown, path: string): void 
 }
 
 const keyFields = {
-  keyId: true,
-  material: true,
-  region: true,
-  policy: true,
-  description: true,
-  multiRegion: true,
-  keySpec: true,
-  keyUsage: true,
-  tags: true,
+  ...keyOptions,
   aliases: true,
   grants: true,
   replicas: true,

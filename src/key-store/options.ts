@@ -256,7 +256,7 @@ export interface EncryptOptions extends RecordingName, CallOptions, ThreadOption
 export interface DecryptOptions extends RecordingName, AuditedCallOptions {
   /**
    * Have KMS unwrap the key pair's private half for this call, also where it is in memory still: for whoever wants KMS's word that
-   * this very recording opens. One KMS call more. Default false.
+   * this very recording opens. At most one KMS call more: calls for one key pair at the same moment share it. Default false.
    */
   askKms?: boolean;
 }
