@@ -26,7 +26,13 @@ export class Fleet {
   /** Calls of the store since the fleet began, by method. */
   readonly storeCalls = new Map<string, number>();
 
-  constructor(size: number, options: Partial<RecordingKeyStoreOptions> = {}) {
+  /** @param silent - whether the store tells of no changes to heads */
+  constructor(
+    size: number,
+    options: Partial<RecordingKeyStoreOptions> = {},
+    { silent = false }: { readonly silent?: boolean | undefined } = {},
+  ) {
+    if (silent) Object.assign(this.#store, { headChanges: undefined });
     this.kms = new InMemoryKms({ clock: this.#clock, journalLimit: 1_000_000 });
     this.keyArn = this.kms.createKey({ region: homeRegion, alias: "alias/recordings" });
     this.#size = size;

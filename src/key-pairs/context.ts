@@ -3,6 +3,7 @@ import type { EventSink } from "../events.js";
 import type { Operations } from "../operations.js";
 import type { AliasWatch } from "./active/alias-watch.js";
 import type { FleetStatus } from "./active/fleet-status.js";
+import type { HeadFeed } from "./active/head-feed.js";
 import type { KeyHealth } from "./active/health.js";
 import type { LastConfirmedKeyPair } from "./active/last-confirmed.js";
 import type { PrivateKeyCustody } from "./custody/private-key-custody.js";
@@ -25,6 +26,8 @@ export interface KeyPairContext {
   /** Name of the organization's id in the encryption context of new pairs. */
   readonly contextKeyName: string;
   readonly records: KeyPairRecords;
+  /** What the store tells of changes to its heads; `undefined` where it tells nothing. */
+  readonly feed: HeadFeed | undefined;
   readonly calls: KmsCalls;
   readonly trust: Trust;
   /** Pairs in use that the store would not have taken up, by their digest in hex: still to be done. */

@@ -13,7 +13,7 @@ import type { KeyPairContext } from "./context.js";
 import { DataKeys, type LeaseOptions, type Recipient } from "./custody/data-keys.js";
 import { notConfigured, unconfirmed } from "./failures.js";
 import type { KeyManagerOptions, SharedByOrganizations } from "./key-manager-options.js";
-import { runTest, type TestReport } from "./operations/configuration-test.js";
+import { runTest, type TestReport, type TestStep } from "./operations/configuration-test.js";
 import {
   keyPairInfo,
   listHistory,
@@ -99,10 +99,14 @@ export class KeyManager {
     }
   }
 
-  test(configuration: KeyStoreConfiguration, signal: AbortSignal): Promise<TestReport> {
+  test(
+    configuration: KeyStoreConfiguration,
+    signal: AbortSignal,
+    onStep?: (step: TestStep) => void,
+  ): Promise<TestReport> {
     const { homeRegion } = this.#options;
     const configured = this.#active.current !== undefined;
-    return runTest({ ...this.#context, homeRegion, configured, configuration }, signal);
+    return runTest({ ...this.#context, homeRegion, configured, configuration, onStep }, signal);
   }
 
   /** @throws `ERR_STORE_UNAVAILABLE` where the store says that it takes no writes */

@@ -5,6 +5,7 @@ import { dropRejection, member, textOfThrown } from "../util/safe-cause.js";
 import { AliasWatch } from "./active/alias-watch.js";
 import { FleetStatus } from "./active/fleet-status.js";
 import { FleetSecret } from "./active/fleet-word.js";
+import { headFeedOf } from "./active/head-feed.js";
 import { KeyHealth } from "./active/health.js";
 import { LastConfirmedKeyPair } from "./active/last-confirmed.js";
 import type { KeyPairContext } from "./context.js";
@@ -38,6 +39,7 @@ export function contextOf(
     organizationId,
     contextKeyName: contextKeyNames[0],
     records,
+    feed: headFeedOf(store, clock),
     calls,
     trust,
     pendingTakeUps: new Map(),

@@ -29,17 +29,17 @@ export interface Position {
   readonly digest: Buffer;
 }
 
-/** The records of one organization in the store: its only caller. Gives claims. */
+/** The records of one organization in the store: its only caller, but for the feed of all organizations. Gives claims. */
 export class KeyPairRecords {
   readonly organizationId: string;
+  /** Longest time of one call, in ms; later answers are dropped. */
+  readonly timeout: number;
   readonly #store: KeyPairStore;
-  readonly #timeout: number;
 
-  /** @param timeout - longest time of one call, in ms; later answers are dropped */
   constructor(organizationId: string, store: KeyPairStore, timeout: number) {
     this.organizationId = organizationId;
     this.#store = store;
-    this.#timeout = timeout;
+    this.timeout = timeout;
   }
 
   /** @throws RecordingKeyStoreError `ERR_STORE_UNAVAILABLE`, `ERR_STORE_CORRUPT`, `ERR_FORMAT_TOO_NEW`, `ERR_KEY_PAIR_UNTRUSTED` */
@@ -235,7 +235,7 @@ export class KeyPairRecords {
     signal: AbortSignal | undefined,
     call: (options: StoreCallOptions) => Promise<unknown>,
   ): Promise<unknown> {
-    return callStore({ operation, timeout: this.#timeout, signal }, call);
+    return callStore({ operation, timeout: this.timeout, signal }, call);
   }
 
   /** A stored pair, each member read once. Nothing of it is checked. */

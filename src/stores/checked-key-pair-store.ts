@@ -1,3 +1,4 @@
+import type { HeadLog } from "./head-log.js";
 import {
   checkDocument,
   checkKeyPair,
@@ -7,6 +8,7 @@ import {
   checkWrapping,
 } from "./input.js";
 import type {
+  HeadChanges,
   KeyPairListQuery,
   KeyPairStore,
   StoreCallOptions,
@@ -15,9 +17,15 @@ import type {
   StoredWrapping,
 } from "./key-pair-store.js";
 import { boundedStoreCall, type StoreFailure } from "./store-call.js";
+import { StoreError } from "./store-error.js";
+
+/** Longest time from the announcement of a swap to the swap, in ms, by the store's contract. */
+const longestSwap = 30_000;
 
 /** What a database does for a {@link CheckedKeyPairStore}: the contract's calls, with checked input and bytes of its own. */
 export interface KeyPairBackend {
+  /** Where swaps are announced; missing where they are not. */
+  readonly headLog?: HeadLog;
   readHead(organizationId: string, signal: AbortSignal): Promise<StoredHead | undefined>;
   swapHead(
     organizationId: string,
@@ -49,11 +57,15 @@ export interface KeyPairBackend {
 export abstract class CheckedKeyPairStore implements KeyPairStore {
   readonly #backend: KeyPairBackend;
   readonly #timeout: number;
+  /** As the contract says, where the backend announces swaps. */
+  declare readonly headChanges?: NonNullable<KeyPairStore["headChanges"]>;
 
   /** @param timeout - longest time of one call, in ms */
   protected constructor(backend: KeyPairBackend, timeout: number) {
     this.#backend = backend;
     this.#timeout = timeout;
+    const { headLog } = backend;
+    if (headLog) this.headChanges = async ({ after }, options) => this.#headChanges(headLog, after, options);
   }
 
   async readHead(organizationId: string, options?: StoreCallOptions): Promise<StoredHead | undefined> {
@@ -70,9 +82,10 @@ export abstract class CheckedKeyPairStore implements KeyPairStore {
     checkOrganizationId(organizationId);
     checkDocument(document);
     const copy = new Uint8Array(document);
-    return this.#call("swapHead", options, async (backend, signal) =>
-      backend.swapHead(organizationId, expectedRevision, copy, signal),
-    );
+    return this.#call("swapHead", options, async (backend, signal) => {
+      if (backend.headLog) await announced(backend.headLog, organizationId, signal);
+      return backend.swapHead(organizationId, expectedRevision, copy, signal);
+    });
   }
 
   async createKeyPair(pair: StoredKeyPair, options?: StoreCallOptions): Promise<"created" | "exists"> {
@@ -157,13 +170,27 @@ export abstract class CheckedKeyPairStore implements KeyPairStore {
     );
   }
 
+  async #headChanges(log: HeadLog, after: string | undefined, options?: StoreCallOptions): Promise<HeadChanges> {
+    return this.#call("headChanges", options, async (_backend, signal) => log.changes(after, signal));
+  }
+
   async #call<T>(
     operation: string,
     options: StoreCallOptions | undefined,
     work: (backend: KeyPairBackend, signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const [timeout, signal, backend] = [this.#timeout, options?.signal, this.#backend];
+    const [signal, backend] = [options?.signal, this.#backend];
+    const timeout = operation === "swapHead" ? Math.min(this.#timeout, longestSwap) : this.#timeout;
     const failureOf = (error: unknown) => backend.failureOf(error);
     return boundedStoreCall({ operation, timeout, signal, failureOf }, async (inner) => work(backend, inner));
   }
+}
+
+/** Announces a swap. @throws StoreError where that has taken so long that nobody expects the swap any more */
+async function announced(log: HeadLog, organizationId: string, signal: AbortSignal): Promise<void> {
+  const began = performance.now();
+  await log.announce(organizationId, signal);
+  // A process that was stopped meanwhile may see the answer before its timers.
+  if (performance.now() - began < longestSwap) return;
+  throw new StoreError("timeout", { operation: "swapHead", message: "swapHead: announcing the swap took too long" });
 }

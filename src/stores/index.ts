@@ -1,4 +1,5 @@
 export type {
+  HeadChanges,
   KeyPairListQuery,
   KeyPairStore,
   StoreCallOptions,

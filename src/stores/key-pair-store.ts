@@ -44,6 +44,17 @@ export interface StoredHead {
   readonly document: Uint8Array;
 }
 
+/** What a store tells of changes to heads. */
+export interface HeadChanges {
+  /** Where the next look goes on: at most 256 characters, opaque to everybody but the store. */
+  readonly cursor: string;
+  /**
+   * The organizations whose heads may have changed since the cursor that was given, in any order, some perhaps more than once, or in vain.
+   * `undefined` where that can't be told: without a cursor, from one that is not known (any longer), or of too many changes.
+   */
+  readonly organizationIds: readonly string[] | undefined;
+}
+
 /**
  * A store of key pairs. Records are immutable and create-only; one *head* per organization moves by compare-and-swap. A file
  * system or database needs a conditional write for that, and no transaction.
@@ -88,6 +99,21 @@ export interface KeyPairStore {
     document: Uint8Array,
     options?: StoreCallOptions,
   ): Promise<StoredHead | undefined>;
+
+  /**
+   * The organizations whose heads may have changed since an earlier look, so that a process asks once for all organizations
+   * instead of reading the head of each. Optional: without it each head is read every `headTtl`, which is also what happens
+   * while this call fails. For that a store that has it announces each swap:
+   * - Before a head changes, its organization is among those that a look begun from then on gives, whoever makes the swap, and
+   *   whatever becomes of that caller. A swap that can't be announced fails, and changes nothing. One that is announced and not made does
+   *   no harm.
+   * - The head changes within 30 seconds of its announcement, or not at all, as far as the store can help it.
+   * - Strongly consistent, as reads of the head are. It never rejects because of a cursor, be it that of a store that was restored since.
+   *
+   * `after` is the cursor of the look before, and missing for the first one. Heads are read all the same once an hour, as whoever
+   * writes to what is behind the store may leave out the announcement.
+   */
+  headChanges?(query: { readonly after?: string | undefined }, options?: StoreCallOptions): Promise<HeadChanges>;
 
   /** Stores a new pair. `"exists"` if the id is taken, be it by the same content: then nothing has changed. Never an update. */
   createKeyPair(pair: StoredKeyPair, options?: StoreCallOptions): Promise<"created" | "exists">;

@@ -9,6 +9,7 @@ import {
   compareListPositions,
 } from "./input.js";
 import type {
+  HeadChanges,
   KeyPairListQuery,
   KeyPairStore,
   StoreCallOptions,
@@ -17,6 +18,9 @@ import type {
   StoredWrapping,
 } from "./key-pair-store.js";
 import type { LastConfirmedStore } from "./last-confirmed-store.js";
+
+/** Number of changes to heads that are told of at least. */
+const changesKept = 10_000;
 
 interface OrganizationRecords {
   head: { revision: number; document: Uint8Array } | undefined;
@@ -29,6 +33,10 @@ interface OrganizationRecords {
 /** Key pairs in the memory of this process, for tests. They are gone with the process: no store for production. */
 export class MemoryKeyPairStore implements KeyPairStore {
   readonly #organizations = new Map<string, OrganizationRecords>();
+  /** The organizations whose heads have changed, the latest last. */
+  #changed: string[] = [];
+  /** Number of changes that are forgotten. */
+  #forgotten = 0;
 
   async readHead(organizationId: string, options?: StoreCallOptions): Promise<StoredHead | undefined> {
     checkOrganizationId(organizationId);
@@ -49,8 +57,20 @@ export class MemoryKeyPairStore implements KeyPairStore {
     const records = this.#recordsOf(organizationId);
     const current = records.head && String(records.head.revision);
     if (current !== expectedRevision) return undefined;
+    this.#announce(organizationId);
     records.head = { revision: (records.head?.revision ?? 0) + 1, document: copy(document) };
     return { revision: String(records.head.revision), document: copy(document) };
+  }
+
+  async headChanges(
+    { after }: { readonly after?: string | undefined },
+    options?: StoreCallOptions,
+  ): Promise<HeadChanges> {
+    options?.signal?.throwIfAborted();
+    const known = after === undefined || !/^\d{1,16}$/.test(after) ? -1 : Number(after) - this.#forgotten;
+    const isKnown = known >= 0 && known <= this.#changed.length;
+    const cursor = String(this.#forgotten + this.#changed.length);
+    return { cursor, organizationIds: isKnown ? this.#changed.slice(known) : undefined };
   }
 
   async createKeyPair(pair: StoredKeyPair, options?: StoreCallOptions): Promise<"created" | "exists"> {
@@ -139,6 +159,13 @@ export class MemoryKeyPairStore implements KeyPairStore {
     checkDocument(document);
     options?.signal?.throwIfAborted();
     this.#recordsOf(organizationId).status = copy(document);
+  }
+
+  #announce(organizationId: string): void {
+    this.#changed.push(organizationId);
+    if (this.#changed.length <= 2 * changesKept) return;
+    this.#forgotten += changesKept;
+    this.#changed = this.#changed.slice(changesKept);
   }
 
   #recordsOf(organizationId: string): OrganizationRecords {

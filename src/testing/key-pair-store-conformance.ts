@@ -1,5 +1,6 @@
 import { checkEveryCall } from "./key-pair-store-conformance/every-call.js";
 import { checkHead, checkStatus } from "./key-pair-store-conformance/head-and-status.js";
+import { checkHeadChanges } from "./key-pair-store-conformance/head-changes.js";
 import { checkHistory, checkLargeHistory } from "./key-pair-store-conformance/history.js";
 import { checkInterruptions } from "./key-pair-store-conformance/interruptions.js";
 import { checkOutages } from "./key-pair-store-conformance/outages.js";
@@ -30,13 +31,17 @@ export function keyPairStoreConformance(
   options: KeyPairStoreConformanceOptions = {},
 ): void {
   const { describe } = runner;
-  const { processes = false, outages = false, largeHistory = false, removal = "exact" } = options;
+  const { processes = false, outages = false, largeHistory = false, removal = "exact", headChanges = false } = options;
   const large = largeHistory === true ? 2_500 : Number(largeHistory);
   const check = checkOf(runner, open, options);
   const none = notChecked(runner);
   describe("key pair store", () => {
     describe("under test", () => checkEmptiness(check, options));
     describe("head", () => checkHead(check, large === 0 ? 400 : large));
+    describe("changes of heads", () => {
+      if (headChanges) checkHeadChanges(check, large === 0 ? 100 : large, processes);
+      else none("what is told of changes to heads", "`headChanges` is not set");
+    });
     describe("key pairs", () => checkKeyPairs(check));
     describe("wrappings", () => checkWrappings(check));
     describe("history", () => checkHistory(check));
@@ -58,6 +63,7 @@ export function keyPairStoreConformance(
       }
       const across = checkOf(runner, open, options, { inProcess: true });
       describe("head", () => checkHead(across, 100));
+      if (headChanges) describe("changes of heads", () => checkHeadChanges(across, 100, false));
       describe("key pairs", () => checkKeyPairs(across));
       describe("wrappings", () => checkWrappings(across));
       if (removal !== "none") describe("removal", () => checkRemoval(across, removal));

@@ -28,6 +28,7 @@ type Method = Exclude<keyof KeyPairStore, "hostLastConfirmed">;
 const parameters: Readonly<Record<Method, number>> = {
   readHead: 1,
   swapHead: 3,
+  headChanges: 1,
   createKeyPair: 1,
   readKeyPair: 2,
   listKeyPairs: 2,

@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, it, vi } from "vitest";
+import type { KeyPairStore } from "../../src/index.js";
 import { effort } from "../support/effort.js";
 import { heal } from "./hosts.js";
 import { Scene, type Deed } from "./scene.js";
 import { attacks } from "./toolbox.js";
-import { day, minute, second } from "./world.js";
+import { day, minute, organizationId, second } from "./world.js";
 
 /* Jitter: the same deeds give the same scene. */
 beforeEach(() => void vi.spyOn(Math, "random").mockReturnValue(0.5));
@@ -59,6 +60,16 @@ const weather: fc.Arbitrary<Deed> = fc.oneof(
   },
 );
 
+/** What who writes to the store can have it tell of changes to heads. */
+const lies: Readonly<Record<string, NonNullable<KeyPairStore["headChanges"]>>> = {
+  "nothing has changed": async ({ after }) => ({ cursor: after ?? "0", organizationIds: [] }),
+  "all has changed": async () => ({ cursor: "0", organizationIds: undefined }),
+  "an earlier place again and again": async () => ({ cursor: "0", organizationIds: [organizationId] }),
+  nonsense: async () => ({ cursor: 7, organizationIds: [{}] }) as never,
+  failures: () => Promise.reject(new Error("no route to store")),
+};
+const lie = fc.constantFrom(...Object.keys(lies));
+
 /** What the store writer does, between the calls of the others or in the middle of one. */
 const hostile: fc.Arbitrary<Deed> = fc.oneof(
   { weight: 2, arbitrary: attack.map(({ name, act }) => deed(`ATTACK ${name}`, ({ parts }) => act(parts))) },
@@ -68,6 +79,7 @@ const hostile: fc.Arbitrary<Deed> = fc.oneof(
       .tuple(fc.nat(12), attack)
       .map(([calls, one]) => deed(`AMBUSH after ${calls} ${one.name}`, async (scene) => scene.lieInWait(calls, one))),
   },
+  lie.map((what) => deed(`ATTACK the feed tells ${what}`, async (scene) => scene.lieAboutChanges(lies[what]!))),
   fc.nat(40).map((index) => deed(`ATTACK head ${index} again`, (scene) => scene.replayHead(index))),
   fc.nat(40).map((index) => deed(`ATTACK status ${index} again`, (scene) => scene.replayStatus(index))),
 );

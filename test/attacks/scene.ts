@@ -105,6 +105,11 @@ export class Scene {
     await this.parts.writer.point(this.#heads[index % this.#heads.length]!);
   }
 
+  /** What hosts are told of changes to heads from now on. Not that nothing comes: that would take half a second of each look. */
+  lieAboutChanges(lie: NonNullable<KeyPairStore["headChanges"]>): void {
+    Object.assign(this.parts.store, { headChanges: lie });
+  }
+
   async replayStatus(index: number): Promise<void> {
     await this.parts.writer.tell(this.#statuses[index % this.#statuses.length]!);
   }

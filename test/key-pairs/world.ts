@@ -1,4 +1,5 @@
-import type { KeyPairStore, KmsProvider, RecordingKeyStoreEvents } from "../../src/index.js";
+import type { KeyPairStore, KmsProvider } from "../../src/index.js";
+import type { RecordingKeyStoreEvents } from "../../src/telemetry.js";
 import type { EventSink } from "../../src/events.js";
 import { AliasWatch } from "../../src/key-pairs/active/alias-watch.js";
 import { ActiveKeyPairs } from "../../src/key-pairs/active/active-key-pair.js";
@@ -7,6 +8,7 @@ import { DisownedClaims } from "../../src/key-pairs/disowned-claims.js";
 import { encodeDocument } from "../../src/key-pairs/documents.js";
 import { FleetStatus } from "../../src/key-pairs/active/fleet-status.js";
 import { FleetSecret } from "../../src/key-pairs/active/fleet-word.js";
+import { headFeedOf } from "../../src/key-pairs/active/head-feed.js";
 import { KeyHealth } from "../../src/key-pairs/active/health.js";
 import { LastConfirmedKeyPair } from "../../src/key-pairs/active/last-confirmed.js";
 import type { ClaimedKeyPair } from "../../src/key-pairs/key-pair.js";
@@ -162,6 +164,7 @@ function contextOf(
     organizationId: organization,
     contextKeyName: contextKeyNames[0],
     records,
+    feed: headFeedOf(store, clock),
     calls,
     trust,
     pendingTakeUps: new Map(),

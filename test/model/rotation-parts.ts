@@ -85,6 +85,7 @@ export class RotationParts {
       organizationId,
       contextKeyName,
       records,
+      feed: undefined, // whose look may be left behind, and a schedule has one call at a time
       calls,
       trust,
       pendingTakeUps: new Map(),

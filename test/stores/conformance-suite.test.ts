@@ -8,6 +8,7 @@ import {
   organizationMistakes,
   signalMistakes,
 } from "./mistakes/call-mistakes.js";
+import { correctHeadChanges, headChangesMistakes } from "./mistakes/head-changes-mistakes.js";
 import { headMistakes, statusMistakes } from "./mistakes/head-mistakes.js";
 import type { Mistake } from "./mistakes/mistaken.js";
 import { correctInOutages, outageMistakes } from "./mistakes/outage-mistakes.js";
@@ -27,6 +28,12 @@ interface Group {
 
 const groups: readonly Group[] = [
   { about: "heads", part: "head", mistakes: headMistakes },
+  {
+    about: "changes of heads",
+    part: "changes of heads",
+    mistakes: headChangesMistakes,
+    options: { headChanges: true, callTimeout },
+  },
   { about: "status items", part: "status", mistakes: statusMistakes },
   { about: "pairs", part: "key pairs", mistakes: pairMistakes },
   { about: "listings", part: "history", mistakes: listingMistakes },
@@ -60,7 +67,13 @@ describe("the conformance suite passes a store that", () => {
   });
 
   it("has a large history", async () => {
-    expect(await failureOf(() => ({ store: new MemoryKeyPairStore() }), { largeHistory: 1_100 })).toBeUndefined();
+    const options = { headChanges: true, largeHistory: 1_100 };
+    expect(await failureOf(() => ({ store: new MemoryKeyPairStore() }), options)).toBeUndefined();
+  });
+
+  it("tells of changes to heads, and says so", async () => {
+    expect(await failureOf(correctHeadChanges, { headChanges: true })).toBeUndefined();
+    expect(await failureOf(correctHeadChanges)).toMatchObject({ name: "has what the options say" });
   });
 
   it("is away for a while, and lets its callers know", async () => {
@@ -82,7 +95,12 @@ describe("the conformance suite passes a store that", () => {
 
 describe("the conformance suite names what it does not check", () => {
   it("in the names of tests, or by the runner's own way to skip one", async () => {
-    const left = [/^not checked: large histories/, /^not checked: a second process/, /^not checked: what is behind/];
+    const left = [
+      /^not checked: what is told of changes to heads/,
+      /^not checked: large histories/,
+      /^not checked: a second process/,
+      /^not checked: what is behind/,
+    ];
     const { declared } = namesOf({});
     for (const name of left) expect(declared).toContainEqual(expect.stringMatching(name));
     const { declared: run, skipped } = namesOf({ removal: "none" }, { skipping: true });

@@ -30,6 +30,7 @@ export interface StoreKind {
 }
 
 const memory: StoreKind = {
+  checked: { headChanges: true },
   start: async () => ({
     open: async () => {
       const store = new MemoryKeyPairStore();

@@ -36,8 +36,7 @@ export interface PostgresAuditGrantsOptions {
 export function postgresAuditSchema(options: PostgresSchemaOptions = {}): string {
   const { schema = defaultAuditSchema } = knownOptions(options, { schema: true });
   const place = quotedName("schema", schema);
-  return schemaStatement(
-    place,
+  return schemaStatement(place, [
     `
     CREATE TABLE ${place}.entries (
       chain uuid NOT NULL,
@@ -46,7 +45,7 @@ export function postgresAuditSchema(options: PostgresSchemaOptions = {}): string
       written_at timestamptz NOT NULL DEFAULT clock_timestamp(),
       PRIMARY KEY (chain, number)
     );`,
-  );
+  ]);
 }
 
 /**

@@ -7,7 +7,9 @@ import type { ClaimedKeyPair } from "../key-pair.js";
 import { takeUpPending, takeUpUnasked } from "../never-active.js";
 import type { VouchedKeyPair } from "../trust.js";
 import { askAgain, vouchForActive, type ActivationVerdict, type Vouched } from "../vouching.js";
+import { BackgroundWork } from "./background-work.js";
 import { confirmHeld, type ConfirmationOptions, type ConfirmationParts } from "./confirmation.js";
+import { HeadFreshness } from "./head-freshness.js";
 import { HeadSearch, mayBeForged } from "./head-search.js";
 import { StoreWatch } from "./store-watch.js";
 import { HeldKeyPair, type ActiveKeyPair, type HeldParts } from "./held-key-pair.js";
@@ -18,7 +20,9 @@ export interface RotationBase {
   readonly pair: VouchedKeyPair | undefined;
 }
 
-export type ActiveParts = HeldParts & ConfirmationParts & Pick<KeyPairContext, "records" | "trust" | "times">;
+export type ActiveParts = HeldParts &
+  ConfirmationParts &
+  Pick<KeyPairContext, "organizationId" | "records" | "feed" | "trust" | "times">;
 
 /**
  * Finds the active pair, has it vouched for, and holds on to the last confirmed one whatever KMS, the store or somebody
@@ -29,14 +33,16 @@ export class ActiveKeyPairs {
   readonly #held: HeldKeyPair;
   readonly #search: HeadSearch;
   readonly #store: StoreWatch;
-  #headReadAt: Moment | undefined;
+  readonly #head: HeadFreshness;
+  readonly #background = new BackgroundWork();
   /** When a pair was last asked for. */
   #usedAt: Moment | undefined;
   #refreshing: Promise<void> | undefined;
+  /** A refresh that the store's feed of changes may save. */
+  #following: Promise<void> | undefined;
   /** The one wait of all recordings for a refresh: those that come after it do not wait again. */
   #waiting: Promise<void> | undefined;
   #confirming: Promise<void> | undefined;
-  #inBackground: Promise<void> | undefined;
   /** Why the pair in use is not the one that the store names. */
   #refusal: RecordingKeyStoreError | undefined;
 
@@ -45,6 +51,7 @@ export class ActiveKeyPairs {
     this.#held = new HeldKeyPair(parts);
     this.#search = new HeadSearch(parts);
     this.#store = new StoreWatch(parts);
+    this.#head = new HeadFreshness(parts);
   }
 
   get current(): ActiveKeyPair | undefined {
@@ -72,7 +79,8 @@ export class ActiveKeyPairs {
 
   /** True while nothing is under way, and nothing is known that another key store would not learn from host, store and KMS. */
   get isIdle(): boolean {
-    if (this.#refreshing || this.#confirming || this.#inBackground || this.#refusal) return false;
+    if (this.#refreshing || this.#following || this.#confirming || this.#background.running || this.#refusal)
+      return false;
     return this.current?.confirmation !== "unconfirmed";
   }
 
@@ -81,36 +89,36 @@ export class ActiveKeyPairs {
     const { times, clock } = this.#parts;
     const [interval, since] = this.current
       ? [this.#held.confirmInterval, this.#held.askedAt]
-      : [times.confirmEvery, this.#headReadAt];
+      : [times.confirmEvery, this.#head.readAt];
     return since ? interval - elapsedSince(since, clock) : 0;
   }
 
   /** Resolves when nothing is under way in the background. */
   async settled(): Promise<void> {
-    await Promise.allSettled([this.#refreshing, this.#inBackground]);
+    await Promise.allSettled([this.#refreshing, this.#following, this.#background.running]);
   }
 
   /**
    * The pair to encrypt with. The first use in a process waits for store and KMS: with `background`, at most `confirmTimeout`
-   * where host or fleet have a last confirmed pair, otherwise for the call's own deadline. Later uses read the head again
-   * once it is older than `headTtl`: they wait for that, as long at most, only after a pause of twice `headTtl` in which nobody asked.
+   * where host or fleet have a last confirmed pair, otherwise for the call's own deadline. Once the head was read more than
+   * `headTtl` ago, later uses ask the store's feed, or read it again; they wait for that, as long at most, only after a pause of
+   * twice `headTtl` in which nobody asked.
    * @throws RecordingKeyStoreError `ERR_NOT_CONFIGURED`, `ERR_KEY_UNCONFIRMED`, `ERR_KEY_PAIR_UNTRUSTED`, `ERR_STORE_*`
    */
   async acquire(background: boolean, signal?: AbortSignal): Promise<ActiveKeyPair> {
     const { times, clock } = this.#parts;
     if (!this.current) await abortable(this.#held.loadLastConfirmed(), signal);
-    const readAt = this.#headReadAt;
     const usedAt = this.#usedAt;
     this.#usedAt = momentOf(clock);
     if (!this.current) {
       await this.refresh(signal);
     } else if (!this.vouched && this.#held.isConfirmDue()) {
       await this.#reconsider(signal);
-    } else if (!readAt || hasPassed(readAt, times.headTtl, clock)) {
-      const refreshing = this.refresh(background ? undefined : signal);
+    } else if (this.#head.isStale(this.#relied)) {
+      const refreshing = this.#follow(background ? undefined : signal);
       refreshing.catch(() => undefined); // kept as refusal or trouble
       // After a pause the key may have been changed. Whoever records all the time waits for no store, nor for one known to be away.
-      const isIdle = !readAt || !usedAt || hasPassed(usedAt, 2 * times.headTtl, clock);
+      const isIdle = !this.#head.readAt || !usedAt || hasPassed(usedAt, 2 * times.headTtl, clock);
       const waits = this.#waiting !== undefined || (isIdle && !this.#parts.health.isInTrouble("read-store"));
       if (!background) await refreshing.catch(() => signal?.throwIfAborted());
       else if (waits) await abortable((this.#waiting ??= settledWithin(refreshing, times.confirmTimeout)), signal);
@@ -137,7 +145,7 @@ export class ActiveKeyPairs {
   async loadLastConfirmed(signal?: AbortSignal): Promise<void> {
     await abortable(this.#held.loadLastConfirmed(), signal);
     // The fleet may have seen a newer pair than this host.
-    if (!this.#headReadAt || !this.vouched) await abortable(this.#held.followFleet(), signal);
+    if (!this.#head.readAt || !this.vouched) await abortable(this.#held.followFleet(), signal);
   }
 
   /** Reads the head and takes up the pair that it names, if that may be used. One at a time. */
@@ -170,12 +178,11 @@ export class ActiveKeyPairs {
 
   /** Makes the pair that the head names the active one. */
   async adopt(vouched: Vouched): Promise<void> {
-    const { clock, health } = this.#parts;
     // A slow answer about an earlier pair must not undo a rotation that was quicker.
     if (this.#held.isBehind(vouched.pair.birth.sequence)) return;
-    this.#headReadAt = momentOf(clock);
+    this.#head.noteRead();
     this.#refusal = undefined;
-    health.succeeded("read-store");
+    this.#parts.health.succeeded("read-store");
     await this.#held.hold(vouched);
   }
 
@@ -194,23 +201,39 @@ export class ActiveKeyPairs {
 
   /** Waits until KMS has been asked about the pair in use, if that is due. Never rejects for KMS. */
   async confirmDue(signal?: AbortSignal): Promise<void> {
-    if (!this.#inBackground && this.#held.isConfirmDue()) this.#runInBackground(this.#confirmInBackground());
+    if (!this.#background.running && this.#held.isConfirmDue()) this.#background.add(this.#confirmInBackground());
     await abortable(this.settled(), signal);
   }
 
+  /** The pair in use, where nothing but a change of the head asks for reading the head again. */
+  get #relied(): VouchedKeyPair | undefined {
+    const { health, pendingTakeUps } = this.#parts;
+    if (this.#refusal || pendingTakeUps.size > 0 || health.isInTrouble("read-store")) return undefined;
+    return this.vouched?.pair;
+  }
+
+  /** Reads the head again, unless it still names the pair in use by the store's feed of changes. One at a time. */
+  #follow(signal?: AbortSignal): Promise<void> {
+    if (!this.#parts.feed) return this.refresh(signal);
+    this.#following ??= this.#followChanges().finally(() => (this.#following = this.#waiting = undefined));
+    return abortable(this.#following, signal);
+  }
+
+  async #followChanges(): Promise<void> {
+    if (!(await this.#head.isUnchanged(this.#relied))) await this.refresh();
+  }
+
   async #refresh(): Promise<void> {
-    const { clock, health } = this.#parts;
     await this.#held.loadLastConfirmed();
     try {
-      if (!this.#headReadAt || !this.vouched) await this.#held.followFleet();
+      if (!this.#head.readAt || !this.vouched) await this.#held.followFleet();
       await this.#followHead();
-      this.#headReadAt = momentOf(clock);
-      if (this.#parts.pendingTakeUps.size > 0)
-        this.#runInBackground(Promise.allSettled([this.#inBackground, takeUpPending(this.#parts)]));
-      health.succeeded("read-store");
+      this.#head.noteRead();
+      if (this.#parts.pendingTakeUps.size > 0) this.#background.add(takeUpPending(this.#parts));
+      this.#parts.health.succeeded("read-store");
     } catch (error) {
       if (!(error instanceof RecordingKeyStoreError)) throw error;
-      this.#headReadAt = momentOf(clock);
+      this.#head.noteRead();
       this.#store.note(error);
       if (error.code !== "ERR_STORE_UNAVAILABLE" && error.code !== "ERR_NOT_CONFIGURED") await this.#refuse(error);
       const found = !this.current && mayBeForged(error) ? await this.#search.run() : undefined;
@@ -237,14 +260,16 @@ export class ActiveKeyPairs {
   }
 
   async #followHead(): Promise<void> {
-    const { records, times } = this.#parts;
+    const { records, times, clock } = this.#parts;
+    const began = momentOf(clock);
     const head = await (this.current ? this.#store.readHead() : records.readHead());
+    this.#head.noteFound(head, began);
     if (!head) throw this.#held.hasFloor ? headMissing() : notConfigured();
     this.#held.checkFloor(head);
     const held = this.current?.pair.digest.equals(head.digest) ? this.current : undefined;
     if (held) this.#refusal = undefined;
     // Each process asks once about a pair of host or fleet, and again and again about one that nobody has vouched for.
-    const asks = held?.confirmation === "unconfirmed" || !this.#headReadAt;
+    const asks = held?.confirmation === "unconfirmed" || !this.#head.readAt;
     if (held && !(asks && this.#held.isConfirmDue())) return;
     const claim = held?.pair ?? (await records.readHeadPair(head));
     const asking =
@@ -263,7 +288,7 @@ export class ActiveKeyPairs {
     const settling = asking
       .then((verdict) => this.#settleIfNamed(claim, verdict))
       .catch((error: unknown) => (error instanceof RecordingKeyStoreError ? this.#refuse(error) : undefined));
-    this.#runInBackground(Promise.allSettled([this.#inBackground, settling]));
+    this.#background.add(settling);
   }
 
   /** Settles a late verdict, unless the head has moved on meanwhile. */
@@ -301,8 +326,9 @@ export class ActiveKeyPairs {
 
   #confirmWhenDue(): void {
     // Jittered, so that workers started together do not ask together.
-    if (this.#inBackground || !this.#held.isConfirmDue(earliestShare + (1 - earliestShare) * Math.random())) return;
-    this.#runInBackground(this.#confirmInBackground());
+    if (this.#background.running || !this.#held.isConfirmDue(earliestShare + (1 - earliestShare) * Math.random()))
+      return;
+    this.#background.add(this.#confirmInBackground());
   }
 
   async #confirmInBackground(): Promise<void> {
@@ -313,17 +339,6 @@ export class ActiveKeyPairs {
   async #confirm(options: ConfirmationOptions): Promise<void> {
     const refusal = await confirmHeld(this.#parts, this.#held, options);
     if (refusal) this.#refusal = refusal;
-  }
-
-  #runInBackground(work: Promise<unknown>): void {
-    const running = work.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#inBackground = running;
-    void running.then(() => {
-      if (this.#inBackground === running) this.#inBackground = undefined;
-    });
   }
 }
 

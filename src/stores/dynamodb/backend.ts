@@ -1,11 +1,14 @@
 import type { KeyPairBackend } from "../checked-key-pair-store.js";
 import type { KeyPairListQuery, StoredHead, StoredKeyPair, StoredWrapping } from "../key-pair-store.js";
+import { HeadLog } from "../head-log.js";
 import type { StoreFailure } from "../store-call.js";
 import { dynamoDbFailure } from "./failures.js";
+import { headLogItems } from "./head-log-items.js";
 import {
   headKey,
   headOf,
   historyIndex,
+  isNew,
   isRevision,
   listedPairOf,
   newRevision,
@@ -26,7 +29,6 @@ import {
 } from "./items.js";
 import type { Condition, DynamoDbRequests, QueryRequest } from "./requests.js";
 
-const isNew: Condition = { ConditionExpression: "attribute_not_exists(pk)" };
 /** Without it every one of several removers would hear that it was the one. */
 const isThere: Condition = { ConditionExpression: "attribute_exists(pk)" };
 const consistent = { consistent: true } as const;
@@ -40,10 +42,12 @@ const removalsAtOnce = 16;
  * failed reads again, and knows its own write by the random revision.
  */
 export class DynamoDbBackend implements KeyPairBackend {
+  readonly headLog: HeadLog;
   readonly #requests: DynamoDbRequests;
 
   constructor(requests: DynamoDbRequests) {
     this.#requests = requests;
+    this.headLog = new HeadLog(headLogItems(requests));
   }
 
   async readHead(organizationId: string, signal: AbortSignal): Promise<StoredHead | undefined> {

@@ -13,9 +13,11 @@ import type { StoredKeyPair, StoredWrapping } from "../key-pair-store.js";
  *                    status          statusDoc
  *                    pair#ID         doc, rev, pos
  *                    wrap#PAIR#ID    doc, rev
+ *     %head-changes  NUMBER          rev, orgs
  *
  * `rev` is random and of the write that made the item, so that a writer that finds its item there knows it for its own; `prev`
- * is that of the head before. `pos` puts a pair into the local index, in the order of the history. No id has a `#`.
+ * is that of the head before. `pos` puts a pair into the local index, in the order of the history. No id of a pair or wrapping has
+ * a `#`, and no organization the partition `%head-changes`, in which each swap of a head is announced.
  */
 
 /** Name of the local secondary index. */
@@ -26,6 +28,9 @@ export interface ItemKey {
   readonly pk: { readonly S: string };
   readonly sk: { readonly S: string };
 }
+
+/** The condition that no item is there yet. */
+export const isNew = { ConditionExpression: "attribute_not_exists(pk)" } as const;
 
 /** An attribute of an item that is written. */
 export type Attribute = { readonly S: string } | { readonly B: Uint8Array };

@@ -1,5 +1,6 @@
 import { member } from "../../util/safe-cause.js";
 import { maxDocumentLength, recordIdPattern } from "../input.js";
+import { headLogEntryOf, type HeadLogEntry } from "../head-log.js";
 import { StoreError } from "../store-error.js";
 import { corruptRow } from "./failures.js";
 
@@ -38,6 +39,12 @@ export class Row {
     const revision = member(this.#row, "revision");
     if (typeof revision === "string" && isRevision(revision)) return revision;
     throw corruptRow("the head");
+  }
+
+  /** @throws RecordingKeyStoreError `ERR_STORE_CORRUPT` */
+  headLogEntry(): HeadLogEntry {
+    const [number, mark, hex] = ["position", "mark", "organizations"].map((name) => member(this.#row, name));
+    return headLogEntryOf({ number, mark, text: typeof hex === "string" ? Buffer.from(hex, "hex").toString() : hex });
   }
 
   /** @throws RecordingKeyStoreError `ERR_STORE_CORRUPT` */

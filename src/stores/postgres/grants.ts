@@ -4,13 +4,13 @@ import { defaultSchema, quotedName, quotedRole } from "./names.js";
 
 const rights = {
   worker: [
-    "SELECT, INSERT ON heads, key_pairs, wrappings, statuses",
+    "SELECT, INSERT ON heads, head_changes, key_pairs, wrappings, statuses",
     "UPDATE (revision, document) ON heads",
     "UPDATE (document) ON statuses",
   ],
-  "encrypt-only": ["SELECT ON heads, key_pairs, statuses", "INSERT, UPDATE (document) ON statuses"],
+  "encrypt-only": ["SELECT ON heads, head_changes, key_pairs, statuses", "INSERT, UPDATE (document) ON statuses"],
   "orphan-job": [
-    "SELECT ON heads, key_pairs, wrappings, statuses",
+    "SELECT ON heads, head_changes, key_pairs, wrappings, statuses",
     "INSERT, UPDATE (document) ON statuses",
     "INSERT ON wrappings",
     "DELETE ON key_pairs, wrappings",

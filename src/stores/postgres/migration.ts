@@ -26,8 +26,7 @@ export interface MigrateOptions extends PostgresSchemaOptions {
 export function postgresSchema(options: PostgresSchemaOptions = {}): string {
   const { schema = defaultSchema } = knownOptions(options, { schema: true });
   const place = quotedName("schema", schema);
-  return schemaStatement(
-    place,
+  return schemaStatement(place, [
     `
     CREATE TABLE ${place}.heads (
       organization_id bytea PRIMARY KEY CHECK (octet_length(organization_id) BETWEEN 1 AND 512),
@@ -54,7 +53,14 @@ export function postgresSchema(options: PostgresSchemaOptions = {}): string {
       document bytea NOT NULL CHECK (octet_length(document) <= 65536)
     );
 `,
-  );
+    `
+    CREATE TABLE ${place}.head_changes (
+      number bigint PRIMARY KEY CHECK (number BETWEEN 1 AND 9007199254740990),
+      mark text COLLATE "C" NOT NULL CHECK (mark ~ '^[A-Za-z0-9_-]{22}$'),
+      organizations bytea NOT NULL CHECK (octet_length(organizations) <= 131072)
+    );
+`,
+  ]);
 }
 
 /**

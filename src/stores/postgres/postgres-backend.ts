@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { KeyPairBackend } from "../checked-key-pair-store.js";
 import type { KeyPairListQuery, StoredHead, StoredKeyPair, StoredWrapping } from "../key-pair-store.js";
+import { HeadLog, headLogText, type HeadLogEntry } from "../head-log.js";
 import type { StoreFailure } from "../store-call.js";
 import { isRevision, storedRows, written, type Row } from "./answers.js";
 import { postgresFailure } from "./failures.js";
@@ -9,6 +10,15 @@ import { statementsFor, type Statements } from "./statements.js";
 
 /** The calls of the store's contract as statements. */
 export class PostgresBackend implements KeyPairBackend {
+  readonly headLog = new HeadLog({
+    last: async (signal) => (await this.#headLogEntries("lastHeadChange", [], signal))[0],
+    from: async (number, limit, signal) =>
+      this.#headLogEntries("headChangesFrom", [String(number), String(limit)], signal),
+    append: async (entry, signal) => {
+      const values = [String(entry.number), entry.mark, hexOfText(headLogText(entry))];
+      return written(await this.#run("addHeadChange", values, signal));
+    },
+  });
   readonly #pool: PostgresPool;
   readonly #statements: Statements;
 
@@ -108,6 +118,15 @@ export class PostgresBackend implements KeyPairBackend {
 
   failureOf(error: unknown): StoreFailure {
     return postgresFailure(error);
+  }
+
+  async #headLogEntries(
+    statement: "lastHeadChange" | "headChangesFrom",
+    values: string[],
+    signal: AbortSignal,
+  ): Promise<HeadLogEntry[]> {
+    const rows = storedRows(await this.#run(statement, values, signal), "head_changes", "headChanges");
+    return rows.map((row) => row.headLogEntry());
   }
 
   #run(statement: keyof Statements, values: string[], signal: AbortSignal): Promise<unknown> {

@@ -5,7 +5,6 @@ import { postgresFailure } from "./failures.js";
 import { quotedText } from "./names.js";
 import { checkedPool, checkedTimeout, runStatement, type PostgresPool } from "./pool.js";
 
-const version = 1;
 /** SQLSTATE of a class that is left to programs. */
 const tooNew = "RKS01";
 /** Chosen at random, once: every migration of every version takes this lock. */
@@ -14,9 +13,17 @@ const lock = "4832918310276618527";
 /**
  * One statement that makes a schema, any number of times and also at once.
  * @param place - name of the schema, quoted
- * @param tables - statements that make what version 1 holds
+ * @param steps - statements that make what version 1 holds, what version 2 adds to it, and so on
  */
-export function schemaStatement(place: string, tables: string): string {
+export function schemaStatement(place: string, steps: readonly [string, ...string[]]): string {
+  const version = steps.length;
+  const [tables, ...later] = steps;
+  const additions = later.map(
+    (statements, index) => `
+  IF installed < ${index + 2} THEN
+    INSERT INTO ${place}.schema_version VALUES (${index + 2});${statements.trimEnd()}
+  END IF;`,
+  );
   const body = `
 DECLARE
   installed integer := 0;
@@ -39,7 +46,7 @@ BEGIN
     END IF;
     CREATE TABLE ${place}.schema_version (version integer NOT NULL);
     INSERT INTO ${place}.schema_version VALUES (1);${tables.trimEnd()}
-  END IF;
+  END IF;${additions.join("")}
 END
 `;
   // One statement, not a script: drivers of the extended protocol take no other, and it is a transaction of its own anyway.

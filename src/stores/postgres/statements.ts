@@ -14,6 +14,7 @@ export function statementsFor(schema: string) {
   const ofPair = `${ofOrganization} AND key_pair_id = $2`;
   const position = ["sequence DESC", `key_pair_id COLLATE "C"`];
   const pairs = { id: "key_pair_id", sequence: "sequence::text", document: "encode(document, 'hex')" };
+  const change = { position: "number::text", mark: "mark", organizations: "encode(organizations, 'hex')" };
   const list = (behind: string, limit: string) =>
     read(pairs, `${place}.key_pairs`, `${ofOrganization}${behind}`, {
       order: position,
@@ -32,6 +33,15 @@ export function statementsFor(schema: string) {
     swapHead: write(
       `UPDATE ${place}.heads SET revision = $2::text::uuid, document = decode($3, 'hex')
        WHERE ${ofOrganization} AND revision = $4::text::uuid`,
+    ),
+    lastHeadChange: read(change, `${place}.head_changes`, "true", { order: ["number DESC"], limit: "1" }),
+    headChangesFrom: read(change, `${place}.head_changes`, "number >= $1::text::bigint", {
+      order: ["number"],
+      limit: "$2::text::bigint",
+    }),
+    addHeadChange: write(
+      `INSERT INTO ${place}.head_changes (number, mark, organizations)
+       VALUES ($1::text::bigint, $2, decode($3, 'hex')) ON CONFLICT DO NOTHING`,
     ),
     createKeyPair: write(
       `INSERT INTO ${place}.key_pairs (organization_id, key_pair_id, sequence, document)

@@ -20,12 +20,17 @@ export function checkEmptiness(check: Check, options: KeyPairStoreConformanceOpt
   });
 
   check("has what the options say", explanation, async (_store, _other, opened) => {
-    const { processes = false, outages = false, removal = "exact" } = options;
+    const { processes = false, outages = false, removal = "exact", headChanges = false } = options;
     const removes = [opened.store, opened.other ?? opened.store].map(
       (each) => typeof each.removeKeyPair === "function",
     );
     for (const each of removes)
       assert.equal(each, removal !== "none", 'whether the store has removeKeyPair; without it, say `removal: "none"`');
+    assert.equal(
+      typeof opened.store.headChanges === "function",
+      headChanges,
+      "whether the store has headChanges, and `headChanges` is set",
+    );
     assert.equal(
       opened.startProcess !== undefined,
       processes,

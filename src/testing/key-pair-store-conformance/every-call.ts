@@ -17,7 +17,7 @@ import {
 } from "./fixtures.js";
 
 /** Ids that a store might take for a path, a pattern, a query, or each other. */
-const hostileOrganizationIds = [
+export const hostileOrganizationIds = [
   "a",
   "A",
   "a ",

@@ -43,6 +43,8 @@ export interface KeyPairStoreConformanceOptions {
   readonly outages?: boolean | undefined;
   /** Number of pairs in a large history, of wrappings beside one pair, and of swaps; `true`: 2,500. Default `false`. */
   readonly largeHistory?: boolean | number | undefined;
+  /** Whether the store has `headChanges`, which is then checked. Default `false`. */
+  readonly headChanges?: boolean | undefined;
   /** What the store promises of removals. Default `exact`. */
   readonly removal?: RemovalPromise | undefined;
   /**

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { LastConfirmedStore } from "../../../src/index.js";
+import type { LastConfirmedStore } from "../../../src/stores/index.js";
 import { encodeDocument } from "../../../src/key-pairs/documents.js";
 import { LastConfirmedKeyPair } from "../../../src/key-pairs/active/last-confirmed.js";
 import { keyPairDocument } from "../../../src/key-pairs/records.js";

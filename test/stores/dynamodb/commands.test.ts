@@ -32,6 +32,8 @@ describe("reads", () => {
     ["listKeyPairs", (store: DynamoDbKeyPairStore) => store.listKeyPairs("org", { limit: 9 }), ["Query", true]],
     ["listWrappings", (store: DynamoDbKeyPairStore) => store.listWrappings("org", "pair"), ["Query", true]],
     ["readStatus", (store: DynamoDbKeyPairStore) => store.readStatus("org"), ["GetItem", false]],
+    ["headChanges", (store: DynamoDbKeyPairStore) => store.headChanges!({}), ["Query", true]],
+    ["headChanges", (store: DynamoDbKeyPairStore) => store.headChanges!({ after: "0" }), ["Query", true]],
   ] as const)("%s is one request, strongly consistent unless of the status item", async (_, call, expected) => {
     const { store, sent } = await filled();
     await call(store);
@@ -49,9 +51,11 @@ describe("reads", () => {
     expect(await store.removeKeyPair("org", "pair")).toBe(true);
     const reads = sent.filter(({ operation }) => operation === "GetItem" || operation === "Query");
     expect(consistency(reads)).toEqual([
+      ["Query", true],
       ["GetItem", true],
       ["GetItem", true],
       ["GetItem", true],
+      ["Query", true],
       ["Query", true],
     ]);
   });
@@ -79,13 +83,18 @@ describe("writes", () => {
     await store.createWrapping("org", "pair", { wrappingId: "w", document: bytes("") });
     await store.writeStatus("org", bytes("status"));
     expect(sent.map(conditionOf)).toEqual([
+      // Each swap announces itself first: as the entry behind the last one.
+      ["Query", undefined],
+      ["PutItem", "attribute_not_exists(pk)"],
       ["PutItem", "rev = :expected"],
+      ["Query", undefined],
+      ["PutItem", "attribute_not_exists(pk)"],
       ["PutItem", "attribute_not_exists(pk)"],
       ["PutItem", "attribute_not_exists(pk)"],
       ["PutItem", "attribute_not_exists(pk)"],
       ["UpdateItem", undefined],
     ]);
-    expect(sent[0]?.input["ExpressionAttributeValues"]).toEqual({ ":expected": { S: head.revision } });
+    expect(sent[2]?.input["ExpressionAttributeValues"]).toEqual({ ":expected": { S: head.revision } });
   });
 
   it("a removal is conditional on the pair, which goes before its wrappings", async () => {
@@ -107,8 +116,16 @@ it("the items are those that the guide shows", async () => {
   await store.createKeyPair({ organizationId: "org", keyPairId: "p", sequence: 1, document: bytes("pair") });
   await store.createWrapping("org", "p", { wrappingId: "w", document: bytes("wrapping") });
   const rev = { S: expect.stringMatching(/^[\w-]{22}$/) };
-  expect(sent.map(({ input }) => input["Item"])).toEqual([
+  const announced = (number: number, org: string) => ({
+    pk: { S: "%head-changes" },
+    sk: { S: String(number).padStart(16, "0") },
+    rev,
+    orgs: { S: JSON.stringify([org]) },
+  });
+  expect(sent.flatMap(({ input }) => input["Item"] ?? [])).toEqual([
+    announced(2, "a%\0b"),
     { pk: { S: "a%25%00b" }, sk: { S: "head" }, doc: { B: bytes("head") }, rev },
+    announced(3, "org"),
     { pk: { S: "org" }, sk: { S: "head" }, doc: { B: bytes("head") }, rev, prev: { S: head.revision } },
     { pk: { S: "org" }, sk: { S: "pair#p" }, doc: { B: bytes("pair") }, rev, pos: { S: "9007199254740990#p" } },
     { pk: { S: "org" }, sk: { S: "wrap#p#w" }, doc: { B: bytes("wrapping") }, rev },

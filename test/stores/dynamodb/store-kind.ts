@@ -38,7 +38,7 @@ let tables = 0;
 /** The stores of a kind of server, each on a table of its own. */
 export function dynamoDbKind(startServer: () => Promise<DynamoDbServer>): StoreKind {
   return {
-    checked: { processes: true, outages: true },
+    checked: { processes: true, outages: true, headChanges: true },
     start: async () => {
       const server = await startServer();
       const link = await Link.to(Number(new URL(server.endpoint).port));

@@ -213,7 +213,10 @@ export const endlessMistakes: Readonly<Record<string, Mistake>> = Object.fromEnt
 
 /** What is right, though it may look strange. */
 export const correctStores: Readonly<Record<string, Mistake>> = {
-  "is the memory store": () => ({ store: new MemoryKeyPairStore() }),
+  "is the memory store": () => {
+    const store = new MemoryKeyPairStore();
+    return { store: changed(store, {}) };
+  },
   "gives Buffers": mistaken((real) => ({
     readHead: async (...args) => {
       const head = await real.readHead(...args);

@@ -29,7 +29,8 @@ describe("migrate", () => {
     } finally {
       for (const client of connections) client.release();
     }
-    expect(await server.sql("SELECT version FROM at_once.schema_version")).toEqual([{ version: 1 }]);
+    const versions = await server.sql("SELECT version FROM at_once.schema_version ORDER BY version");
+    expect(versions).toEqual([{ version: 1 }, { version: 2 }]);
     await fillOrganization(new PostgresKeyPairStore({ pool, schema: "at_once" }), "org");
     await pool.end();
   });
@@ -47,6 +48,21 @@ describe("migrate", () => {
     expect(await store.readHead("org")).toEqual(head);
   });
 
+  it("adds what the schema of the first version lacks, without which no head moves, and the rest goes on", async () => {
+    const pool = server.pool();
+    await migrate(pool, { schema: "first" });
+    const store = new PostgresKeyPairStore({ pool, schema: "first" });
+    const head = await fillOrganization(store, "org");
+    await server.sql("DROP TABLE first.head_changes; DELETE FROM first.schema_version WHERE version = 2");
+    await expect(store.swapHead("org", head.revision, bytes("next"))).rejects.toMatchObject({ kind: "not-set-up" });
+    await expect(store.headChanges!({})).rejects.toMatchObject({ kind: "not-set-up" });
+    expect(await store.readHead("org")).toEqual(head);
+    await migrate(pool, { schema: "first" });
+    const { cursor } = await store.headChanges!({});
+    expect(await store.swapHead("org", head.revision, bytes("next"))).toBeDefined();
+    expect((await store.headChanges!({ after: cursor })).organizationIds).toEqual(["org"]);
+  });
+
   it("is never run by the store itself", async () => {
     const store = new PostgresKeyPairStore({ pool: server.pool(), schema: "never_made" });
     await expect(store.readHead("org")).rejects.toMatchObject({ code: "ERR_STORE_UNAVAILABLE", kind: "not-set-up" });
@@ -57,12 +73,12 @@ describe("migrate", () => {
   it("refuses a schema of a later version, and leaves it alone", async () => {
     const pool = server.pool();
     await migrate(pool, { schema: "later" });
-    await server.sql("UPDATE later.schema_version SET version = 2");
+    await server.sql("UPDATE later.schema_version SET version = 3 WHERE version = 2");
     const before = await catalogOf("later");
     const refusal = expect.objectContaining({ code: "ERR_FORMAT_TOO_NEW", retryable: false });
     await expect(migrate(pool, { schema: "later" })).rejects.toEqual(refusal);
     expect(await catalogOf("later")).toEqual(before);
-    expect(await server.sql("SELECT version FROM later.schema_version")).toEqual([{ version: 2 }]);
+    expect(await server.sql("SELECT max(version) AS version FROM later.schema_version")).toEqual([{ version: 3 }]);
   });
 
   it("does not take over tables of somebody else's", async () => {

@@ -105,6 +105,7 @@ describe("a database that is not as it should be", () => {
       `INSERT INTO ${schema}.key_pairs VALUES (${id}, '../../etc', 4, '')`,
       `UPDATE ${schema}.heads SET document = decode(repeat('00', 65537), 'hex')`,
       `INSERT INTO ${schema}.wrappings VALUES (${id}, 'pair', 'a b', '')`,
+      `INSERT INTO ${schema}.head_changes VALUES (7, 'no mark', '[]')`,
     ];
     // The tables' own rules keep them out, whoever writes.
     for (const statement of junk) await expect(server.sql(statement)).rejects.toMatchObject({ code: "23514" });
@@ -112,7 +113,7 @@ describe("a database that is not as it should be", () => {
       `SELECT conrelid::regclass::text AS table, conname AS name FROM pg_constraint
        WHERE connamespace = '${schema}'::regnamespace AND contype = 'c'`,
     );
-    expect(rules).toHaveLength(12);
+    expect(rules).toHaveLength(15);
     for (const { table, name } of rules)
       await server.sql(`ALTER TABLE ${String(table)} DROP CONSTRAINT ${String(name)}`);
     for (const statement of junk) await server.sql(statement);
@@ -125,6 +126,7 @@ describe("a database that is not as it should be", () => {
     await expect(store.listKeyPairs(organizationId, { limit: 9 })).rejects.toMatchObject(corrupt("a row of key_pairs"));
     await expect(store.readHead(organizationId)).rejects.toMatchObject(corrupt("the head"));
     await expect(store.listWrappings(organizationId, "pair")).rejects.toMatchObject(corrupt("a row of wrappings"));
+    await expect(store.headChanges!({})).rejects.toMatchObject({ code: "ERR_STORE_CORRUPT" });
     expect((await store.readKeyPair(organizationId, "pair"))?.document).toEqual(bytes("a key pair"));
     expect(await store.readStatus(organizationId)).toEqual(bytes("a status"));
   });

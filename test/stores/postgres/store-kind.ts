@@ -6,7 +6,7 @@ import { freshSchema, queryOnly } from "./schemas.js";
 
 /** One store over a pool of `pg`, the other over nothing but `query`, as serverless drivers have it. */
 export const postgres: StoreKind = {
-  checked: { processes: true, outages: true },
+  checked: { processes: true, outages: true, headChanges: true },
   start: async () => {
     const server = await PostgresServer.start();
     const { host, port, password } = server;
