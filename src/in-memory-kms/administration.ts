@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { knownOptions } from "../util/check-input.js";
 import { InvalidInputError } from "../errors.js";
 import { defined } from "../util/defined.js";
@@ -5,6 +6,7 @@ import { keyArn, requireAccountId, requireRegion } from "./arn.js";
 import { KmsCall } from "./call.js";
 import { aliasNamed, keyNamed, type KmsKeyName } from "./key-name.js";
 import type { KeySpec, KeyUsage } from "./key-specs.js";
+import { KmsKeyStores } from "./key-stores.js";
 import { KmsKey } from "./key.js";
 import { givenMaterial } from "./material-snapshot.js";
 import { pattern } from "./snapshot-fields.js";
@@ -33,6 +35,10 @@ export interface CreateKeyOptions {
   keySpec?: KeySpec;
   keyUsage?: KeyUsage;
   tags?: Readonly<Record<string, string>>;
+  /** Id of a custom key store, of the same account and Region, to create the key in. */
+  customKeyStoreId?: string;
+  /** Of a key in an external key store: the id of its other half there. Default: a random one. */
+  xksKeyId?: string;
   /** Alias to create for the key, with its `alias/`. */
   alias?: string;
 }
@@ -70,6 +76,8 @@ export const keyOptions = {
   keySpec: true,
   keyUsage: true,
   tags: true,
+  customKeyStoreId: true,
+  xksKeyId: true,
 } as const;
 
 const createKeyOptions = { ...keyOptions, accountId: true, alias: true } as const;
@@ -81,11 +89,14 @@ type Body = Record<string, unknown>;
  * and stay out of the journal. What the service would refuse they throw, as an error with the service's name and message.
  */
 export class KmsAdministration {
+  /** Custom key stores: external ones, and those on CloudHSM. */
+  readonly keyStores: KmsKeyStores;
   readonly #state: KmsState;
   readonly #accountId: string;
 
   /** @internal @param accountId - owner of keys of which none is named */
   constructor(state: KmsState, accountId: string) {
+    this.keyStores = new KmsKeyStores(state, accountId);
     this.#state = state;
     this.#accountId = accountId;
   }
@@ -110,12 +121,26 @@ export class KmsAdministration {
         MultiRegion: options.multiRegion,
         KeySpec: options.keySpec,
         KeyUsage: options.keyUsage,
+        ...this.#keyStoreOf(options),
         Tags: Object.entries(tags).map(([TagKey, TagValue]) => ({ TagKey, TagValue })),
       },
     ) as { KeyMetadata: { Arn: string } };
     const arn = this.#withFixed(options, output.KeyMetadata.Arn);
     if (options.alias !== undefined) this.createAlias(options.alias, arn);
     return arn;
+  }
+
+  /** What CreateKey needs for a key in a custom key store. */
+  #keyStoreOf({ customKeyStoreId, xksKeyId }: CreateKeyOptions): Body {
+    if (customKeyStoreId === undefined) return { XksKeyId: xksKeyId };
+    const store = this.#state.keyStores().find(({ id }) => id === customKeyStoreId);
+    if (!store) throw new InvalidInputError("customKeyStoreId", "must be the id of a custom key store");
+    const isExternal = store.type === "EXTERNAL_KEY_STORE";
+    return {
+      Origin: store.type,
+      CustomKeyStoreId: customKeyStoreId,
+      XksKeyId: xksKeyId ?? (isExternal ? randomUUID() : undefined),
+    };
   }
 
   /** @throws InvalidInputError for an id or material that this key can't have */
@@ -140,6 +165,7 @@ export class KmsAdministration {
     const given =
       material === undefined ? made.material : givenMaterial([material].flat(), place, "material", made.createdAt);
     const { region, policy, createdAt, description, spec, usage, multiRegion, tags, secret } = made;
+    const { origin, keyStore, xksKeyId } = made;
     const key = new KmsKey(
       defined({
         ...place,
@@ -152,6 +178,9 @@ export class KmsAdministration {
         multiRegion,
         tags,
         secret,
+        origin,
+        keyStore,
+        xksKeyId,
         material: given,
       }),
     );
@@ -255,6 +284,7 @@ export class KmsAdministration {
   #run(operation: string, where: { accountId: string; region: string }, body: Body): object | undefined {
     const request = { requestId: newRequestId(), operation, region: where.region, accessKeyId: "", body };
     const call = new KmsCall(request, administratorOf(where.accountId, where.region), this.#state, { trusted: true });
+    this.#state.changed();
     return operations.get(operation)?.execute(call);
   }
 }

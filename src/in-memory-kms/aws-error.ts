@@ -40,6 +40,9 @@ export const validation = (message: string) => new AwsError("ValidationException
 
 export const unsupported = (message: string) => new AwsError("UnsupportedOperationException", message);
 
+export const wrongOrigin = ({ arn, origin }: { arn: string; origin: string }) =>
+  unsupported(`${arn} origin is ${origin} which is not valid for this operation.`);
+
 export const invalidKeyUsage = (message: string) => new AwsError("InvalidKeyUsageException", message);
 
 /** Without a message, as the real service sends it. */

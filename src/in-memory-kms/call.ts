@@ -1,7 +1,10 @@
+import { randomUUID } from "node:crypto";
 import { readKeyId, type KeyReference } from "./arn.js";
 import { dryRunSucceeded, invalidArn, notFound, type AwsError } from "./aws-error.js";
 import { materialIdOf, type EncryptionContext } from "./ciphertext.js";
-import type { KmsKey } from "./key.js";
+import type { KmsKey, NeededState } from "./key.js";
+import { lastUsage } from "./last-usage.js";
+import { managedKey } from "./managed-keys.js";
 import { refuseByIdentity, refuseOnKey } from "./policy/authorize.js";
 import type { GrantQuestion } from "./policy/grants.js";
 import { notAuthorized } from "./policy/not-authorized.js";
@@ -19,7 +22,7 @@ export interface KeyUse extends Pick<RequestFacts, "conditionKeys">, Pick<GrantQ
   /** Whether the operation works on keys of other accounts, if their policies allow it. */
   crossAccount?: boolean;
   /** State that the key must be in. Default: any. */
-  state?: "enabled" | "not-pending-deletion";
+  state?: NeededState;
   encryptionContext?: EncryptionContext | undefined;
 }
 
@@ -30,7 +33,7 @@ export function cryptographicUse(encryptionContext: EncryptionContext, algorithm
 
 /** The same, of operations without an encryption context. */
 export function cryptographicKeyUse(conditionKeys: KeyUse["conditionKeys"] = {}): KeyUse {
-  return { aliases: true, crossAccount: true, state: "enabled", conditionKeys };
+  return { aliases: true, crossAccount: true, state: "usable", conditionKeys };
 }
 
 /** A request under way. Finds the keys that its operation needs, and checks that the caller may use them. */
@@ -40,6 +43,7 @@ export class KmsCall {
   readonly state: KmsState;
   /** Whether policies are bypassed, for calls by which a test sets itself up. */
   readonly #trusted: boolean;
+  readonly #used = new Set<KmsKey>();
   /** ARN of the first key that the operation used, for the journal. */
   keyArn: string | undefined;
 
@@ -66,7 +70,7 @@ export class KmsCall {
   key(keyId: string, use: KeyUse = {}): KmsKey {
     const reference = readKeyId(keyId, this);
     if (!use.aliases) refuseAlias(reference);
-    const key = this.#resolve(reference);
+    const key = this.#resolve(reference) ?? this.#managedKey(reference);
     if (!key) throw this.#missing(reference, use);
     this.use(key, use, reference.aliasName);
     return key;
@@ -93,6 +97,7 @@ export class KmsCall {
   /** Checks that the caller may use a key in this way. */
   use(key: KmsKey, use: KeyUse = {}, requestAlias?: string): void {
     this.keyArn ??= key.arn;
+    if (use.state === "usable") this.#used.add(key);
     const refusal = this.#refuse(key, key.policy, use, requestAlias);
     if (refusal) throw refusal;
     if (use.state) key.requireState(use.state);
@@ -118,6 +123,19 @@ export class KmsCall {
     return this.#refuse(key, policy, { action: "PutKeyPolicy" }) === undefined;
   }
 
+  /** Whether a key with a secret of its own was used, which may be made only then. */
+  get usedSecrets(): boolean {
+    return [...this.#used].some(({ isSymmetric }) => !isSymmetric);
+  }
+
+  /** Notes the success of an operation with the keys that it used. */
+  succeeded(): void {
+    const { operation, state, request } = this;
+    for (const key of this.#used)
+      key.lastUsage =
+        lastUsage(operation, { at: state.now, requestId: request.requestId, eventId: randomUUID() }) ?? key.lastUsage;
+  }
+
   /** Ends a dry run once every check has passed, before anything happens. */
   endDryRun(dryRun: boolean | undefined): void {
     if (dryRun) throw dryRunSucceeded();
@@ -134,6 +152,11 @@ export class KmsCall {
     } catch {
       return undefined;
     }
+  }
+
+  #managedKey({ aliasName, accountId }: KeyReference): KmsKey | undefined {
+    if (aliasName === undefined || accountId !== this.accountId) return undefined;
+    return managedKey(this.state, aliasName, this);
   }
 
   #resolve(reference: KeyReference): KmsKey | undefined {

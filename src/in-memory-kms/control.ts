@@ -6,6 +6,7 @@ import type { FaultKind } from "./fault-kinds.js";
 import type { FaultOptions } from "./fault-options.js";
 import type { Fault, KmsFaults } from "./faults.js";
 import type { KmsCallFilter, KmsJournal } from "./journal.js";
+import type { KeyStoreConnectionOptions, KmsKeyStores } from "./key-stores.js";
 import { isMovable, type Movable } from "./movable-clock.js";
 import type { KmsSnapshot } from "./snapshot.js";
 
@@ -35,6 +36,7 @@ export interface ControlParts {
     reset(): void;
     snapshot(): KmsSnapshot;
     restore(snapshot: KmsSnapshot): void;
+    readonly keyStores: KmsKeyStores;
   };
   readonly clock: Clock;
   /** Resolves once what has changed is where it is kept. */
@@ -135,6 +137,12 @@ const resources: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
       return { calls: kms.journal.calls(filter) };
     },
     DELETE: ({ kms }) => done(() => kms.journal.clear()),
+  },
+  "key-stores": {
+    POST: ({ kms }, request) => {
+      const { id, ...options } = json(request) as { id: string } & KeyStoreConnectionOptions;
+      return done(() => kms.keyStores.setConnection(id, options));
+    },
   },
   snapshot: {
     GET: ({ kms }) => kms.snapshot(),

@@ -13,6 +13,8 @@ export class KmsDataFile {
   readonly #path: string;
   readonly #state: KmsState;
   #written: string | undefined;
+  /** Revision of the state that is in the file. */
+  #revision: number | undefined;
   #writing: Promise<void> | undefined;
 
   /** @internal @param written - what is in the file */
@@ -25,13 +27,23 @@ export class KmsDataFile {
   /** Resolves once everything that has happened until now is in the file. @throws the file system's error */
   async upToDate(): Promise<void> {
     await this.#writing?.catch(() => undefined);
-    while (this.#text() !== this.#written)
-      await (this.#writing ??= this.#write(this.#text()).finally(() => (this.#writing = undefined)));
+    while (this.#revision !== this.#state.revision)
+      await (this.#writing ??= this.#writeState().finally(() => (this.#writing = undefined)));
   }
 
-  /** Writes what is not in the file yet. The in-memory KMS goes on, and goes on writing after each call. */
+  /** Writes what is not in the file yet. The in-memory KMS goes on, and goes on writing after each call that has changed something. */
   async close(): Promise<void> {
+    await this.#writing?.catch(() => undefined);
+    // When keys were last used is no change that a call waits for.
+    this.#revision = undefined;
     await this.upToDate();
+  }
+
+  async #writeState(): Promise<void> {
+    const { revision } = this.#state;
+    const text = this.#text();
+    if (text !== this.#written) await this.#write(text);
+    this.#revision = revision;
   }
 
   #text(): string {

@@ -1,5 +1,5 @@
 import { constants, privateDecrypt, publicEncrypt } from "node:crypto";
-import { AwsError, incorrectKey, invalidCiphertext, unsupported, validation } from "./aws-error.js";
+import { AwsError, incorrectKey, invalidCiphertext, invalidState, unsupported, validation } from "./aws-error.js";
 import type { KeyUse, KmsCall } from "./call.js";
 import { materialIdOf, openCiphertext, sealCiphertext, type EncryptionContext } from "./ciphertext.js";
 import type { KmsKey } from "./key.js";
@@ -95,8 +95,20 @@ function decryptSymmetric(
   named?.requireSymmetricEncryption(call.operation, algorithm);
   if (!sealedBy) throw unknownCiphertextKey();
   if (!named) call.use(sealedBy.key, use);
-  const plaintext = openCiphertext(sealedBy.material, blob, encryptionContext);
+  const plaintext = opened(sealedBy.key, () => openCiphertext(sealedBy.material, blob, encryptionContext));
   return { key: sealedBy.key, plaintext, materialId: sealedBy.material.id };
+}
+
+/** Under a key in an external key store the outer layer is opened there, and what fails there is no state of the key. */
+function opened(key: KmsKey, open: () => Buffer): Buffer {
+  try {
+    return open();
+  } catch (error) {
+    if (key.origin !== "EXTERNAL_KEY_STORE") throw error;
+    throw invalidState(
+      "The external key store proxy rejected the request because the specified ciphertext or additional authenticated data is corrupted, missing, or otherwise invalid.",
+    );
+  }
 }
 
 async function decryptByRsa(

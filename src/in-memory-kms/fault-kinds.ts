@@ -38,6 +38,11 @@ export const faultOutcomes = {
   "internal-error": error("KMSInternalException", "KMS internal error."),
   "service-unavailable": error("ServiceUnavailableException", "Service is unavailable."),
   "key-unavailable": error("KeyUnavailableException"),
+  /** What is outside of AWS does not answer. Calls that use keys in external key stores get this, whatever is wrong there. */
+  "key-store-unreachable": error(
+    "KMSInvalidStateException",
+    "AWS KMS cannot communicate with the external key store proxy. Verify that your external key store proxy is active and is connected to the network, and that its URI path and endpoint URI or VPC service name are correct in your external key store.",
+  ),
   "dependency-timeout": error(
     "DependencyTimeoutException",
     "The request timed out while waiting for a dependent service.",

@@ -1,5 +1,5 @@
 import { faultKinds, type FaultKind } from "./fault-kinds.js";
-import { operations, operationsNotModelled } from "./operations/index.js";
+import { operations } from "./operations/index.js";
 
 /** Which calls a fault hits, and for how long. Default: every call, until the fault is removed. */
 export interface FaultScope {
@@ -42,7 +42,7 @@ const rules: Record<keyof FaultOptions, [fits: (value: unknown) => boolean, what
 };
 
 function isOperation(name: unknown): boolean {
-  return typeof name === "string" && (operations.has(name) || operationsNotModelled.includes(name));
+  return typeof name === "string" && operations.has(name);
 }
 
 /** @throws TypeError that names the option and the rule */

@@ -47,6 +47,8 @@ export async function listen(door: Door): Promise<KmsEndpoint> {
     );
   };
   const server = certificate ? createTlsServer(certificate, serve) : createServer(serve);
+  // A client that pauses for seconds, as on a busy machine, would send its next call just when Node's default closes the connection.
+  server.keepAliveTimeout = 0;
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, host, resolve);

@@ -6,6 +6,7 @@ export type { KmsEndpoint } from "./http-endpoint.js";
 export { InMemoryKms, type InMemoryKmsOptions, type KmsClientConfig } from "./in-memory-kms.js";
 export type { KmsListenOptions } from "./listen-options.js";
 export type { KmsCertificate } from "./self-signed.js";
+export type { CreateKeyStoreOptions, KeyStoreConnectionOptions, KmsKeyStores } from "./key-stores.js";
 export type { KmsKeyName } from "./key-name.js";
 export { KmsControl, KmsControlError, type KmsControlOptions, type RemoteFault } from "./kms-control.js";
 export type { KmsCallFilter, KmsCallRecord, KmsJournal } from "./journal.js";
@@ -17,7 +18,9 @@ export type { KmsSeed, KmsSeedAccount, KmsSeedKey, KmsSeedReplica } from "./seed
 export { readKmsSeed } from "./seed-file.js";
 export { InvalidInputError } from "../errors.js";
 export type { KmsAnswer } from "./service.js";
-export type { KmsAliasSnapshot, KmsGrantSnapshot, KmsKeySnapshot, KmsSnapshot } from "./snapshot.js";
+export type { KmsAliasSnapshot, KmsKeySnapshot, KmsSnapshot } from "./snapshot.js";
+export type { KmsGrantSnapshot } from "./grant-snapshot.js";
+export type { KmsKeyStoreSnapshot } from "./key-store-snapshot.js";
 export type { KmsMaterialSnapshot, KmsMaterialVersion } from "./material-snapshot.js";
 export { TestClock } from "./test-clock.js";
 export type { KmsHttpRequest, KmsHttpResponse } from "./wire.js";

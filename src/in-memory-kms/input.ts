@@ -12,6 +12,7 @@ interface MemberRule {
     | "string-list"
     | "tag-list"
     | "grant-constraints"
+    | "structure"
     | "not-modelled";
   required?: boolean;
   min?: number;
@@ -21,6 +22,8 @@ interface MemberRule {
   values?: readonly string[];
   /** Bounds of each item's length in a `string-list`. */
   item?: { min: number; max: number };
+  /** Whether no refusal quotes the value. */
+  sensitive?: boolean;
 }
 
 export type InputRules = Readonly<Record<string, MemberRule>>;
@@ -47,6 +50,8 @@ interface MemberTypes {
   "string-list": string[];
   "tag-list": WireTag[];
   "grant-constraints": WireGrantConstraints;
+  /** Read by rules of its own. */
+  structure: Record<string, unknown>;
   "not-modelled": never;
 }
 
@@ -63,13 +68,16 @@ export type InputOf<R extends InputRules> = {
   [K in keyof R as R[K] extends { required: true } ? never : K]?: MemberValue<R[K]>;
 };
 
-/** Checks and decodes a request's body. Ignores members without a rule, as the service does. */
-export function readInput<R extends InputRules>(rules: R, body: Record<string, unknown>): InputOf<R> {
+/**
+ * Checks and decodes a request's body, or one of its structures. Ignores members without a rule, as the service does.
+ * @param prefix - path of the structure, with its dot
+ */
+export function readInput<R extends InputRules>(rules: R, body: Record<string, unknown>, prefix = ""): InputOf<R> {
   const input: Record<string, unknown> = {};
   const problems: string[] = [];
   for (const [name, rule] of Object.entries(rules)) {
     const wire = Object.hasOwn(body, name) ? body[name] : undefined;
-    const path = name.charAt(0).toLowerCase() + name.slice(1);
+    const path = prefix + name.charAt(0).toLowerCase() + name.slice(1);
     if (wire === undefined || wire === null) {
       if (rule.required) problems.push(problem("null", path, "Member must not be null"));
       continue;
@@ -108,6 +116,8 @@ function decode(type: Exclude<MemberRule["type"], "not-modelled">, wire: unknown
       return expectWire(isStringMap(wire), wire);
     case "tag-list":
       return expectWire(Array.isArray(wire) && wire.every(isStringMap), wire);
+    case "structure":
+      return expectWire(isRecord(wire), wire);
     case "grant-constraints":
       return expectWire(
         isRecord(wire) &&
@@ -146,7 +156,7 @@ function problemsOf(rule: MemberRule, value: unknown, path: string): string[] {
 }
 
 function stringProblems(rule: MemberRule, value: string, path: string): string[] {
-  const shown = `'${value}'`;
+  const shown = rule.sensitive ? undefined : `'${value}'`;
   if (rule.values && !rule.values.includes(value)) {
     return [problem(shown, path, `Member must satisfy enum value set: [${rule.values.join(", ")}]`)];
   }

@@ -18,14 +18,27 @@ export function keyMetadata(key: KmsKey, state: KmsState): Record<string, unknow
     DeletionDate: deletion?.date === undefined ? undefined : new WireTime(deletion.date),
     PendingDeletionWindowInDays: deletion?.date === undefined ? deletion?.windowInDays : undefined,
     Origin: key.origin,
-    KeyManager: "CUSTOMER",
+    ...keyStoreFacts(key),
+    KeyManager: key.manager,
     CustomerMasterKeySpec: key.spec,
     KeySpec: key.spec,
     ...key.algorithms,
     MultiRegion: key.multiRegion !== undefined,
     MultiRegionConfiguration: key.multiRegion && multiRegionConfiguration(key, state),
-    CurrentKeyMaterialId: (key.material?.versions.length ?? 0) > 0 ? key.material?.current.id : undefined,
+    CurrentKeyMaterialId: showsMaterial(key) ? key.material?.current.id : undefined,
     ...expiry(key),
+  });
+}
+
+const showsMaterial = ({ keyStore, material }: KmsKey) => !keyStore && (material?.versions.length ?? 0) > 0;
+
+/** Of a key in a custom key store. */
+function keyStoreFacts({ keyStore, xksKeyId }: KmsKey): Record<string, unknown> {
+  if (!keyStore) return {};
+  return defined({
+    CustomKeyStoreId: keyStore.id,
+    CloudHsmClusterId: keyStore.settings.type === "AWS_CLOUDHSM" ? keyStore.settings.clusterId : undefined,
+    XksKeyConfiguration: xksKeyId === undefined ? undefined : { Id: xksKeyId },
   });
 }
 

@@ -1,13 +1,19 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { keyArn, partitionOf } from "./arn.js";
-import { disabled, invalidKeyUsage, invalidState } from "./aws-error.js";
+import { disabled, invalidKeyUsage, invalidState, wrongOrigin } from "./aws-error.js";
+import type { CustomKeyStore } from "./custom-key-store.js";
 import type { Grant } from "./grant.js";
 import { KeyMaterialHistory } from "./key-material.js";
 import { KeySecret } from "./key-secret.js";
+import type { LastUsage } from "./last-usage.js";
 import { specFacts, type KeySpec, type KeyUsage } from "./key-specs.js";
 
-export type KeyOrigin = "AWS_KMS" | "EXTERNAL";
-export type KeyState = "Enabled" | "Disabled" | "PendingDeletion" | "PendingReplicaDeletion" | "PendingImport";
+export const keyOrigins = ["AWS_KMS", "EXTERNAL", "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"] as const;
+type KeyOrigin = (typeof keyOrigins)[number];
+type KeyState = "Enabled" | "Disabled" | "PendingDeletion" | "PendingReplicaDeletion" | "PendingImport" | "Unavailable";
+
+/** What a key must be in for an operation: enabled, and for cryptography in a connected key store too. */
+export type NeededState = "usable" | "enabled" | "not-pending-deletion";
 
 export interface KmsKeyInit {
   region: string;
@@ -25,6 +31,11 @@ export interface KmsKeyInit {
   importedDigest?: string;
   secretValidTo?: number;
   tags?: Iterable<readonly [string, string]>;
+  /** Default `CUSTOMER`. */
+  manager?: "AWS" | "CUSTOMER";
+  lastUsage?: LastUsage;
+  keyStore?: CustomKeyStore;
+  xksKeyId?: string;
 }
 
 /** A KMS key in one Region. */
@@ -45,7 +56,13 @@ export class KmsKey {
   /** When an imported secret expires, in ms since the Unix epoch. */
   secretValidTo: number | undefined;
   readonly tags: Map<string, string>;
+  /** Absent for KMS's own. */
+  readonly keyStore: CustomKeyStore | undefined;
+  /** Of a key in an external key store: its other half there. */
+  readonly xksKeyId: string | undefined;
   readonly grants = new Map<string, Grant>();
+  readonly manager: "AWS" | "CUSTOMER";
+  lastUsage: LastUsage | undefined;
   multiRegion: "PRIMARY" | "REPLICA" | undefined;
   description: string;
   policy: string;
@@ -63,15 +80,19 @@ export class KmsKey {
     this.keyId = init.keyId ?? (init.multiRegion ? `mrk-${randomBytes(16).toString("hex")}` : randomUUID());
     this.material =
       init.material ??
-      (this.isSymmetric ? new KeyMaterialHistory(this.origin === "AWS_KMS" ? undefined : []) : undefined);
+      (this.isSymmetric ? new KeyMaterialHistory(this.origin === "EXTERNAL" ? [] : undefined) : undefined);
     const makesSecret = !this.isSymmetric && this.origin === "AWS_KMS";
     this.secret = init.secret ?? (makesSecret ? new KeySecret(this.spec, this.region) : undefined);
     this.importedDigest = init.importedDigest;
     this.secretValidTo = init.secretValidTo;
     this.description = init.description ?? "";
     this.policy = init.policy;
+    this.manager = init.manager ?? "CUSTOMER";
+    this.lastUsage = init.lastUsage;
     this.tags = new Map(init.tags);
-    this.enabled = this.origin === "AWS_KMS";
+    this.keyStore = init.keyStore;
+    this.xksKeyId = init.xksKeyId;
+    this.enabled = this.origin !== "EXTERNAL";
   }
 
   get arn(): string {
@@ -85,6 +106,11 @@ export class KmsKey {
   /** False for imported material that is not there, or no longer. */
   get hasMaterial(): boolean {
     return this.origin !== "EXTERNAL" || (this.material?.isComplete ?? this.secret !== undefined);
+  }
+
+  /** False while the key's custom key store is not connected. */
+  get isAvailable(): boolean {
+    return this.keyStore?.isConnected ?? true;
   }
 
   /** Whether material has ever been imported. */
@@ -106,15 +132,17 @@ export class KmsKey {
   get state(): KeyState {
     if (this.deletion) return this.deletion.date === undefined ? "PendingReplicaDeletion" : "PendingDeletion";
     if (!this.hasMaterial) return "PendingImport";
+    if (!this.isAvailable) return "Unavailable";
     return this.enabled ? "Enabled" : "Disabled";
   }
 
   /** @throws AwsError unless the key is in the state that an operation needs */
-  requireState(needed: "enabled" | "not-pending-deletion"): void {
+  requireState(needed: NeededState): void {
     if (this.deletion)
       throw invalidState(`${this.arn} is pending ${this.state === "PendingDeletion" ? "" : "replica "}deletion.`);
     if (needed === "not-pending-deletion") return;
     if (this.state === "PendingImport") throw invalidState(`${this.arn} is pending import.`);
+    if (needed === "usable" && !this.isAvailable) throw invalidState(`${this.arn} is unavailable.`);
     if (!this.enabled) throw disabled(this.arn);
   }
 
@@ -124,6 +152,11 @@ export class KmsKey {
       throw invalidKeyUsage(`${this.arn} key usage is ${this.usage} which is not valid for ${operation}.`);
     if (!Object.values(this.algorithms).flat().includes(algorithm))
       throw invalidKeyUsage(`Algorithm ${algorithm} is incompatible with key spec ${this.spec}.`);
+  }
+
+  /** @throws AwsError for a key in a custom key store, which an operation can't use */
+  refuseKeyStore(): void {
+    if (this.keyStore) throw wrongOrigin(this);
   }
 
   /** The key's material. @throws AwsError unless data keys can be made under the key */

@@ -5,6 +5,7 @@ import { knownOptions } from "../util/check-input.js";
 import { controlHeader, controlPath } from "./control.js";
 import type { FaultKind } from "./fault-kinds.js";
 import type { FaultOptions, FaultScope } from "./fault-options.js";
+import type { KeyStoreConnectionOptions } from "./key-stores.js";
 import type { KmsCallFilter, KmsCallRecord } from "./journal.js";
 import type { KmsSnapshot } from "./snapshot.js";
 
@@ -110,6 +111,11 @@ export class KmsControl {
 
   async clearJournal(): Promise<void> {
     await this.#send("DELETE", "journal");
+  }
+
+  /** What becomes of connecting and disconnecting a custom key store from now on. @throws KmsControlError naming what can't be so */
+  async setKeyStoreConnection(id: string, options: KeyStoreConnectionOptions = {}): Promise<void> {
+    await this.#send("POST", "key-stores", { ...options, id });
   }
 
   async snapshot(): Promise<KmsSnapshot> {

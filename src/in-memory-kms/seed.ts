@@ -9,6 +9,7 @@ import {
 } from "./administration.js";
 import { AwsError } from "./aws-error.js";
 import { PolicyProblem } from "../key-policy/language/document.js";
+import { createKeyStoreOptions, type CreateKeyStoreOptions } from "./key-stores.js";
 import type { KmsPrincipalInit } from "./principals.js";
 import { flag, listOf, optional, text } from "./snapshot-fields.js";
 
@@ -28,6 +29,8 @@ export interface KmsSeedAccount {
   readonly accountId: string;
   /** Region of keys that name none. Default `us-east-1`. */
   readonly region?: string;
+  /** Custom key stores, of the account and Region unless they name others. */
+  readonly keyStores?: readonly CreateKeyStoreOptions[];
   readonly keys?: readonly KmsSeedKey[];
 }
 
@@ -66,9 +69,15 @@ export function sow(kms: KmsAdministration, { accounts }: KmsSeed): void {
 }
 
 function sowAccount(kms: KmsAdministration, given: unknown, path: string): void {
-  const fields = { accountId: true, region: true, keys: true } as const;
-  const { accountId, region = "us-east-1", keys } = knownOptions(given as KmsSeedAccount, fields, path);
+  const fields = { accountId: true, region: true, keyStores: true, keys: true } as const;
+  const { accountId, region = "us-east-1", keyStores, keys } = knownOptions(given as KmsSeedAccount, fields, path);
   text(accountId, `${path}.accountId`);
+  optional(keyStores, (list) =>
+    listOf(list, `${path}.keyStores`, (given, at) => {
+      const store = knownOptions(given as CreateKeyStoreOptions, createKeyStoreOptions, at);
+      return placed(at, () => kms.keyStores.create({ accountId, region, ...defined(store) }));
+    }),
+  );
   optional(keys, (list) => listOf(list, `${path}.keys`, (key, at) => sowKey(kms, key, at, { accountId, region })));
 }
 

@@ -4,7 +4,7 @@ import { KmsCall } from "./call.js";
 import type { FaultKind, FaultOutcome } from "./fault-kinds.js";
 import type { KmsFaults } from "./faults.js";
 import type { KmsCallRecord, KmsJournal } from "./journal.js";
-import { operations, operationsNotModelled } from "./operations/index.js";
+import { operations, readOnly } from "./operations/index.js";
 import { notAuthorized } from "./policy/not-authorized.js";
 import type { KmsPrincipals } from "./principals.js";
 import type { KmsState } from "./state.js";
@@ -72,14 +72,25 @@ export class KmsService {
     throw new AwsError("InvalidSignatureException", `Credential should be scoped to a valid region.`);
   }
 
+  async #execute(call: KmsCall): Promise<object | undefined> {
+    const operation = operations.get(call.operation);
+    if (!operation) throw new AwsError("UnknownOperationException");
+    try {
+      const output = await operation.execute(call);
+      call.succeeded();
+      return output;
+    } finally {
+      // The pair of an asymmetric key is made when a call first needs it, also one that fails afterwards.
+      if (!readOnly.has(operation.name) || call.usedSecrets) this.#parts.state.changed();
+    }
+  }
+
   async #run(call: KmsCall, outcome?: FaultOutcome): Promise<Decided> {
-    const { requestId, operation } = call.request;
+    const { requestId } = call.request;
     // SDKs correct their clocks by `Date`.
     const date = outcome?.type === "clock-skew" ? new Date(Date.now() + outcome.ms) : undefined;
     try {
-      const known = operations.get(operation);
-      if (!known) throw unknownOperation(operation);
-      const output = await known.execute(call);
+      const output = await this.#execute(call);
       await this.#parts.kept();
       return decided({ type: "response", response: successResponse(requestId, output, date) }, "ok");
     } catch (thrown) {
@@ -87,13 +98,6 @@ export class KmsService {
       return decided({ type: "response", response: errorResponse(requestId, error, date) }, error.name);
     }
   }
-}
-
-function unknownOperation(name: string): AwsError {
-  return new AwsError(
-    "UnknownOperationException",
-    operationsNotModelled.includes(name) ? `The in-memory KMS does not model ${name}.` : undefined,
-  );
 }
 
 interface Decided {

@@ -3,9 +3,12 @@ import { knownOptions } from "../util/check-input.js";
 import { defined } from "../util/defined.js";
 import type { Alias } from "./alias.js";
 import { aliasArn } from "./arn.js";
-import { grantOperations, type Grant } from "./grant.js";
-import { KmsKey } from "./key.js";
+import { grantFrom, type KmsGrantSnapshot } from "./grant-snapshot.js";
+import type { CustomKeyStore } from "./custom-key-store.js";
+import { keyOrigins, KmsKey } from "./key.js";
+import { keyStoreFrom, keyStoreJson, type KmsKeyStoreSnapshot } from "./key-store-snapshot.js";
 import { keySpecs, usagesOf, type KeySpec, type KeyUsage } from "./key-specs.js";
+import { trackedOperations, type LastUsage } from "./last-usage.js";
 import { materialFrom, materialJson, type KmsMaterialSnapshot, type SharedMaterial } from "./material-snapshot.js";
 import { readPolicy } from "./policy/read-policy.js";
 import { count, flag, listOf, oneOf, optional, pattern, text, textMap } from "./snapshot-fields.js";
@@ -20,6 +23,8 @@ export interface KmsSnapshot {
   readonly version: 1;
   readonly keys: readonly KmsKeySnapshot[];
   readonly aliases: readonly KmsAliasSnapshot[];
+  /** Absent where there are none. */
+  readonly keyStores?: readonly KmsKeyStoreSnapshot[];
 }
 
 /** A key in one Region. Times are in ms since the Unix epoch. */
@@ -30,7 +35,11 @@ export interface KmsKeySnapshot {
   readonly createdAt: number;
   readonly spec: KeySpec;
   readonly usage: KeyUsage;
-  readonly origin: "AWS_KMS" | "EXTERNAL";
+  readonly origin: "AWS_KMS" | "EXTERNAL" | "AWS_CLOUDHSM" | "EXTERNAL_KEY_STORE";
+  /** Id of the custom key store that it is in. */
+  readonly keyStoreId?: string;
+  /** Id of the external key of one in an external key store. */
+  readonly xksKeyId?: string;
   readonly multiRegion?: "PRIMARY" | "REPLICA";
   readonly description: string;
   readonly policy: string;
@@ -38,6 +47,10 @@ export interface KmsKeySnapshot {
   /** Without a date while replicas are left. */
   readonly deletion?: { readonly windowInDays: number; readonly date?: number };
   readonly tags: Readonly<Record<string, string>>;
+  /** Absent for customer managed keys. */
+  readonly manager?: "AWS";
+  /** Absent for a key that was never used for cryptography. */
+  readonly lastUsage?: LastUsage;
   readonly grants: readonly KmsGrantSnapshot[];
   /** Absent for keys without material. */
   readonly material?: KmsMaterialSnapshot;
@@ -53,37 +66,34 @@ export interface KmsAliasSnapshot {
   readonly updatedAt: number;
 }
 
-export interface KmsGrantSnapshot {
-  readonly id: string;
-  readonly tokens: readonly string[];
-  readonly name?: string;
-  readonly createdAt: number;
-  readonly granteePrincipal: string;
-  readonly retiringPrincipal?: string;
-  readonly issuingAccount: string;
-  readonly operations: readonly string[];
-  readonly constraints?: {
-    readonly subset?: Readonly<Record<string, string>>;
-    readonly equals?: Readonly<Record<string, string>>;
-  };
-}
-
 const format = "in-memory-kms-snapshot";
 const version = 1;
 
-export function snapshotOf(keys: Iterable<KmsKey>, aliases: Iterable<Alias>): KmsSnapshot {
+/** What a snapshot is of. */
+interface Contents {
+  readonly keys: Iterable<KmsKey>;
+  readonly aliases: Iterable<Alias>;
+  readonly keyStores: readonly CustomKeyStore[];
+}
+
+export function snapshotOf({ keys, aliases, keyStores }: Contents): KmsSnapshot {
   const owners = new Map<SharedMaterial, string>();
-  return {
+  return defined({
     format,
     version,
     keys: [...keys].map((key) => keyJson(key, owners)),
     aliases: [...aliases].map(({ arn: _, ...alias }) => alias),
-  };
+    keyStores: keyStores.length > 0 ? keyStores.map(keyStoreJson) : undefined,
+  } as const);
 }
 
 function keyJson(key: KmsKey, owners: Map<SharedMaterial, string>): KmsKeySnapshot {
   const { keyId, accountId, region, createdAt, spec, usage, origin, multiRegion, description, policy, enabled } = key;
   return defined({
+    keyStoreId: key.keyStore?.id,
+    xksKeyId: key.xksKeyId,
+    manager: key.manager === "AWS" ? key.manager : undefined,
+    lastUsage: key.lastUsage,
     ...{ keyId, accountId, region, createdAt, spec, usage, origin, multiRegion, description, policy, enabled },
     deletion: key.deletion && { ...key.deletion },
     tags: Object.fromEntries(key.tags),
@@ -93,17 +103,23 @@ function keyJson(key: KmsKey, owners: Map<SharedMaterial, string>): KmsKeySnapsh
 }
 
 /** @throws InvalidInputError naming the field, for what is no snapshot of a version that this one reads */
-export function contentsOf(given: unknown): { keys: KmsKey[]; aliases: Alias[] } {
+export function contentsOf(given: unknown): Contents {
   if (typeof given !== "object" || given === null || (given as Partial<KmsSnapshot>).format !== format)
     throw new InvalidInputError("snapshot", "must be what snapshot() of an in-memory KMS gave");
   const read = (given as { version?: unknown }).version;
   if (read !== version)
     throw new InvalidInputError("snapshot.version", `must be ${version}, the version that is read here`, read);
-  const all = { format: true, version: true, keys: true, aliases: true } as const;
+  const all = { format: true, version: true, keys: true, aliases: true, keyStores: true } as const;
   const snapshot = knownOptions(given as KmsSnapshot, all, "snapshot");
   const owners = new Map<string, SharedMaterial>();
-  const keys = listOf(snapshot.keys, "snapshot.keys", (key, path) => keyFrom(key as KmsKeySnapshot, path, owners));
-  return { keys, aliases: listOf(snapshot.aliases, "snapshot.aliases", aliasFrom) };
+  const keyStores =
+    optional(snapshot.keyStores, (list) =>
+      listOf(list, "snapshot.keyStores", (store, path) => keyStoreFrom(store, path, placeFrom)),
+    ) ?? [];
+  const keys = listOf(snapshot.keys, "snapshot.keys", (key, path) =>
+    keyFrom(key as KmsKeySnapshot, path, owners, keyStores),
+  );
+  return { keys, keyStores, aliases: listOf(snapshot.aliases, "snapshot.aliases", aliasFrom) };
 }
 
 const keyFields = {
@@ -114,6 +130,10 @@ const keyFields = {
   spec: true,
   usage: true,
   origin: true,
+  keyStoreId: true,
+  xksKeyId: true,
+  manager: true,
+  lastUsage: true,
   multiRegion: true,
   description: true,
   policy: true,
@@ -128,14 +148,37 @@ export const keyIdForm = /^(?:mrk-[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{
 const accountForm = /^\d{12}$/;
 const regionForm = /^[a-z]+(?:-[a-z]+)+-\d+$/;
 
-function keyFrom(given: KmsKeySnapshot, path: string, owners: Map<string, SharedMaterial>): KmsKey {
+function placeFrom({ accountId, region }: { accountId: unknown; region: unknown }, path: string) {
+  return {
+    accountId: pattern(accountId, accountForm, `${path}.accountId`),
+    region: pattern(region, regionForm, `${path}.region`),
+  };
+}
+
+/** The custom key store of a key, which its origin says it has. */
+function keyStoreOf(
+  { origin, keyStoreId }: KmsKeySnapshot,
+  path: string,
+  keyStores: readonly CustomKeyStore[],
+): CustomKeyStore | undefined {
+  if (keyStoreId === undefined && (origin === "AWS_KMS" || origin === "EXTERNAL")) return undefined;
+  const store = keyStores.find(({ id, type }) => id === keyStoreId && type === origin);
+  if (!store) throw new InvalidInputError(`${path}.keyStoreId`, "must name a custom key store of the key's origin");
+  return store;
+}
+
+function keyFrom(
+  given: KmsKeySnapshot,
+  path: string,
+  owners: Map<string, SharedMaterial>,
+  keyStores: readonly CustomKeyStore[],
+): KmsKey {
   const json = knownOptions(given, keyFields, path);
   const at = (name: string) => `${path}.${name}`;
   const spec = oneOf(json.spec, keySpecs, at("spec"));
   const place = {
     keyId: pattern(json.keyId, keyIdForm, at("keyId")),
-    accountId: pattern(json.accountId, accountForm, at("accountId")),
-    region: pattern(json.region, regionForm, at("region")),
+    ...placeFrom(json, path),
   };
   const key = new KmsKey(
     defined({
@@ -143,7 +186,11 @@ function keyFrom(given: KmsKeySnapshot, path: string, owners: Map<string, Shared
       spec,
       createdAt: count(json.createdAt, at("createdAt")),
       usage: oneOf(json.usage, usagesOf(spec), at("usage")),
-      origin: oneOf(json.origin, ["AWS_KMS", "EXTERNAL"] as const, at("origin")),
+      origin: oneOf(json.origin, keyOrigins, at("origin")),
+      keyStore: keyStoreOf(json, path, keyStores),
+      manager: optional(json.manager, (value) => oneOf(value, ["AWS"] as const, at("manager"))),
+      lastUsage: optional(json.lastUsage, (value) => lastUsageFrom(value, at("lastUsage"))),
+      xksKeyId: optional(json.xksKeyId, (id) => text(id, at("xksKeyId"))),
       multiRegion: optional(json.multiRegion, (value) =>
         oneOf(value, ["PRIMARY", "REPLICA"] as const, at("multiRegion")),
       ),
@@ -169,6 +216,17 @@ function policy(given: unknown, path: string): string {
   return checked;
 }
 
+function lastUsageFrom(given: unknown, path: string): LastUsage {
+  const fields = { operation: true, at: true, requestId: true, eventId: true } as const;
+  const json = knownOptions(given as LastUsage, fields, path);
+  return {
+    operation: oneOf(json.operation, trackedOperations, `${path}.operation`),
+    at: count(json.at, `${path}.at`),
+    requestId: text(json.requestId, `${path}.requestId`),
+    eventId: text(json.eventId, `${path}.eventId`),
+  };
+}
+
 function deletionFrom(given: unknown, path: string): { windowInDays: number; date?: number } {
   const { windowInDays, date } = knownOptions(
     given as { windowInDays: number; date?: number },
@@ -181,46 +239,11 @@ function deletionFrom(given: unknown, path: string): { windowInDays: number; dat
   });
 }
 
-const grantFields = {
-  id: true,
-  tokens: true,
-  name: true,
-  createdAt: true,
-  granteePrincipal: true,
-  retiringPrincipal: true,
-  issuingAccount: true,
-  operations: true,
-  constraints: true,
-} as const;
-
-function grantFrom(given: unknown, path: string): Grant {
-  const json = knownOptions(given as Grant, grantFields, path);
-  const at = (name: string) => `${path}.${name}`;
-  const texts = (value: unknown, name: string) => optional(value, (known) => text(known, at(name)));
-  const constraints = optional(json.constraints, (value) =>
-    knownOptions(value as NonNullable<Grant["constraints"]>, { subset: true, equals: true }, at("constraints")),
-  );
-  const context = (name: "subset" | "equals") =>
-    optional(constraints?.[name], (value) => textMap(value, at(`constraints.${name}`)));
-  return defined({
-    id: text(json.id, at("id")),
-    tokens: listOf(json.tokens, at("tokens"), text),
-    name: texts(json.name, "name"),
-    createdAt: count(json.createdAt, at("createdAt")),
-    granteePrincipal: text(json.granteePrincipal, at("granteePrincipal")),
-    retiringPrincipal: texts(json.retiringPrincipal, "retiringPrincipal"),
-    issuingAccount: text(json.issuingAccount, at("issuingAccount")),
-    operations: listOf(json.operations, at("operations"), (name, place) => oneOf(name, grantOperations, place)),
-    constraints: constraints && defined({ subset: context("subset"), equals: context("equals") }),
-  });
-}
-
 function aliasFrom(given: unknown, path: string): Alias {
   const fields = { name: true, accountId: true, region: true, keyId: true, createdAt: true, updatedAt: true } as const;
   const json = knownOptions(given as KmsAliasSnapshot, fields, path);
   const name = pattern(json.name, /^alias\/./, `${path}.name`);
-  const accountId = pattern(json.accountId, accountForm, `${path}.accountId`);
-  const region = pattern(json.region, regionForm, `${path}.region`);
+  const { accountId, region } = placeFrom(json, path);
   return {
     arn: aliasArn(region, accountId, name),
     name,

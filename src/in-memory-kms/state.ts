@@ -2,6 +2,7 @@ import type { KeyObject } from "node:crypto";
 import type { Clock } from "../clock.js";
 import type { Alias } from "./alias.js";
 import { isRegionName, keyArn } from "./arn.js";
+import type { CustomKeyStore } from "./custom-key-store.js";
 import type { DataKeyPairs } from "./data-key-pairs.js";
 import type { Grant } from "./grant.js";
 import type { unwrapMaterial } from "./import-wrapping.js";
@@ -32,6 +33,7 @@ export class KmsState {
   readonly #clock: Clock;
   readonly #keys = new Map<string, KmsKey>();
   readonly #aliases = new Map<string, Alias>();
+  readonly #keyStores = new Map<string, CustomKeyStore>();
   readonly #materials = new Map<string, { accountId: string; keyId: string }>();
 
   readonly #regions: readonly string[] | undefined;
@@ -46,6 +48,21 @@ export class KmsState {
   /** Parameters of imports that were asked for, by their tokens. No snapshot has them. */
   readonly importTokens = new Map<string, ImportParameters>();
 
+  #revision = 0;
+
+  /**
+   * Number that grows with each change. When a key was last used is none, and a change that follows from the time alone, such as the
+   * end of imported material, is none either: it happens again after a restore.
+   */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** Notes a change that was made to a key, an alias or a key store itself. */
+  changed(): void {
+    this.#revision += 1;
+  }
+
   hasRegion(region: string): boolean {
     return this.#regions?.includes(region) ?? isRegionName(region);
   }
@@ -55,12 +72,19 @@ export class KmsState {
   }
 
   snapshot(): KmsSnapshot {
-    return snapshotOf(this.#keys.values(), this.#aliases.values());
+    return snapshotOf({
+      keys: this.#keys.values(),
+      aliases: this.#aliases.values(),
+      keyStores: [...this.#keyStores.values()],
+    });
   }
 
   /** @throws InvalidInputError for what is no snapshot, and changes nothing then */
   restore(snapshot: KmsSnapshot): void {
-    const { keys, aliases } = contentsOf(snapshot);
+    const { keys, aliases, keyStores } = contentsOf(snapshot);
+    this.changed();
+    this.#keyStores.clear();
+    for (const store of keyStores) this.putKeyStore(store);
     this.#keys.clear();
     this.#aliases.clear();
     this.#materials.clear();
@@ -68,7 +92,31 @@ export class KmsState {
     for (const alias of aliases) this.#aliases.set(alias.arn, alias);
   }
 
+  putKeyStore(store: CustomKeyStore): void {
+    this.changed();
+    this.#keyStores.set(store.id, store);
+  }
+
+  removeKeyStore({ id }: CustomKeyStore): void {
+    this.changed();
+    this.#keyStores.delete(id);
+  }
+
+  /** Custom key stores, sorted by id. */
+  keyStores(filter: Omit<Filter, "keyId"> = {}): CustomKeyStore[] {
+    return [...this.#keyStores.values()]
+      .filter(({ accountId, region }) => matches({ accountId, region, keyId: "" }, filter))
+      .map((store) => store.settle(this.now))
+      .sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /** Keys in a custom key store, those that are pending deletion too. */
+  keysOfStore(store: CustomKeyStore): KmsKey[] {
+    return this.keys().filter(({ keyStore }) => keyStore === store);
+  }
+
   putKey(key: KmsKey): void {
+    this.changed();
     this.#keys.set(key.arn, key);
     for (const { id } of key.material?.versions ?? []) this.#remember(id, key);
   }
@@ -131,6 +179,7 @@ export class KmsState {
   }
 
   putAlias(alias: Omit<Alias, "createdAt" | "updatedAt">): void {
+    this.changed();
     this.#aliases.set(alias.arn, { ...alias, createdAt: this.now, updatedAt: this.now });
   }
 
@@ -157,6 +206,7 @@ export class KmsState {
   /** Makes what has come due happen to a key. Returns `undefined` if its deletion has. */
   #upToDate(key: KmsKey): KmsKey | undefined {
     key.withdrawExpired(this.now);
+    key.keyStore?.settle(this.now);
     if (key.state === "PendingReplicaDeletion") this.#removeDueReplicas(key);
     if (key.deletion?.date !== undefined && key.deletion.date <= this.now) {
       this.#remove(key);
@@ -188,10 +238,12 @@ export class KmsState {
   }
 
   #remember(materialId: string, { accountId, keyId }: KmsKey): void {
+    this.changed();
     this.#materials.set(materialId, { accountId, keyId });
   }
 
   #remove(key: KmsKey): void {
+    this.changed();
     this.#keys.delete(key.arn);
     for (const alias of this.aliases(key)) this.#aliases.delete(alias.arn);
     this.#startWaitingPeriod(key);

@@ -94,12 +94,7 @@ const advice: Readonly<Record<KmsFailureKind, (facts: Facts) => Advice>> = {
       "To stop using a key, point the alias at another key, change the key here, and keep the old one as long as its recordings.",
     ],
   }),
-  "key-unusable": ({ key, account }) => ({
-    summary: `${capital(key)} is in a state in which it can't be used.`,
-    whatToDo: [
-      `Look at its state in ${account}. Pending import: import its key material again. Unavailable: reconnect its custom key store. Creating or updating: wait.`,
-    ],
-  }),
+  "key-unusable": keyUnusable,
   "key-not-found": ({ arn, region, account }) => ({
     summary: `AWS KMS finds no ${arn}.`,
     whatToDo: [
@@ -110,9 +105,11 @@ const advice: Readonly<Record<KmsFailureKind, (facts: Facts) => Advice>> = {
   }),
   "key-unsupported": ({ operation, key, region, homeRegion }) => ({
     summary:
-      homeRegion === undefined
-        ? `${capital(key)} is not of a kind that can be used here.`
-        : `${capital(key)} is in ${region}, and the home Region is ${homeRegion}.`,
+      homeRegion !== undefined
+        ? `${capital(key)} is in ${region}, and the home Region is ${homeRegion}.`
+        : isKeyPairOperation(operation)
+          ? `AWS KMS makes no RSA key pairs under ${key}.`
+          : `${capital(key)} is not of a kind that can be used here.`,
     whatToDo: first(
       isKeyPairOperation(operation),
       "With a key in a custom key store choose key pairs of the spec X25519: AWS KMS makes no RSA key pairs there.",
@@ -161,6 +158,38 @@ function withoutClient({ region }: Facts): Advice {
     whatToDo: [
       `If the key is meant to be in another Region than ${region}, check its ARN.`,
       `Otherwise give AwsKmsProvider a client for ${region}, or a function of the Region.`,
+    ],
+  };
+}
+
+/** Any state without use, by KMS's own text: for a key in a custom key store the one error tells of everything that is wrong there. */
+function keyUnusable({ key, account, awsMessage }: Facts): Advice {
+  const until =
+    "Until then no recording under it can be opened. Where there is a last confirmed key, recordings go on, and open afterwards.";
+  if (/\bis unavailable\b/.test(awsMessage)) {
+    const connect = `Connect its custom key store, in ${account}: AWS console, KMS, Custom key stores. Where that fails, the connection error code there says why.`;
+    return {
+      summary: `${capital(key)} is unavailable: its custom key store is not connected.`,
+      whatToDo: [connect, until],
+    };
+  }
+  if (/ciphertext or additional authenticated data/.test(awsMessage)) {
+    const record =
+      "If it is always the same recordings, a record in the key pair store was changed: restore it from a backup, and check who can write to the store.";
+    const keyManager = `Otherwise look at the external key store proxy of ${account}, and at the external key manager behind it.`;
+    return {
+      summary: `The external key store of ${key} could not decrypt what is stored.`,
+      whatToDo: [record, keyManager],
+    };
+  }
+  if (/\bexternal key\b/.test(awsMessage)) {
+    const proxy = `Look at the external key store proxy of ${account}, and at the external key manager behind it: they are not AWS's, and KMS's own text says what is wrong.`;
+    return { summary: `The external key store of ${key} does not serve it.`, whatToDo: [proxy, until] };
+  }
+  return {
+    summary: `${capital(key)} is in a state in which it can't be used.`,
+    whatToDo: [
+      `Look at its state in ${account}. Pending import: import its key material again. Unavailable: connect its custom key store. Creating or updating: wait.`,
     ],
   };
 }

@@ -303,21 +303,9 @@ const policyFor = (Principal: object) =>
   });
 
 const notModelled: Case[] = [
-  ...["Decrypt", "GenerateDataKey", "GenerateDataKeyPair", "GenerateRandom"].map((operation): Case => ({
-    name: `${operation} for an enclave`,
-    call: (w) => [
-      operation,
-      {
-        KeyId: w.key,
-        KeySpec: "AES_256",
-        KeyPairSpec: "RSA_2048",
-        Recipient: { KeyEncryptionAlgorithm: "RSAES_OAEP_SHA_256" },
-      },
-    ],
-    error: ["UnsupportedOperationException", "The in-memory KMS does not model Recipient."],
-  })),
   {
     name: "a grant for a service",
+    source: "ours",
     call: (w) => [
       "CreateGrant",
       { KeyId: w.key, GranteeServicePrincipal: "s3.amazonaws.com", Operations: ["Decrypt"] },

@@ -110,6 +110,22 @@ describe("over HTTP", () => {
     expect(await call(url, "DescribeKey", { KeyId })).toMatchObject({ status: 200 });
   });
 
+  it("connecting a custom key store takes as long, and ends, as it is told to", async () => {
+    const { control, kms, url } = await served();
+    const CustomKeyStoreId = kms.keyStores.create({ connected: false });
+    await control.setKeyStoreConnection(CustomKeyStoreId, { takesMs: day, failsWith: "XKS_PROXY_TIMED_OUT" });
+    await call(url, "ConnectCustomKeyStore", { CustomKeyStoreId });
+    const described = () => call(url, "DescribeCustomKeyStores", { CustomKeyStoreId });
+    expect(await described()).toMatchObject({ json: { CustomKeyStores: [{ ConnectionState: "CONNECTING" }] } });
+    await control.advance(day);
+    expect(await described()).toMatchObject({
+      json: { CustomKeyStores: [{ ConnectionState: "FAILED", ConnectionErrorCode: "XKS_PROXY_TIMED_OUT" }] },
+    });
+    await expect(control.setKeyStoreConnection("cks-1")).rejects.toThrow("id: must be the id of a custom key store");
+    const foreign = control.setKeyStoreConnection(CustomKeyStoreId, { failsWith: "USER_NOT_FOUND" });
+    await expect(foreign).rejects.toThrow("failsWith: must be one of");
+  });
+
   it("a mistake is said with its name", async () => {
     const { control, url } = await served();
     await expect(control.inject("throtling" as never)).rejects.toMatchObject({
@@ -131,6 +147,14 @@ describe("over HTTP", () => {
     expect(await send("GET", "constructor")).toMatchObject({ status: 404 });
     expect(await send("PUT", "faults", "{}")).toMatchObject({ status: 405 });
   });
+});
+
+it("closes no idle connection, on which a call may be on its way", async () => {
+  const { url } = await served();
+  const { headers } = await raw(url, "/_kms/health", { headers: { connection: "keep-alive" } });
+  // Node's server says after how many seconds it will.
+  expect(headers).toMatchObject({ connection: "keep-alive" });
+  expect(headers).not.toHaveProperty("keep-alive");
 });
 
 describe("nobody controls it from a web page", () => {

@@ -19,6 +19,7 @@ const shown: Record<Exclude<FaultKind, "hang" | "latency" | "clock-skew">, objec
   "internal-error": { name: "KMSInternalException", status: 500 },
   "service-unavailable": { name: "ServiceUnavailableException", status: 503 },
   "key-unavailable": { name: "KeyUnavailableException", status: 500 },
+  "key-store-unreachable": { name: "KMSInvalidStateException", status: 400 },
   "dependency-timeout": { name: "DependencyTimeoutException", status: 503 },
   throttling: {
     name: "ThrottlingException",

@@ -1,7 +1,7 @@
 import { DecapsulateCommand, EncapsulateCommand, KMSClient, SignCommand, VerifyCommand } from "@aws-sdk/client-kms";
 import * as crypto from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { InMemoryKms } from "../../src/in-memory-kms/index.js";
+import { InMemoryKms, type KmsSnapshot } from "../../src/in-memory-kms/index.js";
 import { home } from "./world.js";
 
 /** Whether this version of Node makes pairs of a type. */
@@ -34,6 +34,12 @@ describe("post-quantum keys", () => {
     await expect(client.send(new VerifyCommand({ ...request, Signature }))).resolves.toMatchObject({
       SignatureValid: true,
     });
+    const kept = new InMemoryKms();
+    kept.restore(JSON.parse(JSON.stringify(kms.snapshot())) as KmsSnapshot);
+    const later = new KMSClient(kept.clientConfig(home));
+    await expect(later.send(new VerifyCommand({ ...request, Signature }))).resolves.toMatchObject({
+      SignatureValid: true,
+    });
     const other = { ...request, Signature, Message: Buffer.from("other") };
     return expect(client.send(new VerifyCommand(other))).rejects.toMatchObject({
       name: "KMSInvalidSignatureException",
@@ -50,6 +56,10 @@ describe("post-quantum keys", () => {
     const { SharedSecret, SharedSecretCiphertextBlob } = await encapsulating;
     const decapsulate = new DecapsulateCommand({ ...key, SharedSecretCiphertextBlob });
     const opened = await client.send(decapsulate);
-    return expect(Buffer.from(opened.SharedSecret ?? [])).toEqual(Buffer.from(SharedSecret ?? []));
+    expect(Buffer.from(opened.SharedSecret ?? [])).toEqual(Buffer.from(SharedSecret ?? []));
+    const kept = new InMemoryKms();
+    kept.restore(JSON.parse(JSON.stringify(kms.snapshot())) as KmsSnapshot);
+    const openedLater = await new KMSClient(kept.clientConfig(home)).send(decapsulate);
+    return expect(Buffer.from(openedLater.SharedSecret ?? [])).toEqual(Buffer.from(SharedSecret ?? []));
   });
 });

@@ -119,6 +119,19 @@ describe("a seed", () => {
     await expect(ask(kms, "Encrypt", { KeyId: keyArn, Plaintext }, "AKIARECORDER")).rejects.toThrow("not authorized");
   });
 
+  it("makes custom key stores and keys in them, which reset() brings back as they were", async () => {
+    const id = "cks-0123456789abcdef0";
+    const account = { accountId: customer, keyStores: [{ id, name: "ours" }], keys: [{ keyId, customKeyStoreId: id }] };
+    const kms = new InMemoryKms({ seed: { accounts: [account] }, defaultAccountId: customer });
+    const described = () => ask(kms, "DescribeKey", { KeyId: keyId });
+    const KeyMetadata = { KeyState: "Enabled", CustomKeyStoreId: id, Origin: "EXTERNAL_KEY_STORE" };
+    expect(await described()).toMatchObject({ KeyMetadata });
+    await ask(kms, "DisconnectCustomKeyStore", { CustomKeyStoreId: id });
+    expect(await described()).toMatchObject({ KeyMetadata: { KeyState: "Unavailable" } });
+    kms.reset();
+    expect(await described()).toMatchObject({ KeyMetadata });
+  });
+
   it("is what reset() goes back to", async () => {
     const kms = new InMemoryKms({ seed });
     const before = kms.snapshot();
@@ -173,6 +186,12 @@ describe("a seed", () => {
     ["seed.accounts", { accounts: {} }],
     ["seed.accounts[0].accountId", { accounts: [{ keys: [] }] }],
     ["seed.accounts[0].kesy", { accounts: [{ accountId: customer, kesy: [] }] }],
+    ["seed.accounts[0].keyStores[0].nmae", { accounts: [{ accountId: customer, keyStores: [{ nmae: "x" }] }] }],
+    ["seed.accounts[0].keyStores[0].id", { accounts: [{ accountId: customer, keyStores: [{ id: "cks-1" }] }] }],
+    [
+      "seed.accounts[0].keys[0].customKeyStoreId",
+      { accounts: [{ accountId: customer, keys: [{ customKeyStoreId: "cks-0123456789abcdef0" }] }] },
+    ],
     ["seed.accounts[0].keys[1].polcy", { accounts: [{ accountId: customer, keys: [{}, { polcy: {} }] }] }],
     ["seed.accounts[0].keys[0].material", { accounts: [{ accountId: customer, keys: [{ material: "AA==" }] }] }],
     ["seed.accounts[0].keys[0].aliases[0]", { accounts: [{ accountId: customer, keys: [{ aliases: ["x"] }] }] }],

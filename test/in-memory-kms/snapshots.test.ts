@@ -1,14 +1,12 @@
 import { readFileSync } from "node:fs";
-import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { InvalidInputError } from "../../src/errors.js";
 import { InMemoryKms, TestClock, type KmsSnapshot } from "../../src/in-memory-kms/index.js";
-import { temporaryFolder, withContents } from "../support/temporary-folder.js";
 import type { Send } from "./cases.js";
-import { externalKey, importing } from "./conformance/import.js";
+import { credential, xks } from "./conformance/key-store-requests.js";
+import { externalKey, importing } from "./conformance/import-requests.js";
 import { transports } from "./transports.js";
-import { customer, day, home, makeWorld } from "./world.js";
+import { customer, home, makeWorld } from "./world.js";
 
 const Plaintext = Buffer.from("x");
 const send = async (kms: InMemoryKms, operation: string, input: Record<string, unknown>) => {
@@ -34,16 +32,58 @@ function rich() {
   kms.scheduleKeyDeletion(kms.createKey(inAccount), 7);
   kms.disableKey(kms.createKey(inAccount));
   kms.createKey({ ...inAccount, keySpec: "ECC_NIST_P256", keyUsage: "SIGN_VERIFY" });
+  const external = kms.keyStores.create(inAccount);
+  kms.createKey({ ...inAccount, customKeyStoreId: external });
+  kms.keyStores.setConnection(external, { takesMs: 1000, failsWith: "XKS_PROXY_TIMED_OUT" });
+  kms.keyStores.disconnect(external);
+  kms.keyStores.create({ ...inAccount, type: "AWS_CLOUDHSM" });
   return { kms, key, primary, clock };
 }
 
 describe("a snapshot", () => {
   it("comes back from JSON as it was", () => {
-    const { kms } = rich();
+    const { kms, clock } = rich();
+    const snapshot = throughJson(kms.snapshot());
+    const other = new InMemoryKms({ clock });
+    other.restore(snapshot);
+    expect(throughJson(other.snapshot())).toEqual(snapshot);
+  });
+
+  it("tells the last use of each key", async () => {
+    const { kms, key } = makeWorld();
+    await send(kms, "Encrypt", { KeyId: key, Plaintext });
     const snapshot = throughJson(kms.snapshot());
     const other = new InMemoryKms();
     other.restore(snapshot);
+    const usage = await send(other, "GetKeyLastUsage", { KeyId: key });
+    expect(usage).toMatchObject({ ok: true, output: { KeyLastUsage: { Operation: "Encrypt" } } });
+    const [spoilt] = snapshot.keys;
+    Object.assign(spoilt!.lastUsage!, { operation: "DescribeKey" });
+    expect(() => other.restore(snapshot)).toThrow("snapshot.keys[0].lastUsage.operation: must be one of");
+  });
+
+  it("has custom key stores, how far their connections are, and their keys, without a proxy's secret", async () => {
+    const { kms, clock, inAccount } = makeWorld();
+    const store = kms.keyStores.create(inAccount);
+    const KeyId = kms.createKey({ ...inAccount, customKeyStoreId: store });
+    const encrypted = await send(kms, "Encrypt", { KeyId, Plaintext });
+    if (!encrypted.ok) throw new Error(encrypted.message);
+    kms.keyStores.disconnect(store);
+    kms.keyStores.setConnection(store, { takesMs: 1000 });
+    kms.keyStores.connect(store);
+    await send(kms, "DescribeKey", { KeyId: "alias/aws/s3" });
+    const snapshot = throughJson(kms.snapshot());
+    const other = new InMemoryKms({ clock });
+    other.restore(snapshot);
     expect(throughJson(other.snapshot())).toEqual(snapshot);
+    const { CiphertextBlob } = encrypted.output;
+    const decrypt = () => send(other, "Decrypt", { CiphertextBlob });
+    expect(await decrypt()).toMatchObject({ ok: false, message: `${KeyId} is unavailable.` });
+    clock.advance(1000);
+    expect(await decrypt()).toMatchObject({ ok: true });
+    await send(kms, "CreateCustomKeyStore", { ...xks, CustomKeyStoreName: "by a call" });
+    expect(JSON.stringify(kms.snapshot())).toContain(credential.AccessKeyId);
+    expect(JSON.stringify(kms.snapshot())).not.toContain(credential.RawSecretAccessKey);
   });
 
   it("has the secrets of keys that sign and make codes, their replicas' and imported ones", async () => {
@@ -157,6 +197,15 @@ describe("a snapshot", () => {
     ["snapshot.keys[1].material.automatic.periodInDays", 0],
     ["snapshot.keys[2].material.with", "nobody"],
     ["snapshot.aliases[0].name", "recordings"],
+    ["snapshot.keys[0].manager", "CUSTOMER"],
+    ["snapshot.keys[6].keyStoreId", "cks-00000000000000000"],
+    ["snapshot.keyStores[0].id", "cks-1"],
+    ["snapshot.keyStores[0].accountId", "1"],
+    ["snapshot.keyStores[0].settings.type", "HSM"],
+    ["snapshot.keyStores[0].settings.connectivity", "WIRE"],
+    ["snapshot.keyStores[0].connection.state", "BROKEN"],
+    ["snapshot.keyStores[0].plan.failsWith", "USER_NOT_FOUND"],
+    ["snapshot.keyStores[0].plan.takesMs", -1],
   ])("is refused by the place of what is wrong with it: %s", (field, wrong) => {
     const { kms } = rich();
     const before = kms.snapshot();
@@ -186,80 +235,5 @@ describe("a snapshot", () => {
       const opened = await send(kms, "Decrypt", { CiphertextBlob, EncryptionContext: encryptionContext });
       expect(opened).toMatchObject({ ok: true, output: { Plaintext: new Uint8Array(Buffer.from(plaintext)) } });
     }
-  });
-});
-
-describe("a data file", () => {
-  let folder: string;
-  let remove: () => Promise<void>;
-  beforeAll(async () => ({ folder, remove } = await temporaryFolder("kms-data-")));
-  afterAll(() => remove());
-  const onDisk = async (path: string) => JSON.parse(await readFile(path, "utf8")) as KmsSnapshot;
-
-  it("has what a call has changed when the call is answered, for its owner alone", async () => {
-    const path = join(folder, "kms.json");
-    const kms = new InMemoryKms({ defaultAccountId: customer });
-    await kms.keepIn(path);
-    const created = await send(kms, "CreateKey", {});
-    if (!created.ok) throw new Error(created.message);
-    const { KeyId } = created.output["KeyMetadata"] as { KeyId: string };
-    expect((await onDisk(path)).keys).toMatchObject([{ keyId: KeyId }]);
-    await Promise.all(Array.from({ length: 5 }, () => send(kms, "CreateKey", {})));
-    expect((await onDisk(path)).keys).toHaveLength(6);
-    expect((await stat(path)).mode & 0o777).toBe(0o600);
-    await expect(kms.keepIn(path)).rejects.toThrow("path");
-  });
-
-  it("keeps material that has rotated by itself before anything is encrypted with it", async () => {
-    const path = join(folder, "rotated.json");
-    const clock = new TestClock();
-    const kms = new InMemoryKms({ clock });
-    const key = kms.createKey({ accountId: customer });
-    kms.enableKeyRotation(key, 90);
-    await kms.keepIn(path);
-    clock.advance(91 * day);
-    const encrypted = await send(kms, "Encrypt", { KeyId: key, Plaintext });
-    if (!encrypted.ok) throw new Error(encrypted.message);
-    const next = new InMemoryKms({ clock });
-    await next.keepIn(path);
-    const { CiphertextBlob } = encrypted.output;
-    expect(await send(next, "Decrypt", { CiphertextBlob })).toMatchObject({ ok: true });
-  });
-
-  it("gets what a test has set up at close()", async () => {
-    const path = join(folder, "set-up.json");
-    const kms = new InMemoryKms();
-    const file = await kms.keepIn(path);
-    const key = kms.createKey();
-    await file.close();
-    expect((await onDisk(path)).keys).toMatchObject([{ keyId: key.split("/")[1] }]);
-  });
-
-  it("is left alone where it holds something else, and does not show in the error", async () => {
-    for (const [name, text] of [
-      ["other.json", '{"secret": 1}'],
-      ["broken.json", '{"secret": '],
-    ] as const) {
-      const path = join(folder, name);
-      await writeFile(path, text);
-      const error = (await new InMemoryKms().keepIn(path).catch((thrown: unknown) => thrown)) as Error;
-      expect(error).toBeInstanceOf(InvalidInputError);
-      expect(error.message).not.toContain("secret");
-      expect(await readFile(path, "utf8")).toBe(text);
-    }
-  });
-
-  it("that can't be written fails the call, and gets everything once it can be", async () => {
-    const nested = join(folder, "comes and goes");
-    const path = join(nested, "kms.json");
-    await mkdir(nested);
-    const kms = new InMemoryKms({ defaultAccountId: customer });
-    await kms.keepIn(path);
-    await rm(nested, withContents);
-    const failed = await send(kms, "CreateKey", {});
-    expect(failed).toMatchObject({ ok: false, name: "KMSInternalException", status: 500 });
-    await mkdir(nested);
-    await send(kms, "ListKeys", {});
-    expect((await onDisk(path)).keys).toHaveLength(1);
   });
 });

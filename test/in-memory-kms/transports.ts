@@ -186,13 +186,13 @@ function fromWire(value: unknown, name = ""): Record<string, unknown> {
 
 function convert(value: unknown, name: string): unknown {
   if (blobs.includes(name)) return new Uint8Array(Buffer.from(value as string, "base64"));
-  if (/Date$|ValidTo$/.test(name) && typeof value === "number") return new Date(value * 1000);
+  if (/Date$|ValidTo$|Timestamp$/.test(name) && typeof value === "number") return new Date(value * 1000);
   if (Array.isArray(value)) return value.map((item) => convert(item, ""));
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, convert(item, key)]));
 }
 
-const toWire = (input: Record<string, unknown>) =>
+const toWire = (input: Record<string, unknown>): Record<string, unknown> =>
   Object.fromEntries(
     Object.entries(input).map(([name, value]) => [
       name,
@@ -200,6 +200,11 @@ const toWire = (input: Record<string, unknown>) =>
         ? Buffer.from(value).toString("base64")
         : value instanceof Date
           ? value.getTime() / 1000
-          : value,
+          : isStructure(value)
+            ? toWire(value)
+            : value,
     ]),
   );
+
+const isStructure = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);

@@ -18,6 +18,12 @@ export function makeWorld() {
     alice: principal(`arn:aws:iam::${customer}:user/alice`),
     bob: principal(`arn:aws:iam::${customer}:user/bob`, nothing),
     session: principal(`arn:aws:sts::${customer}:assumed-role/recorder/session-1`, nothing),
+    /** Alice, whom Amazon S3 calls for. */
+    throughS3: kms.addPrincipal({
+      arn: `arn:aws:iam::${customer}:user/alice`,
+      identityPolicy: "administrator",
+      conditionKeys: { "kms:ViaService": `s3.${home}.amazonaws.com` },
+    }).accessKeyId,
     service: principal(`arn:aws:iam::${service}:role/recording`),
     stranger: principal("arn:aws:iam::999999999999:user/mallory"),
   };

@@ -8,7 +8,7 @@ import {
 import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { createTestKeyStore } from "../../src/testing/index.js";
-import { wrapMaterial } from "../in-memory-kms/conformance/import.js";
+import { wrapMaterial } from "../in-memory-kms/conformance/import-requests.js";
 
 const audio = Buffer.from("audio");
 

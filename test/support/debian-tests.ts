@@ -31,6 +31,18 @@ const debianTests: readonly DebianTests[] = [
     installed: () => runs("/usr/bin/python3", "-c", ""),
   },
   {
+    files: /^test\/clients\/boto3\./,
+    about: "boto3 against the in-memory KMS",
+    packages: ["python3-boto3", "python3-cryptography"],
+    installed: () => runs("/usr/bin/python3", "-c", "import boto3, cryptography"),
+  },
+  {
+    files: /^test\/clients\/aws-cli\./,
+    about: "the AWS CLI against the in-memory KMS",
+    packages: ["awscli"],
+    installed: () => runs("/usr/bin/aws", "--version"),
+  },
+  {
     files: /^test\/examples\/own-store-and-kms\/etcd-server\./,
     about: "a store on etcd",
     packages: ["etcd-server"],

@@ -2,7 +2,8 @@ import { createPublicKey, diffieHellman, type KeyObject } from "node:crypto";
 import { AwsError } from "../aws-error.js";
 import { cryptographicKeyUse, type KmsCall } from "../call.js";
 import type { KmsKey } from "../key.js";
-import { dryRunRule, grantTokensRule, keyIdRule, notModelled, operation } from "../operation.js";
+import { dryRunRule, grantTokensRule, keyIdRule, operation } from "../operation.js";
+import { recipientRule, refuseRecipient } from "../recipient.js";
 import { messageTypes, signingAlgorithms, signMessage, verifyMessage } from "../signatures.js";
 
 const signingRules = {
@@ -56,7 +57,7 @@ export const asymmetricOperations = [
       PublicKey: { type: "blob", required: true, min: 1, max: 8192 },
       GrantTokens: grantTokensRule,
       DryRun: dryRunRule,
-      Recipient: notModelled,
+      Recipient: recipientRule,
     },
     async (call, input) => {
       const key = call.key(
@@ -66,6 +67,7 @@ export const asymmetricOperations = [
       key.requireUsage("KEY_AGREEMENT", input.KeyAgreementAlgorithm, call.operation);
       const privateKey = await key.requireSecret().key(call.state.dataKeyPairs);
       const secret = sharedSecret(privateKey, input.PublicKey);
+      refuseRecipient(input.Recipient);
       call.endDryRun(input.DryRun);
       return {
         KeyId: key.arn,

@@ -3,15 +3,8 @@ import { validation } from "../aws-error.js";
 import { cryptographicUse, type KeyUse, type KmsCall } from "../call.js";
 import { materialIdOf, type EncryptionContext } from "../ciphertext.js";
 import { decryptUnder, encryptionAlgorithms, encryptUnder, type EncryptionAlgorithm } from "../encryption.js";
-import {
-  contextRule,
-  dryRunRule,
-  grantTokensRule,
-  keyIdRule,
-  notModelled,
-  operation,
-  optionalKeyIdRule,
-} from "../operation.js";
+import { contextRule, dryRunRule, grantTokensRule, keyIdRule, operation, optionalKeyIdRule } from "../operation.js";
+import { recipientRule, refuseRecipient } from "../recipient.js";
 
 const algorithmRule = { type: "string", values: encryptionAlgorithms } as const;
 const symmetric: EncryptionAlgorithm = "SYMMETRIC_DEFAULT";
@@ -50,7 +43,7 @@ export const cryptographicOperations = [
       GrantTokens: grantTokensRule,
       KeyId: optionalKeyIdRule,
       EncryptionAlgorithm: algorithmRule,
-      Recipient: notModelled,
+      Recipient: recipientRule,
       DryRun: dryRunRule,
       DryRunModifiers: modifiersRule,
     },
@@ -63,6 +56,7 @@ export const cryptographicOperations = [
         encryptionContext,
         algorithm,
       });
+      refuseRecipient(input.Recipient);
       call.endDryRun(input.DryRun);
       return defined({
         KeyId: opened.key.arn,

@@ -1,6 +1,6 @@
 import { createPrivateKey, randomBytes } from "node:crypto";
 import { defined } from "../../util/defined.js";
-import { AwsError, invalidState, notFound, unsupported, validation } from "../aws-error.js";
+import { AwsError, invalidState, notFound, validation, wrongOrigin } from "../aws-error.js";
 import type { KmsCall } from "../call.js";
 import { requireWrapping, unwrapMaterial, wrappingAlgorithms, wrappingKeySpecs } from "../import-wrapping.js";
 import { importMaterial } from "../imported-material.js";
@@ -101,8 +101,7 @@ export const importOperations = [
 
 function externalKey(call: KmsCall, keyId: string, conditionKeys?: Record<string, string | undefined>): KmsKey {
   const key = call.key(keyId, { conditionKeys });
-  if (key.origin !== "EXTERNAL")
-    throw unsupported(`${key.arn} origin is ${key.origin} which is not valid for this operation.`);
+  if (key.origin !== "EXTERNAL") throw wrongOrigin(key);
   return key;
 }
 

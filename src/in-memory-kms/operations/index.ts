@@ -1,3 +1,4 @@
+import { trackedOperations } from "../last-usage.js";
 import type { Operation } from "../operation.js";
 import { aliasOperations } from "./aliases.js";
 import { asymmetricOperations } from "./asymmetric.js";
@@ -7,6 +8,8 @@ import { encapsulationOperations } from "./encapsulation.js";
 import { grantKeyOperations } from "./grants.js";
 import { importOperations } from "./import.js";
 import { keyOperations } from "./keys.js";
+import { keyStoreOperations } from "./key-stores.js";
+import { lastUsageOperations } from "./last-usage.js";
 import { macOperations } from "./macs.js";
 import { multiRegionOperations } from "./multi-region.js";
 import { policyOperations } from "./policies.js";
@@ -22,6 +25,8 @@ const all = [
   macOperations,
   encapsulationOperations,
   importOperations,
+  lastUsageOperations,
+  keyStoreOperations,
   rotationOperations,
   multiRegionOperations,
   policyOperations,
@@ -31,13 +36,10 @@ const all = [
 
 export const operations: ReadonlyMap<string, Operation> = new Map(all.map((operation) => [operation.name, operation]));
 
-/** Operations that only the service has. A request for one should not look like a misspelt name. */
-export const operationsNotModelled: readonly string[] = [
-  "ConnectCustomKeyStore",
-  "CreateCustomKeyStore",
-  "DeleteCustomKeyStore",
-  "DescribeCustomKeyStores",
-  "DisconnectCustomKeyStore",
-  "GetKeyLastUsage",
-  "UpdateCustomKeyStore",
-];
+/** Operations that change neither keys nor aliases nor key stores, other than what is due and when a key was last used. */
+export const readOnly: ReadonlySet<string> = new Set(
+  [...operations.keys()].filter(
+    (name) =>
+      trackedOperations.some((tracked) => tracked === name) || /^(?:Describe|List|Get)|^GenerateRandom$/.test(name),
+  ),
+);

@@ -1,8 +1,10 @@
 import { defined } from "../../util/defined.js";
 import { AwsError, invalidState, unsupported, validation } from "../aws-error.js";
+import type { KmsCall } from "../call.js";
+import type { CustomKeyStore } from "../custom-key-store.js";
 import { keyMetadata } from "../key-metadata.js";
 import { keySpecs, keyUsages, usagesOf, type KeySpec, type KeyUsage } from "../key-specs.js";
-import { KmsKey } from "../key.js";
+import { keyOrigins, KmsKey } from "../key.js";
 import {
   descriptionRule,
   grantTokensRule,
@@ -16,6 +18,7 @@ import { page } from "../paging.js";
 import { defaultKeyPolicy, checkKeyPolicy } from "../policy/key-policy.js";
 import { requestTagKeys, tagEntries } from "../tags.js";
 import { WireTime } from "../wire.js";
+import { keyStoreOf, requireConnection } from "./key-stores.js";
 
 const millisecondsPerDay = 86_400_000;
 
@@ -28,23 +31,15 @@ export const keyOperations = [
       KeyUsage: { type: "string", values: keyUsages },
       CustomerMasterKeySpec: { type: "string", values: keySpecs },
       KeySpec: { type: "string", values: keySpecs },
-      Origin: { type: "string", values: ["AWS_KMS", "EXTERNAL", "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"] },
+      Origin: { type: "string", values: keyOrigins },
       CustomKeyStoreId: { type: "string", min: 1, max: 64 },
       BypassPolicyLockoutSafetyCheck: { type: "boolean" },
       Tags: { type: "tag-list" },
       MultiRegion: { type: "boolean" },
-      XksKeyId: { type: "string", min: 1, max: 128 },
+      XksKeyId: { type: "string", min: 1, max: 128, pattern: "^[a-zA-Z0-9-_.]+$" },
     },
     (call, input) => {
       const { Origin: origin = "AWS_KMS" } = input;
-      if (
-        input.CustomKeyStoreId !== undefined ||
-        input.XksKeyId !== undefined ||
-        origin === "AWS_CLOUDHSM" ||
-        origin === "EXTERNAL_KEY_STORE"
-      ) {
-        throw unsupported("The in-memory KMS has no custom key stores.");
-      }
       if (input.KeySpec && input.CustomerMasterKeySpec) {
         throw validation(
           "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.",
@@ -64,6 +59,7 @@ export const keyOperations = [
         ...requestTagKeys(tags),
       });
       if (tags.length > 0) call.allow("kms:TagResource", "*", requestTagKeys(tags));
+      const keyStore = keyStoreFor(call, { ...input, origin, spec });
       const key = new KmsKey({
         createdAt: call.state.now,
         region: call.region,
@@ -75,6 +71,8 @@ export const keyOperations = [
         tags,
         ...defined({
           description: input.Description,
+          keyStore,
+          xksKeyId: input.XksKeyId,
           multiRegion: input.MultiRegion ? ("PRIMARY" as const) : undefined,
         }),
       });
@@ -151,6 +149,41 @@ export const keyOperations = [
     return { KeyId: key.arn };
   }),
 ];
+
+interface KeyInStore {
+  readonly origin: string;
+  readonly spec: KeySpec;
+  readonly CustomKeyStoreId?: string;
+  readonly XksKeyId?: string;
+  readonly MultiRegion?: boolean;
+}
+
+/** The custom key store of a new key. @throws AwsError for a key that can't be in it */
+function keyStoreFor(
+  call: KmsCall,
+  { origin, spec, CustomKeyStoreId: id, XksKeyId: xksKeyId, MultiRegion }: KeyInStore,
+): CustomKeyStore | undefined {
+  const ofStore = origin === "AWS_CLOUDHSM" || origin === "EXTERNAL_KEY_STORE";
+  if (ofStore !== (id !== undefined))
+    throw validation(
+      "CustomKeyStoreId is valid with Origin AWS_CLOUDHSM or EXTERNAL_KEY_STORE only, and required there.",
+    );
+  if ((origin === "EXTERNAL_KEY_STORE") !== (xksKeyId !== undefined))
+    throw validation("XksKeyId is valid with Origin EXTERNAL_KEY_STORE only, and required there.");
+  if (id === undefined) return undefined;
+  if (spec !== "SYMMETRIC_DEFAULT" || MultiRegion)
+    throw unsupported("A custom key store has only symmetric encryption keys in a single Region.");
+  const store = keyStoreOf(call, id);
+  if (store.type !== origin) throw validation(`The custom key store ${id} is of type ${store.type}.`);
+  requireConnection(store, ["CONNECTED"]);
+  if (xksKeyId !== undefined && call.state.keysOfStore(store).some((key) => key.xksKeyId === xksKeyId)) {
+    throw new AwsError(
+      "XksKeyAlreadyInUseException",
+      `The external key ${xksKeyId} is in use by another KMS key of the external key store ${id}.`,
+    );
+  }
+  return store;
+}
 
 function usageFor(spec: KeySpec, asked: KeyUsage | undefined): KeyUsage {
   if (asked === undefined && spec !== "SYMMETRIC_DEFAULT") {

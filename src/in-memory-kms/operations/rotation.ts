@@ -1,5 +1,5 @@
 import { defined } from "../../util/defined.js";
-import { AwsError, invalidState, unsupported } from "../aws-error.js";
+import { AwsError, invalidState, unsupported, wrongOrigin } from "../aws-error.js";
 import type { KmsCall } from "../call.js";
 import { maxOnDemandRotations, type KeyMaterial, type KeyMaterialHistory } from "../key-material.js";
 import type { KmsKey } from "../key.js";
@@ -126,8 +126,7 @@ function rotatingKey(
 }
 
 function materialOf(key: KmsKey): KeyMaterialHistory {
-  if (key.origin !== "AWS_KMS")
-    throw unsupported(`${key.arn} origin is ${key.origin} which is not valid for this operation.`);
+  if (key.origin !== "AWS_KMS") throw wrongOrigin(key);
   // For asymmetric and HMAC keys the service sends no text.
   if (!key.material) throw new AwsError("UnsupportedOperationException");
   return key.material;

@@ -6,7 +6,7 @@ import type { CallerName, World } from "../world.js";
  * Where an answer is known from: a response recorded from the real service, its documentation, or our own choice, where
  * neither says anything. Of a documented error the name is AWS's and the text may be ours.
  */
-type Source = "recorded" | "documented" | "ours";
+export type Source = "recorded" | "documented" | "ours";
 
 export type Input = Record<string, unknown>;
 export type Output = Record<string, unknown>;

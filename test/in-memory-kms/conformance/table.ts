@@ -1,20 +1,39 @@
+import type { Case } from "../cases.js";
 import type { Row } from "./row.js";
 
-/** The page of documentation that shows the rows. */
-export function conformancePage(rows: readonly Row[]): string {
-  const cells = [
-    ["operation", "situation", "answer", "text", "source"],
-    ...rows.map((row) => [
-      row.operation,
-      row.situation,
-      row.error ? `${row.error[2] ?? 400} \`${row.error[0]}\`` : "200",
-      row.error?.[1] === undefined ? "" : `\`${row.error[1] instanceof RegExp ? row.error[1].source : row.error[1]}\``,
-      row.source,
+/** The page of documentation that shows the rows, and the older cases below. */
+export function conformancePage(rows: readonly Row[], cases: readonly Case[]): string {
+  return [
+    ...intro,
+    ...table([
+      ["operation", "situation", "answer", "text", "source"],
+      ...rows.map((row) => [
+        row.operation,
+        row.situation,
+        answer(row.error),
+        row.error?.[1] === undefined
+          ? ""
+          : `\`${row.error[1] instanceof RegExp ? row.error[1].source : row.error[1]}\``,
+        row.source,
+      ]),
     ]),
-  ].map((line) => line.map((cell) => cell.replaceAll("|", "\\|")));
-  const [head = [], ...body] = cells;
+    ...older,
+    ...table([
+      ["case", "answer", "source"],
+      ...cases.map(({ name, error, source = "documented" }) => [name, answer(error), source]),
+    ]),
+    "",
+  ].join("\n");
+}
+
+const answer = (error: readonly [string, unknown?, number?] | undefined) =>
+  error ? `${error[2] ?? 400} \`${error[0]}\`` : "200";
+
+/** Lines of a table, whose first row is its head. */
+function table(rows: readonly (readonly string[])[]): string[] {
+  const [head = [], ...body] = rows.map((row) => row.map((cell) => cell.replaceAll("|", "\\|")));
   const line = (row: readonly string[]) => `| ${row.join(" | ")} |`.replaceAll("|  |", "| |");
-  return [...intro, line(head), line(head.map(() => "---")), ...body.map(line), ""].join("\n");
+  return [line(head), line(head.map(() => "---")), ...body.map(line)];
 }
 
 const intro = [
@@ -26,5 +45,14 @@ const intro = [
   "The source tells where the answer is known from: a response **recorded** from the real service, the service's",
   "**documentation** (of an error its name; the text may be ours), or **ours**, where neither says anything. `{KeyId}` and its",
   "like stand for the request's own values. An error without a text is one that the service sends without.",
+  "",
+];
+
+const older = [
+  "",
+  "## Further cases",
+  "",
+  "Cases of `test/in-memory-kms/operations.test.ts`, through the same ways in, each in a world of its own. Those that can go through",
+  "`InMemoryKmsProvider` do so too (`test/in-memory-kms/provider-conformance.test.ts`).",
   "",
 ];

@@ -101,6 +101,7 @@ const kindOfFault: Record<FaultKind, KmsFailureKind> = {
   "service-unavailable": "service-error",
   "key-unavailable": "service-error",
   "dependency-timeout": "service-error",
+  "key-store-unreachable": "key-unusable",
   throttling: "throttled",
   "access-denied": "access-denied",
   "expired-credentials": "credentials",
