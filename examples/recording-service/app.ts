@@ -4,7 +4,7 @@ import { bodyLimit } from "hono/body-limit";
 import { secureHeaders } from "hono/secure-headers";
 import { changeKms, type Service } from "./service.js";
 import { kmsConditions } from "./embedded-kms.js";
-import { PageError, pageErrorOf } from "./explain.js";
+import { PageError, toldError } from "./explain.js";
 import { keyRoutes } from "./key-routes.js";
 import { errorPage } from "./pages/error.js";
 import { recordingRoutes } from "./recording-routes.js";
@@ -18,6 +18,7 @@ const assets: Readonly<Record<string, string>> = {
   "tables.css": css,
   "service.js": script,
   "recorder.js": script,
+  "steps.js": script,
   "icon.svg": "image/svg+xml",
 };
 
@@ -76,16 +77,16 @@ export function createApp(service: Service): Hono<Env> {
     return c.redirect(`/${organization.id}/${to}`, 303);
   });
   for (const { id } of service.settings.organizations) {
+    app.get(`/${id}`, (c) => c.redirect(`/${id}/recordings`));
     app.route(`/${id}/recordings`, recordingRoutes(service));
     app.route(`/${id}/keys`, keyRoutes(service));
   }
 
-  app.notFound((c) => answerError(c, new PageError("notFound", 404)));
-  app.onError((error, c) => {
-    const page = pageErrorOf(error);
-    if (page.kind === "internal") console.error(error);
-    return answerError(c, page);
+  app.notFound((c) => {
+    const without = /^((?:\/[\w-]+)+)\/$/.exec(c.req.path)?.[1];
+    return without === undefined ? answerError(c, new PageError("notFound", 404)) : c.redirect(without);
   });
+  app.onError((error, c) => answerError(c, toldError(error)));
   return app;
 }
 

@@ -1,8 +1,9 @@
 import { KmsError, RecordingKeyStoreError } from "recording-keystore";
-import type { Diagnosis, ErrorCode, KeyStoreStatus } from "recording-keystore";
+import type { ErrorCode } from "recording-keystore";
+import type { Diagnosis, KeyStoreStatus } from "recording-keystore/administration";
 import { httpStatusOf } from "recording-keystore/http";
 import type { KeyPolicyFinding } from "recording-keystore/key-policy";
-import { BrokenOffError, TooLargeError } from "./recordings.js";
+import { BrokenOffError, EmptyError, TooLargeError } from "./recordings.js";
 import { kmsAdviceJa, policyAdviceJa } from "./texts/advice-ja.js";
 import type { Language, Texts } from "./texts/index.js";
 
@@ -33,9 +34,17 @@ const kindOfCode: Readonly<Partial<Record<ErrorCode, PageError["kind"]>>> = {
 export function pageErrorOf(error: unknown): PageError {
   if (error instanceof PageError) return error;
   if (error instanceof TooLargeError) return new PageError("tooLarge", 413);
+  if (error instanceof EmptyError) return new PageError("empty", 400);
   if (error instanceof BrokenOffError) return new PageError("invalid", 400);
   if (!(error instanceof RecordingKeyStoreError)) return new PageError("internal", 500);
   return new PageError(kindOfCode[error.code] ?? (error.retryable ? "unavailable" : "internal"), httpStatusOf(error));
+}
+
+/** The same, and a line for those who run the service where nobody foresaw the error. */
+export function toldError(error: unknown): PageError {
+  const page = pageErrorOf(error);
+  if (page.kind === "internal") console.error(error);
+  return page;
 }
 
 /** Why a recording can't be played now. */

@@ -1,5 +1,5 @@
 import { appendFile, readFile } from "node:fs/promises";
-import type { AuditEvent, AuditSink } from "recording-keystore";
+import type { AuditEvent, AuditSink } from "recording-keystore/audit";
 
 /**
  * Remembers who made which key pair, from what the key store tells its audit log. A service of your own has a log for all of

@@ -11,6 +11,9 @@ import type { Env, Visitor } from "./visitor.js";
 /** Largest part of a live call, in bytes: a browser sends one each second. */
 const maxPart = 4 * 1024 * 1024;
 
+/** Longest length that is believed, in seconds: a week. */
+const longestLength = 604_800;
+
 /** Below `/:organization/recordings`. */
 export function recordingRoutes({ keyStores, recordings, liveCalls }: Service): Hono<Env> {
   const routes = new Hono<Env>();
@@ -55,14 +58,14 @@ export function recordingRoutes({ keyStores, recordings, liveCalls }: Service): 
     const { organization } = c.var.visitor;
     const part = new Uint8Array(await c.req.arrayBuffer());
     const taken = await liveCalls.take(organization.id, c.req.param("id"), Number(c.req.param("number")), part);
-    if (!taken) throw new PageError("notFound", 409);
+    if (!taken) throw new PageError("callOver", 409);
     return c.body(null, 204);
   });
 
   routes.post("/live/:id/end", async (c) => {
     const { visitor } = c.var;
     const entry = await liveCalls.end(visitor.organization.id, c.req.param("id"), secondsOf(c.req.query("seconds")));
-    if (!entry) throw new PageError("notFound", 404);
+    if (!entry) throw new PageError("callOver", 409);
     return c.json(addressOf(visitor, entry));
   });
 
@@ -115,7 +118,7 @@ function aboutOf({ name = "", seconds }: Record<string, string>, contentType = "
 
 function secondsOf(text: string | undefined): number | undefined {
   const seconds = Number(text ?? Number.NaN);
-  return Number.isFinite(seconds) && seconds >= 0 ? seconds : undefined;
+  return seconds >= 0 && seconds <= longestLength ? seconds : undefined;
 }
 
 const addressOf = ({ organization }: Visitor, { id }: RecordingEntry) => ({

@@ -40,6 +40,9 @@ export class TooLargeError extends Error {}
 /** Whoever sent a recording has left before its end. */
 export class BrokenOffError extends Error {}
 
+/** A recording has ended before its first byte. */
+export class EmptyError extends Error {}
+
 /** Encrypted recordings in a folder, one per organization. Plaintext never reaches the disk. */
 export class Recordings {
   readonly #folder: string;
@@ -70,6 +73,7 @@ export class Recordings {
       const encrypted = await keyStore.encryptRecording(limited, { recordingId: id, segmentSize: 16_384 });
       await pipeline(encrypted.body, createWriteStream(part, { flags: "wx", mode: 0o600 }));
       const { plaintextSize, encryptedSize } = await encrypted.done;
+      if (plaintextSize === 0) throw new EmptyError();
       const { keyPairId, usedLastKnownKey, keyAtRisk } = encrypted;
       const { wrappedDataKeys } = await inspectRecording(createReadStream(part));
       const entry: RecordingEntry = {

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { RecordingKeyStoreRegistry } from "recording-keystore";
+import { RecordingKeyStoreRegistry, type RecordingKeyStoreRegistryOptions } from "recording-keystore";
 import { AwsKmsProvider } from "recording-keystore/aws";
 import { EmbeddedKms, proposedAliases, type KmsCondition } from "./embedded-kms.js";
 import { KeyChanges } from "./key-changes.js";
@@ -22,7 +22,11 @@ export interface Service {
   close(): Promise<void>;
 }
 
-export async function openService(settings: Settings): Promise<Service> {
+/** @param more - other options of the key stores, for tests */
+export async function openService(
+  settings: Settings,
+  more: Partial<RecordingKeyStoreRegistryOptions> = {},
+): Promise<Service> {
   const { organizations, fleetSecret } = settings;
   const folder = settings.dataFolder ?? (await mkdtemp(join(tmpdir(), "recording-service-")));
   await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -39,6 +43,7 @@ export async function openService(settings: Settings): Promise<Service> {
       if (!found) throw new Error("unknown organization");
       return { homeRegion: found.homeRegion, trustedKmsKeys: [found.kmsAccountId] };
     },
+    ...more,
   });
   const liveCalls = new LiveCalls();
   const service: Service = {

@@ -1,6 +1,6 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
-import type { Permission } from "recording-keystore";
+import type { Permission } from "recording-keystore/administration";
 import type { Service } from "./service.js";
 import type { Organization } from "./settings.js";
 import { formats, isLanguage, languageOf, languages, type Language, type Texts } from "./texts/index.js";

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
-import type { S3Client } from "@aws-sdk/client-s3";
+import { AbortMultipartUploadCommand, type S3Client } from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
 import type { RecordingKeyStore } from "recording-keystore";
 import { httpStatusOf, sendRecording } from "recording-keystore/http";
@@ -40,11 +40,21 @@ export class S3Recordings {
     signal?.addEventListener("abort", abort, { once: true });
     try {
       await upload.done();
+    } catch (error) {
+      await this.#removeParts(recordingId, upload.uploadId);
+      throw error;
     } finally {
       signal?.removeEventListener("abort", abort);
       encrypted.body.destroy(); // ends the recorder too where the upload failed
     }
     return encrypted.done;
+  }
+
+  /** `Upload` leaves the parts, which cost money, where S3 refuses to complete them: a recording of this id may be there already. */
+  async #removeParts(recordingId: string, UploadId: string | undefined): Promise<void> {
+    if (UploadId === undefined) return;
+    const parts = { Bucket: this.#bucket, Key: keyOf(recordingId), UploadId };
+    await this.#client.send(new AbortMultipartUploadCommand(parts)).catch(() => undefined); // it may have none left
   }
 
   /**

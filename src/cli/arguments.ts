@@ -3,22 +3,30 @@ import { UsageError } from "./io.js";
 
 const dayInMs = 86_400_000;
 
+interface Bounds {
+  readonly from: number;
+  /** Missing where any safe integer will do. */
+  readonly to?: number;
+}
+
 /** An option whose value is a whole number. */
-export function numberOption(flags: string, about: string, { from }: { from: number }): Option {
-  return new Option(flags, about).argParser((text) => {
-    const value = Number(text);
-    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < from)
-      throw new UsageError(`${flags}: must be a whole number from ${from}`);
-    return value;
-  });
+export function numberOption(flags: string, about: string, bounds: Bounds): Option {
+  return new Option(flags, about).argParser((text) => readNumber(text, flags, "a whole number", bounds));
 }
 
 /** An option given in days, which becomes milliseconds. */
-export function daysOption(flags: string, about: string): Option {
-  return new Option(flags, about).argParser((text) => {
-    if (!/^\d+$/.test(text)) throw new UsageError(`${flags}: must be a whole number of days`);
-    return Number(text) * dayInMs;
-  });
+export function daysOption(flags: string, about: string, bounds: Bounds): Option {
+  return new Option(flags, about).argParser(
+    (text) => readNumber(text, flags, "a whole number of days", bounds) * dayInMs,
+  );
+}
+
+/** @throws UsageError in the unit of the command line, which the key store does not know */
+function readNumber(text: string, flags: string, what: string, { from, to }: Bounds): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < from || value > (to ?? value))
+    throw new UsageError(`${flags}: must be ${what} from ${from}${to === undefined ? "" : ` to ${to}`}`);
+  return value;
 }
 
 /** The values of a list on the command line. */

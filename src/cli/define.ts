@@ -14,6 +14,8 @@ export interface Call<Options> {
   readonly settings: Settings;
   /** Prints a result: as JSON with `--json`, else as lines for people. */
   readonly show: (result: unknown, lines: readonly string[]) => void;
+  /** Prints a line for people ahead of the result; nothing with `--json`. */
+  readonly say: (line: string) => void;
   /** Colours of those lines. */
   readonly paint: Paint;
 }
@@ -66,9 +68,10 @@ export function defineCommand<Options extends object = object>(definition: Comma
         const shown = options.json ? [JSON.stringify(result, undefined, 2)] : lines;
         for (const line of shown) io.print(line);
       };
+      const say = options.json ? () => undefined : io.print;
       const paint = options.json ? noPaint : io.paint;
       const { showProgress, ...quiet } = io;
-      const call = { options, args: command.args, settings, show, paint };
+      const call = { options, args: command.args, settings, show, say, paint };
       // Whoever reads JSON reads no bars.
       ended((await run({ ...call, io: options.json ? quiet : { ...quiet, showProgress } })) ?? exitCodes.done);
     });

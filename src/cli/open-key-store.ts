@@ -6,7 +6,7 @@ import { UsageError } from "./io.js";
 import { noStore, openStore } from "./key-pair-stores.js";
 import { optionalPackage } from "./optional-package.js";
 import { required, type Settings } from "./settings.js";
-import { readNamed } from "./streams.js";
+import { readNamed } from "./named-files.js";
 
 interface OpenKeyStoreOptions {
   /** Whether the store may be new. */
@@ -14,6 +14,12 @@ interface OpenKeyStoreOptions {
   /** Whether recordings with what opens them are enough. */
   readonly storeOptional?: boolean;
 }
+
+/**
+ * How long KMS is waited for, in ms, by a person who can wait: a service's recordings can't, and go on with the last known key
+ * sooner. One attempt, one call with all attempts, and a first use, which is longer than its calls, so that KMS answers or fails.
+ */
+const patience = { attemptTimeout: 5_000, deadline: 10_000, confirmTimeout: 30_000 } as const;
 
 /** Runs work with the key store of the settings. Nothing runs in its background. @throws UsageError */
 export async function withKeyStore<T>(
@@ -35,6 +41,7 @@ export async function withKeyStore<T>(
       kms,
       store: opened.store,
       background: false,
+      confirmTimeout: patience.confirmTimeout,
       ...defined({ trustedKmsKeys, embeddedKeys, decryptRegions, contextKeyName, fleetSecret }),
     });
     if (fleetSecret) wipe(fleetSecret);
@@ -52,7 +59,9 @@ async function awsKms(endpoint: string | undefined): Promise<KmsProvider> {
   if (endpoint !== undefined && !URL.canParse(endpoint)) throw new UsageError("--kms-endpoint: must be a URL");
   const { KMSClient } = await optionalPackage("@aws-sdk/client-kms", () => import("@aws-sdk/client-kms"));
   const { AwsKmsProvider } = await import("../kms/aws/aws-kms-provider.js");
-  return new AwsKmsProvider({ client: (region) => new KMSClient({ region, ...defined({ endpoint }) }) });
+  const { attemptTimeout, deadline } = patience;
+  const client = (region: string) => new KMSClient({ region, ...defined({ endpoint }) });
+  return new AwsKmsProvider({ client, attemptTimeout, deadline });
 }
 
 async function readSecret(path: string | undefined): Promise<Buffer | undefined> {

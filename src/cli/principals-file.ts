@@ -1,7 +1,7 @@
 import { KmsPrincipals, type KmsPrincipalInit } from "../in-memory-kms/principals.js";
 import { knownOptions } from "../util/check-input.js";
 import { UsageError } from "./io.js";
-import { readNamed } from "./streams.js";
+import { readNamed } from "./named-files.js";
 
 /** @throws UsageError naming the file and what is wrong with it */
 export async function readPrincipals(file: string): Promise<KmsPrincipalInit[]> {

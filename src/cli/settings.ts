@@ -1,7 +1,7 @@
 import { Option, type Command } from "commander";
 import { listOf } from "./arguments.js";
 import { UsageError } from "./io.js";
-import { readNamed } from "./streams.js";
+import { readNamed } from "./named-files.js";
 
 /** Whose keys a command is about, and where they are. All optional: a command says what it misses. */
 export interface Settings {

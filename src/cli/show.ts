@@ -45,13 +45,16 @@ export function tableLines(
 ): string[] {
   const cells: readonly (readonly Cell[])[] = [headers.map((header) => toned(header, "heading")), ...rows];
   const widths = headers.map((_, column) => Math.max(...cells.map((row) => textOf(row[column]).length)));
-  return cells.map((row) => {
-    const last = row.findLastIndex((cell) => textOf(cell) !== "");
-    return row
-      .slice(0, last + 1)
-      .map((cell, column) => painted(cell, textOf(cell).padEnd(column === last ? 0 : (widths[column] ?? 0)), paint))
-      .join("  ");
-  });
+  return cells.map((row) => rowLine(row, widths, paint));
+}
+
+/** One row of a table whose columns are so wide. */
+export function rowLine(row: readonly Cell[], widths: readonly number[], paint: Paint = noPaint): string {
+  const last = row.findLastIndex((cell) => textOf(cell) !== "");
+  return row
+    .slice(0, last + 1)
+    .map((cell, column) => painted(cell, textOf(cell).padEnd(column === last ? 0 : (widths[column] ?? 0)), paint))
+    .join("  ");
 }
 
 /** What a command has thrown, and what to do about it. */

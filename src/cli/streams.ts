@@ -1,38 +1,11 @@
-import { open, readFile, stat, type FileHandle } from "node:fs/promises";
+import { open, stat, type FileHandle } from "node:fs/promises";
 import { resolve } from "node:path";
 import { finished, pipeline } from "node:stream/promises";
 import type { Readable } from "node:stream";
 import { fileFailure } from "../recording/files/failures.js";
 import { OutputFile } from "../recording/files/output-file.js";
-import { describeErrno } from "../util/file-system.js";
-import { UsageError, type CommandIo } from "./io.js";
-
-/** Standard input and standard output, where the name of a file is expected. */
-export const isStandard = (path: string) => path === "-";
-
-/** Content of a file that an option or argument names. @throws UsageError, in the words of `what` */
-export function readNamed(what: string, path: string): Promise<Buffer> {
-  return readFile(path).catch((error: unknown) => {
-    throw new UsageError(`${what}: ${describeErrno(error)}`);
-  });
-}
-
-/** A text file, or standard input. @throws UsageError */
-export async function readText(path: string, { input }: CommandIo): Promise<string> {
-  const bytes = isStandard(path) ? Buffer.concat(await input.toArray()) : await readNamed(path, path);
-  return bytes.toString("utf8");
-}
-
-/** JSON of a file. @throws UsageError */
-export async function readJson(option: string, path: string): Promise<Readonly<Record<string, unknown>>> {
-  const what = `${option} ${path}`;
-  const text = (await readNamed(what, path)).toString("utf8");
-  try {
-    return JSON.parse(text) as Record<string, unknown>; // the key store checks what it is
-  } catch {
-    throw new UsageError(`${what}: is no JSON`);
-  }
-}
+import type { CommandIo } from "./io.js";
+import { isStandard } from "./named-files.js";
 
 /** Bytes of a file, or of standard input. @throws RecordingKeyStoreError `ERR_FILE_IO` */
 export async function readFrom(path: string, { input }: CommandIo): Promise<Readable> {

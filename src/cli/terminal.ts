@@ -90,10 +90,11 @@ export class ProgressBar {
     this.#isShown = true;
   };
 
-  /** Takes the line away. */
+  /** Takes the line away. What comes next is shown at once. */
   readonly clear = (): void => {
     if (this.#isShown) this.#stream.write(clearLine);
     this.#isShown = false;
+    this.#next = 0;
   };
 }
 

@@ -17,6 +17,7 @@ import type {
   PageOptions,
   RecordingsToRead,
   RewrapOptions,
+  TestOptions,
 } from "./options.js";
 
 /** What an administrator of an organization can be given. Neither includes the other. */
@@ -38,7 +39,7 @@ export interface AdministrationMethods {
   status(options?: CallOptions): Promise<KeyStoreStatus>;
   keyPairs(query?: PageOptions): Promise<KeyPairPage>;
   keyUsage(options?: KeyUsageOptions): Promise<KeyUsageReport>;
-  test(input: ConfigurationInput, options?: AuditedCallOptions): Promise<TestReport>;
+  test(input: ConfigurationInput, options?: TestOptions): Promise<TestReport>;
   configure(input: ConfigurationInput, options?: ConfigureOptions): Promise<ConfigureResult>;
   rotate(options?: AuditedCallOptions): Promise<KeyPairInfo>;
   rewrapKeyPairs(options?: RewrapOptions): Promise<RewrapReport>;

@@ -30,6 +30,7 @@ import type {
   PageOptions,
   RecordingsToRead,
   RewrapOptions,
+  TestOptions,
 } from "./options.js";
 import type { CallWatchers } from "./recording-cipher.js";
 import { check, checkConfiguration } from "./schemas.js";
@@ -63,15 +64,15 @@ export abstract class KeyOperations implements AdministrationMethods {
 
   /**
    * Tries a configuration without saving anything: makes a key pair, encrypts, decrypts through KMS, compares. Resolves
-   * with the verdict also when KMS says no.
+   * with the verdict also when KMS says no. With `onStep` a page shows each step as soon as it has ended.
    * @throws InvalidInputError for bad input; the signal's reason
    */
-  test(input: ConfigurationInput, options?: AuditedCallOptions): Promise<TestReport> {
+  test(input: ConfigurationInput, options?: TestOptions): Promise<TestReport> {
     return this.#call(options, (signal) => {
       const configuration = checkConfiguration(input);
-      const by = check("audited", options);
+      const { onStep, ...by } = check("test", options);
       return this.#watched({ operation: "test", by, data: { ...configuration } }, () =>
-        this.#keys.test(configuration, signal),
+        this.#keys.test(configuration, signal, onStep),
       );
     });
   }
@@ -85,13 +86,13 @@ export abstract class KeyOperations implements AdministrationMethods {
   configure(input: ConfigurationInput, options?: ConfigureOptions): Promise<ConfigureResult> {
     return this.#call(options, async (signal) => {
       const configuration = checkConfiguration(input);
-      const { onlyIfChanged, newHistory, ...by } = check("configure", options);
+      const { onlyIfChanged, newHistory, onStep, ...by } = check("configure", options);
       this.#keys.checkCovered(configuration);
       const active = onlyIfChanged ? await this.#keys.configured(configuration, signal) : undefined;
       if (active) return { changed: false, keyPair: active };
       return this.#watched({ operation: "configure", by, data: { ...configuration, newHistory } }, async () => {
         await this.#keys.checkWritable(signal);
-        const report = await this.#keys.test(configuration, signal);
+        const report = await this.#keys.test(configuration, signal, onStep);
         if (!report.ok) throw new TestFailedError(report);
         const pair = await this.#keys.rotate({ configuration, newHistory, signal });
         return { changed: true, report, keyPair: keyPairInfo(pair, true) };
@@ -204,7 +205,7 @@ export abstract class KeyOperations implements AdministrationMethods {
 
   /**
    * This key store as an administrator with these permissions may use it: for the requests of a settings page. Make one
-   * for each request, from the permissions that the user has then; others than {@link Permission} are ignored.
+   * for each request, from the permissions that the user has then; others than `Permission` are ignored.
    * @throws InvalidInputError if `permissions` is no list
    */
   administration(permissions: Iterable<string>): KeyStoreAdministration {

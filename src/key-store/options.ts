@@ -1,6 +1,7 @@
 import type { AuditSink } from "../audit/sink.js";
 import type { Clock } from "../clock.js";
 import { type KeyPairSpec, type PeriodicKeyChange } from "../format/vocabulary.js";
+import type { TestStep } from "../key-pairs/operations/configuration-test.js";
 import type { EarlierRewrap, RewrapProgress } from "../key-pairs/operations/rewrap.js";
 import type { KmsProvider } from "../kms/kms-provider.js";
 import type { RecordingInput } from "../recording/bodies.js";
@@ -79,7 +80,10 @@ export interface RecordingKeyStoreOptions {
   kmsTimeout?: number;
   /** How long one call to the store may take before the store counts as away: 10 to 600,000, default 5,000. */
   storeTimeout?: number;
-  /** How long the store's head is relied on before it is read again. Default 60,000. */
+  /**
+   * How long the store's head is relied on before it is read again, or before a store that tells of changes to heads is asked for
+   * them, once for all organizations: then the head itself is read when it has changed, and once an hour. Default 60,000.
+   */
   headTtl?: number;
   /** False leaves rotation and confirmation to explicit calls (Lambda, cron). Default true. */
   background?: boolean;
@@ -165,8 +169,18 @@ export interface PageOptions extends CallOptions {
   cursor?: string;
 }
 
+/** How {@link ConfigurationInput} is tested. */
+export interface TestOptions extends AuditedCallOptions {
+  /**
+   * Told of each step of the report as soon as it has ended, in the order of `testStepNames`: the first one that it was not told of
+   * is under way. After a failure the others follow as `skipped`, and after an abort none. It is not waited for; what it throws is
+   * ignored.
+   */
+  onStep?: (step: TestStep) => void;
+}
+
 /** How {@link ConfigurationInput} is saved. */
-export interface ConfigureOptions extends AuditedCallOptions {
+export interface ConfigureOptions extends TestOptions {
   /**
    * Make no new key pair where this configuration is that of the active, vouched pair already: for a service that configures
    * at each start. Default false: saving makes a new pair.

@@ -4,6 +4,7 @@ import type { Clock } from "../clock.js";
 import { isName, longestName, nameRule } from "../format/names.js";
 import { keyPairSpecs, periodicKeyChanges, type KeyStoreConfiguration } from "../format/vocabulary.js";
 import { shortestFleetSecret } from "../key-pairs/active/fleet-word.js";
+import type { TestStep } from "../key-pairs/operations/configuration-test.js";
 import type { RewrapProgress } from "../key-pairs/operations/rewrap.js";
 import { longestBundleValidity } from "../key-pairs/public-bundle.js";
 import { kmsAliasArnProblem } from "../kms/arn.js";
@@ -72,6 +73,8 @@ const fleetSecret = z.custom<Uint8Array | readonly Uint8Array[]>(
 const threads = z.int().min(0).max(64).default(0);
 
 const audited = { actor: name(longestWords.actor).optional(), reason: name(longestWords.reason).optional() };
+
+const testOptions = { onStep: listener<TestStep>(), ...audited, signal };
 
 const decryptOptions = z.strictObject({ ...recordingNames, askKms: z.boolean().default(false), ...audited, signal });
 
@@ -173,11 +176,11 @@ export const schemas = {
     compromised: z.array(z.string()).max(100_000).default([]),
     signal,
   }),
+  test: z.strictObject(testOptions),
   configure: z.strictObject({
     onlyIfChanged: z.boolean().default(false),
     newHistory: z.boolean().default(false),
-    ...audited,
-    signal,
+    ...testOptions,
   }),
   audited: z.strictObject({ ...audited, signal }),
   call: z.strictObject({ signal }),

@@ -31,6 +31,14 @@ declare const document: {
     matches(selector: string): boolean;
   } | null;
 };
+declare const MutationObserver: new (
+  told: (
+    changes: readonly {
+      target: { matches(selector: string): boolean };
+      addedNodes: Iterable<{ textContent: string }>;
+    }[],
+  ) => void,
+) => { observe(root: unknown, options: { childList: true; subtree: true }): void };
 declare const navigator: { readonly clipboard: { readText(): Promise<string> } };
 declare const AudioContext: new () => {
   readonly sampleRate: number;
@@ -136,6 +144,18 @@ export const focused = (): { id?: string; text?: string } => {
 };
 export const copiedText = (): Promise<string> => navigator.clipboard.readText();
 export const pageWidth = (): number => document.documentElement.scrollWidth;
+
+/** Notes what is said in the page's live regions from now on, as a screen reader hears it. */
+export function listen(): void {
+  const said: string[] = [];
+  Object.assign(globalThis, { said });
+  const observer = new MutationObserver((changes) => {
+    for (const { target, addedNodes } of changes)
+      if (target.matches("[role=status]")) for (const { textContent } of addedNodes) said.push(textContent);
+  });
+  observer.observe(document, { childList: true, subtree: true });
+}
+export const heard = (): string[] => (globalThis as unknown as { said: string[] }).said;
 
 /** What axe, whose script is in the page already, finds. */
 export async function violations(): Promise<string[]> {

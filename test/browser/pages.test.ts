@@ -25,6 +25,12 @@ const pages: Readonly<Record<string, (page: Page, site: Site) => Promise<unknown
     await page.locator("button[formaction]").click();
     await page.locator(".steps").waitFor();
   },
+  "keys-testing": async (page, site) => {
+    site.under.holdDecrypt(); // the test ends with its page
+    await page.goto("/northwind-energy/keys");
+    await page.getByRole("button", { name: /^(Test|テスト)$/ }).click();
+    await page.locator('li.running[data-step="unwrap-private-key"]').waitFor();
+  },
   "keys-policy": async (page) => {
     await page.goto("/northwind-energy/keys");
     await page.locator("#policy").fill('{"Version":"2012-10-17","Statement":[]}');
@@ -63,6 +69,7 @@ const pictures = [
   { page: "recording", viewport: desktop, scheme: "dark", whole: false, file: "recording" },
   { page: "keys", viewport: desktop, scheme: "light", whole: true, file: "keys" },
   { page: "keys-test", viewport: desktop, scheme: "light", whole: false, file: "keys-test" },
+  { page: "keys-testing", viewport: desktop, scheme: "dark", whole: false, file: "keys-testing" },
   { page: "keys-policy", viewport: phone, scheme: "light", whole: false, file: "keys-phone" },
   { page: "keys-outage", viewport: desktop, scheme: "dark", whole: false, file: "keys-outage" },
   { page: "recording-outage", viewport: phone, scheme: "dark", whole: false, file: "recording-outage" },

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { kmsError } from "../../src/kms/kms-error.js";
 import { choose, Site, startBrowser, visit, type Visit } from "./browser.js";
 import * as inPage from "./in-page.js";
 import { secondAt, tonesWav } from "./tones.js";
@@ -90,6 +91,24 @@ describe("a recording in the browser", () => {
     await page.getByText("Nothing has been recorded yet.").waitFor();
   });
 
+  it("that this browser cannot play is said to be so, once", async () => {
+    let asked = 0;
+    await upload(Buffer.alloc(10_000, 7), "odd.wav");
+    page.on("request", (request) => (asked += Number(request.url().endsWith("/content"))));
+    await page.getByText("This browser cannot play this file.").waitFor();
+    const before = asked;
+    await sleep(1_000); // in which it would ask again and again
+    expect(asked).toBe(before);
+  });
+
+  it("that is empty is refused in words", async () => {
+    await page.goto(recordings);
+    const file = { name: "empty.wav", mimeType: "audio/wav", buffer: Buffer.alloc(0) };
+    await page.locator("input[type=file]").setInputFiles(file);
+    await page.getByRole("button", { name: "Upload" }).click();
+    await page.locator("form.upload").getByText("There is nothing in this recording").waitFor();
+  });
+
   it("that is no audio is refused in words", async () => {
     await page.goto(recordings);
     const file = { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("no audio") };
@@ -159,6 +178,76 @@ describe("encryption keys in the browser", () => {
       /3[^]*On demand[^]*Administrator[^]*Active/,
     );
     expect(await page.getByLabel("Periodic key change").inputValue()).toBe("yearly");
+  });
+
+  it("show each step of a test as it ends, tell of it once, and end with the verdict", async () => {
+    const kms = site.under.holdDecrypt();
+    await page.goto(keys);
+    await page.evaluate(inPage.listen);
+    await page.getByRole("button", { name: "Test" }).click();
+    const step = (name: string) => page.locator(`li[data-step="${name}"]`);
+    await page.locator('li.running[data-step="unwrap-private-key"]').waitFor();
+    await page.waitForFunction(inPage.focusIsOnAnswer);
+    expect(await step("make-key-pair").innerText()).toMatch(/passed, [\d.]+ ms$/);
+    expect(await step("unwrap-private-key").innerText()).toMatch(/under way…$/);
+    for (const [status, count] of Object.entries({ passed: 2, running: 1, waiting: 4 }))
+      expect(await page.locator(`.steps li.${status}`).count(), status).toBe(count);
+    expect(await page.getByRole("button", { name: "Save" }).isDisabled()).toBe(true);
+
+    kms.release();
+    await page.getByText("The key passed its test. Nothing was saved.").waitFor();
+    await page.waitForFunction(inPage.focusIsOnAnswer);
+    expect((await page.evaluate(inPage.heard)).map((text) => text.replace(/, [\d.]+ ms$/, ""))).toEqual([
+      "Make a key pair under the KMS key: passed",
+      "Encrypt test data: passed",
+      "Have AWS KMS unwrap the private key: passed",
+      "Decrypt the test data and compare: passed",
+      "Have AWS KMS confirm the public key: passed",
+      "Find the key in the home Region: passed",
+      "Look at the key's type and state: passed",
+    ]);
+    expect(await page.locator("#history tbody tr").count()).toBe(1);
+  });
+
+  it("show the step that fails, and what to do", async () => {
+    const kms = site.under.holdDecrypt();
+    await page.goto(keys);
+    await page.evaluate(inPage.listen);
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.locator('li.running[data-step="unwrap-private-key"]').waitFor();
+    kms.release(kmsError("access-denied", { operation: "Decrypt", message: "not allowed" }));
+    await page.getByText("Not saved: the key did not pass its test.").waitFor();
+    const outcome = page.locator("[data-focus]");
+    expect(await outcome.locator("li.failed").innerText()).toMatch(/^Have AWS KMS unwrap the private key/);
+    expect(await outcome.innerText()).toContain("What to do");
+    expect((await page.evaluate(inPage.heard)).at(-1)).toMatch(/^Have AWS KMS unwrap the private key: failed/);
+  });
+
+  it("say where a test breaks off, and keep what was typed", async () => {
+    await page.goto(keys);
+    await page.getByLabel("ARN of the KMS key alias").fill("arn:aws:kms:eu-central-1:111122223333:alias/typed");
+    await page.route("**/keys/test", (route) => route.abort());
+    await page.getByRole("button", { name: "Test" }).click();
+    await page.getByText("The service did not answer.").waitFor();
+    expect(await page.locator("[data-focus]").count()).toBe(0);
+    expect(await page.getByLabel("ARN of the KMS key alias").inputValue()).toMatch(/alias\/typed$/);
+    expect(await page.evaluate(inPage.focused)).toMatchObject({ text: "Test" });
+  });
+
+  it("are tested and saved without scripts too, with the steps at the end", async () => {
+    const plain = await visit(browser, { baseURL: site.address, javaScriptEnabled: false });
+    try {
+      await plain.page.goto(keys);
+      await plain.page.getByRole("button", { name: "Test" }).click();
+      await plain.page.getByText("The key passed its test. Nothing was saved.").waitFor();
+      expect(await plain.page.locator(".steps li.passed").count()).toBe(7);
+      await plain.page.goto(keys);
+      await plain.page.getByRole("button", { name: "Save" }).click();
+      await plain.page.getByText("Saved. A new key pair encrypts from now on.").waitFor();
+      expect(await plain.page.locator(".steps").count()).toBe(0); // what scripts use stays hidden
+    } finally {
+      await plain.context.close();
+    }
   });
 
   it("have a policy that is copied, and found good when it is pasted", async () => {

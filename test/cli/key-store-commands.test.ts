@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { exitCodes } from "../../src/cli/exit-codes.js";
 import { PublicBundleEncryptor } from "../../src/encrypt-only.js";
-import { run } from "./support.js";
+import { testStepNames } from "../../src/administration.js";
+import { FakeTerminal, run } from "./support.js";
 import { accountId, alias, configured, json, organization, policy, region, useWorld } from "./world.js";
 
 const audio = randomBytes(200_000);
@@ -55,6 +56,32 @@ describe("the organization's keys", () => {
     expect(out).toMatch(/make-key-pair +FAILED[^]*unwrap-private-key +-[^]* 1\. /);
     world.kms.faults.heal();
     expect(await json("status")).toMatchObject({ configured: false });
+  });
+
+  it("are tried step by step under a person's eyes, and as one object of JSON", async () => {
+    const terminal = new FakeTerminal();
+    const lines: string[] = [];
+    const { code } = await run(["test", "--alias", alias], { terminal, onLine: (line) => lines.push(line) });
+    expect(code).toBe(0);
+    expect(lines.map((line) => line.replaceAll(/\u001B\[\d+m/g, ""))).toEqual([
+      "step",
+      ...testStepNames.map((name) => `${name.padEnd(19)}  ok`),
+      "",
+      `Passed: ${world.kmsKeyArn}`,
+    ]);
+    expect(terminal.drawn.map((line) => /\d of 7 steps.*  (\S+)$/.exec(line)?.[1])).toEqual([...testStepNames]);
+    const asJson = await run(["test", "--alias", alias, "--json"], { terminal: new FakeTerminal() });
+    expect(JSON.parse(asJson.out)).toMatchObject({ ok: true, steps: testStepNames.map((name) => ({ name })) });
+  });
+
+  it("are tried with each step said before the next one begins", async () => {
+    const said: string[] = [];
+    const calls = () => world.kms.journal.count("Decrypt");
+    const onLine = (line: string) => said.push(`${line.split(" ")[0]} after ${calls()} Decrypts`);
+    await run(["configure", "--alias", alias], { onLine });
+    expect(said).toEqual(
+      expect.arrayContaining(["make-key-pair after 0 Decrypts", "decrypt-and-compare after 1 Decrypts"]),
+    );
   });
 
   it("are rewrapped, with a report that the next call goes on from", async () => {
@@ -141,6 +168,11 @@ describe("recordings", () => {
   it("are made with a bundle alone, and opened as any other", async () => {
     expect(await run(["export-bundle", path("org.bundle"), "--valid-for", "7"])).toMatchObject({ code: 0 });
     expect(await run(["export-bundle", path("org.bundle")])).toMatchObject({ code: exitCodes.usage });
+    for (const days of ["0", "367", "1.5", "-1", ""])
+      expect(await run(["export-bundle", path("no.bundle"), `--valid-for=${days}`])).toMatchObject({
+        code: exitCodes.usage,
+        err: expect.stringMatching(/^--valid-for <days>: must be a whole number of days from 1 to 366$/m),
+      });
     const bundle = readFileSync(path("org.bundle"));
     const { body } = await new PublicBundleEncryptor({ organizationId: organization, bundle }).encryptRecording(audio, {
       recordingId: "call-9",
@@ -162,6 +194,14 @@ describe("recordings", () => {
     const left = readFileSync(path("b"));
     expect(left.length).toBe(131_072);
     expect(left.equals(audio.subarray(0, left.length))).toBe(true);
+  });
+
+  it("wait for a slow KMS, and do not go on with the last known key in its place", async () => {
+    world.kms.faults.latency(1_500);
+    expect(await run(["encrypt", path("a"), path("a.rec"), "--recording-id", "call-1"])).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^usedLastKnownKey +no$/m),
+    });
   });
 
   it("leave nothing behind where writing ends early, and replace nothing unasked", async () => {

@@ -6,10 +6,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { KmsControl } from "../../src/in-memory-kms/index.js";
 import { signedHeaders } from "../in-memory-kms/transports.js";
 import { home } from "../in-memory-kms/world.js";
+import { firstLines, kmsCommandLine, spawnKms } from "../support/kms-process.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { run } from "./support.js";
 
-const bin = path.resolve("src/cli/bin.ts");
 const started: ChildProcess[] = [];
 let folder: string;
 let remove: () => Promise<void>;
@@ -18,24 +18,12 @@ afterAll(() => remove());
 afterEach(() => started.splice(0).forEach((child) => child.kill("SIGKILL")));
 
 function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
-  const child = spawn(process.execPath, ["--import", "tsx", bin, "kms", ...args], {
-    env: { ...process.env, ...env },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const child = spawnKms(args, env);
   started.push(child);
   return child;
 }
 
 const firstLine = async (child: ChildProcess) => (await firstLines(child, 1))[0] ?? "";
-
-async function firstLines(child: ChildProcess, count: number): Promise<string[]> {
-  let text = "";
-  for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
-    text += chunk.toString();
-    if (text.split("\n").length > count) break;
-  }
-  return text.trim().split("\n");
-}
 
 async function ask(
   url: string,
@@ -152,12 +140,11 @@ principals: [{ accessKeyId: AKIABOB, arn: "arn:aws:iam::000000000000:user/bob", 
     expect(Aliases).toHaveLength(1);
   });
 
-  const command = [process.execPath, "--import", "tsx", bin, "kms"];
   it.each([
-    ["its parent is gone", command, {}],
+    ["its parent is gone", kmsCommandLine, {}],
     [
       "npm is gone, and left a shell behind",
-      ["sh", "-c", `${command.map((part) => `"${part}"`).join(" ")}; true`],
+      ["sh", "-c", `${kmsCommandLine.map((part) => `"${part}"`).join(" ")}; true`],
       { npm_command: "exec" },
     ],
   ])("ends when %s", async (_name, [program, ...args], env) => {

@@ -82,7 +82,7 @@ describe("migrate", () => {
     [["migrate", ".", "--rules", "x", "--ids", "path"], /'--rules <file>' cannot be used with option '--ids <how>'/],
     [["migrate", ".", "--ids", "inode"], /Allowed choices are name, path/],
     [["migrate", ".", "--min-age", "-1"], /--min-age <seconds>: must be a whole number/],
-    [["migrate", ".", "--concurrency", "100"], /concurrency: must be a whole number from 1 to 64/],
+    [["migrate", ".", "--concurrency", "100"], /--concurrency <number>: must be a whole number from 1 to 64/],
   ])("%j: an exit code, and what is wrong", async (argv, said) => {
     const { code, out, err } = await run(argv);
     expect({ failed: code === exitCodes.usage || code === exitCodes.failed, out }).toEqual({ failed: true, out: "" });

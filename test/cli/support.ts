@@ -16,17 +16,22 @@ interface RunOptions {
   readonly signal?: AbortSignal;
   /** Stands for the terminal behind both outputs. */
   readonly terminal?: FakeTerminal;
+  /** Told of each line of standard output when it is printed. */
+  readonly onLine?: (line: string) => void;
 }
 
 /** Runs a command line in this process. */
 export async function run(argv: readonly string[], options: RunOptions = {}): Promise<Ran> {
-  const { input = Buffer.alloc(0), signal = new AbortController().signal, terminal } = options;
+  const { input = Buffer.alloc(0), signal = new AbortController().signal, terminal, onLine } = options;
   const [out, err, bytes]: [string[], string[], Buffer[]] = [[], [], []];
   const output = new PassThrough();
   output.on("data", (chunk: Buffer) => bytes.push(chunk));
   const paint = terminal ? paintFor(terminal, {}) : noPaint;
   const code = await main(argv, {
-    print: (line) => out.push(line),
+    print: (line) => {
+      out.push(line);
+      onLine?.(line);
+    },
     printError: (line) => err.push(line),
     input: Readable.from([input]),
     output,

@@ -1,4 +1,4 @@
-import type { KeyPairPage } from "recording-keystore";
+import type { KeyPairPage } from "recording-keystore/administration";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { migrate } from "../../src/stores/postgres.js";
 import { createTable, startDynalite, type DynamoDbServer } from "../stores/dynamodb/store-kind.js";

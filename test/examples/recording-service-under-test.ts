@@ -13,6 +13,14 @@ interface Asked {
   readonly body?: string | Uint8Array<ArrayBuffer> | URLSearchParams | ReadableStream<Uint8Array>;
 }
 
+/** A call of KMS that waits. */
+export interface HeldCall {
+  /** Ends with the call's own end, or with an error. */
+  readonly release: (error?: Error) => void;
+  /** Resolves with the call's signal once it has begun. */
+  readonly begun: Promise<AbortSignal | undefined>;
+}
+
 /** The example service with its recordings in a folder that a test can look into, asked without a socket. */
 export class ServiceUnderTest {
   readonly service: Service;
@@ -22,7 +30,11 @@ export class ServiceUnderTest {
 
   static async open(settings: Partial<Settings> = {}): Promise<ServiceUnderTest> {
     const { folder, remove } = await temporaryFolder("service-");
-    const service = await openService({ ...readSettings({}), dataFolder: folder, ...settings });
+    // A test that holds KMS up decides itself for how long.
+    const service = await openService(
+      { ...readSettings({}), dataFolder: folder, ...settings },
+      { kmsTimeout: 600_000 },
+    );
     return new ServiceUnderTest(service, folder, remove);
   }
 
@@ -61,6 +73,25 @@ export class ServiceUnderTest {
   /** Throws the demonstration's switch. */
   async kms(condition: string): Promise<void> {
     await this.submit("/demonstration", { organization: "northwind-energy", role: "administrator", kms: condition });
+  }
+
+  /** Holds up the next `Decrypt` of the embedded KMS. */
+  holdDecrypt(): HeldCall {
+    const provider = this.service.embeddedKms?.provider;
+    if (!provider) throw new Error("there is no embedded KMS");
+    let release: HeldCall["release"] = () => undefined;
+    const released = new Promise<Error | undefined>((resolve) => (release = resolve));
+    const decrypt = provider.decrypt.bind(provider);
+    const begun = new Promise<AbortSignal | undefined>((resolve) => {
+      provider.decrypt = async (request, options) => {
+        provider.decrypt = decrypt;
+        resolve(options?.signal);
+        const error = await released;
+        if (error) throw error;
+        return decrypt(request, options);
+      };
+    });
+    return { release, begun };
   }
 
   /** Uploads, and gives the recording's address. */

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { testStepNames } from "../../src/administration.js";
 import { readSettings } from "../../examples/recording-service/settings.js";
 import { origin, ServiceUnderTest } from "./recording-service-under-test.js";
 
@@ -10,6 +11,9 @@ const keys = "/northwind-energy/keys";
 const alias = "arn:aws:kms:eu-central-1:111122223333:alias/recordings";
 const settings = { kmsKeyAliasArn: alias, periodicKeyChange: "weekly", keyPairSpec: "X25519" };
 const cookie = (role: string) => ({ cookie: `role=${role}` });
+
+/** A line of the answer to a page that shows steps. */
+type StreamedLine = Partial<Readonly<Record<"name" | "status" | "text" | "page", string>>>;
 
 let site: ServiceUnderTest;
 beforeEach(async () => {
@@ -72,12 +76,16 @@ describe("recordings of the example service", () => {
     expect((await part(0, "first ")).status).toBe(204);
     expect((await part(2, "third")).status).toBe(409);
     expect((await part(1, "second")).status).toBe(204);
-    expect((await site.ask(`/hinode-clinic/recordings/live/${id}/2`, { method: "PUT", body: "x" })).status).toBe(409);
+    const elsewhere = await site.ask(`/hinode-clinic/recordings/live/${id}/2`, { method: "PUT", body: "x" });
+    expect({ status: elsewhere.status, text: await elsewhere.text() }).toEqual({
+      status: 409,
+      text: expect.stringContaining("This call has ended already"),
+    });
     const end = await site.ask(`${recordings}/live/${id}/end?seconds=61`, { method: "POST" });
     const { address } = (await end.json()) as { address: string };
     expect(await (await site.ask(`${address}/content`)).text()).toBe("first second");
     expect(await site.page(address)).toContain("1:01");
-    expect((await site.ask(`${recordings}/live/${id}/end`, { method: "POST" })).status).toBe(404);
+    expect((await site.ask(`${recordings}/live/${id}/end`, { method: "POST" })).status).toBe(409);
   });
 
   it("that are under way are kept when the service ends", async () => {
@@ -104,6 +112,25 @@ describe("recordings of the example service", () => {
     expect(await refused("", "audio/wav")).toBe(400);
     expect(await refused(`?name=${"a".repeat(201)}`, "audio/wav")).toBe(400);
     expect(await site.service.recordings.list("northwind-energy")).toEqual([]);
+  });
+
+  it("that are empty are refused in words, and leave nothing", async () => {
+    const headers = { "content-type": "audio/wav" };
+    const body = new ReadableStream<Uint8Array>({ start: (controller) => controller.close() });
+    const upload = await site.ask(`${recordings}?name=a.wav`, { method: "POST", body, headers });
+    const begin = await site.ask(`${recordings}/live?name=Call&type=audio/webm`, { method: "POST" });
+    const { id } = (await begin.json()) as { id: string };
+    const call = await site.ask(`${recordings}/live/${id}/end?seconds=0`, { method: "POST" });
+    for (const answer of [upload, call]) {
+      expect(answer.status).toBe(400);
+      expect(await answer.text()).toContain("There is nothing in this recording");
+    }
+    expect(await readdir(join(site.folder, "recordings", "northwind-energy"))).toEqual([]);
+  });
+
+  it("of a length that nobody has recorded have none", async () => {
+    const address = await site.upload(new Uint8Array(10), "call.wav", 1e308);
+    expect(await site.page(address)).toMatch(/Length<\/dt>\s*<dd>–</);
   });
 
   it("that break off while they are uploaded leave nothing", async () => {
@@ -183,6 +210,91 @@ describe("encryption keys of the example service", () => {
     expect(text).toContain("AccessDeniedException");
     expect((await site.submit(`${keys}/test`, { ...settings, kmsKeyAliasArn: "my key" })).status).toBe(400);
     expect((await (await site.service.keyStores.for("northwind-energy")).keyPairs()).items).toHaveLength(1);
+  });
+
+  describe("that are tested for a page that shows each step", () => {
+    const send = (action: string, fields = settings, headers = {}) =>
+      site.submit(`${keys}/${action}`, fields, { accept: "application/x-ndjson", ...headers });
+    const linesOf = (text: string) =>
+      text
+        .split("\n")
+        .slice(0, -1)
+        .map((line) => JSON.parse(line) as StreamedLine);
+
+    it("are told of one by one, before the next has ended, and then the page", async () => {
+      const kms = site.holdDecrypt();
+      const answer = await send("test");
+      expect(answer.headers.get("content-type")).toBe("application/x-ndjson");
+      const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
+      let text = "";
+      const readLines = async (count: number) => {
+        while (linesOf(text).length < count) text += (await reader?.read())?.value ?? "";
+        return linesOf(text);
+      };
+      expect(await readLines(2)).toEqual([
+        { name: "make-key-pair", status: "passed", text: expect.stringMatching(/^passed, [\d.]+ ms$/) },
+        { name: "encrypt-test-data", status: "passed", text: expect.stringMatching(/^passed, [\d.]+ ms$/) },
+      ]);
+      kms.release();
+      const lines = await readLines(8);
+      expect(lines.slice(0, 7).map(({ name, status }) => ({ name, status }))).toEqual(
+        testStepNames.map((name) => ({ name, status: "passed" })),
+      );
+      expect(lines[7]?.page).toContain("The key passed its test. Nothing was saved.");
+      expect((await reader?.read())?.done).toBe(true);
+      expect((await (await site.service.keyStores.for("northwind-energy")).keyPairs()).items).toHaveLength(1);
+    });
+
+    it("end with what to do where a step fails", async () => {
+      const failing = { ...settings, kmsKeyAliasArn: alias.replace("recordings", "switched-off") };
+      const lines = linesOf(await (await send("test", failing)).text());
+      expect(lines.slice(0, 7).map(({ status }) => status)).toEqual(["failed", ...Array<string>(6).fill("skipped")]);
+      expect(lines[7]?.page).toMatch(/The key did not pass its test[^]*What to do[^]*DisabledException/);
+    });
+
+    it.each([
+      ["a permission that is missing", {}, cookie("viewer"), "You may not do this"],
+      ["what is no ARN", { kmsKeyAliasArn: "my key" }, {}, "This is no ARN of a KMS key alias."],
+    ])("end with %s at once", async (_, fields, headers, said) => {
+      for (const action of ["test", "save"]) {
+        const lines = linesOf(await (await send(action, { ...settings, ...fields }, headers)).text());
+        expect(lines).toEqual([{ page: expect.stringContaining(said) }]);
+      }
+    });
+
+    it("are saved with them", async () => {
+      const lines = linesOf(await (await send("save")).text());
+      expect(lines.map(({ status }) => status)).toEqual([...Array<string>(7).fill("passed"), undefined]);
+      expect(lines[7]?.page).toContain("Saved. A new key pair encrypts from now on.");
+    });
+
+    it("are tested no longer than the visitor waits, and saved all the same", async () => {
+      const kms = site.holdDecrypt();
+      const tested = await send("test");
+      const signal = await kms.begun;
+      await tested.body?.cancel();
+      await expect.poll(() => signal?.aborted).toBe(true);
+      kms.release();
+
+      await (await send("save")).body?.cancel();
+      const keyStore = await site.service.keyStores.for("northwind-energy");
+      await expect.poll(async () => (await keyStore.keyPairs()).items.length).toBe(2);
+    });
+  });
+
+  it.each([
+    [
+      "of another account",
+      { kmsKeyAliasArn: alias.replace("111122223333", "999999999999") },
+      "is in account 111122223333",
+    ],
+    ["under no ARN", { kmsKeyAliasArn: "alias/recordings" }, "This is no ARN of a KMS key alias."],
+    ["with a period of their own", { periodicKeyChange: "hourly" }, "from their lists"],
+    ["of a spec of their own", { keyPairSpec: "RSA_1" }, "from their lists"],
+  ])("%s are refused in words that say which field is wrong", async (_, wrong, said) => {
+    const answer = await site.submit(`${keys}/save`, { ...settings, ...wrong });
+    expect(answer.status).toBe(400);
+    expect(await answer.text()).toContain(said);
   });
 
   it("are saved and changed, with who did it", async () => {
@@ -320,6 +432,16 @@ describe("pages of the example service", () => {
     const page = await site.page(keys, { headers: { "accept-language": "ja" } });
     expect(page).toContain("録音サービスにこの KMS キーの使用が許可されていません。");
     expect(page).toContain("最後に確認されたキーで暗号化しています");
+  });
+
+  it("are found by an address that nearly is theirs, at this service alone", async () => {
+    const to = async (path: string) => (await site.ask(path)).headers.get("location");
+    for (const action of ["test", "save", "rotate", "check-policy"])
+      expect(await to(`${keys}/${action}?lang=ja`)).toBe(keys);
+    expect(await to(`${recordings}/`)).toBe(recordings);
+    expect(await to("/northwind-energy")).toBe(recordings);
+    expect(await to("//evil.example/")).toBeNull();
+    expect(await to("/nothing")).toBeNull();
   });
 
   it("have a next step where nothing is", async () => {

@@ -64,7 +64,11 @@ describe("recordings in S3", () => {
     await expect(recordings.record("call-1", Readable.from([Buffer.from("second")]))).rejects.toMatchObject({
       name: "PreconditionFailed",
     });
+    await expect(recordings.record("call-1", Readable.from([audio]))).rejects.toMatchObject({
+      name: "PreconditionFailed", // also of what is sent in parts
+    });
     expect((await play()).body.toString()).toBe("first");
+    await expect.poll(() => s3.service.uploads.underWay).toBe(0);
   });
 
   it("leaves no object and no parts of a recording that is broken off", async () => {

@@ -1,17 +1,18 @@
 import { html } from "hono/html";
+import type { ConfigurationInput } from "recording-keystore";
 import {
   keyPairSpecs,
   periodicKeyChanges,
-  type ConfigurationInput,
   type KeyPairInfo,
   type KeyPairPage,
   type KeyStoreAdministration,
   type KeyStoreStatus,
-} from "recording-keystore";
+} from "recording-keystore/administration";
 import { proposedAliases } from "../embedded-kms.js";
 import { advised } from "../explain.js";
 import type { Visitor } from "../visitor.js";
 import { layout, time, type Markup } from "./layout.js";
+import { testUnderWay } from "./outcome.js";
 import { policySection, type PolicyCheck } from "./policy.js";
 import { stateBanner } from "./state.js";
 
@@ -38,8 +39,9 @@ export function keysPage(visitor: Visitor, view: KeysView): Markup {
     content: html`
       <h1>${texts.encryptionKeys}</h1>
       ${stateBanner(visitor, status, true)} ${allowed.configure ? "" : html`<p class="note">${texts.keys.viewOnly}</p>`}
-      ${view.outcome ?? ""} ${status.trouble ? lastError(visitor, status) : ""} ${storeTrouble(visitor, status)}
-      ${current(visitor, view)} ${settings(visitor, view)} ${historySection(visitor, history, view.older)}
+      <div class="in-place" data-outcome>${view.outcome ?? ""}</div>
+      ${status.trouble ? lastError(visitor, status) : ""} ${storeTrouble(visitor, status)} ${current(visitor, view)}
+      ${settings(visitor, view)} ${historySection(visitor, history, view.older)}
       ${status.trouble ? "" : lastError(visitor, status)} ${policySection(visitor, view.policyCheck)}
     `,
   });
@@ -66,10 +68,11 @@ function current(visitor: Visitor, { status, allowed }: KeysView): Markup {
               ${fact(keys.alias, html`<code>${activeKeyPair.kmsKeyAliasArn}</code>`)}
               ${fact(keys.kmsKey, html`<code>${activeKeyPair.kmsKeyArn}</code>`)}
             </dl>
-            <form method="post" action="/${organization.id}/keys/rotate" data-enhance>
+            <form method="post" action="/${organization.id}/keys/rotate" data-enhance data-failed="${keys.noAnswer}">
               <p class="row">
                 <button ${allowed.rotate ? "" : "disabled"}>${keys.changeNow}</button>
                 <span class="hint">${keys.changeNowHint}</span>
+                <span class="said" role="status" data-said></span>
               </p>
             </form>`
         : html`<p class="hint">${keys.none}</p>`
@@ -87,7 +90,7 @@ function settings(visitor: Visitor, { status, allowed, input }: KeysView): Marku
     html`<option value="${value}" ${chosen ? "selected" : ""}>${text}</option>`;
   return html`<section aria-labelledby="settings-title" class="card">
     <h2 id="settings-title">${keys.settings}</h2>
-    <form method="post" action="/${organization.id}/keys/save" data-enhance data-busy="${keys.testing}">
+    <form method="post" action="/${organization.id}/keys/save" data-enhance data-failed="${keys.noAnswer}">
       <fieldset ${disabled}>
         <legend class="hidden">${keys.settings}</legend>
         <label for="spec">${keys.type}</label>
@@ -126,6 +129,7 @@ function settings(visitor: Visitor, { status, allowed, input }: KeysView): Marku
           <span class="said" role="status" data-said></span>
         </p>
       </fieldset>
+      ${testUnderWay(visitor)}
     </form>
   </section>`;
 }

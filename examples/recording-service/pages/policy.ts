@@ -33,7 +33,7 @@ export function policySection(visitor: Visitor, check: PolicyCheck | undefined):
     </section>
     <section aria-labelledby="check-title" class="card" id="policy-check">
       <h2 id="check-title">${keys.check}</h2>
-      <form method="post" action="/${organization.id}/keys/check-policy" data-enhance>
+      <form method="post" action="/${organization.id}/keys/check-policy" data-enhance data-failed="${keys.noAnswer}">
         <label for="policy">${keys.checkLabel}</label>
         <textarea
           id="policy"
@@ -46,7 +46,10 @@ export function policySection(visitor: Visitor, check: PolicyCheck | undefined):
         >
 ${check?.policy ?? ""}</textarea>
         <p class="hint" id="check-hint">${keys.checkHint}</p>
-        <p class="row"><button>${keys.checkSubmit}</button></p>
+        <p class="row">
+          <button>${keys.checkSubmit}</button>
+          <span class="said" role="status" data-said></span>
+        </p>
       </form>
       ${check ? verdict(visitor, check.report) : ""}
     </section>`;
@@ -54,8 +57,9 @@ ${check?.policy ?? ""}</textarea>
 
 function verdict({ texts, language }: Visitor, { ok, findings }: KeyPolicyReport): Markup {
   const { keys } = texts;
-  return html`<div class="outcome ${ok ? "good" : "danger"}" role="status" tabindex="-1" data-focus>
-    <p class="headline">${ok ? keys.policyGood : keys.policyBad}</p>
+  const tone = ok ? "good" : "danger";
+  return html`<div class="outcome ${tone}" role="group" aria-labelledby="verdict" tabindex="-1" data-focus>
+    <p class="headline" id="verdict">${ok ? keys.policyGood : keys.policyBad}</p>
     <ul class="findings">
       ${findings.map((finding) => {
         const { message, whatToDo } = advisedFinding(finding, language);

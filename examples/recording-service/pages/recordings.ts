@@ -1,5 +1,6 @@
 import { html } from "hono/html";
-import type { KeyStoreStatus, RecordingKeyStoreError } from "recording-keystore";
+import type { RecordingKeyStoreError } from "recording-keystore";
+import type { KeyStoreStatus } from "recording-keystore/administration";
 import { whyNotPlayed } from "../explain.js";
 import { maxRecordingSize, type RecordingEntry } from "../recordings.js";
 import type { Visitor } from "../visitor.js";
@@ -174,11 +175,25 @@ export function recordingPage(
 function player({ texts: { recording } }: Visitor, { name, contentType }: RecordingEntry, here: string): Markup {
   const source = `${here}/content`;
   const label = recording.play(name);
+  const unplayable = recording.cannotDecode;
   return html`${
       contentType.startsWith("video/")
-        ? html`<video controls preload="metadata" src="${source}" aria-label="${label}" data-player></video>`
-        : html`<audio controls preload="metadata" src="${source}" aria-label="${label}" data-player></audio>`
+        ? html`<video
+            controls
+            preload="metadata"
+            src="${source}"
+            aria-label="${label}"
+            data-player="${unplayable}"
+          ></video>`
+        : html`<audio
+            controls
+            preload="metadata"
+            src="${source}"
+            aria-label="${label}"
+            data-player="${unplayable}"
+          ></audio>`
     }
+    <p class="said" role="status" data-said></p>
     <p class="hint">${recording.seekHint}</p>`;
 }
 

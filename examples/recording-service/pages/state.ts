@@ -1,5 +1,6 @@
 import { html } from "hono/html";
-import { KmsError, type KeyStoreStatus } from "recording-keystore";
+import { KmsError } from "recording-keystore";
+import type { KeyStoreStatus } from "recording-keystore/administration";
 import { advised, encryptionState, type EncryptionState } from "../explain.js";
 import type { Visitor } from "../visitor.js";
 import { time, type Markup } from "./layout.js";

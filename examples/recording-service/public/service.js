@@ -1,5 +1,6 @@
 // Makes pages livelier. Everything but recording and uploading works without it.
 import { startRecorder, startUpload } from "./recorder.js";
+import { sendTest } from "./steps.js";
 
 const parse = (text) => new DOMParser().parseFromString(text, "text/html");
 
@@ -26,15 +27,20 @@ function enhance(form) {
     const action = event.submitter?.getAttribute("formaction") ?? form.action;
     const body = new URLSearchParams(new FormData(form));
     const said = form.querySelector("[data-said]");
-    if (said && form.dataset.busy) said.textContent = form.dataset.busy;
-    for (const button of form.querySelectorAll("button")) button.disabled = true;
+    const buttons = [...form.querySelectorAll("button")];
+    for (const button of buttons) button.disabled = true;
     try {
-      const response = await fetch(action, { method: "POST", body });
-      const page = parse(await response.text());
-      history.replaceState(undefined, "", response.redirected ? response.url.replace(/\?done=\w+/, "") : location.href);
-      show(page);
+      const isTest = form.querySelector("[data-steps]") !== null;
+      const text = isTest
+        ? await sendTest(form, { action, body, said })
+        : await (await fetch(action, { method: "POST", body })).text();
+      history.replaceState(undefined, "", location.pathname); // what is shown is the page as it is without a query
+      show(parse(text));
     } catch {
-      location.reload();
+      document.querySelector("[data-outcome]").replaceChildren();
+      for (const button of buttons) button.disabled = false;
+      said.textContent = form.dataset.failed;
+      (event.submitter ?? buttons[0]).focus();
     }
   });
 }
@@ -61,7 +67,10 @@ function follow() {
   }, 3_000);
 }
 
-/** Says why a recording does not play: the page of the recording knows. */
+/** How often a player has failed, although the page of the recording knows of no obstacle. */
+let unexplained = 0;
+
+/** Says why a recording does not play: the page of the recording knows, unless it is this browser that can't. */
 function watchPlayer(player) {
   // Recordings made in a browser name no length; players find it by looking for the end once.
   const findLength = () => {
@@ -69,7 +78,13 @@ function watchPlayer(player) {
     player.addEventListener("durationchange", () => (player.currentTime = 0), { once: true });
     player.currentTime = Number.MAX_SAFE_INTEGER;
   };
-  const explain = async () => show(parse(await (await fetch(location.href)).text()));
+  const explain = async () => {
+    const page = parse(await (await fetch(location.href)).text());
+    if (page.querySelector("[data-player]")) unexplained += 1;
+    // The first time what was in the way may have gone.
+    if (unexplained < 2) show(page);
+    else player.parentElement.querySelector("[data-said]").textContent = player.dataset.player;
+  };
   // The player begins before this script does.
   if (player.readyState >= HTMLMediaElement.HAVE_METADATA) findLength();
   else player.addEventListener("loadedmetadata", findLength, { once: true });

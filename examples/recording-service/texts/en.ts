@@ -1,4 +1,4 @@
-import type { TestStepName } from "recording-keystore";
+import type { TestStepName } from "recording-keystore/administration";
 
 type StepNames = Record<TestStepName, string>;
 
@@ -96,6 +96,7 @@ export const en = {
     removeTitle: "Delete this recording?",
     removeText: "It cannot be brought back.",
     cancel: "Cancel",
+    cannotDecode: "This browser cannot play this file. Download it to play it with another program.",
     seekHint: "Drag the slider: only what is played is fetched and decrypted.",
   },
 
@@ -138,6 +139,7 @@ export const en = {
     test: "Test",
     save: "Save",
     testing: "Asking AWS KMS…",
+    noAnswer: "The service did not answer. Open this page again to see what was done.",
     changeNow: "Change key now",
     changeNowHint: "Makes a new key pair under the same settings. Earlier recordings stay readable.",
     saved: "Saved. A new key pair encrypts from now on.",
@@ -145,6 +147,9 @@ export const en = {
     changeFailed: "The key was not changed. The key pair before it stays in use.",
     notSaved: "Not saved: the key did not pass its test. Everything is as it was.",
     arnWrong: "This is no ARN of a KMS key alias. It looks like arn:aws:kms:region:account:alias/name.",
+    otherAccount: (account: string) =>
+      `This key is in another AWS account. The organization's KMS key is in account ${account}.`,
+    choiceWrong: "Choose the configuration type and the period from their lists.",
     testPassed: "The key passed its test. Nothing was saved.",
     testFailed: "The key did not pass its test. Nothing was saved.",
     steps: {
@@ -156,6 +161,8 @@ export const en = {
       "home-region": "Find the key in the home Region",
       "describe-key": "Look at the key's type and state",
     } satisfies StepNames,
+    stepRunning: "under way…",
+    stepTook: (status: string, time: string) => `${status}, ${time}`,
     stepStatus: { passed: "passed", failed: "failed", unknown: "not told, which is no fault", skipped: "skipped" },
 
     history: "Recent key pairs",
@@ -180,7 +187,6 @@ export const en = {
     checkSubmit: "Check",
     policyGood: "This policy serves the organization.",
     policyBad: "Under this policy the organization is not served.",
-    policyTooLarge: "This is too large to be a key policy.",
     severity: { error: "Error", warning: "Warning" },
     statement: (number: number, sid: string | undefined) => `Statement ${number}${sid ? ` (${sid})` : ""}`,
   },
@@ -198,6 +204,8 @@ export const en = {
       invalid: "Something in the form is wrong",
       notConfigured: "The organization has no encryption key yet",
       damaged: "This recording is damaged",
+      empty: "There is nothing in this recording",
+      callOver: "This call has ended already",
       busy: "Too many calls are being recorded",
       internal: "Something went wrong",
     },
@@ -211,6 +219,8 @@ export const en = {
       invalid: "Go back and correct it.",
       notConfigured: "An administrator names the organization's KMS key on the page of encryption keys.",
       damaged: "What is on disk is not what was recorded. Tell the people who run the service.",
+      empty: "Choose a file that is not empty, or record for a moment longer.",
+      callOver: "What had arrived until then is kept: see the recordings.",
       busy: "Wait until one of them has ended.",
       internal: "Try again. If it stays, tell the people who run the service when it happened.",
     },

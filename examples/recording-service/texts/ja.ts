@@ -93,6 +93,8 @@ export const ja: Texts = {
     removeTitle: "この録音を削除しますか？",
     removeText: "元に戻すことはできません。",
     cancel: "キャンセル",
+    cannotDecode:
+      "このブラウザーではこのファイルを再生できません。ダウンロードして、別のプログラムで再生してください。",
     seekHint: "スライダーを動かすと、再生する部分だけを取得して復号します。",
   },
 
@@ -134,6 +136,7 @@ export const ja: Texts = {
     test: "テスト",
     save: "保存",
     testing: "AWS KMS に問い合わせています…",
+    noAnswer: "サービスから応答がありません。このページを開き直して、結果を確認してください。",
     changeNow: "今すぐキーを変更",
     changeNowHint: "同じ設定で新しいキーペアを作成します。以前の録音はそのまま再生できます。",
     saved: "保存しました。これからは新しいキーペアで暗号化します。",
@@ -141,6 +144,9 @@ export const ja: Texts = {
     changeFailed: "キーは変更されませんでした。これまでのキーペアを引き続き使います。",
     notSaved: "保存しませんでした。キーがテストに合格しなかったため、すべて元のままです。",
     arnWrong: "KMS キーエイリアスの ARN ではありません。arn:aws:kms:region:account:alias/name の形で入力してください。",
+    otherAccount: (account) =>
+      `このキーは別の AWS アカウントにあります。この組織の KMS キーはアカウント ${account} にあります。`,
+    choiceWrong: "構成の種類と変更の間隔は、一覧から選んでください。",
     testPassed: "キーはテストに合格しました。何も保存していません。",
     testFailed: "キーはテストに合格しませんでした。何も保存していません。",
     steps: {
@@ -152,6 +158,8 @@ export const ja: Texts = {
       "home-region": "ホームリージョンのキーを確認",
       "describe-key": "キーの種類と状態を確認",
     },
+    stepRunning: "実行中…",
+    stepTook: (status, time) => `${status}（${time}）`,
     stepStatus: { passed: "合格", failed: "不合格", unknown: "不明（問題ありません）", skipped: "省略" },
 
     history: "最近のキーペア",
@@ -176,7 +184,6 @@ export const ja: Texts = {
     checkSubmit: "確認",
     policyGood: "このポリシーで、この組織の録音を扱えます。",
     policyBad: "このポリシーでは、この組織の録音を扱えません。",
-    policyTooLarge: "キーポリシーとしては大きすぎます。",
     severity: { error: "エラー", warning: "警告" },
     statement: (number, sid) => `ステートメント ${number}${sid ? `（${sid}）` : ""}`,
   },
@@ -196,6 +203,8 @@ export const ja: Texts = {
       invalid: "入力内容に誤りがあります",
       notConfigured: "この組織には暗号化キーがまだありません",
       damaged: "この録音は壊れています",
+      empty: "録音の中身がありません",
+      callOver: "この通話はすでに終了しています",
       busy: "録音中の通話が多すぎます",
       internal: "問題が発生しました",
     },
@@ -209,6 +218,8 @@ export const ja: Texts = {
       invalid: "前のページに戻って修正してください。",
       notConfigured: "管理者が「暗号化キー」のページで組織の KMS キーを指定します。",
       damaged: "保存されている内容が、録音したものと異なります。サービスの運用担当者に知らせてください。",
+      empty: "空でないファイルを選ぶか、もう少し長く録音してください。",
+      callOver: "それまでに届いた分は保存されています。録音の一覧をご覧ください。",
       busy: "いずれかの録音が終わるまでお待ちください。",
       internal: "もう一度お試しください。続く場合は、発生した日時を運用担当者に知らせてください。",
     },

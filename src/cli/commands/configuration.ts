@@ -1,12 +1,19 @@
 import { Option, type Command } from "commander";
+import { escapeControls } from "../../errors.js";
 import { keyPairSpecs, periodicKeyChanges, type KeyPairSpec, type PeriodicKeyChange } from "../../format/vocabulary.js";
-import { TestFailedError, type TestReport } from "../../key-pairs/operations/configuration-test.js";
+import {
+  TestFailedError,
+  testStepNames,
+  type TestReport,
+  type TestStep,
+} from "../../key-pairs/operations/configuration-test.js";
 import type { ConfigurationInput } from "../../key-store/options.js";
 import { defined } from "../../util/defined.js";
-import { defineCommand } from "../define.js";
+import { defineCommand, type Call } from "../define.js";
 import { exitCodeOf } from "../exit-codes.js";
 import { withKeyStore } from "../open-key-store.js";
-import { factLines, stepLines, tableLines } from "../show.js";
+import { factLines, rowLine, stepLines, toned } from "../show.js";
+import type { Paint } from "../terminal.js";
 
 const group = "The organization's keys:";
 
@@ -27,16 +34,38 @@ const inputOf = ({ alias, period, spec }: ConfigurationOptions): ConfigurationIn
   ...defined({ periodicKeyChange: period, keyPairSpec: spec }),
 });
 
-function testLines({ ok, kmsKeyArn, steps, error, diagnosis }: TestReport): string[] {
-  const marks = { passed: "ok", failed: "FAILED", unknown: "not told", skipped: "-" } as const;
+const marks = {
+  passed: toned("ok", "good"),
+  failed: toned("FAILED", "bad"),
+  unknown: toned("not told", "warning"),
+  skipped: toned("-", "faint"),
+} as const;
+const widths = [Math.max(...testStepNames.map(({ length }) => length)), "not told".length];
+
+/** Prints each step of a test as it ends, and shows on a terminal which one is under way. */
+function showSteps({ say, paint, io: { showProgress } }: Pick<Call<object>, "say" | "paint" | "io">) {
+  let done = 0;
+  const next = () => {
+    const name = testStepNames[done];
+    if (name !== undefined) showProgress?.({ done, total: testStepNames.length, unit: "steps", note: name });
+  };
+  next();
+  return ({ name, status, detail }: TestStep): void => {
+    if (done === 0) say(paint("heading", "step"));
+    done += 1;
+    say(rowLine([name, marks[status], detail], widths, paint));
+    next();
+  };
+}
+
+/** What a test came to, below its steps. */
+function verdictLines({ ok, kmsKeyArn, error, diagnosis }: TestReport, paint: Paint): string[] {
   return [
-    ...tableLines(
-      ["step", "", ""],
-      steps.map(({ name, status, detail }) => [name, marks[status], detail]),
-    ),
     "",
-    ok ? `Passed${kmsKeyArn === undefined ? "" : `: ${kmsKeyArn}`}` : `Failed: ${error?.message ?? "see the steps"}`,
-    ...(diagnosis ? [diagnosis.summary, ...stepLines(diagnosis.whatToDo)] : []),
+    ok
+      ? paint("good", `Passed${kmsKeyArn === undefined ? "" : `: ${kmsKeyArn}`}`)
+      : paint("bad", `Failed: ${escapeControls(error?.message ?? "see the steps")}`),
+    ...(diagnosis ? [escapeControls(diagnosis.summary), ...stepLines(diagnosis.whatToDo)] : []),
   ];
 }
 
@@ -45,10 +74,11 @@ export const testCommand = defineCommand<ConfigurationOptions>({
   summary: "Try a KMS key alias as it would be configured; nothing is saved",
   group,
   add: addConfiguration,
-  run: ({ settings, options, io: { signal }, show }) =>
-    withKeyStore(settings, { create: true }, async (keyStore) => {
-      const report = await keyStore.test(inputOf(options), { signal });
-      show(report, testLines(report));
+  run: (call) =>
+    withKeyStore(call.settings, { create: true }, async (keyStore) => {
+      const { options, io, show, paint } = call;
+      const report = await keyStore.test(inputOf(options), { signal: io.signal, onStep: showSteps(call) });
+      show(report, verdictLines(report, paint));
       if (!report.ok) return exitCodeOf(report.error);
     }),
 });
@@ -63,22 +93,25 @@ export const configureCommand = defineCommand<
     addConfiguration(command)
       .option("--only-if-changed", "make no new key pair where this is configured already")
       .option("--new-history", "leave a head behind that nobody vouches for"),
-  run: ({ settings, options, io: { signal }, show }) =>
-    withKeyStore(settings, { create: true }, async (keyStore) => {
+  run: (call) =>
+    withKeyStore(call.settings, { create: true }, async (keyStore) => {
+      const { options, io, show, paint } = call;
       const { onlyIfChanged, newHistory } = options;
       try {
         const result = await keyStore.configure(inputOf(options), {
-          signal,
+          signal: io.signal,
+          onStep: showSteps(call),
           ...defined({ onlyIfChanged, newHistory }),
         });
         const { changed, keyPair } = result;
         show(result, [
+          ...(changed ? [""] : []),
           changed ? "Configured; this key pair encrypts from now on:" : "Nothing to change; this key pair encrypts:",
           ...factLines({ ...keyPair }),
         ]);
       } catch (error) {
         if (!(error instanceof TestFailedError)) throw error;
-        show(error.report, testLines(error.report));
+        show(error.report, verdictLines(error.report, paint));
         return exitCodeOf(error.report.error);
       }
     }),

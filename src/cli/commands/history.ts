@@ -169,7 +169,7 @@ export const usageCommand = defineCommand<{
   add: (command) =>
     command
       .option("--probe", "have KMS open each key pair under each KMS key")
-      .addOption(daysOption("--retention <days>", "how long recordings are kept"))
+      .addOption(daysOption("--retention <days>", "how long recordings are kept", { from: 0, to: 36_525 }))
       .addOption(listOption("--compromised <ids>", "key pairs known to be compromised")),
   run: ({ settings, options: { probe, retention, compromised }, io: { signal }, show }) =>
     withKeyStore(settings, {}, async (keyStore) => {

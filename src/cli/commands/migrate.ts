@@ -18,7 +18,7 @@ import { exitCodes } from "../exit-codes.js";
 import { UsageError } from "../io.js";
 import { withKeyStore } from "../open-key-store.js";
 import { tableLines, toned } from "../show.js";
-import { readJson } from "../streams.js";
+import { readJson } from "../named-files.js";
 import { sizeText, type Paint, type Tone } from "../terminal.js";
 
 interface MigrateOptions {
@@ -65,7 +65,9 @@ of which the first whose regular expression matches a path counts. Exit code ${e
           from: 0,
         }),
       )
-      .addOption(numberOption("--concurrency <number>", "files in work at a time; 4 unless given", { from: 1 })),
+      .addOption(
+        numberOption("--concurrency <number>", "files in work at a time; 4 unless given", { from: 1, to: 64 }),
+      ),
   run: ({ settings, options, args: [directory = ""], io: { signal, showProgress }, show, paint }) =>
     withKeyStore(settings, {}, async (keyStore) => {
       const { to, suffix, dryRun, deletePlain, report, minAge, concurrency } = options;

@@ -10,7 +10,7 @@ import { listOption } from "../arguments.js";
 import { defineCommand } from "../define.js";
 import { exitCodes } from "../exit-codes.js";
 import { UsageError } from "../io.js";
-import { readText } from "../streams.js";
+import { readText } from "../named-files.js";
 
 const group = "For the owner of the KMS key:";
 

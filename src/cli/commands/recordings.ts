@@ -11,7 +11,8 @@ import { exitCodes } from "../exit-codes.js";
 import { UsageError, type CommandIo } from "../io.js";
 import { withKeyStore } from "../open-key-store.js";
 import { factLines, tableLines } from "../show.js";
-import { isStandard, readFrom, readJson, sizeOf, writeTo } from "../streams.js";
+import { isStandard, readJson } from "../named-files.js";
+import { readFrom, sizeOf, writeTo } from "../streams.js";
 
 const group = "Recordings:";
 
@@ -37,7 +38,9 @@ const addFiles = (command: Command, input: string, output: string) =>
     .option("--overwrite", "replace the output if it exists");
 
 const addThreads = (command: Command) =>
-  command.addOption(numberOption("--threads <number>", "how many cores work on it, from file to file", { from: 0 }));
+  command.addOption(
+    numberOption("--threads <number>", "how many cores work on it, from file to file", { from: 0, to: 64 }),
+  );
 
 /** Facts go to standard error where the recording goes to standard output. */
 function tell({ io, options, show }: Call<Json>, output: string, result: object, lines: readonly string[]): void {
@@ -195,7 +198,9 @@ export const exportBundleCommand = defineCommand<{ readonly validFor?: number; r
   add: (command) =>
     command
       .argument("<output>", "the bundle, or - for standard output")
-      .addOption(daysOption("--valid-for <days>", "how long it encrypts; 1 unless given"))
+      .addOption(
+        daysOption("--valid-for <days>", "how long it encrypts, up to 366; 1 unless given", { from: 1, to: 366 }),
+      )
       .option("--overwrite", "replace the output if it exists"),
   run: ({ settings, options, args: [output = "-"], io }) =>
     withKeyStore(settings, {}, async (keyStore) => {

@@ -10,7 +10,8 @@ import { exitCodes } from "../exit-codes.js";
 import { UsageError } from "../io.js";
 import { withKeyStore } from "../open-key-store.js";
 import { factLines, tableLines } from "../show.js";
-import { readJson, writeTo } from "../streams.js";
+import { readJson } from "../named-files.js";
+import { writeTo } from "../streams.js";
 
 const group = "When something is wrong:";
 
@@ -52,7 +53,7 @@ export const rewrapCommand = defineCommand<
   add: (command) =>
     command
       .option(...dryRunOption)
-      .addOption(numberOption("--concurrency <number>", "key pairs in work at a time", { from: 1 }))
+      .addOption(numberOption("--concurrency <number>", "key pairs in work at a time", { from: 1, to: 64 }))
       .option("--resume <file>", "go on from the report of an earlier call")
       .option("--report <file>", "write the report to a new file"),
   run: ({ settings, options, io, show }) =>

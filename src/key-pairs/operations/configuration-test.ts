@@ -7,6 +7,7 @@ import { isKmsKeyArn, regionOf, replicaArn } from "../../kms/arn.js";
 import { diagnose, type Diagnosis } from "../../kms/diagnosis.js";
 import { kmsError, KmsError } from "../../kms/kms-error.js";
 import type { KmsKeyDescription } from "../../kms/kms-provider.js";
+import { callOthers } from "../../util/call-others.js";
 import { defined } from "../../util/defined.js";
 import { secretBuffer, wipe } from "../../util/secrets.js";
 import type { KeyPairContext } from "../context.js";
@@ -24,7 +25,7 @@ export const testStepNames = [
 ] as const;
 export type TestStepName = (typeof testStepNames)[number];
 
-/** One step of a test. */
+/** One step of a test. Frozen. */
 export interface TestStep {
   readonly name: TestStepName;
   /** `unknown`: KMS did not tell, which is no fault. `skipped`: an earlier step failed. */
@@ -56,6 +57,8 @@ export type TestSubject = Pick<KeyPairContext, "organizationId" | "contextKeyNam
   readonly configuration: KeyStoreConfiguration;
   /** Whether a key is in use already. Default true. */
   readonly configured?: boolean;
+  /** Told of each step of the report in its order, as soon as it has ended. */
+  readonly onStep?: ((step: TestStep) => void) | undefined;
 };
 
 /**
@@ -66,7 +69,7 @@ export async function runTest(subject: TestSubject, signal?: AbortSignal): Promi
   const { configuration, contextKeyName, clock, calls, organizationId, homeRegion } = subject;
   const startedAt = new Date(clock.now());
   const begin = clock.monotonic();
-  const run = new StepRunner(clock);
+  const run = new StepRunner(clock, subject.onStep, signal);
   let kmsKeyArn: string | undefined;
   let error: KmsError | undefined;
   const dataKey = secretBuffer(dataKeyLength);
@@ -115,6 +118,7 @@ export async function runTest(subject: TestSubject, signal?: AbortSignal): Promi
   } finally {
     wipe(dataKey);
   }
+  run.skipRest();
   return {
     ok: error === undefined,
     kmsKeyAliasArn: configuration.kmsKeyAliasArn,
@@ -215,39 +219,47 @@ function checkDescription(description: KmsKeyDescription): void {
 
 class StepRunner {
   readonly #clock: Clock;
-  readonly #done: TestStep[] = [];
+  readonly #onStep: TestSubject["onStep"];
+  readonly #signal: AbortSignal | undefined;
+  readonly #steps: TestStep[] = [];
   #unknown: string | undefined;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, onStep: TestSubject["onStep"], signal: AbortSignal | undefined) {
     this.#clock = clock;
+    this.#onStep = onStep;
+    this.#signal = signal;
   }
 
-  /** All steps in order. Those not reached are `skipped`. */
+  /** Those that have ended, in order. */
   get steps(): readonly TestStep[] {
-    const rest = testStepNames
-      .slice(this.#done.length)
-      .map((name) => ({ name, status: "skipped" as const, durationMs: 0 }));
-    return [...this.#done, ...rest];
+    return this.#steps;
   }
 
   async step<T>(name: TestStepName, task: () => T | Promise<T>): Promise<T> {
     const begin = this.#clock.monotonic();
-    const record = (status: TestStep["status"], detail?: string) =>
-      this.#done.push({
-        name,
-        status,
-        durationMs: this.#clock.monotonic() - begin,
-        ...defined({ detail }),
-      });
+    const end = (status: TestStep["status"], detail?: string) =>
+      this.#end({ name, status, durationMs: this.#clock.monotonic() - begin, ...defined({ detail }) });
     try {
       this.#unknown = undefined;
       const result = await task();
-      record(this.#unknown === undefined ? "passed" : "unknown", this.#unknown);
+      end(this.#unknown === undefined ? "passed" : "unknown", this.#unknown);
       return result;
     } catch (error) {
-      record("failed", (error as Error).message);
+      // Anything else is no verdict: the test rejects with it.
+      if (error instanceof KmsError) end("failed", error.message);
       throw error;
     }
+  }
+
+  /** Ends the steps that were not reached. */
+  skipRest(): void {
+    for (const name of testStepNames.slice(this.#steps.length)) this.#end({ name, status: "skipped", durationMs: 0 });
+  }
+
+  /** A caller who has left is told nothing more. */
+  #end(step: TestStep): void {
+    this.#steps.push(Object.freeze(step));
+    if (this.#onStep && !this.#signal?.aborted) callOthers(() => this.#onStep?.(step));
   }
 
   unknown(detail: string): void {

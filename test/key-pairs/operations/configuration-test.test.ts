@@ -233,6 +233,82 @@ describe("a test that fails", () => {
   });
 });
 
+describe("whoever watches a test", () => {
+  it("is told of each step as it ends, before the next one begins", async () => {
+    const seen: string[] = [];
+    const { run } = testing(
+      (provider) => ({
+        encrypt: async (...args) => (seen.push("encrypt"), provider.encrypt(...args)),
+        decrypt: async (...args) => (seen.push("decrypt"), provider.decrypt(...args)),
+        describeKey: async (...args) => (seen.push("describeKey"), provider.describeKey(...args)),
+      }),
+      { onStep: ({ name, status }) => void seen.push(`${name} ${status}`) },
+    );
+    await run();
+    expect(seen).toEqual([
+      ...["encrypt", "encrypt", "make-key-pair passed"],
+      "encrypt-test-data passed",
+      ...["decrypt", "unwrap-private-key passed"],
+      "decrypt-and-compare passed",
+      ...["decrypt", "confirm-public-key passed"],
+      "home-region passed",
+      ...["describeKey", "describe-key passed"],
+    ]);
+  });
+
+  it.each<[what: string, change: Methods, more?: Partial<TestSubject>]>([
+    ["passes", () => ({})],
+    ["fails in its first step", () => ({ encrypt: () => Promise.reject(denied) })],
+    ["fails in the middle", answering({ attestation: failure("timeout", "late") })],
+    ["fails in its last step", describing({ keySpec: "RSA_2048" })],
+    ["leaves something unknown", () => ({ describeKey: () => Promise.reject(denied) })],
+  ])("of a configuration that %s is told all that the report says, and can change none of it", async (_, change) => {
+    const told: TestStep[] = [];
+    const { run } = testing(change, { onStep: (step) => void told.push(step) });
+    const report = await run();
+    expect(told).toEqual(report.steps);
+    expect(told.map((step) => Object.isFrozen(step) && Object.getPrototypeOf(step) === Object.prototype)).toEqual(
+      testStepNames.map(() => true),
+    );
+  });
+
+  it("is told nothing more once the caller has left, nor of the step that this broke off", async () => {
+    const [leaving, left] = [new AbortController(), new Error("left")];
+    const told: string[] = [];
+    const { run } = testing(
+      (provider) => ({
+        decrypt: (...args) => {
+          leaving.abort(left);
+          return provider.decrypt(...args).then(() => Promise.reject(denied));
+        },
+      }),
+      { onStep: ({ name }) => void told.push(name) },
+    );
+    await expect(run(leaving.signal)).rejects.toBe(left);
+    expect(told).toEqual(["make-key-pair", "encrypt-test-data"]);
+  });
+
+  it("may leave in the middle of being told", async () => {
+    const [leaving, left] = [new AbortController(), new Error("left")];
+    const told: string[] = [];
+    const onStep = ({ name }: TestStep) => {
+      told.push(name);
+      leaving.abort(left);
+    };
+    const { run, kms } = testing(undefined, { onStep });
+    await expect(run(leaving.signal)).rejects.toBe(left);
+    expect({ told, decrypts: kms.journal.count("Decrypt") }).toEqual({ told: ["make-key-pair"], decrypts: 0 });
+  });
+
+  it("is told nothing of a bug, which is no verdict", async () => {
+    const told: string[] = [];
+    const { calls, run } = testing(undefined, { onStep: ({ name }) => void told.push(name) });
+    vi.spyOn(calls, "unwrap").mockRejectedValue(new TypeError("a bug that holds a secret"));
+    await expect(run()).rejects.toThrow("a bug");
+    expect(told).toEqual(["make-key-pair", "encrypt-test-data"]);
+  });
+});
+
 describe("the public key", () => {
   it("counts as confirmed by the private half where decrypting attestations is not allowed", async () => {
     const report = await testing(answering({ attestation: denied })).run();
