@@ -12,7 +12,7 @@ const floors = [
   ["key-pairs", "recording", "in-memory-kms", "audit"],
   ["key-store", "sources", "http"],
   ["testing", "opentelemetry", "migration"],
-  ["index.ts", "aws.ts", "encrypt-only.ts", "cli"],
+  ["index.ts", "administration.ts", "aws.ts", "encrypt-only.ts", "telemetry.ts", "cli"],
 ];
 
 const pathOf = (room) => `^src/${room}${room.endsWith(".ts") ? "$" : "/"}`;

@@ -3,6 +3,8 @@ import { compileWorkerCode } from "./scripts/worker-code.js";
 
 const library = {
   index: "src/index.ts",
+  administration: "src/administration.ts",
+  telemetry: "src/telemetry.ts",
   aws: "src/aws.ts",
   "key-policy": "src/key-policy/index.ts",
   kms: "src/kms/index.ts",

@@ -58,7 +58,7 @@ export interface OperationWatch {
 }
 
 /**
- * Watches a key store, or all of a registry, by {@link RecordingKeyStore.observe}. It is told facts, never content, keys or
+ * Watches a key store, or all of a registry, by `RecordingKeyStore.observe()`. It is told facts, never content, keys or
  * results. What it throws becomes a process warning, and disturbs nothing.
  */
 export interface OperationObserver {

@@ -158,7 +158,7 @@ describe("docs/guides/options.md", () => {
   });
 });
 
-describe.each(["package-lock.json", "bench/package-lock.json"])("%s", (file) => {
+describe.each(["package-lock.json", "bench/package-lock.json", "test/clients/package-lock.json"])("%s", (file) => {
   const lock = JSON.parse(read(file)) as {
     packages: Record<string, { resolved?: string; integrity?: string; link?: boolean }>;
   };

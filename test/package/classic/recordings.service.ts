@@ -1,5 +1,6 @@
 import { Injectable, Module, type OnModuleDestroy } from "@nestjs/common";
-import { InvalidInputError, RecordingKeyStore, RecordingKeyStoreRegistry, type TestReport } from "recording-keystore";
+import { InvalidInputError, RecordingKeyStore, RecordingKeyStoreRegistry } from "recording-keystore";
+import type { TestReport } from "recording-keystore/administration";
 import { FileAuditLog } from "recording-keystore/audit";
 import { AwsKmsProvider } from "recording-keystore/aws";
 import { sendRecording } from "recording-keystore/http";

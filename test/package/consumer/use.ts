@@ -14,12 +14,10 @@ import {
   type ConfigureResult,
   type EncryptedRecording,
   type ErrorCode,
-  type KeyStoreStatus,
   type RecordingBody,
   type RecordingInput,
-  type StoreHeadReport,
-  type TestReport,
 } from "recording-keystore";
+import type { KeyStoreStatus, StoreHeadReport, TestReport } from "recording-keystore/administration";
 import { AwsKmsProvider } from "recording-keystore/aws";
 import {
   DynamoDbKeyPairStore,
