@@ -25,6 +25,8 @@ export const base = {
       { find: /^recording-keystore\/sources\/s3$/, replacement: source("sources/s3.ts") },
       { find: /^recording-keystore\/audit$/, replacement: source("audit/index.ts") },
       { find: /^recording-keystore\/opentelemetry$/, replacement: source("opentelemetry/index.ts") },
+      { find: /^recording-keystore\/administration$/, replacement: source("administration.ts") },
+      { find: /^recording-keystore\/telemetry$/, replacement: source("telemetry.ts") },
       { find: /^recording-keystore\/encrypt-only$/, replacement: source("encrypt-only.ts") },
       { find: /^recording-keystore\/migration$/, replacement: source("migration/index.ts") },
       { find: /^recording-keystore\/testing$/, replacement: source("testing/index.ts") },

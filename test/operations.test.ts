@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { OperationObserver, OperationWatch } from "../src/index.js";
+import type { OperationObserver, OperationWatch } from "../src/telemetry.js";
 import { createTestKeyStore } from "../src/testing/index.js";
 
 const audio = Buffer.from("what was said");

@@ -1,6 +1,6 @@
 import diagnosticsChannel from "node:diagnostics_channel";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { diagnosticsChannelName, type EventName } from "../../src/index.js";
+import { diagnosticsChannelName, type EventName } from "../../src/telemetry.js";
 import { audio, minute, organization, recording, resultOf, settle } from "./organization.js";
 import { expectNothingUnhandled } from "./unhandled.js";
 import { withQuietTimers } from "./quiet-timers.js";

@@ -1,12 +1,13 @@
 import { inspect } from "node:util";
 import { describe, expect, it, vi } from "vitest";
 import type { AuditSink } from "../../src/audit/index.js";
-import type { OperationWatch } from "../../src/index.js";
-import { audio, organization, recording, resultOf, settle, turns } from "./organization.js";
+import { testStepNames } from "../../src/administration.js";
+import type { OperationWatch } from "../../src/telemetry.js";
+import { audio, configuration, organization, recording, resultOf, settle, turns } from "./organization.js";
 import { oddErrors } from "./odd-values.js";
 import { expectNothingUnhandled } from "./unhandled.js";
 import { withQuietTimers } from "./quiet-timers.js";
-import { everyWay, late, someWays, returning } from "./ways-to-fail.js";
+import { everyWay, late, returning, someWays, throwing } from "./ways-to-fail.js";
 
 const ways = [...everyWay, ...returning].filter(({ name }) => !/does its work late/.test(name));
 
@@ -67,6 +68,25 @@ describe("onProgress of rewrapKeyPairs()", () => {
     expect(onProgress).toHaveBeenCalledTimes(2);
     await vi.advanceTimersByTimeAsync(late);
   });
+});
+
+describe("onStep of test() and configure()", () => {
+  expectNothingUnhandled();
+
+  it.each([...someWays, ...throwing].filter(({ name }) => name !== "is missing"))(
+    "that $name neither fails nor delays the test",
+    async (way) => {
+      const { warm } = await organization();
+      const onStep = vi.fn(way.inPlaceOf(() => undefined));
+      const tested = resultOf(() => warm.test(configuration, { onStep }));
+      await expect(tested).resolves.toMatchObject({ ok: true });
+      expect(onStep).toHaveBeenCalledTimes(testStepNames.length);
+      const saved = resultOf(() => warm.configure(configuration, { onStep }));
+      await expect(saved).resolves.toMatchObject({ changed: true, report: { ok: true } });
+      expect(onStep).toHaveBeenCalledTimes(2 * testStepNames.length);
+      await vi.advanceTimersByTimeAsync(late);
+    },
+  );
 });
 
 describe("a recording's source that fails in the middle", () => {

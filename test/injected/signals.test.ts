@@ -13,7 +13,7 @@ afterEach(() => void vi.useRealTimers());
 /** An organization whose store answers nothing. */
 async function hanging(background = true) {
   const parts = await organization({ background });
-  for (const method of storeMethods) spoil(parts.store, method, never);
+  for (const method of [...storeMethods, "headChanges"] as const) spoil(parts.store, method, never);
   parts.clock.advance(16 * minute);
   return parts;
 }

@@ -1,6 +1,6 @@
 import { PutKeyPolicyCommand } from "@aws-sdk/client-kms";
 import { describe, expect, it } from "vitest";
-import type { TestReport } from "../../src/index.js";
+import type { TestReport } from "../../src/administration.js";
 import {
   checkKeyPolicy,
   recordingKeyPolicy,

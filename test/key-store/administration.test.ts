@@ -1,13 +1,15 @@
 import { inspect } from "node:util";
 import { describe, expect, test, vi } from "vitest";
+import { InvalidInputError } from "../../src/index.js";
 import {
-  InvalidInputError,
   NotPermittedError,
   requiredPermission,
   permissions,
+  testStepNames,
   type AdministrationMethod,
   type KeyStoreAdministration,
-} from "../../src/index.js";
+  type TestStep,
+} from "../../src/administration.js";
 import { createTestKeyStore } from "../../src/testing/index.js";
 
 const [view, edit] = permissions;
@@ -70,6 +72,26 @@ test("what a method is called with, and what it gives, goes through", async () =
   expect((await administration.keyPairs({ limit: 1 })).items).toEqual([pair]);
   await expect(administration.test({ kmsKeyAliasArn: "alias/x" })).rejects.toMatchObject({ field: "kmsKeyAliasArn" });
   await expect(administration.status({ signal: AbortSignal.abort(new Error("gone")) })).rejects.toThrow("gone");
+});
+
+test("a page is told of the steps of a test, and of one that comes before saving, as far as its user may test", async () => {
+  const { keyStore, kmsKeyAliasArn } = await world();
+  const told: string[] = [];
+  const onStep = ({ name, status }: TestStep) => void told.push(`${name} ${status}`);
+  const all = testStepNames.map((name) => `${name} passed`);
+  const administration = keyStore.administration([edit]);
+  await administration.test({ kmsKeyAliasArn }, { onStep });
+  expect(told.splice(0)).toEqual(all);
+  await administration.configure({ kmsKeyAliasArn, periodicKeyChange: "yearly" }, { onStep });
+  expect(told.splice(0)).toEqual(all);
+  await administration.configure({ kmsKeyAliasArn, periodicKeyChange: "yearly" }, { onStep, onlyIfChanged: true });
+  const refused = keyStore.administration([view]).test({ kmsKeyAliasArn }, { onStep });
+  await expect(refused).rejects.toMatchObject({ code: "ERR_NOT_PERMITTED" });
+  expect(told).toEqual([]);
+  for (const method of ["test", "configure"] as const)
+    await expect(administration[method]({ kmsKeyAliasArn }, { onStep: "x" as never })).rejects.toMatchObject({
+      field: "onStep",
+    });
 });
 
 test("it leads to nothing else", async () => {

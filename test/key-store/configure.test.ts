@@ -9,6 +9,7 @@ import {
   accountId,
   configured,
   homeRegion,
+  impatient,
   kmsKeyAliasArn,
   organizationId,
   overridden,
@@ -122,10 +123,10 @@ describe("configure() with onlyIfChanged", () => {
   ];
   describe.each(remembering)("after a restart, with %s", (_, options) => {
     it.each(["outage", "accessDenied", "hang"] as const)("resolves unchanged while KMS is away: %s", async (fault) => {
-      const { keyStore, keyStoreWith, kms } = await configured(options());
+      const { keyStore, keyStoreWith, kms, provider } = await configured(options());
       const { activeKeyPair } = await keyStore.status();
       kms.faults[fault]();
-      const restarted = keyStoreWith({ confirmTimeout: 5 });
+      const restarted = keyStoreWith({ confirmTimeout: 5, kms: provider(impatient) });
       const unchanged = await restarted.configure(monthly, onlyIfChanged);
       expect(unchanged).toEqual({ changed: false, keyPair: activeKeyPair });
       expect(await sequencesOf(restarted)).toEqual([1]);

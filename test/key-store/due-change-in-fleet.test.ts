@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { RecordingKeyStore, RecordingKeyStoreOptions } from "../../src/index.js";
 import { effort } from "../support/effort.js";
 import { kmsKeyAliasArn, organizationId, overridden, setup } from "../support/setup.js";
+import { backgroundWork } from "../support/turns.js";
 
 const audio = randomBytes(100);
 const recording = { recordingId: "r" };
@@ -158,7 +159,7 @@ describe("a worker that is killed with its claim", () => {
     const rotating = killed.rotateIfDue({ signal: kill.signal }).catch(() => undefined);
     await expect.poll(async () => claimsOf(store)).toEqual(["claim-0"]);
     const waiting = Promise.all(workers.map((one) => one.rotateIfDue()));
-    await new Promise((resolve) => setTimeout(resolve, effort(300, 50)));
+    await backgroundWork();
     expect(await claimsOf(store)).toEqual(["claim-0"]);
     clock.advance(30_000);
     expect((await waiting).map(({ keyPair }) => keyPair.sequence)).toEqual(Array(size).fill(2));
@@ -203,7 +204,7 @@ describe("a daily job", () => {
       await job.rotateIfDue();
       clock.advance(30 * minute);
       await keyStore.encryptRecording(audio, recording);
-      await new Promise((resolve) => setTimeout(resolve, effort(50, 20)));
+      await backgroundWork();
     }
     expect((await keyStore.status()).activeKeyPair?.sequence).toBe(6);
   });

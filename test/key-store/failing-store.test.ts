@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import type { KeyPairStore, LastConfirmedStore } from "../../src/index.js";
+import type { KeyPairStore } from "../../src/index.js";
+import type { LastConfirmedStore } from "../../src/stores/index.js";
 import { MemoryLastConfirmedStore } from "../../src/testing/index.js";
 import { configured, kmsKeyAliasArn, overridden } from "../support/setup.js";
 import { atLength } from "../support/effort.js";
@@ -11,7 +12,7 @@ const recording = { recordingId: "r" };
 const storeTimeout = 20;
 const minute = 60_000;
 
-type Method = (typeof storeMethods)[number];
+type Method = (typeof storeMethods)[number] | "headChanges";
 
 /** How other people's code can fail. */
 const failures: { name: string; fail: () => Promise<never> }[] = [
@@ -77,7 +78,7 @@ describe("encryption goes on", () => {
   it("while store and KMS hang at once", async () => {
     const lastConfirmed = new MemoryLastConfirmedStore();
     const { keyStore, keyStoreWith, store, kms, clock } = await configured({ storeTimeout, lastConfirmed });
-    for (const method of storeMethods) breakStore(store, method, hang);
+    for (const method of [...storeMethods, "headChanges"] as const) breakStore(store, method, hang);
     kms.faults.hang();
     clock.advance(16 * minute);
     for (const worker of [keyStore, keyStoreWith()]) {
@@ -126,7 +127,7 @@ describe("a store that hangs counts as away", () => {
 
   it("for status(), which tells so instead of failing", async () => {
     const { keyStoreWith, store } = await configured({ storeTimeout });
-    for (const method of storeMethods) breakStore(store, method, hang);
+    for (const method of [...storeMethods, "headChanges"] as const) breakStore(store, method, hang);
     expect(await keyStoreWith().status()).toMatchObject({ configured: false, storeError: away });
   });
 

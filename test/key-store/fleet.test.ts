@@ -2,8 +2,8 @@ import { randomBytes } from "node:crypto";
 import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
 import type { RecordingKeyStore, RecordingKeyStoreOptions } from "../../src/index.js";
-import { effort } from "../support/effort.js";
 import { configured, kmsKeyAliasArn, organizationId, setup } from "../support/setup.js";
+import { backgroundWork } from "../support/turns.js";
 
 const audio = randomBytes(1_000);
 const recording = { recordingId: "r" };
@@ -11,7 +11,6 @@ const minute = 60_000;
 const fleetSecret = randomBytes(32);
 
 /** Lets what encryption has started in the background come to its end. */
-const settle = () => new Promise((resolve) => setTimeout(resolve, effort(100, 30)));
 
 /** All ways in which a secret may stand in a text. */
 const spellings = (secret: Buffer) => [
@@ -134,7 +133,7 @@ async function fleetOf(count: number, options: Partial<RecordingKeyStoreOptions>
   const eachEncrypts = async () => {
     for (const worker of workers) {
       await worker.encryptRecording(audio, recording);
-      await settle();
+      await backgroundWork();
     }
   };
   await eachEncrypts();
@@ -233,7 +232,7 @@ describe("a fleet with a secret", () => {
     for (const worker of workers) {
       await store.writeStatus(organizationId, old);
       await worker.encryptRecording(audio, recording);
-      await settle();
+      await backgroundWork();
     }
     expect(asked()).toBe(3);
   });
@@ -258,7 +257,7 @@ describe("a fleet with a secret", () => {
       clock.advance(50 * minute);
       await keyStore.confirm();
       await strict.encryptRecording(audio, recording);
-      await settle();
+      await backgroundWork();
       expect(await age(strict)).toBe(0);
     }
   });

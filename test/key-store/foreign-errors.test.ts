@@ -1,12 +1,8 @@
 import diagnosticsChannel from "node:diagnostics_channel";
 import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
-import {
-  diagnosticsChannelName,
-  InvalidInputError,
-  RecordingKeyStoreError,
-  type KeyPairStore,
-} from "../../src/index.js";
+import { InvalidInputError, RecordingKeyStoreError, type KeyPairStore } from "../../src/index.js";
+import { diagnosticsChannelName } from "../../src/telemetry.js";
 import { configured, kmsKeyAliasArn } from "../support/setup.js";
 
 const secret = "hunter2";

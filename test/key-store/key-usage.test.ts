@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { keyPairStates } from "../../src/index.js";
-import { accountId, configured, homeRegion, kmsKeyAliasArn, organizationId, patient } from "../support/setup.js";
+import { keyPairStates } from "../../src/administration.js";
+import { accountId, configured, homeRegion, kmsKeyAliasArn, organizationId } from "../support/setup.js";
 
 const day = 86_400_000;
 const year = 365 * day;
@@ -10,7 +10,7 @@ const year = 365 * day;
  * @param between - happens between the first two
  */
 async function moved(between: (parts: Awaited<ReturnType<typeof configured>>) => Promise<void> = async () => {}) {
-  const parts = await configured({}, patient);
+  const parts = await configured();
   const { keyStore, kms, clock } = parts;
   const start = clock.now();
   clock.advance(day);

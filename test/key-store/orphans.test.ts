@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import type { KeyPairInfo, KeyPairStore } from "../../src/index.js";
+import type { KeyPairStore } from "../../src/index.js";
+import type { KeyPairInfo } from "../../src/administration.js";
 import { decodeDocument, encodeDocument } from "../../src/key-pairs/documents.js";
 import { configured, organizationId, overridden, setup } from "../support/setup.js";
 import type { StoredHead } from "../../src/stores/index.js";

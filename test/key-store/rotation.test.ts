@@ -2,12 +2,11 @@ import { randomBytes } from "node:crypto";
 import { KMSClient, ReplicateKeyCommand } from "@aws-sdk/client-kms";
 import { describe, expect, it } from "vitest";
 import type { KeyPairStore } from "../../src/index.js";
-import { effort } from "../support/effort.js";
 import { accountId, configured, homeRegion, kmsKeyAliasArn, organizationId, setup } from "../support/setup.js";
+import { backgroundWork } from "../support/turns.js";
 
 const audio = randomBytes(1_000);
 const day = 86_400_000;
-const settle = () => new Promise((resolve) => setTimeout(resolve, effort(150, 50)));
 
 describe("the KMS key is rotated", () => {
   it("automatically: old material decrypts on", async () => {
@@ -40,7 +39,7 @@ describe("by schedule", () => {
     await keyStore.configure({ kmsKeyAliasArn, periodicKeyChange: "daily" });
     clock.advance(10 * day);
     await keyStore.encryptRecording(audio, { recordingId: "r" });
-    await settle();
+    await backgroundWork();
     expect((await keyStore.keyPairs()).items.map(({ sequence }) => sequence)).toEqual([2, 1]);
     expect((await keyStore.encryptRecording(audio, { recordingId: "r" })).usedLastKnownKey).toBe(false);
   });
@@ -61,14 +60,14 @@ describe("by schedule", () => {
     kms.faults.accessDenied({ operation: "Encrypt" });
     for (let index = 0; index < 5; index += 1) {
       await keyStore.encryptRecording(audio, { recordingId: "r" });
-      await settle();
+      await backgroundWork();
     }
     expect(kms.journal.calls({ operation: "Encrypt", outcome: "AccessDeniedException" })).toHaveLength(1);
     expect(await keyStore.status()).toMatchObject({ usedLastKnownKey: true, trouble: { task: "rotate" } });
     kms.faults.heal();
     clock.advance(61_000);
     await keyStore.encryptRecording(audio, { recordingId: "r" });
-    await settle();
+    await backgroundWork();
     expect(await keyStore.status()).toMatchObject({ usedLastKnownKey: false, activeKeyPair: { sequence: 2 } });
   });
 });
@@ -194,10 +193,10 @@ describe("a fleet that meets a due change", () => {
     for (let waited = 0; waited <= 10_000; waited += 100) {
       await Promise.all(fleet.map((worker) => worker.encryptRecording(audio, { recordingId: "r" })));
       await new Promise((resolve) => setImmediate(resolve));
-      if (waited % 1_000 === 0) await settle();
+      if (waited % 1_000 === 0) await backgroundWork();
       clock.advance(100);
     }
-    await settle();
+    await backgroundWork();
     for (const worker of fleet) expect((await worker.status()).usedLastKnownKey).toBe(false);
     expect((await keyStore.keyPairs()).items).toHaveLength(2);
     const made = await store.listKeyPairs(organizationId, { limit: 100 });

@@ -2,7 +2,8 @@ import diagnosticsChannel from "node:diagnostics_channel";
 import { randomBytes } from "node:crypto";
 import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
-import { diagnosticsChannelName, type KmsProvider, type RecordingKeyStoreEvents } from "../../src/index.js";
+import type { KmsProvider } from "../../src/index.js";
+import { diagnosticsChannelName, type RecordingKeyStoreEvents } from "../../src/telemetry.js";
 import { configured, kmsKeyAliasArn, overridden, setup } from "../support/setup.js";
 
 const eventNames = [

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import type { KeyPairStore, RecordingKeyStore, StoreHeadReport } from "../../src/index.js";
+import type { KeyPairStore, RecordingKeyStore } from "../../src/index.js";
+import type { StoreHeadReport } from "../../src/administration.js";
 import { MemoryLastConfirmedStore } from "../../src/testing/index.js";
 import { bornWith, documentOf, foreignPublicKey, forging, plantForgedHead, swingHead } from "../support/forgery.js";
 import { configured, kmsKeyAliasArn, organizationId, overridden } from "../support/setup.js";

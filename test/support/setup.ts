@@ -8,27 +8,23 @@ export const homeRegion = "eu-west-1";
 export const organizationId = "org-1";
 export const kmsKeyAliasArn = `arn:aws:kms:${homeRegion}:${accountId}:alias/recordings`;
 
-/** Times of KMS calls that no busy machine reaches, for tests in which nothing hangs. */
-export const patient = { attemptTimeout: 20_000, deadline: 30_000 };
+/** Times of KMS calls that no busy machine reaches. */
+const patient = { attemptTimeout: 20_000, deadline: 30_000 };
+/** For tests in which KMS hangs and must be given up soon, yet answers healthy calls on a busy machine. */
+export const impatient = { attemptTimeout: 1_000, deadline: 2_000 };
 
-/**
- * Parts of a test: an organization's KMS key behind an alias, and a factory of key stores on the same parts.
- * @param kmsTimes - of every KMS call, in ms: short unless given, so that a KMS that hangs is given up soon
- */
-export function setup(
-  options: Partial<RecordingKeyStoreOptions> = {},
-  kmsTimes = { attemptTimeout: 150, deadline: 250 },
-) {
+/** Parts of a test: an organization's KMS key behind an alias, and a factory of key stores on the same parts. */
+export function setup(options: Partial<RecordingKeyStoreOptions> = {}, kmsTimes = patient) {
   const clock = new TestClock();
   const kms = new InMemoryKms({ clock });
   const keyArn = kms.createKey({ accountId, region: homeRegion });
   kms.createAlias("alias/recordings", keyArn);
   const store = new MemoryKeyPairStore();
-  const provider = () =>
+  const provider = (times = kmsTimes) =>
     new AwsKmsProvider({
       client: (region) =>
         new KMSClient({ ...kms.clientConfig(region, { accessKeyId: "AKIASERVICE" }), maxAttempts: 1 }),
-      ...kmsTimes,
+      ...times,
     });
   kms.addPrincipal({ accessKeyId: "AKIASERVICE", arn: `arn:aws:iam::${accountId}:root` });
   const keyStoreWith = (more: Partial<RecordingKeyStoreOptions> = {}) =>
@@ -39,7 +35,7 @@ export function setup(
       store,
       trustedKmsKeys: [accountId],
       clock,
-      confirmTimeout: 400,
+      confirmTimeout: 20_000,
       ...options,
       ...more,
     });

@@ -3,12 +3,12 @@ import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
 import type { RecordingKeyStoreRegistry } from "../../../src/index.js";
 import { audio, collectGarbage, ids, minute, world } from "./world.js";
+import { backgroundWork } from "../../support/turns.js";
 
 const recording = { recordingId: "r" };
 const fleetSecret = randomBytes(32);
 const encryptIn = async (process: RecordingKeyStoreRegistry, organizationId: string) =>
   (await process.for(organizationId)).encryptRecording(audio, recording);
-const settle = () => new Promise((resolve) => setTimeout(resolve, 60));
 
 describe("a fleet of registries with one secret", () => {
   it("holds every organization's last confirmed key in a process that starts while KMS is away", async () => {
@@ -62,10 +62,10 @@ describe("a fleet of registries with one secret", () => {
     kms.journal.clear();
     for (let minutes = 0; minutes < 16; minutes += 1) {
       clock.advance(minute);
-      await settle();
+      await backgroundWork();
     }
-    while (kms.journal.count("Decrypt") < 2) await settle();
-    await settle();
+    while (kms.journal.count("Decrypt") < 2) await backgroundWork();
+    await backgroundWork();
     expect(kms.journal.count("Decrypt")).toBe(2);
     await Promise.all(fleet.map((process) => process.close()));
   });

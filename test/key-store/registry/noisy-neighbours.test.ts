@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it, vi } from "vitest";
-import { type KmsProvider } from "../../../src/index.js";
+import type { KmsProvider } from "../../../src/index.js";
 import { KmsCallLimit } from "../../../src/kms/call-limit.js";
 import { homeRegion, ids, world } from "./world.js";
 import { kmsError } from "../../../src/kms/index.js";

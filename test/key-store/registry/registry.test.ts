@@ -4,9 +4,9 @@ import {
   RecordingKeyStoreRegistry,
   type OrganizationResolver,
   type RecordingKeyStoreError,
-  type RecordingKeyStoreRegistryEvents,
   type RecordingKeyStoreRegistryOptions,
 } from "../../../src/index.js";
+import type { RecordingKeyStoreRegistryEvents } from "../../../src/telemetry.js";
 import { accountId, audio, drain, homeRegion, ids, kmsKeyAliasArn, world } from "./world.js";
 
 describe("an organization's key store", () => {

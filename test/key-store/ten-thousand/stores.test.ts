@@ -22,7 +22,7 @@ interface Earlier {
 
 /** Has every method of the store fail. */
 const failing = (fail: () => Promise<never>) => (store: KeyPairStore) => {
-  Object.assign(store, Object.fromEntries(storeMethods.map((method) => [method, fail])));
+  Object.assign(store, Object.fromEntries([...storeMethods, "headChanges"].map((method) => [method, fail])));
 };
 
 /** What a store may do to its users, by fault or by somebody's hand. */
