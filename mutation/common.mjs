@@ -14,7 +14,8 @@ export default {
   // A second run tries only what has changed since the first.
   incremental: true,
   ignorePatterns: ["dist", "reports", "coverage", "docs", "bench", "examples/assets"],
-  reporters: ["progress-append-only", "clear-text", "json"],
+  plugins: ["@stryker-mutator/vitest-runner", "./mutation/survivors.mjs"],
+  reporters: ["progress-append-only", "survivors", "clear-text", "json"],
   clearTextReporter: { allowColor: false, logTests: false, reportTests: false },
   thresholds: { high: 95, low: 85, break: 85 },
   tempDirName: ".stryker-tmp",

@@ -1,9 +1,9 @@
 import { defineConfig } from "vitest/config";
-import { needsOwnModules, testFiles } from "../test/support/projects.js";
+import { replacesModules, testFiles } from "../test/support/projects.js";
 import { base } from "../vitest.config.js";
 import ShortestFirst from "./shortest-first.js";
 
-const replacing = testFiles("test", needsOwnModules).map((path) => path.replace(/^test\//, "**/"));
+const replacing = testFiles("test", replacesModules).map((path) => path.replace(/^test\//, "**/"));
 
 /**
  * What is run for each mutant: the tests of recordings or those of key pairs, without those that start processes (which

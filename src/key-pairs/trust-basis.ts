@@ -1,4 +1,4 @@
-import { isKmsKeyArn, parseKmsArn, sameAccountAndRegion } from "../kms/arn.js";
+import { isKmsKeyArn, sameAccountAndRegion } from "../kms/arn.js";
 import type { TrustAnchor } from "./trust-anchor.js";
 
 /** Which KMS keys count: those of the anchor or, without one, those of the first alias that is confirmed or configured. */
@@ -37,21 +37,9 @@ export class TrustBasis {
     const first = this.#firstAlias;
     const isCovered = this.anchor
       ? this.anchor.covers(aliasArn)
-      : first === undefined || aliasArn === first || isBeside(aliasArn, first);
+      : first === undefined || sameAccountAndRegion(aliasArn, first);
     return isCovered ? keyArns.find((arn) => !this.coversKey(arn)) : aliasArn;
   }
-}
-
-/** Whether two aliases are of one account and Region. */
-function isBeside(one: string, other: string): boolean {
-  const [a, b] = [parseKmsArn(one), parseKmsArn(other)];
-  return (
-    a !== undefined &&
-    b !== undefined &&
-    a.partition === b.partition &&
-    a.accountId === b.accountId &&
-    a.region === b.region
-  );
 }
 
 let warnedOfFirstUse = false;

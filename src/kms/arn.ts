@@ -57,12 +57,12 @@ export function regionOf(arn: string): string | undefined {
   return parseKmsArn(arn)?.region;
 }
 
-/** Whether an alias can point at a key: same partition and account, and same Region unless the key is multi-Region. */
-export function sameAccountAndRegion(keyArn: string, aliasArn: string): boolean {
-  const key = parseKmsArn(keyArn);
+/** Whether an alias could point at a key, or lies beside another alias: same account, and same Region unless the key is multi-Region. */
+export function sameAccountAndRegion(arn: string, aliasArn: string): boolean {
+  const one = parseKmsArn(arn);
   const alias = parseKmsArn(aliasArn);
-  if (!key || !alias || key.partition !== alias.partition || key.accountId !== alias.accountId) return false;
-  return key.region === alias.region || key.multiRegion;
+  if (!one || !alias || one.partition !== alias.partition || one.accountId !== alias.accountId) return false;
+  return one.region === alias.region || one.multiRegion;
 }
 
 /** ARN of a multi-Region key's replica in another Region; `undefined` for any other ARN. */

@@ -1,14 +1,13 @@
 import { describe, expect, it, vi } from "vitest";
 import { DisownedClaims } from "../../src/key-pairs/disowned-claims.js";
-import { untrusted, unconfirmed } from "../../src/key-pairs/failures.js";
+import { untrusted } from "../../src/key-pairs/failures.js";
 import type { ClaimedKeyPair } from "../../src/key-pairs/key-pair.js";
 import type { KmsCalls } from "../../src/key-pairs/kms-calls.js";
-import { Trust, type Verdict } from "../../src/key-pairs/trust.js";
+import { Trust, type Verdict, type VouchedKeyPair } from "../../src/key-pairs/trust.js";
 import { TrustAnchor } from "../../src/key-pairs/trust-anchor.js";
 import { TestClock } from "../../src/testing/index.js";
 import { invented } from "./inventions.js";
 import { failure } from "./verdicts.js";
-import { world } from "./world.js";
 
 const arn = (resource: string, { account = "111122223333", region = "eu-west-1" } = {}) =>
   `arn:aws:kms:${region}:${account}:${resource}`;
@@ -133,7 +132,7 @@ describe("a pair that nobody could be asked about", () => {
   const others: Verdict[] = [
     { status: "refused", error: failure("key-disabled") },
     { status: "disowned", error: untrusted("no") },
-    { status: "confirmed", pair: covering().trust.vouchByHost(pair()) },
+    { status: "confirmed", pair: pair() as VouchedKeyPair },
   ];
 
   it("is tolerated where its text gives no reason for KMS's silence", () => {
@@ -270,51 +269,5 @@ describe("on first use", () => {
     trust.adopt(otherAlias);
     expect(trust.basis).toEqual({ kind: "first-use", kmsKeyAliasArn: otherAlias });
     expect(await trust.ask(moved)).toMatchObject({ status: "confirmed" });
-  });
-
-  it("is warned of once in a process, and never with trustedKmsKeys", async () => {
-    vi.resetModules();
-    const warn = vi.spyOn(process, "emitWarning").mockImplementation(() => undefined);
-    const module = await import("../../src/key-pairs/trust.js");
-    const { calls } = world().worker();
-    const parts = {
-      homeRegion: "eu-west-1",
-      contextKeyNames: [],
-      calls,
-      disowned: new DisownedClaims(),
-      clock: new TestClock(),
-    };
-    new module.Trust({ ...parts, anchor: new TrustAnchor([account]) }).adopt(alias);
-    expect(warn.mock.calls).toEqual([]);
-    for (let organization = 0; organization < 2; organization += 1) {
-      const trust = new module.Trust({ ...parts, anchor: undefined });
-      trust.adopt(alias);
-      trust.adopt(otherAlias);
-    }
-    const text =
-      "recording-keystore: without trustedKmsKeys the first KMS key alias met is trusted, " +
-      "whoever put it into the store";
-    expect(warn.mock.calls).toEqual([[text]]);
-    warn.mockRestore();
-  });
-});
-
-describe("a pair that nobody vouches for", () => {
-  const cause = failure("key-disabled", "the key is disabled");
-  const rest =
-    "the key is disabled. Encryption goes on as soon as KMS confirms it; hosts that keep lastConfirmed, " +
-    "and fleets with a fleetSecret, hold the last confirmed key through such times";
-
-  it.each([
-    ["the key pair that the store names", unconfirmed(cause)],
-    ["any key pair of the store", unconfirmed(cause, "any key pair of the store")],
-  ])("is refused in words that say why, and what helps: %s", (what, error) => {
-    const message = `nobody has vouched for ${what}: ${rest}`;
-    expect({ code: error.code, message: error.message, cause: error.cause, retryable: error.retryable }).toEqual({
-      code: "ERR_KEY_UNCONFIRMED",
-      message,
-      cause,
-      retryable: true,
-    });
   });
 });

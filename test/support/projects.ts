@@ -4,8 +4,8 @@ import { fileURLToPath } from "node:url";
 import type { TestProjectConfiguration } from "vitest/config";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-/** What a file says that replaces modules, or counts timers, of which files before it may have left some. */
-const ownModules = /\bvi\.(?:doMock|mock|hoisted|resetModules|getTimerCount)\b|\bfailing-disk\b/;
+const replacing = /\bvi\.(?:doMock|mock|hoisted|resetModules)\b|\bfailing-disk\b/;
+const counting = /\bvi\.getTimerCount\b/;
 
 /** Test files below a folder of the repository whose text a rule holds for. */
 export function testFiles(folder: string, holds: (text: string, path: string) => boolean): string[] {
@@ -17,8 +17,11 @@ export function testFiles(folder: string, holds: (text: string, path: string) =>
 /** Whether a test file belongs to `npm run test:long` alone, by its name. */
 export const isLongOnly = (path: string) => path.endsWith(".long.test.ts");
 
-/** Whether a test file, by its text, can't share modules with others. */
-export const needsOwnModules = (text: string) => ownModules.test(text);
+/** Whether a test file, by its text, replaces modules, which others can't share then. */
+export const replacesModules = (text: string) => replacing.test(text);
+
+/** Whether a test file must not share modules with others: it replaces some, or counts timers, of which others may leave some. */
+const needsOwnModules = (text: string) => replacesModules(text) || counting.test(text);
 
 /**
  * The files in two projects: some import all modules anew, the others share what their worker has
