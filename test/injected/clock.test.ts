@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Clock, RecordingKeyStore } from "../../src/index.js";
 import { TestClock } from "../../src/testing/index.js";
 import { textOfThrown } from "../../src/util/safe-cause.js";
+import { atLength, everyOf } from "../support/effort.js";
 import { oddAnswers, oddErrors } from "./odd-values.js";
 import {
   audio,
@@ -94,7 +95,7 @@ async function expectAllWorks(keyStore: RecordingKeyStore): Promise<void> {
   expect(JSON.stringify(status)).toContain(configuration.kmsKeyAliasArn); // which throws for a date that there is not
 }
 
-describe.each(useless)("a clock that $name", (way) => {
+describe.each(atLength(useless, everyOf(3, useless)))("a clock that $name", (way) => {
   it("stops nothing, in no state of a process", async () => {
     for (const state of states) {
       const { clock, keyStoreIn } = await spoilable();

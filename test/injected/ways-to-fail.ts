@@ -1,4 +1,4 @@
-import { atLength } from "../support/effort.js";
+import { atLength, everyOf } from "../support/effort.js";
 import { oddAnswers, oddErrors } from "./odd-values.js";
 
 type AnyFunction = (...args: unknown[]) => unknown;
@@ -61,11 +61,11 @@ const lateAnswers: readonly WayToFail[] = [
   rejectsLate,
 ];
 
-/** Every way. A synchronous throw takes the way of a rejection once it is caught, so that few stand for all. */
+/** Every way, or some of each sort under `npm test`. A synchronous throw takes the way of a rejection once it is caught, so that few stand for all. */
 export const everyWay: readonly WayToFail[] = [
   ...throwing.slice(0, 1),
-  ...rejecting,
-  ...answering,
+  ...atLength(rejecting, everyOf(3, rejecting)),
+  ...atLength(answering, everyOf(3, answering)),
   ...lateAnswers,
   never,
   missing,

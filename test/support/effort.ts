@@ -14,3 +14,6 @@ const long = process.env["RECORDING_KEYSTORE_LONG_TESTS"] !== undefined;
  * which is to take minutes only.
  */
 export const atLength = <T>(all: T, few: T): T => (long ? all : few);
+
+/** Each so many-th of a list, beginning with the first. */
+export const everyOf = <T>(step: number, list: readonly T[]): T[] => list.filter((_, index) => index % step === 0);

@@ -14,8 +14,8 @@ export function testFiles(folder: string, holds: (text: string, path: string) =>
     .filter((path) => path.endsWith(".test.ts") && holds(readFileSync(join(root, path), "utf8"), path));
 }
 
-/** Whether a test file belongs to `npm run test:long` alone, by its name. */
-export const isLongOnly = (path: string) => path.endsWith(".long.test.ts");
+/** Whether a test file belongs to `npm run test:long` alone, by its name: those that kill processes take minutes. */
+export const isLongOnly = (path: string) => /(?:\.long|processes)\.test\.ts$/.test(path);
 
 /** Whether a test file, by its text, replaces modules, which others can't share then. */
 export const replacesModules = (text: string) => replacing.test(text);

@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import type { InMemoryKms, TestClock } from "../../../src/testing/index.js";
 import type { FaultKind } from "../../../src/in-memory-kms/fault-kinds.js";
 import { atLength } from "../../support/effort.js";
-import { kmsKeyAliasArn, setup } from "../../support/setup.js";
+import { impatient, kmsKeyAliasArn, setup } from "../../support/setup.js";
 
 const recordings = atLength(10_000, 200);
 /** Recordings between two moments at which a confirmation is due. */
@@ -26,6 +26,8 @@ export interface Away {
   readonly keyAtRisk?: true;
   /** The SDK corrects its own clock after the first refusal, so calls succeed from the second on. */
   readonly passes?: true;
+  /** Calls have no answer, and are given up only by their time limits. */
+  readonly hangs?: true;
 }
 
 /** A fault of the in-memory KMS as a way for KMS to be away. */
@@ -35,6 +37,7 @@ export function fault(kind: FaultKind): Away {
     begin: ({ kms }) => kms.faults.inject(kind, kind === "latency" ? { ms: 60_000 } : {}),
     end: ({ kms }) => kms.faults.heal(),
     ...(kind === "clock-skew" && { passes: true }),
+    ...((kind === "hang" || kind === "latency") && { hangs: true }),
   };
 }
 
@@ -44,8 +47,8 @@ const sampled = [0, 1, stretch - 1, stretch, recordings / 4, recordings / 2 - 1,
 export function losesNoneUnder(kinds: readonly Away[]): void {
   it.each(kinds)(
     `fails none of ${recordings} encryptions under $kind, flags them, and opens them again`,
-    async ({ begin, end, keyAtRisk = false, passes = false }) => {
-      const { keyStore, kms, keyArn, clock } = setup();
+    async ({ begin, end, keyAtRisk = false, passes = false, hangs }) => {
+      const { keyStore, kms, keyArn, clock } = setup({}, hangs && impatient);
       await keyStore.configure({ kmsKeyAliasArn, periodicKeyChange: "daily" });
       const world = { kms, keyArn, clock };
       let away = false;

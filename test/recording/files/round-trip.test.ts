@@ -29,10 +29,9 @@ describe("files, beside recordings in memory", () => {
 
   const few = [
     [0, 4_064],
-    [1, 65_536],
     [2, 1_500_000],
   ] as const;
-  const all = [...few, [0, 65_536], [0, 1_500_000], [2, 4_064], [2, 65_536], [4, 65_537]] as const;
+  const all = [...few, [1, 65_536], [0, 65_536], [0, 1_500_000], [2, 4_064], [2, 65_536], [4, 65_537]] as const;
   it.each(atLength<readonly (readonly [number, number])[]>(all, few))(
     "are the same through %i workers, segments of %i bytes, at every size around a boundary",
     async (workers, segmentSize) => {
@@ -56,7 +55,7 @@ describe("files, beside recordings in memory", () => {
     },
   );
 
-  it.each([0, 1, 2, 4])("are the same through the key store with threads: %i", async (threads) => {
+  it.each(atLength([0, 1, 2, 4], [0, 2]))("are the same through the key store with threads: %i", async (threads) => {
     const { keyStore } = await createTestKeyStore();
     const publicMetadata = { queue: "support" };
     const metadata = { from: "+49 30 1234567" };

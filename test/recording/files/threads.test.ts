@@ -99,17 +99,18 @@ describe("files over threads", () => {
     });
   });
 
+  const losses: (readonly [workers: number, lost: number])[] = [
+    [2, 1],
+    [2, 2],
+    [1, 1],
+  ];
   it.each(["encrypt", "decrypt"] as const)(
     "%s: what a lost thread has not done is done by the others, or by the calling one",
     async (direction) => {
       const plaintext = audio(60 * MiB);
       await writeFile(path("plain"), plaintext);
       if (direction === "decrypt") await throughLanes("encrypt", path("plain"), path("encrypted"), { workers: 0 });
-      for (const [workers, lost] of [
-        [2, 1],
-        [2, 2],
-        [1, 1],
-      ] as const) {
+      for (const [workers, lost] of atLength(losses, losses.slice(1))) {
         let killed = 0;
         const onRange = (_bytes: number, workers: readonly { close(): Promise<void> }[]) => {
           for (const worker of workers.slice(0, lost)) if (killed < lost && (killed += 1)) void worker.close();

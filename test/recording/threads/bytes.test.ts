@@ -28,11 +28,8 @@ const decryptBy = async (encrypted: Uint8Array, fill: FillBytes, held = lease())
 describe("bytes in memory over threads", () => {
   afterEach(() => void vi.unstubAllGlobals());
 
-  const few = [
-    [1, 4_064],
-    [3, 65_537],
-  ] as const;
-  const all = [...few, [2, 65_536], [2, 1_500_000]] as const;
+  const few = [[3, 65_537]] as const;
+  const all = [...few, [1, 4_064], [2, 65_536], [2, 1_500_000]] as const;
   it.each(atLength<readonly (readonly [number, number])[]>(all, few))(
     "are the same through %i workers, segments of %i bytes, at every size around a boundary",
     async (workers, segmentSize) => {
