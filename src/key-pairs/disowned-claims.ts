@@ -13,8 +13,7 @@ export class DisownedClaims {
   }
 
   add(claimDigest: string, error: RecordingKeyStoreError): void {
-    const [first] = this.#errors.keys();
-    if (this.#errors.size >= limit && first !== undefined) this.#errors.delete(first);
+    if (this.#errors.size >= limit) this.#errors.delete(this.#errors.keys().next().value as string);
     this.#errors.set(claimDigest, error);
   }
 }

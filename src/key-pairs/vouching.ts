@@ -1,4 +1,4 @@
-import { hasPassed } from "../clock.js";
+import { hasPassed, type Moment } from "../clock.js";
 import { RecordingKeyStoreError } from "../errors.js";
 import { KmsError } from "../kms/kms-error.js";
 import { abortable } from "../util/abort.js";
@@ -113,7 +113,7 @@ export async function newestVouched(
   signal?: AbortSignal,
 ): Promise<Vouched | undefined> {
   const { records, trust } = parts;
-  const refused: ClaimedKeyPair[] = [];
+  const refused: { readonly claim: ClaimedKeyPair; readonly at: Moment }[] = [];
   let { listed, asked } = bounds;
   for await (const stored of records.list(undefined, () => 50, signal)) {
     if (bounded && (listed === 0 || asked === 0)) break;
@@ -122,15 +122,15 @@ export async function newestVouched(
     if (!claim || trust.knownToBeNone(claim)) continue;
     const refusedAt = bounded ? trust.refusedAt(claim) : undefined;
     if (refusedAt) {
-      if (hasPassed(refusedAt, refusalCounts, parts.clock)) refused.push(claim);
+      if (hasPassed(refusedAt, refusalCounts, parts.clock)) refused.push({ claim, at: refusedAt });
       continue;
     }
     asked -= 1;
     const found = await confirmedByKms(parts, claim, signal, { dryRun });
     if (found) return found;
   }
-  refused.sort((one, other) => (trust.refusedAt(one)?.monotonic ?? 0) - (trust.refusedAt(other)?.monotonic ?? 0));
-  for (const claim of refused.slice(0, asked)) {
+  refused.sort((one, other) => one.at.monotonic - other.at.monotonic);
+  for (const { claim } of refused.slice(0, asked)) {
     const found = await confirmedByKms(parts, claim, signal);
     if (found) return found;
   }

@@ -156,6 +156,28 @@ describe("the fleet's word for a pair that the store names", () => {
     });
   });
 
+  it("is not enough for a key that this worker's anchor does not cover", async () => {
+    const { worker, first, kms } = await asked();
+    await worker(secret).fleet.tell(first.pair, { confirmedAt: 5 });
+    const { context } = worker({ ...secret, trustedKmsKeys: ["999999999999"] });
+    expect(await vouchForActive(context, first.pair)).toMatchObject({
+      status: "disowned",
+      error: { code: "ERR_KEY_PAIR_UNTRUSTED", message: expect.stringContaining("does not cover") as unknown },
+    });
+    expect(kms.journal.count()).toBe(0);
+  });
+
+  it("is not doubted where this process itself fails", async () => {
+    const { worker, first, clock } = await asked();
+    await worker(secret).fleet.tell(first.pair, { confirmedAt: clock.now() });
+    const { context, trust } = worker(secret);
+    const bug = new TypeError("a bug");
+    vi.spyOn(trust, "vouchByFleet").mockImplementation(() => {
+      throw bug;
+    });
+    await expect(vouchForActive(context, first.pair)).rejects.toBe(bug);
+  });
+
   it("does not bring back what KMS has disowned to this process", async () => {
     const { worker, first, kms } = await asked();
     const copy = spoilt(first.pair);
@@ -269,7 +291,7 @@ describe("the newest pair that KMS vouches for", () => {
   it("is looked for last among those refused before, the one refused first before the others", async () => {
     const { find, kms, clock, pair, context, store } = await searching([]);
     const [older, newer] = [2, 3].map((sequence) => invented({ birth: { sequence } })); // under a key that KMS does not know
-    for (const refused of [newer!, older!]) {
+    for (const refused of [older!, newer!]) {
       await context.trust.ask(refused);
       clock.advance(minute);
       await putAsWriter(store, refused);
@@ -280,13 +302,38 @@ describe("the newest pair that KMS vouches for", () => {
     expect(order()).toEqual([1]);
     const denied = kms.faults.accessDenied({ keyId: pair.wrapping.kmsKeyArn });
     expect(await find()).toBeUndefined();
-    expect(order()).toEqual([1, 3, 2]);
+    expect(order()).toEqual([1, 2, 3]);
+    expect(await find()).toBeUndefined();
+    expect(order()).toEqual([]); // what KMS has just refused
     clock.advance(minute);
     denied.remove();
     expect((await find())?.pair.digest).toEqual(pair.digest);
     expect(order()).toEqual([3, 2, 1]);
     expect((await find(false))?.pair.digest).toEqual(pair.digest);
     expect(order()).toEqual([3, 2, 1]);
+  });
+
+  it("costs an encryption at most 16 questions also among those refused before", async () => {
+    const { find, kms, clock, context, store } = await searching([]);
+    for (const sequence of several(20)) await putAsWriter(store, invented({ birth: { sequence } }));
+    kms.faults.accessDenied({});
+    const ask = vi.spyOn(context.trust, "ask");
+    const questions = [];
+    for (const pause of [0, 0, minute]) {
+      clock.advance(pause);
+      expect(await find()).toBeUndefined();
+      questions.push(ask.mock.calls.splice(0).length);
+    }
+    expect(questions).toEqual([16, 5, 16]);
+  });
+
+  it("is taken up, unless one only wants to know", async () => {
+    const { context, pair, records } = await searching([]);
+    const write = vi.spyOn(records, "createWrapping");
+    expect(await newestVouched(context, { bounded: false, dryRun: true })).toBeDefined();
+    expect(write).not.toHaveBeenCalled();
+    expect(await newestVouched(context, { bounded: false })).toBeDefined();
+    expect(write.mock.calls.map(([keyPairId]) => keyPairId)).toEqual([pair.birth.keyPairId]);
   });
 
   it("is looked for by an operator without any bound", async () => {
