@@ -2,7 +2,13 @@ import { randomBytes } from "node:crypto";
 import { describe, expect, it, vi } from "vitest";
 import { RecordingKeyStoreError } from "../../src/index.js";
 import { decodeDocument, encodeDocument } from "../../src/key-pairs/documents.js";
-import { isProvenNeverActive, markNeverActive, takeUp, takeUpPending } from "../../src/key-pairs/never-active.js";
+import {
+  isProvenNeverActive,
+  markNeverActive,
+  takeUp,
+  takeUpPending,
+  takeUpUnasked,
+} from "../../src/key-pairs/never-active.js";
 import type { VouchedKeyPair } from "../../src/key-pairs/trust.js";
 import { kmsError, kmsFailureKinds } from "../../src/kms/kms-error.js";
 import { decryptBy, purposeOf } from "./altered-kms.js";
@@ -261,6 +267,20 @@ describe("taking up a pair that KMS has vouched for", () => {
     const again = vi.spyOn(store, "createWrapping");
     await takeUpPending(context);
     expect(again).not.toHaveBeenCalled();
+  });
+
+  it("is used, and made up for later, where KMS can't be asked and the store fails or has garbage; a bug is told", async () => {
+    const { context, lost, store, write } = await raced({ active: 2, loser: 2 });
+    const { pendingTakeUps, records } = context;
+    const create = vi.spyOn(store, "createWrapping").mockRejectedValue(new Error("away"));
+    expect([await takeUpUnasked(context, lost), pendingTakeUps.size]).toEqual([true, 1]);
+    create.mockRestore();
+    pendingTakeUps.clear();
+    await write(Buffer.from("garbage"));
+    expect([await takeUpUnasked(context, lost), pendingTakeUps.size]).toEqual([true, 1]);
+    const bug = new TypeError("a bug");
+    vi.spyOn(records, "createWrapping").mockRejectedValue(bug);
+    await expect(takeUpUnasked(context, lost)).rejects.toBe(bug);
   });
 
   it("is made up for by a worker that goes on, also once the head names another pair", async () => {

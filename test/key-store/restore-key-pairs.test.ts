@@ -3,6 +3,8 @@ import { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { bytesSource, type KeyPairStore, type RecordingKeyStoreOptions } from "../../src/index.js";
 import { MemoryKeyPairStore, MemoryLastConfirmedStore } from "../../src/testing/index.js";
+import { keyPairDocument } from "../../src/key-pairs/records.js";
+import { invented } from "../key-pairs/inventions.js";
 import { configured, kmsKeyAliasArn, organizationId, setup } from "../support/setup.js";
 
 const audio = randomBytes(1_000);
@@ -191,14 +193,25 @@ describe("restoreKeyPairs", () => {
     expect(onlyBare).toMatchObject({ failed: [{ sequence: 4, error: { code: "ERR_KEY_PAIR_NOT_FOUND" } }] });
   });
 
-  it("leaves what is in the pair's place, and says so", async () => {
+  it.each([
+    ["garbage", () => Buffer.from("garbage"), /: is not JSON$/],
+    [
+      "another pair",
+      (keyPairId: string) => keyPairDocument(invented({ birth: { organizationId, keyPairId, sequence: 4 } })),
+      /the store has something else in its place, which must be removed first$/,
+    ],
+  ])("leaves what is in the pair's place, and says so: %s", async (_, documentOf, message) => {
     const { stranger, backup, fourth, keyPairIds } = await restored();
-    const document = Buffer.from("garbage");
-    await backup.createKeyPair({ organizationId, keyPairId: keyPairIds[3]!, sequence: 4, document });
-    expect(await stranger().restoreKeyPairs([fourth])).toMatchObject({
-      restored: [],
+    const keyPairId = keyPairIds[3]!;
+    const document = documentOf(keyPairId);
+    await backup.createKeyPair({ organizationId, keyPairId, sequence: 4, document });
+    const { restored: done, failed } = await stranger().restoreKeyPairs([fourth]);
+    expect({ done, failed }).toMatchObject({
+      done: [],
       failed: [{ sequence: 4, error: { code: "ERR_STORE_CORRUPT" } }],
     });
+    expect(failed[0]!.error.message).toMatch(message);
+    expect(Buffer.from((await backup.readKeyPair(organizationId, keyPairId))!.document).equals(document)).toBe(true);
   });
 
   it("ends in an outage, and keeps what was put back", async () => {

@@ -168,6 +168,13 @@ describe("what the workers of a fleet tell each other of the alias", () => {
     expect({ drift: alias.driftOf(pair), said: alias.told(pair) }).toEqual(before);
     expect(told()).toEqual([]);
   });
+  it("is no drift where it is a failure that this version does not know", () => {
+    const { alias, clock, pair, learn, told } = watching();
+    clock.advance(hour);
+    learn(word(clock.now(), { refusal: "key-melted" }));
+    expect([alias.driftOf(pair), told()]).toEqual([undefined, []]);
+  });
+
   const word = (now: number, more: object) => ({ at: now, since: now, ...more });
 
   it.each([

@@ -147,6 +147,33 @@ describe("the last confirmed pair of a host", () => {
     expect(await later().lastConfirmedPair.load()).toMatchObject({ confirmedAt: 2 });
   });
 
+  it("is saved again where a write that was given up ends after a later one", async () => {
+    const { pair, rotation, later, lastConfirmed } = await host();
+    const next = await rotation.rotate({});
+    const { lastConfirmedPair } = later({ storeTimeout: 20 });
+    const { waiting, release } = gate();
+    const save = lastConfirmed.save.bind(lastConfirmed);
+    const writes = vi.spyOn(lastConfirmed, "save");
+    writes.mockImplementationOnce(async (...args) => (await waiting, save(...args)));
+    await lastConfirmedPair.save(pair, 1);
+    await lastConfirmedPair.save(next, 2);
+    release();
+    await turns();
+    expect(await later().lastConfirmedPair.load()).toMatchObject({ pair: { digest: next.digest }, confirmedAt: 2 });
+    expect(writes).toHaveBeenCalledTimes(3);
+  });
+
+  it("is not saved again where a write that was given up was the latest", async () => {
+    const { pair, later, lastConfirmed } = await host();
+    const { lastConfirmedPair } = later({ storeTimeout: 20 });
+    const { waiting, release } = gate();
+    const writes = vi.spyOn(lastConfirmed, "save").mockImplementationOnce(() => waiting);
+    await lastConfirmedPair.save(pair, 1);
+    release();
+    await turns();
+    expect(writes).toHaveBeenCalledTimes(1);
+  });
+
   it("was confirmed by this very process only where that has it on record", async () => {
     const { later, pair, clock } = await host();
     expect(later().lastConfirmedPair.confirmedAt).toBeUndefined();
