@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { MemoryKeyPairStore, MemoryLastConfirmedStore } from "../../src/testing/index.js";
-import { RecordingKeyStoreError } from "../../src/index.js";
+import { RecordingKeyStoreError, type KeyPairStore } from "../../src/index.js";
 import { kmsKeyAliasArn, organizationId, setup } from "../support/setup.js";
 
-const storeGiving = (hostLastConfirmed: unknown) => Object.assign(new MemoryKeyPairStore(), { hostLastConfirmed });
+const storeGiving = (hostLastConfirmed: unknown): KeyPairStore =>
+  Object.assign(new MemoryKeyPairStore(), { hostLastConfirmed } as Pick<KeyPairStore, "hostLastConfirmed">);
 const notAPlace = "must give an object with load() and save() by hostLastConfirmed(), or undefined";
 
 describe("the place for the last confirmed pair that a store offers", () => {

@@ -84,6 +84,7 @@ describe("a restored store", () => {
     await expect(keyStore.decryptRecording(first, { recordingId: "r" })).rejects.toMatchObject({
       code: "ERR_KEY_PAIR_NOT_FOUND",
       retryable: false,
+      message: expect.not.stringContaining("newer") as unknown,
     });
   });
 });
@@ -106,6 +107,17 @@ describe("restoreKeyPairs", () => {
     expect(await Promise.all([1, 2, 3, 4].map((number) => opens(other, number)))).toEqual([true, true, true, true]);
     expect((await worker.restoreKeyPairs(recordings)).already).toHaveLength(4);
     expect(await backup.listKeyPairs(organizationId, { limit: 9 })).toHaveLength(4);
+  });
+
+  it("reports in the order of the history, however the recordings come", async () => {
+    const { stranger, recordings } = await restored();
+    const { restored: done, already } = await stranger().restoreKeyPairs(
+      [3, 1, 2, 0].map((index) => recordings[index]!),
+    );
+    expect([done, already].map((pairs) => pairs.map(({ sequence }) => sequence))).toEqual([
+      [3, 4],
+      [1, 2],
+    ]);
   });
 
   it("puts the chain back that rotations go on from", async () => {
@@ -172,7 +184,7 @@ describe("restoreKeyPairs", () => {
   });
 
   it("names what is no recording of this organization, and goes on", async () => {
-    const { stranger, fourth, keyStoreWith } = await restored();
+    const { stranger, fourth, keyStoreWith, keyPairIds } = await restored();
     const other = keyStoreWith({ organizationId: "org-2", store: new MemoryKeyPairStore() });
     await other.configure({ kmsKeyAliasArn });
     const foreign = (await other.encryptRecording(audio, { recordingId: "r" })).body;
@@ -190,7 +202,8 @@ describe("restoreKeyPairs", () => {
       ],
     });
     const onlyBare = await stranger({ store: new MemoryKeyPairStore() }).restoreKeyPairs([bare]);
-    expect(onlyBare).toMatchObject({ failed: [{ sequence: 4, error: { code: "ERR_KEY_PAIR_NOT_FOUND" } }] });
+    const message = `the recording does not carry the wrapped private half of key pair ${keyPairIds[3]}`;
+    expect(onlyBare).toMatchObject({ failed: [{ sequence: 4, error: { code: "ERR_KEY_PAIR_NOT_FOUND", message } }] });
   });
 
   it.each([

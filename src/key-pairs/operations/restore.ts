@@ -66,14 +66,14 @@ export class KeyPairRestoration {
    * @param read - reads what it carries
    * @throws KmsError `ERR_KMS_UNAVAILABLE` in an outage, `ERR_STORE_UNAVAILABLE`, what is no error of this library; the signal's reason
    */
-  async add(read: () => Promise<readonly CarriedKeyPair[]>, signal?: AbortSignal): Promise<void> {
+  async add(read: () => Promise<readonly CarriedKeyPair[]>, signal: AbortSignal): Promise<void> {
     const index = this.#recordings;
     let first: RecordingKeyStoreError | undefined;
     const noting = async <T>(task: () => Promise<T>): Promise<T | undefined> => {
       try {
         return await task();
       } catch (error) {
-        signal?.throwIfAborted();
+        signal.throwIfAborted();
         if (!(error instanceof RecordingKeyStoreError) || isOutage(error)) throw error;
         first ??= error;
         return undefined;
@@ -85,7 +85,7 @@ export class KeyPairRestoration {
     if (first) this.#unusable.push({ index, error: first });
   }
 
-  async #restore(carried: CarriedKeyPair, signal: AbortSignal | undefined): Promise<void> {
+  async #restore(carried: CarriedKeyPair, signal: AbortSignal): Promise<void> {
     const { organizationId } = this.#parts;
     const birthRecord = Buffer.from(carried.birthRecord);
     const birth = claimedBirth(birthRecord, { organizationId, what: "the recording's key pair" });
@@ -97,7 +97,7 @@ export class KeyPairRestoration {
     try {
       this.#outcomes.set(digest, { pair, is: await this.#restoreOne(birth, birthRecord, carried, signal) });
     } catch (error) {
-      signal?.throwIfAborted();
+      signal.throwIfAborted();
       if (!(error instanceof RecordingKeyStoreError) || isOutage(error)) throw error;
       this.#outcomes.set(digest, { pair, is: "failed", error: known?.error ?? error });
     }
@@ -107,7 +107,7 @@ export class KeyPairRestoration {
     birth: BirthRecord,
     birthRecord: Buffer,
     carried: CarriedKeyPair,
-    signal: AbortSignal | undefined,
+    signal: AbortSignal,
   ): Promise<"restored" | "already"> {
     const { records, trust } = this.#parts;
     const what = `key pair ${birth.keyPairId}`;

@@ -4,6 +4,7 @@ import { decodeBirthRecord } from "../../../src/format/birth-record.js";
 import type { KmsCalls } from "../../../src/key-pairs/kms-calls.js";
 import {
   runTest,
+  TestFailedError,
   testStepNames,
   type TestReport,
   type TestStep,
@@ -378,5 +379,26 @@ describe("the description of a key", () => {
 
   it("need not say who manages the key", async () => {
     expect((await testing(describing({ keyManager: undefined as never })).run()).ok).toBe(true);
+  });
+});
+
+describe("the error of a configuration that fails its test", () => {
+  const report = (more: Partial<TestReport>) =>
+    ({ ok: false, kmsKeyAliasArn, steps: [], ...more }) as unknown as TestReport;
+  const diagnosis = { summary: "The service may not use the key." } as TestReport["diagnosis"] & object;
+  const passing = failure("unreachable", "no route");
+
+  it.each<[more: Partial<TestReport>, what: string, retryable: boolean]>([
+    [{ diagnosis, error: denied }, diagnosis.summary, true],
+    [{ error: passing }, passing.message, true],
+    [{}, "see the report", false],
+  ])("says what is known: %o", (more, what, retryable) => {
+    const given = report(more);
+    const error = new TestFailedError(given);
+    expect(error).toMatchObject({ code: "ERR_TEST_FAILED", name: "TestFailedError", retryable });
+    expect(error.message).toBe(`the test of ${kmsKeyAliasArn} failed: ${what}`);
+    expect(error.cause).toBe(more.error);
+    expect(error.report).toBe(given);
+    expect(TestFailedError.errorName).toBe("TestFailedError");
   });
 });
