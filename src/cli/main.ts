@@ -4,6 +4,7 @@ import { exitCodeOf, exitCodes, type ExitCode } from "./exit-codes.js";
 import { UsageError, type CommandIo } from "./io.js";
 import { createProgram } from "./program.js";
 import { errorLines } from "./show.js";
+import { asTyped } from "./typed-names.js";
 import { RecordingKeyStoreError } from "../errors.js";
 
 /** All commands; `kms` alone where it is called, because test suites wait for it and it needs little of the rest. */
@@ -35,8 +36,12 @@ export async function main(argv: readonly string[], io: CommandIo): Promise<Exit
     }
     if (asJson) io.printError(JSON.stringify({ error: plain(error) }));
     else if (!isUsage) {
-      for (const line of errorLines(error, io.paintError)) io.printError(line);
-      if (error instanceof UsageError) io.printError(`\nrecording-keystore ${argv[0] ?? ""} --help tells more.`);
+      const told = asTyped(
+        error,
+        program.commands.find((each) => each.name() === argv[0]),
+      );
+      for (const line of errorLines(told, io.paintError)) io.printError(line);
+      if (told instanceof UsageError) io.printError(`\nrecording-keystore ${argv[0] ?? ""} --help tells more.`);
     }
     return isUsage ? exitCodes.usage : exitCodeOf(error);
   }

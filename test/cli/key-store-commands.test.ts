@@ -247,7 +247,12 @@ describe("failures", () => {
       () => world.kms.faults.accessDenied(),
     ],
     ["no such recording", ["decrypt", "nowhere", "b"], exitCodes.failed, /nowhere.*ERR_SOURCE_NOT_FOUND/],
-    ["an alias that is none", ["test", "--alias", "alias/x"], exitCodes.usage, /kmsKeyAliasArn: must be/],
+    [
+      "an alias that is none",
+      ["test", "--alias", "alias/x"],
+      exitCodes.usage,
+      /^--alias: must be an alias ARN[^]*test --help tells more/,
+    ],
     ["no alias", ["configure"], exitCodes.usage, /required option '--alias <arn>'/],
     ["a misspelt option", ["status", "--organisation", "x"], exitCodes.usage, /--organisation[^]*--organization/],
     ["a misspelt command", ["rotat"], exitCodes.usage, /rotat[^]*rotate/],

@@ -42,7 +42,7 @@ describe("policy and check-policy", () => {
     expect(out).toMatch(/^aws kms create-grant/);
     expect(await run(["policy", ...grant, "--as", "grants", "--key", key])).toMatchObject({
       code: exitCodes.usage,
-      err: expect.stringContaining("servicePrincipalArns"),
+      err: expect.stringMatching(/^--service-roles: must be given/),
     });
     expect(await run(["policy", ...roles, "--as", "grants"])).toMatchObject({
       err: expect.stringMatching(/^--key is missing/),

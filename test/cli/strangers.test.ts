@@ -34,6 +34,11 @@ describe("a command that is given nonsense says in a line what is wrong, with an
       exitCodes.failed,
       /^cannot read .*none: there is no such file/,
     ],
+    [["encrypt", "{}/a", "{}/b", "--recording-id", ""], exitCodes.usage, /^--recording-id: must be 1 to 1024 bytes/],
+    [["encrypt", "{}/a", "{}/a", "--recording-id", "x"], exitCodes.usage, /^<output>: must not be the input file/],
+    [["status", "--home-region", "moon"], exitCodes.usage, /^--home-region: must be/],
+    [["status", "--trusted-kms-keys", "moon"], exitCodes.usage, /^--trusted-kms-keys: must be a 12-digit/],
+    [["status", "--store", "s3://x"], exitCodes.usage, /^--store: must be the name of a general purpose bucket/],
     [
       ["salvage", "{}/folder", "{}/b", "--recording-id", "x"],
       exitCodes.failed,

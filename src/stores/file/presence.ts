@@ -11,6 +11,7 @@ export class Presence {
   readonly #root: string;
   readonly #folder: string;
   #expected: boolean;
+  #seen = false;
 
   /**
    * @param folder - the first folder that a store makes inside its root
@@ -24,14 +25,14 @@ export class Presence {
 
   /** Takes note that the store has been written to, so that it is there. */
   written(): void {
-    this.#expected = true;
+    this.#expected = this.#seen = true;
   }
 
   /** @throws StoreError `not-set-up` where the store is gone */
   async check(): Promise<void> {
     try {
       await stat(this.#folder);
-      this.#expected = true;
+      this.#expected = this.#seen = true;
     } catch (error) {
       if (errnoOf(error) !== "ENOENT") throw unavailable(`look at ${this.#folder}`, error);
       if (this.#expected) throw this.#gone(error);
@@ -39,11 +40,13 @@ export class Presence {
   }
 
   #gone(cause: unknown): StoreError {
+    const message = this.#seen
+      ? `The key pairs in ${this.#root} are gone: is its disk mounted? Nothing is made anew there. Once they are back, the ` +
+        "store works again by itself; if they are lost, restore them from a backup."
+      : `There are no key pairs in ${this.#root}: nothing has been configured there yet, or its disk is not mounted.`;
     return new StoreError("not-set-up", {
       operation: "look for the store",
-      message:
-        `The key pairs in ${this.#root} are gone: is its disk mounted? Nothing is made anew there. Once they are back, the ` +
-        "store works again by itself; if they are lost, restore them from a backup.",
+      message,
       serviceErrorName: errnoOf(cause),
       cause,
     });
