@@ -63,11 +63,11 @@ export async function keyUsage(
   parts: Parts,
   active: VouchedKeyPair,
   request: KeyUsageRequest,
-  signal?: AbortSignal,
+  signal: AbortSignal,
 ): Promise<KeyUsageReport> {
   const looked: Looked[] = [];
   await concurrently(pairsOf(parts, active, signal), atATime, async ({ pair, until, isAhead }) => {
-    signal?.throwIfAborted();
+    signal.throwIfAborted();
     const further = (await furtherWrappings(parts, pair, signal)).filter(
       ({ kmsKeyArn }) => kmsKeyArn !== pair.wrapping.kmsKeyArn,
     );
@@ -90,7 +90,7 @@ export async function keyUsage(
 async function* pairsOf(
   { records, trust }: Parts,
   active: VouchedKeyPair,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
 ): AsyncGenerator<Omit<Looked, "wrappings">> {
   for await (const stored of records.list(undefined, () => batch, signal)) {
     if (stored.sequence <= active.birth.sequence) break;
@@ -109,7 +109,7 @@ async function answerOf(
   pair: ClaimedKeyPair,
   wrapping: KmsCiphertext,
   { probe }: KeyUsageRequest,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
 ): Promise<Answer> {
   if (!probe) return "not-asked";
   try {
@@ -117,7 +117,7 @@ async function answerOf(
     const { keyMaterialId } = await calls.unwrapHalf(pair, wrapping, signal);
     return { opened: true, ...defined({ keyMaterialId }) };
   } catch (error) {
-    signal?.throwIfAborted();
+    signal.throwIfAborted();
     if (error instanceof RecordingKeyStoreError) return error;
     throw error;
   }
