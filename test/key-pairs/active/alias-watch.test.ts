@@ -148,34 +148,37 @@ describe("what the workers of a fleet tell each other of the alias", () => {
   });
 
   const ms = 1;
-  it.each<[what: string, word: (now: number) => FleetWord["alias"]]>([
+  const word = (now: number, more: object) => ({ at: now, since: now, ...more });
+  const useless: [what: string, word: (now: number, found: number) => FleetWord["alias"]][] = [
     ["an item without it", () => undefined],
-    ["one from before this worker knew", (now) => ({ at: now - minute })],
-    ["one of the same time", (now) => ({ at: now })],
-    ["one from the future", (now) => ({ at: now + ms })],
+    ["one from before this worker knew", (_, found) => word(found - minute, {})],
+    ["one of the same time", (_, found) => word(found, {})],
+    ["one from the future", (now) => word(now + ms, {})],
     ["a KMS key of another account", (now) => word(now, { kmsKeyArn: arn("b").replace(/0{12}/, "111122223333") })],
     ["a KMS key of another Region", (now) => word(now, { kmsKeyArn: arn("b").replace("eu-west-1", "eu-west-2") })],
     ["something that is no KMS key", (now) => word(now, { kmsKeyArn: "javascript:alert(1)" })],
+    ["the alias of another KMS key", (now) => word(now, { kmsKeyArn: arn("b").replace("key/", "alias/") })],
     ["a failure that this version does not know", (now) => word(now, { refusal: "key-melted" })],
-  ])("changes nothing where it is %s", (_, wordAt) => {
-    const { alias, clock, pair, learn, told } = watching();
-    clock.advance(hour);
-    alias.looking(pair);
-    alias.found(pair, { kmsKeyArn: arn("b") });
-    told();
-    const before = { drift: alias.driftOf(pair), said: alias.told(pair) };
-    learn(wordAt(clock.now()));
-    expect({ drift: alias.driftOf(pair), said: alias.told(pair) }).toEqual(before);
-    expect(told()).toEqual([]);
+  ];
+  describe.each<[before: string, target: AliasTarget | undefined]>([
+    ["leads elsewhere", { kmsKeyArn: arn("c") }],
+    ["is refused", { refusal: "key-disabled" }],
+    ["leads where it should", undefined],
+  ])("while the alias %s", (_before, target) => {
+    it.each(useless)("changes nothing where it is %s", (_, wordAt) => {
+      const { alias, clock, pair, learn, told } = watching();
+      clock.advance(hour);
+      const found = clock.now();
+      alias.looking(pair);
+      alias.found(pair, target);
+      clock.advance(minute);
+      told();
+      const before = { drift: alias.driftOf(pair), said: alias.told(pair) };
+      learn(wordAt(clock.now(), found));
+      expect({ drift: alias.driftOf(pair), said: alias.told(pair) }).toEqual(before);
+      expect(told()).toEqual([]);
+    });
   });
-  it("is no drift where it is a failure that this version does not know", () => {
-    const { alias, clock, pair, learn, told } = watching();
-    clock.advance(hour);
-    learn(word(clock.now(), { refusal: "key-melted" }));
-    expect([alias.driftOf(pair), told()]).toEqual([undefined, []]);
-  });
-
-  const word = (now: number, more: object) => ({ at: now, since: now, ...more });
 
   it.each([
     [2 * hour, "ends"],

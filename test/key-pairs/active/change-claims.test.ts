@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { ChangeClaims, claimDuration, mostClaims } from "../../../src/key-pairs/active/change-claims.js";
 import { FleetSecret } from "../../../src/key-pairs/active/fleet-word.js";
 import { decodeDocument, encodeDocument } from "../../../src/key-pairs/documents.js";
@@ -68,6 +68,36 @@ describe("a claim on a due change", () => {
     const other = worker();
     expect(await other.claim(pair)).toBe(claimDuration);
     expect(await other.claim(invented())).toBe(0);
+  });
+
+  it("is respected from when it was first seen, whatever was seen of the pair before", async () => {
+    const { worker, plant, clock, store } = fleet();
+    await plant("claim-0", claimOf(clock.now() + 1e9));
+    const host = worker();
+    expect(await host.claim(pair)).toBe(claimDuration);
+    clock.advance(claimDuration - 1);
+    expect(await host.claim(pair)).toBe(1);
+    const next = invented();
+    const document = encodeDocument("claim", { digest: next.digest, at: clock.now() + 1e9, by: "somebody" });
+    await store.createWrapping(organizationId, next.birth.keyPairId, { wrappingId: "claim-0", document });
+    expect(await host.claim(next)).toBe(claimDuration);
+  });
+
+  it("is one write, and one read where it is another's", async () => {
+    const { worker, store } = fleet();
+    const [write, read] = [vi.spyOn(store, "createWrapping"), vi.spyOn(store, "listWrappings")];
+    const calls = () => [write, read].map(({ mock }) => mock.calls.splice(0).length);
+    await worker().claim(pair);
+    expect(calls()).toEqual([1, 0]);
+    await worker().claim(pair);
+    expect(calls()).toEqual([1, 1]);
+  });
+
+  it("tells of a mistake of this process's own", async () => {
+    const { worker } = fleet();
+    const bug = new TypeError("a bug");
+    vi.spyOn(KeyPairRecords.prototype, "createWrapping").mockRejectedValueOnce(bug);
+    await expect(worker().claim(pair)).rejects.toBe(bug);
   });
 
   it("holds nobody up where the store fails", async () => {
