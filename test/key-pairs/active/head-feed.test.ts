@@ -43,7 +43,7 @@ async function settled() {
   await parts.ask("org");
   parts.clock.advance(settlingTime);
   const readAt = momentOf(parts.clock);
-  const isUnchanged = (organizationId = "org") => parts.ask(organizationId, readAt);
+  const isUnchanged = (organizationId = "org", at = readAt) => parts.ask(organizationId, at);
   expect(await isUnchanged()).toBe(true);
   return { ...parts, readAt, isUnchanged };
 }
@@ -165,6 +165,8 @@ describe("looks", () => {
     ["no list", () => ({ cursor: "c", organizationIds: "org" })],
     ["null for a list", () => ({ cursor: "c", organizationIds: null })],
     ["a list of numbers", () => ({ cursor: "c", organizationIds: [7] })],
+    ["a list of lists", () => ({ cursor: "c", organizationIds: [["org"]] })],
+    ["a list of endless names", () => ({ cursor: "c", organizationIds: ["x".repeat(513)] })],
     ["a list that can't be read", () => ({ cursor: "c", organizationIds: revoked() })],
     ["a rejection", () => Promise.reject(new Error("no route to store"))],
     [
@@ -204,6 +206,25 @@ describe("looks", () => {
     expect(await isUnchanged()).toBe(false);
     expect(asked).toHaveLength(looks + 1);
     expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("take cursors of 256 characters and names of 512", async () => {
+    const { clock, answers, isUnchanged } = await settled();
+    clock.advance(headTtl);
+    const name = "x".repeat(512);
+    answers(() => ({ cursor: "c".repeat(256), organizationIds: [name] }));
+    expect([await isUnchanged(), await isUnchanged(name)]).toEqual([true, false]);
+  });
+
+  it("that can't tell what has changed go on from their cursor", async () => {
+    const { clock, asked, answers, isUnchanged } = await settled();
+    clock.advance(headTtl);
+    answers(() => ({ cursor: "new", organizationIds: undefined }));
+    await isUnchanged();
+    clock.advance(headTtl + settlingTime);
+    await isUnchanged();
+    await isUnchanged("other", momentOf(clock));
+    expect(asked.at(-1)).toBe("new");
   });
 
   it("count when they come, from when they were begun", async () => {
