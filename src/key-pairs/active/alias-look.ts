@@ -9,7 +9,7 @@ export type AliasLookParts = Pick<KeyPairContext, "alias" | "calls" | "clock" | 
 /** KMS's verdict on the pair in use, and what is to be done about the alias once it has been acted on. */
 interface Look {
   readonly verdict: ActivationVerdict;
-  /** Finds out where the alias leads instead, and takes note of it. Never rejects for KMS. */
+  /** Once KMS has confirmed the pair: finds out where the alias leads instead, and takes note of it. Never rejects for KMS. */
   readonly follow?: () => Promise<void>;
 }
 
@@ -28,7 +28,6 @@ export async function askUnderAlias(parts: AliasLookParts, pair: VouchedKeyPair)
     return { verdict: { ...underAlias, vouchedBy: "kms", confirmedAt: clock.now() } };
   }
   const verdict = await askAgain(parts, pair);
-  if (verdict.status !== "confirmed") return { verdict }; // nothing is to be said about the alias alone
   return { verdict, follow: () => follow(parts, pair, failureOf(underAlias)) };
 }
 

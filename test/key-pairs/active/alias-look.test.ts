@@ -199,6 +199,21 @@ describe("an alias that leads to another KMS key", () => {
     expect(drift()).toBeUndefined();
   });
 
+  it("is nothing where KMS opens the attestation to something else, which is no word on the alias", async () => {
+    const { active, drift, context, calls } = await due();
+    vi.spyOn(context.calls, "attestsUnderAlias").mockResolvedValue(false);
+    await active.confirm();
+    expect({ drift: drift(), calls: calls() }).toEqual({ drift: undefined, calls: ["Decrypt by key: ok"] });
+  });
+
+  it("is not looked for past a mistake of this process's own", async () => {
+    const { active, move, context } = await due();
+    move();
+    const bug = new TypeError("a bug");
+    vi.spyOn(context.calls, "keyBehindAlias").mockRejectedValue(bug);
+    await expect(active.confirm()).rejects.toBe(bug);
+  });
+
   it("is known to all workers of a fleet by one worker's look", async () => {
     const secret = { fleetSecret: fleetSecret() };
     const { active, move, worker, kms, clock } = await due(secret);

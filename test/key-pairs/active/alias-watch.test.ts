@@ -39,6 +39,17 @@ describe("a look at the alias", () => {
     expect([alias.isLookDue(pair), alias.isLookDue(next)]).toEqual([false, false]);
   });
 
+  it("about another pair says nothing of the one in use", () => {
+    const { alias, clock, pair, next } = watching();
+    alias.found(pair, { kmsKeyArn: arn("b") });
+    clock.advance(hour);
+    alias.looking(next);
+    expect([alias.isLookDue(pair), alias.driftOf(pair)]).toEqual([
+      true,
+      expect.objectContaining({ kmsKeyArn: arn("b") }),
+    ]);
+  });
+
   it("is not put off by taking the same pair up again", () => {
     const { alias, clock, pair } = watching();
     clock.advance(hour);
@@ -125,6 +136,27 @@ describe("what the workers of a fleet tell each other of the alias", () => {
     expect(alias.isLookDue(pair)).toBe(true);
     learn({ at: clock.now() });
     expect([alias.driftOf(pair), told().map(([name]) => name)]).toEqual([undefined, ["aliasDriftEnded"]]);
+  });
+
+  it("spares the others a look for an hour from then, however long ago their own was", () => {
+    const { alias, clock, pair, learn } = watching();
+    alias.looking(pair);
+    clock.advance(hour / 2);
+    learn({ at: clock.now() });
+    clock.advance(hour - 1);
+    expect(alias.isLookDue(pair)).toBe(false);
+    clock.advance(1);
+    expect(alias.isLookDue(pair)).toBe(true);
+  });
+
+  it("counts from when it was, also by the machine's own clock", () => {
+    const { alias, clock, pair, learn } = watching();
+    clock.advance(hour);
+    learn({ at: clock.now() - minute });
+    const wall = clock.now();
+    clock.advance(hour - minute);
+    clock.set(wall);
+    expect(alias.isLookDue(pair)).toBe(true);
   });
 
   it("puts no look of this worker's own behind it, which told nothing", () => {
