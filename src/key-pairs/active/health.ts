@@ -40,7 +40,8 @@ export class KeyHealth {
 
   /** The oldest trouble, if there is any. */
   get trouble(): Trouble | undefined {
-    return [...this.#troubles.values()].sort((a, b) => a.since - b.since)[0];
+    const [oldest] = this.#troubles.values(); // whatever the clock has done since
+    return oldest;
   }
 
   isInTrouble(task: Trouble["task"]): boolean {
@@ -85,11 +86,8 @@ export class KeyHealth {
 
   /** Emits the reminders that are due. Called on the way of an encryption, since there is no timer. */
   remind(): void {
-    const started = this.#started;
-    if (!started) return;
-    const days = reminderDays[this.#reminded];
-    const trouble = this.trouble;
-    if (days === undefined || !trouble || knownElapsed(started, this.#clock) < days * dayMs) return;
+    const [started, trouble, days] = [this.#started, this.trouble, reminderDays[this.#reminded]];
+    if (!started || !trouble || days === undefined || knownElapsed(started, this.#clock) < days * dayMs) return;
     this.#reminded += 1;
     this.#emit("lastKnownKeyInUse", { since: started.wall, days, error: trouble.error });
     this.remind();

@@ -164,11 +164,20 @@ describe("what was seen before", () => {
       expect.objectContaining({ code: "ERR_STORE_ROLLED_BACK", message: message(sequence) }) as unknown as Error;
     expect(() => held.checkFloor(headOf(first))).toThrow(rolledBack(1));
     expect(() => held.checkFloor({ ...headOf(pair), digest: first.digest })).toThrow(rolledBack(2));
+    expect(() => held.checkFloor({ ...headOf(pair), sequence: 1 })).toThrow(rolledBack(1));
     for (const seen of [pair, next]) expect(() => held.checkFloor(headOf(seen))).not.toThrow();
     expect([1, 2, 3].map((sequence) => held.isBehind(sequence))).toEqual([true, false, false]);
     held.forgetFloor();
     expect(() => held.checkFloor(headOf(first))).not.toThrow();
     expect(held.isBehind(1)).toBe(false);
+  });
+
+  it("makes nobody wait for this host's record who holds a vouched pair", async () => {
+    const { held, vouched, lastConfirmedPair } = holding();
+    const load = vi.spyOn(lastConfirmedPair, "load");
+    await held.hold({ ...vouched, vouchedBy: "kms" });
+    await held.loadLastConfirmed();
+    expect(load).not.toHaveBeenCalled();
   });
 
   it("stays when a pair without anybody's word takes its place", async () => {
