@@ -1,6 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { jitter, jitterWindow, nextRotation, slotTime } from "../../../src/key-pairs/active/schedule.js";
+import {
+  isDueForScheduler,
+  isFromFuture,
+  isRotationDue,
+  jitter,
+  jitterWindow,
+  nextRotation,
+  slotTime,
+} from "../../../src/key-pairs/active/schedule.js";
 import { keyPairSpecs } from "../../../src/format/vocabulary.js";
 import { effort } from "../../support/effort.js";
 
@@ -25,6 +33,7 @@ const pair = (
   periodicKeyChange: "daily" | "weekly" | "monthly" | "yearly" | "never",
 ) => ({
   organizationId: "org-1",
+  reason: "on-demand" as const,
   spec: "X25519" as const,
   createdAt,
   scheduleAnchor,
@@ -44,6 +53,40 @@ describe("the next change", () => {
   it("makes one rotation of many missed slots", () => {
     const anchor = at("2026-01-01T00:00");
     expect(nextRotation(pair(at("2026-07-15T00:00"), anchor, "daily"))).toBe(at("2026-07-16T00:00") + offset);
+  });
+
+  it("leaves out the slot of the next quarter of an hour where the schedule has made the pair", () => {
+    const anchor = at("2026-01-01T12:00");
+    const slotAfter = (createdAt: string, reason: "schedule" | "on-demand") =>
+      iso(nextRotation({ ...pair(at(createdAt), anchor, "daily"), reason })! - offset);
+    expect(slotAfter("2026-01-05T11:44", "schedule")).toBe("2026-01-05T12:00");
+    expect(slotAfter("2026-01-05T11:45", "schedule")).toBe("2026-01-06T12:00");
+    expect(slotAfter("2026-01-05T11:45", "on-demand")).toBe("2026-01-05T12:00");
+    expect(slotAfter("2026-01-05T12:01", "schedule")).toBe("2026-01-06T12:00");
+  });
+
+  it("is due at its time and no millisecond before", () => {
+    const made = pair(at("2026-01-05T11:45"), at("2026-01-01T12:00"), "daily");
+    const due = nextRotation(made)!;
+    expect([isRotationDue(made, due - 1), isRotationDue(made, due)]).toEqual([false, true]);
+    expect(isRotationDue(pair(0, 0, "never"), at("2100-01-01T00:00"))).toBe(false);
+  });
+
+  it("is due at once where the maker's clock was more than a day ahead", () => {
+    const now = at("2026-01-05T00:00");
+    const day = 86_400_000;
+    const ahead = (ms: number) => pair(now + ms, now, "yearly");
+    expect([isFromFuture(ahead(day), now), isFromFuture(ahead(day + 1), now)]).toEqual([false, true]);
+    expect([nextRotation(ahead(day + 1), now), isRotationDue(ahead(day + 1), now)]).toEqual([now, true]);
+  });
+
+  it("is due for a scheduler a quarter of an hour before a whole period has passed, whatever the slot", () => {
+    const made = at("2026-01-05T18:00");
+    const before = (minutes: number, change: "daily" | "weekly" = "daily") =>
+      isDueForScheduler(pair(made, at("2025-12-29T17:50"), change), slotTime(made, change, 1) - minutes * 60_000);
+    expect([before(15), before(14), before(16)]).toEqual([true, true, false]);
+    expect([before(15, "weekly"), before(16, "weekly")]).toEqual([true, false]);
+    expect(isDueForScheduler(pair(made, made, "never"), made + 400 * 86_400_000)).toBe(false);
   });
 
   it("is the first slot after the pair was made, whatever the anchor", () => {
