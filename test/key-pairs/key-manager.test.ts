@@ -12,6 +12,7 @@ import {
   configuration,
   day,
   fleetSecret,
+  homeRegion,
   kmsKeyAliasArn,
   minute,
   organizationId,
@@ -294,5 +295,25 @@ describe("what a host remembers", () => {
       calls.push(kms.journal.count());
     }
     expect(calls).toEqual([2, 1, 1]); // about the forgery, and about the genuine pair
+  });
+});
+
+describe("the health of an organization's keys", () => {
+  const well = { organizationId, usedLastKnownKey: false, keyAtRisk: false, keyChangeDue: false, aliasDrift: false };
+
+  it("has no age of a confirmation before anybody has vouched for a pair", () => {
+    expect(managed().manager().health).toEqual(well);
+  });
+
+  it("says how long ago somebody did, that a change is due, and that the alias leads elsewhere", async () => {
+    const { keys, clock, kms } = await configured({ background: false });
+    expect(keys.health).toEqual({ ...well, confirmedAge: 0 });
+    clock.advance(minute);
+    expect(keys.health).toEqual({ ...well, confirmedAge: minute });
+    clock.advance(2 * day);
+    expect(keys.health).toMatchObject({ keyChangeDue: true, aliasDrift: false });
+    kms.pointAlias(kmsKeyAliasArn, kms.createKey({ region: homeRegion }));
+    await keys.confirm(signal);
+    expect(keys.health).toEqual({ ...well, confirmedAge: 0, keyChangeDue: true, aliasDrift: true });
   });
 });
