@@ -107,6 +107,47 @@ describe("an unwrapped private key", () => {
     expect(custody.size).toBe(1);
   });
 
+  it("goes once its time is over, also where KMS gives it to nobody any more", async () => {
+    const clock = new TestClock();
+    const { custody, unwrap, open } = custodyOn(clock);
+    await open();
+    clock.advance(ttl);
+    unwrap.mockRejectedValueOnce(new Error("denied"));
+    await expect(open()).rejects.toThrow("denied");
+    expect(custody.size).toBe(0);
+  });
+
+  it.each([
+    [1_000, ttl],
+    [ttl, 1_000],
+  ])("is kept for the longest time that those want who wait for one answer: %i and %i ms", async (one, other) => {
+    const clock = new TestClock();
+    const { unwrap, open } = custodyOn(clock);
+    const { answer, finish } = pending();
+    unwrap.mockReturnValueOnce(answer);
+    const asked = [open("org-1", { timeToLive: one }), open("org-1", { timeToLive: other })];
+    finish();
+    await Promise.all(asked);
+    clock.advance(ttl - 1);
+    await open();
+    expect(unwrap).toHaveBeenCalledTimes(1);
+  });
+
+  it("that is unwrapped anew for who wants a short time is kept no shorter than the one before it was", async () => {
+    const clock = new TestClock();
+    const { unwrap, open } = custodyOn(clock);
+    await open();
+    clock.advance(20_000);
+    await open("org-1", { timeToLive: 10_000 });
+    expect(unwrap).toHaveBeenCalledTimes(2);
+    clock.advance(39_999);
+    await open();
+    expect(unwrap).toHaveBeenCalledTimes(2);
+    clock.advance(1);
+    await open();
+    expect(unwrap).toHaveBeenCalledTimes(3);
+  });
+
   it("is one organization's and one pair's own", async () => {
     const { custody, open, unwrap } = custodyOn(new TestClock());
     const names = [
