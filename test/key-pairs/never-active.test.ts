@@ -278,9 +278,18 @@ describe("taking up a pair that KMS has vouched for", () => {
     pendingTakeUps.clear();
     await write(Buffer.from("garbage"));
     expect([await takeUpUnasked(context, lost), pendingTakeUps.size]).toEqual([true, 1]);
+    pendingTakeUps.clear();
+    const there = vi.spyOn(records, "createWrapping").mockResolvedValue("exists");
+    const none = vi.spyOn(records, "listWrappings").mockResolvedValue([]);
+    expect([await takeUpUnasked(context, lost), pendingTakeUps.size]).toEqual([true, 0]);
+    none.mockRestore();
     const bug = new TypeError("a bug");
-    vi.spyOn(records, "createWrapping").mockRejectedValue(bug);
+    there.mockRejectedValue(bug);
     await expect(takeUpUnasked(context, lost)).rejects.toBe(bug);
+    pendingTakeUps.set("pair", lost);
+    vi.spyOn(records, "listWrappings").mockRejectedValue(bug);
+    await expect(takeUpPending(context)).rejects.toBe(bug);
+    expect(pendingTakeUps.size).toBe(1);
   });
 
   it("is made up for by a worker that goes on, also once the head names another pair", async () => {
