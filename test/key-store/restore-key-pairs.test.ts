@@ -2,10 +2,11 @@ import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { bytesSource, type KeyPairStore, type RecordingKeyStoreOptions } from "../../src/index.js";
+import type { StoredKeyPair } from "../../src/stores/index.js";
 import { MemoryKeyPairStore, MemoryLastConfirmedStore } from "../../src/testing/index.js";
 import { keyPairDocument } from "../../src/key-pairs/records.js";
 import { invented } from "../key-pairs/inventions.js";
-import { configured, kmsKeyAliasArn, organizationId, setup } from "../support/setup.js";
+import { configured, kmsKeyAliasArn, organizationId, overridden, setup } from "../support/setup.js";
 
 const audio = randomBytes(1_000);
 
@@ -214,8 +215,9 @@ describe("restoreKeyPairs", () => {
       /the store has something else in its place, which must be removed first$/,
     ],
   ])("leaves what is in the pair's place, and says so: %s", async (_, documentOf, message) => {
-    const { stranger, backup, fourth, keyPairIds } = await restored();
+    const { stranger, backup, fourth, keyPairIds, kms } = await restored();
     const keyPairId = keyPairIds[3]!;
+    kms.journal.clear();
     const document = documentOf(keyPairId);
     await backup.createKeyPair({ organizationId, keyPairId, sequence: 4, document });
     const { restored: done, failed } = await stranger().restoreKeyPairs([fourth]);
@@ -224,7 +226,32 @@ describe("restoreKeyPairs", () => {
       failed: [{ sequence: 4, error: { code: "ERR_STORE_CORRUPT" } }],
     });
     expect(failed[0]!.error.message).toMatch(message);
+    expect(kms.journal.count()).toBe(0);
     expect(Buffer.from((await backup.readKeyPair(organizationId, keyPairId))!.document).equals(document)).toBe(true);
+  });
+
+  it.each<[what: string, keep: (pair: StoredKeyPair) => StoredKeyPair | undefined]>([
+    ["nothing", () => undefined],
+    [
+      "the pair with another public key",
+      (pair) => {
+        const parts = JSON.parse(Buffer.from(pair.document).toString()) as Record<string, unknown>;
+        const publicKey = invented().publicKey.toString("base64");
+        return { ...pair, document: Buffer.from(JSON.stringify({ ...parts, publicKey })) };
+      },
+    ],
+  ])("says so where the store has %s once it was put back", async (_, keep) => {
+    const { stranger, backup, fourth } = await restored();
+    const createKeyPair = async (pair: StoredKeyPair) => {
+      const kept = keep(pair);
+      if (kept) await backup.createKeyPair(kept);
+      return "created" as const;
+    };
+    const { restored: done, failed } = await stranger({
+      store: overridden(backup, { createKeyPair }),
+    }).restoreKeyPairs([fourth]);
+    const message = expect.stringContaining("the store has something else in its place") as unknown;
+    expect({ done, failed }).toMatchObject({ done: [], failed: [{ sequence: 4, error: { message } }] });
   });
 
   it("ends in an outage, and keeps what was put back", async () => {
