@@ -1,3 +1,5 @@
+import { fileURLToPath } from "node:url";
+
 /**
  * Changes the code in small ways and sees whether a test notices.
  *
@@ -14,7 +16,7 @@ export default {
   // A second run tries only what has changed since the first.
   incremental: true,
   ignorePatterns: ["dist", "reports", "coverage", "docs", "bench", "examples/assets"],
-  plugins: ["@stryker-mutator/vitest-runner", "./mutation/survivors.mjs"],
+  plugins: ["@stryker-mutator/vitest-runner", fileURLToPath(new URL("./survivors.mjs", import.meta.url))],
   reporters: ["progress-append-only", "survivors", "clear-text", "json"],
   clearTextReporter: { allowColor: false, logTests: false, reportTests: false },
   thresholds: { high: 95, low: 85, break: 85 },
