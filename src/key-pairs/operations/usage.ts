@@ -174,7 +174,7 @@ function kmsKeysOf(
   request: KeyUsageRequest,
 ): readonly KmsKeyUsage[] {
   const uses = groupedBy(looked, ({ wrappings }) => wrappings.map(({ kmsKeyArn }) => kmsKeyArn));
-  const usage = [...uses].map(([kmsKeyArn, used]): KmsKeyUsage => {
+  return [...uses].map(([kmsKeyArn, used]): KmsKeyUsage => {
     const answersOf = ({ wrappings }: Looked) =>
       wrappings.filter((one) => one.kmsKeyArn === kmsKeyArn).map(({ answer }) => answer);
     const answers = used.flatMap(answersOf);
@@ -187,7 +187,6 @@ function kmsKeysOf(
       ...defined({ error: answers.find((answer) => answer instanceof RecordingKeyStoreError) }),
     };
   });
-  return usage.sort(byLastUse);
 }
 
 function materialsOf(
@@ -202,7 +201,7 @@ function materialsOf(
     return { keyMaterialId, ...wrapperUsage(wrapped, kmsKeyArn, active, request) };
   });
   const unknown = used.filter((one) => idsOf(one).length === 0);
-  return { keyMaterials: keyMaterials.sort(byLastUse), keyPairsOfUnknownMaterial: unknown.length };
+  return { keyMaterials, keyPairsOfUnknownMaterial: unknown.length };
 }
 
 /** How pairs need what wraps their private halves under a KMS key. */
@@ -227,7 +226,7 @@ function wrapperUsage(
   };
 }
 
-/** Pairs by names that each has, one or several. */
+/** Pairs by names that each has, one or several: of pairs that come newest first, the name used last first. */
 function groupedBy(looked: readonly Looked[], namesOf: (one: Looked) => readonly string[]): Map<string, Looked[]> {
   const groups = new Map<string, Looked[]>();
   for (const one of looked) {
@@ -238,12 +237,6 @@ function groupedBy(looked: readonly Looked[], namesOf: (one: Looked) => readonly
     }
   }
   return groups;
-}
-
-/** Orders what is active first, then by when it last was, latest first. */
-function byLastUse(one: WrapperUsage, other: WrapperUsage): number {
-  const rank = ({ lastActive }: WrapperUsage) => lastActive?.getTime() ?? Infinity;
-  return rank(one) === rank(other) ? 0 : rank(other) - rank(one);
 }
 
 function verdictOf(answers: readonly Answer[]): "yes" | "some" | "no" | "unknown" {

@@ -148,7 +148,7 @@ describe("a report of the usage of KMS keys", () => {
       "material of 4",
       "material of 3",
     ]);
-    expect(kmsKeys[0]).toMatchObject({ keyPairsOfUnknownMaterial: 0 });
+    expect(kmsKeys[0]).toMatchObject({ keyPairsOfUnknownMaterial: 0, active: true, keyPairs: 2 });
   });
 
   it("asks KMS nothing about a pair that trustedKmsKeys does not cover any more", async () => {
@@ -162,6 +162,15 @@ describe("a report of the usage of KMS keys", () => {
       ["suspended", 0],
     ]);
     expect(asked).toHaveBeenCalledTimes(1);
+  });
+
+  it("asks KMS about such a pair under a further KMS key", async () => {
+    const { worker, active, earlier, put } = await used();
+    await put(earlier, active.wrapping.kmsKeyArn);
+    const { context } = worker({ trustedKmsKeys: [active.wrapping.kmsKeyArn, active.birth.kmsKeyAliasArn] });
+    vi.spyOn(context.calls, "unwrapHalf").mockResolvedValue({} as never);
+    const { keyPairs } = await keyUsage(context, active, { probe: true, compromised: [] }, signal);
+    expect(keyPairs[2]).toMatchObject({ sequence: 1, state: "deactivated", opensUnder: [active.wrapping.kmsKeyArn] });
   });
 
   it("is given up where the caller has left, and where this process itself fails", async () => {
