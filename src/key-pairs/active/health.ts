@@ -86,8 +86,10 @@ export class KeyHealth {
 
   /** Emits the reminders that are due. Called on the way of an encryption, since there is no timer. */
   remind(): void {
-    const [started, trouble, days] = [this.#started, this.trouble, reminderDays[this.#reminded]];
-    if (!started || !trouble || days === undefined || knownElapsed(started, this.#clock) < days * dayMs) return;
+    const started = this.#started;
+    if (!started) return; // as nearly always
+    const [trouble, days] = [this.trouble, reminderDays[this.#reminded]];
+    if (!trouble || days === undefined || knownElapsed(started, this.#clock) < days * dayMs) return;
     this.#reminded += 1;
     this.#emit("lastKnownKeyInUse", { since: started.wall, days, error: trouble.error });
     this.remind();

@@ -64,8 +64,8 @@ export interface KeyMaterialUsage extends WrapperUsage {
 export interface KmsKeyUsage extends WrapperUsage {
   readonly kmsKeyArn: string;
   /**
-   * With `probe`: its key materials that wrap what KMS has opened, the one used last first. A KMS key has several once its material was
-   * rotated; of imported ones each can be deleted alone.
+   * With `probe`: its key materials that wrap what KMS has opened, that of the newest key pair first. A KMS key has several once its
+   * material was rotated; of imported ones each can be deleted alone.
    */
   readonly keyMaterials?: readonly KeyMaterialUsage[];
   /**
@@ -85,7 +85,7 @@ export interface KeyUsageReport {
   readonly at: Date;
   /** Whether KMS was asked. Without that, states know nothing of KMS keys that are disabled or gone. */
   readonly probed: boolean;
-  /** The one of the active pair first, then by `lastActive`, latest first. */
+  /** By the newest key pair that each wraps, newest first. */
   readonly kmsKeys: readonly KmsKeyUsage[];
   /** The history, newest first, and before it what is ahead of the active pair. */
   readonly keyPairs: readonly KeyPairUsage[];

@@ -226,7 +226,7 @@ function wrapperUsage(
   };
 }
 
-/** Pairs by names that each has, one or several: of pairs that come newest first, the name used last first. */
+/** Pairs by names that each has, one or several: of pairs that come newest first, in the order of the newest that has it. */
 function groupedBy(looked: readonly Looked[], namesOf: (one: Looked) => readonly string[]): Map<string, Looked[]> {
   const groups = new Map<string, Looked[]>();
   for (const one of looked) {
